@@ -1,0 +1,1 @@
+"""Helpers for the R1-AQA course."""
