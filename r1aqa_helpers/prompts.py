@@ -8,8 +8,8 @@ Prompt <1>, with which the paper's SFT rows were made, is not in that repository
 
 from collections.abc import Sequence
 
-from .errors import UserError
-from .questions import AudioQuestion
+from r1aqa_helpers.errors import UserError
+from r1aqa_helpers.questions import AudioQuestion
 
 _OPTIONS = "{question} Please choose the answer from the following options: {choices}."
 _PROMPTS = {
