@@ -1,0 +1,1 @@
+"""Group Relative Policy Optimization for audio question answering, on TRL's trainer."""
