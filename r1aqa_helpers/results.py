@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from rich import box
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
@@ -109,10 +110,20 @@ def _domains(row: PublishedRow | MeasuredRow) -> list[str]:
 
 
 def _table(title: str, texts: Sequence[str], figures: Sequence[str]) -> Table:
-    """A table whose first columns are texts, which may wrap, and whose others are figures."""
-    table = Table(title=title, title_justify="left", title_style="bold")
+    """A table of texts, then figures, that keeps to the 80 columns of a pipe or a log.
+
+    Only the first of several texts may wrap.
+    """
+    table = Table(
+        title=title,
+        title_justify="left",
+        title_style="bold",
+        box=box.SIMPLE_HEAD,
+        padding=(0, 1, 0, 0),
+        pad_edge=False,
+    )
     for name in texts:
-        table.add_column(name, overflow="fold")
+        table.add_column(name, no_wrap=name == texts[-1])
     for name in figures:
         table.add_column(name, justify="right", no_wrap=True)
     return table
@@ -121,9 +132,9 @@ def _table(title: str, texts: Sequence[str], figures: Sequence[str]) -> Table:
 def measured_table(rows: Sequence[MeasuredRow]) -> Table:
     """The rows of a run: accuracies in percent, the average with its 95 % interval."""
     table = _table(
-        "Measured in this run (accuracy, %)",
+        "Measured in this run (accuracy, %; the interval is the average's)",
         ["method"],
-        ["prompt", *DOMAINS, "average", "95 % interval", "n", "seconds"],
+        ["prompt", *DOMAINS, "average", "95 % CI", "n", "seconds"],
     )
     for row in rows:
         low, high = row.ci95
@@ -141,7 +152,7 @@ def measured_table(rows: Sequence[MeasuredRow]) -> Table:
 def published_table(published: Published) -> Table:
     """The published rows: the card's thirteen, then those that only the paper has."""
     table = _table(
-        "Published for the 7B model and others on MMAU test-mini (accuracy, %), not measured here",
+        "Published: the 7B model and others, on MMAU test-mini (accuracy, %)",
         ["model", "method"],
         [*DOMAINS, "average"],
     )
@@ -173,8 +184,8 @@ def print_tables(
     console.print(published_table(published))
     console.print(
         Text(
-            f"{published.benchmark}. * From the MMAU site, not run again by the authors. "
-            "Upper rows: the model card; lower rows: only in the paper. Sources and "
+            f"Not measured here. {published.benchmark}. * From the MMAU site, not run again by the "
+            "authors. Upper rows: the model card; lower rows: only in the paper. Sources and "
             "discrepancies: data/published_results.json."
         )
     )
