@@ -147,7 +147,7 @@ def read_journal(path: PathLike) -> list[dict[str, Any]]:
     """
     if not os.path.lexists(path):
         return []
-    data = _read(path)
+    data = read_bytes(path)
     text = _decode(data[: data.rfind(b"\n") + 1], path)
     rows = []
     for number, row in _parse_lines(text, path):
@@ -160,7 +160,12 @@ def read_journal(path: PathLike) -> list[dict[str, Any]]:
     return rows
 
 
-def _read(path: PathLike) -> bytes:
+def read_bytes(path: PathLike) -> bytes:
+    """The content of a file.
+
+    Raises:
+        UserError: missing, a folder, or not readable.
+    """
     try:
         return Path(path).read_bytes()
     except FileNotFoundError as fault:
@@ -173,7 +178,7 @@ def _read(path: PathLike) -> bytes:
 
 
 def _read_utf8(path: PathLike) -> str:
-    return _decode(_read(path), path)
+    return _decode(read_bytes(path), path)
 
 
 def _decode(data: bytes, path: PathLike) -> str:
