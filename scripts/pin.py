@@ -225,7 +225,12 @@ def run(check: bool, upgrade: bool) -> None:
     old = project_file.read_text(encoding="utf-8")
     pyproject = tomllib.loads(old)
     if check:
-        pins = resolved("--locked", "--offline")
+        try:
+            pins = resolved("--locked", "--offline")
+        except Failure as failure:
+            if "needs to be updated" not in str(failure):
+                raise
+            raise Failure("stale: uv.lock; run: uv run scripts/pin.py") from None
     else:
         pins = fresh_pins(old) if upgrade else resolved()
     new = with_array(old, "constraint-dependencies", constraints(pins))
