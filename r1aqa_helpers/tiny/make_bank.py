@@ -291,15 +291,13 @@ def make_bank(folder: Path = TINY / "bank") -> None:
     check_programs()
     packed = {name: pack(name, takes) for name, takes in render().items()}
     files = {name: {"sha256": hashlib.sha256(c).hexdigest()} for name, (c, _) in packed.items()}
-    takes = ",\n".join(json.dumps(row) for _, rows in packed.values() for row in rows)
-    folder.mkdir(parents=True, exist_ok=True)
-    for name, (content, rows) in packed.items():
+    rows = [json.dumps(row) for _, rows in packed.values() for row in rows]
+    for name, (content, takes) in packed.items():
         write_bytes(folder / name, content)
-        print(f"{folder / name}: {len(rows)} takes, {len(content) / 1e6:.2f} MB")
-    write_text(
-        folder / "bank.json",
-        f'{{"sample_rate": {SAMPLE_RATE},\n"files": {json.dumps(files)},\n"takes": [\n{takes}\n]}}\n',
-    )
+        print(f"{folder / name}: {len(takes)} takes, {len(content) / 1e6:.2f} MB")
+    # One take a line, so that a changed bank shows in a diff what changed.
+    head = f'{{"sample_rate": {SAMPLE_RATE},\n"files": {json.dumps(files)},\n"takes": [\n'
+    write_text(folder / "bank.json", head + ",\n".join(rows) + "\n]}\n")
 
 
 if __name__ == "__main__":
