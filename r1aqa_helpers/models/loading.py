@@ -1,0 +1,274 @@
+"""Checkpoint folders: checked, loaded, written."""
+
+import os
+import re
+import shutil
+from pathlib import Path
+from typing import Any
+
+import torch
+from huggingface_hub import hf_hub_download, snapshot_download
+from safetensors import SafetensorError, safe_open
+from transformers import (
+    Qwen2AudioConfig,
+    Qwen2AudioForConditionalGeneration,
+    Qwen2AudioProcessor,
+)
+
+from ..errors import UserError
+from ..files import read_json, shown, shown_value
+from .bundle import LoadedModel
+from .decoding import greedy_config, own_generation_config
+
+_HUB_NAME = re.compile(r"[\w-][\w.-]*/[\w-][\w.-]*", re.ASCII)
+_HUB_FILES = ["*.json", "*.safetensors", "*.txt", "*.jinja"]
+_DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
+
+
+def load(
+    name_or_path: str | Path,
+    device: str | torch.device | None = None,
+    dtype: str | torch.dtype | None = None,
+) -> LoadedModel:
+    """A Qwen2-Audio from a local folder, or by its name on the Hugging Face Hub.
+
+    Parameters
+    ----------
+    device: by default the GPU where there is one, otherwise the CPU
+    dtype: a torch dtype or its name; by default bfloat16 on a GPU that has it, float16 on
+        other GPUs, float32 elsewhere, whatever the checkpoint is stored in
+
+    Only safetensors are read and no code of the checkpoint's is run. Its generation
+    configuration, which samples, is replaced by greedy decoding. Raises ``UserError`` where the
+    folder is no complete Qwen2-Audio, or does not exist.
+    """
+    device = _pick_device(device)
+    dtype = _pick_dtype(dtype, device)
+    folder = _find_folder(name_or_path)
+    _check_config(folder)
+    _check_weights(folder)
+    processor = _load_processor(folder)
+    loaded = LoadedModel(_load_model(folder, device, dtype), processor, str(name_or_path))
+    _check_agreement(loaded, folder)
+    loaded.model.generation_config = greedy_config(loaded)
+    return loaded
+
+
+def save(loaded: LoadedModel, folder: str | Path) -> None:
+    """Write weights (safetensors), processor and a greedy generation configuration.
+
+    All go to a temporary folder beside ``folder`` first, which is then renamed; a model folder
+    of the same name is replaced. Raises ``UserError`` where ``folder`` holds anything else, or
+    cannot be written.
+    """
+    folder = Path(folder)
+    if folder.exists() and not (folder / "config.json").is_file():
+        if not folder.is_dir() or any(folder.iterdir()):
+            raise UserError(
+                f"{shown(folder)}: exists and is not a model folder, choose another place"
+            )
+    temporary = folder.with_name(f".{folder.name}.{os.getpid()}.partial")
+    replaced = folder.with_name(f".{folder.name}.{os.getpid()}.replaced")
+    try:
+        temporary.mkdir(parents=True)
+        with own_generation_config(loaded.model, greedy_config(loaded)):
+            loaded.model.save_pretrained(temporary)
+        loaded.processor.save_pretrained(temporary)
+        if folder.exists():
+            folder.rename(replaced)
+        temporary.rename(folder)
+    except (OSError, SafetensorError) as error:
+        raise UserError(
+            f"{shown(folder)}: the model cannot be written ({_first_line(error)}), "
+            "choose another place"
+        ) from error
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+        shutil.rmtree(replaced, ignore_errors=True)
+
+
+def _pick_device(device: str | torch.device | None) -> torch.device:
+    if device is None:
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        picked = torch.device(device)
+    except RuntimeError as error:
+        raise UserError(f"device {device!r}: unknown, use cpu or cuda") from error
+    if picked.type == "cuda" and not torch.cuda.is_available():
+        raise UserError(f"device {device}: no GPU that PyTorch can use is here, use cpu")
+    return picked
+
+
+def _pick_dtype(dtype: str | torch.dtype | None, device: torch.device) -> torch.dtype:
+    if isinstance(dtype, torch.dtype):
+        return dtype
+    if dtype is not None:
+        if dtype not in _DTYPES:
+            raise UserError(f"dtype {dtype!r}: unknown, use one of {', '.join(_DTYPES)}")
+        return _DTYPES[dtype]
+    if device.type != "cuda":
+        return torch.float32
+    # A T4 computes bfloat16 by emulation only, which counts as support unless told otherwise.
+    native = torch.cuda.is_bf16_supported(including_emulation=False)
+    return torch.bfloat16 if native else torch.float16
+
+
+def _find_folder(name_or_path: str | Path) -> Path:
+    """The local folder, after download where ``name_or_path`` is a Hub name."""
+    folder = Path(name_or_path).expanduser()
+    if folder.is_dir():
+        return folder
+    name = str(name_or_path)
+    if folder.exists():
+        raise UserError(f"model {shown(name)}: is a file, give the folder of the model")
+    # "owner/model" may also be a mistyped "runs/model": then the first part is a folder here.
+    if (
+        isinstance(name_or_path, Path)
+        or not _HUB_NAME.fullmatch(name)
+        or folder.parent.is_dir()
+    ):
+        raise UserError(f"model {shown(name)}: no such folder; a Hub name has the form owner/model")
+    try:
+        # The configuration alone first: what is no Qwen2-Audio is not worth gigabytes.
+        _check_config(Path(hf_hub_download(name, "config.json")).parent)
+        return Path(snapshot_download(name, allow_patterns=_HUB_FILES))
+    except (OSError, ValueError) as error:
+        raise UserError(
+            f"model {shown(name)}: neither a folder here nor to be had from the Hugging Face Hub "
+            f"({_first_line(error)})"
+        ) from error
+
+
+def _check_config(folder: Path) -> None:
+    path = folder / "config.json"
+    if not path.is_file():
+        raise UserError(
+            f"model {shown(folder)}: has no config.json, give the folder of a Qwen2-Audio"
+        )
+    config = read_json(path)
+    found = config.get("model_type") if isinstance(config, dict) else None
+    if found != "qwen2_audio":
+        raise UserError(
+            f"{shown(path)}: model_type is {shown_value(found)}, not 'qwen2_audio'; "
+            "give a Qwen2-Audio"
+        )
+    try:
+        Qwen2AudioConfig.from_pretrained(folder, local_files_only=True)
+    # Transformers checks fields with errors of many kinds.
+    except Exception as error:
+        raise UserError(
+            f"{shown(path)}: no Qwen2-Audio configuration, copy or download it again "
+            f"({_first_line(error)})"
+        ) from error
+
+
+def _check_weights(folder: Path) -> None:
+    """Every safetensors file is there, and as long as its header says."""
+    index = folder / "model.safetensors.index.json"
+    if (folder / "model.safetensors").is_file():
+        shards = ["model.safetensors"]
+    elif index.is_file():
+        shards = _shards(index)
+    elif any(folder.glob("*.bin")):
+        raise UserError(
+            f"model {shown(folder)}: its weights are pickled (.bin), which can run code when "
+            "loaded; give a checkpoint in safetensors"
+        )
+    else:
+        raise UserError(f"model {shown(folder)}: has no model.safetensors, copy it completely")
+    for shard in shards:
+        try:
+            with safe_open(folder / shard, framework="pt"):
+                pass
+        except (OSError, SafetensorError) as error:
+            raise UserError(
+                f"{shown(folder / shard)}: weights missing or truncated, copy or download them "
+                f"again ({_first_line(error)})"
+            ) from error
+
+
+def _shards(index: Path) -> list[str]:
+    """The file names in a shard index; only names, never paths."""
+    content = read_json(index)
+    weights = content.get("weight_map") if isinstance(content, dict) else None
+    if not isinstance(weights, dict) or not weights:
+        raise UserError(f"{shown(index)}: has no weight_map, copy or download the model again")
+    shards = list(dict.fromkeys(weights.values()))
+    for shard in shards:
+        if not isinstance(shard, str) or Path(shard).name != shard:
+            raise UserError(
+                f"{shown(index)}: {shown_value(shard)} in weight_map is no plain file name, "
+                "download the model again"
+            )
+    return shards
+
+
+def _load_model(
+    folder: Path, device: torch.device, dtype: torch.dtype
+) -> Qwen2AudioForConditionalGeneration:
+    placement: dict[str, Any] = {"device_map": {"": device}} if device.type == "cuda" else {}
+    try:
+        model, info = Qwen2AudioForConditionalGeneration.from_pretrained(
+            folder,
+            dtype=dtype,
+            attn_implementation="sdpa",
+            use_safetensors=True,
+            local_files_only=True,
+            trust_remote_code=False,
+            ignore_mismatched_sizes=True,  # they are reported below, in one line
+            output_loading_info=True,
+            **placement,
+        )
+    except torch.OutOfMemoryError as error:
+        raise UserError(
+            f"model {shown(folder)}: does not fit into {device}'s memory at {dtype}, "
+            "use a smaller dtype or device cpu"
+        ) from error
+    # Damaged weights can fail in many ways.
+    except Exception as error:
+        raise UserError(
+            f"model {shown(folder)}: cannot be loaded as a Qwen2-Audio ({_first_line(error)})"
+        ) from error
+    for kind in ("missing_keys", "unexpected_keys", "mismatched_keys", "error_msgs"):
+        if info.get(kind):
+            some = sorted(map(str, info[kind]))
+            raise UserError(
+                f"model {shown(folder)}: weights and config.json do not belong together "
+                f"({len(some)} {kind.replace('_', ' ')}, such as {some[0]})"
+            )
+    return model.to(device).eval()
+
+
+def _load_processor(folder: Path) -> Qwen2AudioProcessor:
+    try:
+        processor = Qwen2AudioProcessor.from_pretrained(
+            folder, local_files_only=True, trust_remote_code=False
+        )
+    except Exception as error:
+        raise UserError(
+            f"model {shown(folder)}: its tokenizer or feature extractor cannot be loaded, "
+            f"copy the folder completely ({_first_line(error)})"
+        ) from error
+    processor.tokenizer.padding_side = "left"
+    return processor
+
+
+def _check_agreement(loaded: LoadedModel, folder: Path) -> None:
+    """Model and processor mean the same audio token and the same window."""
+    config, processor = loaded.model.config, loaded.processor
+    if processor.audio_token_id != config.audio_token_id:
+        raise UserError(
+            f"model {shown(folder)}: audio token is {processor.audio_token_id} in the tokenizer, "
+            f"{config.audio_token_id} in config.json"
+        )
+    frames = processor.feature_extractor.nb_max_frames
+    if frames != 2 * config.audio_config.max_source_positions:
+        raise UserError(
+            f"model {shown(folder)}: the feature extractor makes {frames} frames, "
+            f"the model takes {2 * config.audio_config.max_source_positions}"
+        )
+
+
+def _first_line(error: BaseException) -> str:
+    lines = str(error).strip().splitlines() or [type(error).__name__]
+    return shown(lines[0][:200])

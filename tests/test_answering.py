@@ -1,0 +1,214 @@
+"""Answers of a random miniature: the same however they are batched, ordered or interrupted."""
+
+import json
+import random
+import warnings
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from r1aqa_helpers import answering
+from r1aqa_helpers.answering import Prediction, answer_one, answer_questions, write_predictions
+from r1aqa_helpers.audio import save_audio
+from r1aqa_helpers.errors import UserError
+from r1aqa_helpers.models import LoadedModel
+from r1aqa_helpers.questions import AudioQuestion, read_mmau
+from r1aqa_helpers.tiny.build import random_tiny
+
+WORDS = ("dog", "cat", "car", "bell", "a church bell in the wind", "rain")
+STEPS = 12
+
+
+@pytest.fixture(scope="module")
+def tiny() -> LoadedModel:
+    """Weights scaled up, so that clips and questions lead to different answers."""
+    model, processor = random_tiny()
+    with torch.no_grad():
+        for weight in model.parameters():
+            if weight.ndim == 2:
+                weight.mul_(8)
+    return LoadedModel(model, processor, "random")
+
+
+@pytest.fixture(scope="module")
+def questions(tmp_path_factory: pytest.TempPathFactory) -> list[AudioQuestion]:
+    place = tmp_path_factory.mktemp("clips")
+    rng = np.random.default_rng(0)
+    made = []
+    for number in range(8):
+        audio = place / f"{number}.wav"
+        samples = round((0.3 + 0.45 * number) * 16_000)
+        save_audio(audio, (0.1 * rng.standard_normal(samples).clip(-9, 9)).astype(np.float32))
+        choices = WORDS[: 2 + number % 5]
+        text = "What makes the sound" + " that you hear" * (number * 5 % 8) + "?"
+        made.append(
+            AudioQuestion(f"q{number}", audio, text, choices, choices[0], task="sound")
+        )
+    return made
+
+
+def ask(loaded, questions, **options) -> list[Prediction]:
+    return answer_questions(loaded, questions, **{"max_new_tokens": STEPS, **options})
+
+
+def said(predictions: list[Prediction]) -> dict[str, str]:
+    return {prediction.id: prediction.response for prediction in predictions}
+
+
+@pytest.mark.parametrize("sample", [False, True], ids=["greedy", "sampled"])
+def test_answers_do_not_depend_on_batch_size_or_order(tiny, questions, sample):
+    alone = ask(tiny, questions, batch_size=1, sample=sample)
+    assert [prediction.id for prediction in alone] == [q.id for q in questions]
+    assert len(set(said(alone).values())) > 4  # or there is nothing to tell apart
+    shuffled = random.Random(1).sample(questions, len(questions))
+    for batch_size in (3, 8):
+        assert said(ask(tiny, questions, batch_size=batch_size, sample=sample)) == said(alone)
+        mixed = ask(tiny, shuffled, batch_size=batch_size, sample=sample)
+        assert [prediction.id for prediction in mixed] == [q.id for q in shuffled]
+        assert said(mixed) == said(alone)
+
+
+def test_samples_follow_the_seed_and_leave_the_global_generator_alone(tiny, questions):
+    state = torch.get_rng_state()
+    first = said(ask(tiny, questions, sample=True, seed=1))
+    assert torch.equal(torch.get_rng_state(), state)
+    torch.manual_seed(99)
+    assert said(ask(tiny, questions, sample=True, seed=1)) == first
+    assert said(ask(tiny, questions, sample=True, seed=2)) != first
+    assert said(ask(tiny, questions)) != first
+
+
+@pytest.mark.parametrize("sample", [False, True], ids=["greedy", "sampled"])
+def test_an_interrupted_run_goes_on_where_it_was(
+    tiny, questions, tmp_path, monkeypatch, sample
+):
+    journal = tmp_path / "journal.jsonl"
+    whole = said(ask(tiny, questions, sample=sample))
+    real, asked = answering.generate, []
+
+    def interrupted(loaded, inputs, *rest):
+        if len(asked) == 2:
+            raise KeyboardInterrupt
+        asked.append(inputs["input_ids"].shape[0])
+        return real(loaded, inputs, *rest)
+
+    monkeypatch.setattr(answering, "generate", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        ask(tiny, questions, sample=sample, batch_size=3, journal=journal)
+    assert len(journal.read_text().splitlines()) == 1 + 6
+    with journal.open("a") as stream:
+        stream.write('{"id": "q7", "respo')  # what a power cut leaves
+
+    asked.clear()
+    resumed = ask(tiny, questions, sample=sample, batch_size=2, journal=journal)
+    assert asked == [2]
+    assert said(resumed) == whole
+    assert [prediction.id for prediction in resumed] == [q.id for q in questions]
+    rows = [json.loads(line) for line in journal.read_text().splitlines()]
+    assert {row["id"]: row["response"] for row in rows[1:]} == whole
+
+    asked.clear()
+    assert said(ask(tiny, questions, sample=sample, journal=journal)) == whole
+    assert asked == []
+
+
+def test_a_journal_of_another_run_is_refused(tiny, questions, tmp_path):
+    journal = tmp_path / "journal.jsonl"
+    ask(tiny, questions[:2], journal=journal)
+    before = journal.read_bytes()
+    changed = [replace(questions[0], question="What is loudest?"), questions[1]]
+    others = {
+        "prompt": dict(prompt=1),
+        "max_new_tokens": dict(max_new_tokens=STEPS + 1),
+        "sample": dict(sample=True),
+        "questions": dict(questions=changed),
+    }
+    for name, options in others.items():
+        options = {"questions": questions[:2], "journal": journal, **options}
+        with pytest.raises(UserError, match=name) as caught:
+            ask(tiny, options.pop("questions"), **options)
+        assert str(journal) in str(caught.value)
+        assert "--out" in str(caught.value)
+    trained = LoadedModel(*random_tiny(), tiny.name)
+    with pytest.raises(UserError, match="weights"):
+        ask(trained, questions[:2], journal=journal)
+    assert journal.read_bytes() == before
+
+
+def test_a_greedy_journal_does_not_mind_the_seed_or_the_batch_size(tiny, questions, tmp_path):
+    journal = tmp_path / "journal.jsonl"
+    first = ask(tiny, questions[:3], journal=journal, seed=1, batch_size=1)
+    assert ask(tiny, questions[:3], journal=journal, seed=2, batch_size=3) == first
+
+
+def test_a_damaged_journal_row_is_one_line(tiny, questions, tmp_path):
+    journal = tmp_path / "journal.jsonl"
+    ask(tiny, questions[:1], journal=journal)
+    with journal.open("a") as stream:
+        stream.write('{"id": "q1", "response": 3}\n')
+    with pytest.raises(UserError, match=r"journal\.jsonl:3: field response"):
+        ask(tiny, questions[:1], journal=journal)
+
+
+def test_clips_that_were_cut_are_reported_once_also_after_a_resume(
+    tiny, questions, tmp_path
+):
+    long = tmp_path / "long.wav"
+    save_audio(long, np.full(6 * 16_000, 0.1, np.float32))
+    asked = [replace(questions[0], audio=long), replace(questions[1], audio=long), questions[2]]
+    for _ in range(2):
+        with pytest.warns(UserWarning, match=r"^2 of 3 clips .* 4 s window; 4\.0 s cut") as caught:
+            ask(tiny, asked, journal=tmp_path / "journal.jsonl")
+        assert len(caught) == 1
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        ask(tiny, questions[:2])
+
+
+def test_a_recording_that_cannot_be_read_keeps_the_answers_so_far(tiny, questions, tmp_path):
+    journal = tmp_path / "journal.jsonl"
+    # The shortest question comes last.
+    asked = [replace(q, audio=Path("/no/such.wav")) if q.id == "q0" else q for q in questions]
+    with pytest.raises(UserError, match=r"/no/such\.wav"):
+        ask(tiny, asked, journal=journal, batch_size=1)
+    assert len(journal.read_text().splitlines()) == 1 + 7
+
+
+def test_a_special_token_in_a_question_names_the_question(tiny, questions):
+    bad = replace(questions[3], question="What is <|AUDIO|>?")
+    with pytest.raises(UserError, match=r"'q3'.*<\|AUDIO\|>"):
+        ask(tiny, [*questions[:3], bad])
+
+
+def test_one_question_is_answered_as_in_a_batch(tiny, questions):
+    q, batch = questions[4], said(ask(tiny, questions))
+    prediction, cut = answer_one(
+        tiny, q.audio, q.question, q.choices, prompt=2, max_new_tokens=STEPS
+    )
+    assert prediction.response == batch["q4"]
+    assert cut == 0
+    _, cut = answer_one(
+        tiny, np.zeros(5 * 16_000, np.float32), q.question, q.choices, max_new_tokens=STEPS
+    )
+    assert cut == pytest.approx(1.0)
+
+
+def test_predictions_are_mmaus_json_with_three_fields_more(questions, tmp_path):
+    path = tmp_path / "predictions.json"
+    raw = "It is <answer> dog </answer>."
+    write_predictions(path, questions[:2], [Prediction("q0", raw, "dog", 0.1)])
+    (row,) = json.loads(path.read_text())
+    assert row["response"] == raw
+    assert row["model_prediction"] == row["model_output"] == "dog"
+    (again,) = read_mmau(path)
+    assert replace(again, extra={}) == questions[0]
+
+
+def test_the_answer_is_what_stands_in_the_tags(tiny, questions, monkeypatch):
+    monkeypatch.setattr(answering, "generate", lambda *_: ["so: <answer>\n dog </answer>"])
+    (prediction,) = ask(tiny, questions[:1])
+    assert prediction.answer == "dog"
+    assert prediction.seconds > 0
