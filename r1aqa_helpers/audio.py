@@ -146,7 +146,9 @@ def _header_promises_more(log: str) -> bool:
     libsndfile itself shortens the recording without a word. Programs that write to a pipe
     do not know the length and promise about 2 or 4 GiB; that is no fault.
     """
-    sizes = re.search(r"^ *(?:data|SSND|Data Size|riff|Riff size) *: (\d+) \(should be (\d+)\)", log, re.M)
+    sizes = re.search(
+        r"^ *(?:data|SSND|Data Size|riff|Riff size) *: (\d+) \(should be (\d+)\)", log, re.M
+    )
     return sizes is not None and int(sizes[2]) < int(sizes[1]) < (1 << 31) - (1 << 20)
 
 

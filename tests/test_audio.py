@@ -1,0 +1,283 @@
+"""Audio: whatever comes in, the same sound at 16 kHz comes out, or one clear line."""
+
+import io
+import struct
+
+import numpy as np
+import pytest
+import soundfile
+from transformers import WhisperFeatureExtractor
+
+from r1aqa_helpers.audio import SAMPLE_RATE, clip_to_window, load_audio, log_mel, save_audio
+from r1aqa_helpers.errors import UserError
+
+
+def tone(rate: int, hertz: float = 440.0, seconds: float = 1.0, level: float = 0.5) -> np.ndarray:
+    return level * np.sin(2 * np.pi * hertz * np.arange(int(rate * seconds)) / rate)
+
+
+def encoded(wave: np.ndarray, rate: int = SAMPLE_RATE, kind: str = "WAV", **options) -> bytes:
+    buffer = io.BytesIO()
+    soundfile.write(buffer, wave, rate, format=kind, **options)
+    return buffer.getvalue()
+
+
+def middle(wave: np.ndarray) -> np.ndarray:
+    """Without the edges, where resampling and codecs fade."""
+    return wave[len(wave) // 8 : -len(wave) // 8]
+
+
+def loudest_hertz(wave: np.ndarray) -> float:
+    spectrum = np.abs(np.fft.rfft(wave * np.hanning(len(wave)), n=8 * SAMPLE_RATE))
+    return float(np.argmax(spectrum)) / 8
+
+
+def decibels(wave: np.ndarray, reference: float) -> float:
+    return 20 * np.log10(np.sqrt(np.mean(wave**2)) / reference)
+
+
+def assert_is_the_tone(wave: np.ndarray, level: float = 0.5) -> None:
+    assert wave.dtype == np.float32 and wave.ndim == 1
+    assert abs(len(wave) - SAMPLE_RATE) <= 1
+    assert loudest_hertz(middle(wave)) == pytest.approx(440, abs=1)
+    assert abs(decibels(middle(wave), level / np.sqrt(2))) < 0.5
+
+
+@pytest.fixture
+def file(tmp_path):
+    def make(data: bytes, name: str = "clip.wav"):
+        path = tmp_path / name
+        path.write_bytes(data)
+        return path
+
+    return make
+
+
+# 44,101 Hz shares no factor with 16,000: a table of filters for it would take gigabytes.
+@pytest.mark.parametrize(
+    "rate", [8000, 11025, 16000, 22050, 32000, 44100, 44101, 48000, 96000, 192000]
+)
+def test_a_tone_keeps_pitch_and_level_from_any_rate(file, rate):
+    assert_is_the_tone(load_audio(file(encoded(tone(rate), rate))))
+
+
+@pytest.mark.parametrize("rate", [44100, 44101, 96000])
+def test_what_16_khz_cannot_hold_is_filtered_out_and_not_folded_down(file, rate):
+    wave = load_audio(file(encoded(tone(rate, 440) + tone(rate, 12_000, level=0.45), rate)))
+    assert_is_the_tone(wave)
+    folded = middle(wave) * np.exp(-2j * np.pi * 4000 * np.arange(len(middle(wave))) / SAMPLE_RATE)
+    assert 20 * np.log10(abs(folded.mean()) / 0.225) < -40
+
+
+@pytest.mark.parametrize(
+    "kind, subtype, name",
+    [
+        ("WAV", "PCM_U8", "a.wav"),
+        ("WAV", "PCM_24", "a.wav"),
+        ("WAV", "PCM_32", "a.wav"),
+        ("WAV", "FLOAT", "a.wav"),
+        ("WAV", "DOUBLE", "a.wav"),
+        ("WAVEX", "PCM_16", "a.wav"),
+        ("FLAC", "PCM_16", "a.flac"),
+        ("FLAC", "PCM_24", "a.flac"),
+        ("OGG", "VORBIS", "a.ogg"),
+        ("OGG", "OPUS", "a.opus"),
+        ("MP3", "MPEG_LAYER_III", "a.mp3"),
+        ("AIFF", "PCM_16", "a.aiff"),
+        ("MP3", "MPEG_LAYER_III", "mp3 named.wav"),
+        ("FLAC", "PCM_16", "flac named.mp3"),
+        ("WAV", "PCM_16", "wav without suffix"),
+    ],
+)
+def test_formats_are_told_by_content(file, kind, subtype, name):
+    wave = load_audio(file(encoded(tone(SAMPLE_RATE), kind=kind, subtype=subtype), name))
+    assert_is_the_tone(wave)
+
+
+@pytest.mark.parametrize("channels", [2, 6])
+def test_channels_are_averaged(file, channels):
+    levels = np.linspace(0.1, 0.6, channels)
+    wave = load_audio(file(encoded(np.outer(tone(48000, level=1.0), levels), 48000)))
+    assert_is_the_tone(wave, level=levels.mean())
+
+
+def test_opposite_channels_cancel(file):
+    left = tone(SAMPLE_RATE)
+    wave = load_audio(file(encoded(np.stack([left, -left], axis=1), subtype="FLOAT")))
+    assert np.abs(wave).max() == 0
+
+
+def test_float_peaks_stay(file):
+    wave = load_audio(file(encoded(tone(SAMPLE_RATE, level=2.5), subtype="FLOAT")))
+    assert wave.max() == pytest.approx(2.5, rel=1e-3)
+
+
+def test_a_wav_longer_than_one_block_is_read_whole(file):
+    samples = (1 << 20) + 12_345
+    ramp = np.arange(samples) / samples
+    wave = load_audio(file(encoded(ramp, subtype="FLOAT")))
+    np.testing.assert_array_equal(wave, ramp.astype(np.float32))
+
+
+def test_a_length_left_open_by_a_pipe_is_no_fault(file):
+    data = bytearray(encoded(tone(SAMPLE_RATE)))
+    at = data.index(b"data") + 4
+    data[4:8] = data[at : at + 4] = b"\xff" * 4
+    assert_is_the_tone(load_audio(file(data)))
+
+
+TONE = tone(SAMPLE_RATE) + np.random.default_rng(0).normal(0, 0.05, SAMPLE_RATE)
+KINDS = {
+    "wav": ("WAV", "PCM_16"),
+    "float wav": ("WAV", "FLOAT"),
+    "flac": ("FLAC", "PCM_16"),
+    "vorbis": ("OGG", "VORBIS"),
+    "opus": ("OGG", "OPUS"),
+    "mp3": ("MP3", "MPEG_LAYER_III"),
+    "aiff": ("AIFF", "PCM_16"),
+    "au": ("AU", "PCM_16"),
+    "caf": ("CAF", "PCM_16"),
+    "w64": ("W64", "PCM_16"),
+    "rf64": ("RF64", "PCM_16"),
+}
+
+
+@pytest.mark.parametrize("kept", [0.01, 0.3, 0.5, 0.97])
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_truncated_file_is_an_error(file, kind, kept, capfd):
+    data = encoded(TONE, kind=KINDS[kind][0], subtype=KINDS[kind][1])
+    assert len(load_audio(file(data))) == len(TONE)
+    assert_one_line(file(data[: int(kept * len(data))]), "cut off|and whole", capfd)
+
+
+def assert_one_line(path, expected: str, capfd) -> None:
+    with pytest.raises(UserError, match=expected) as caught:
+        load_audio(path)
+    message = str(caught.value)
+    assert message.isprintable() and message.startswith(f"{path}: ")
+    captured = capfd.readouterr()
+    assert captured.out + captured.err == "", "a decoder printed past Python"
+
+
+def flac_of_open_length() -> bytes:
+    data = bytearray(encoded(TONE, kind="FLAC"))
+    data[21] &= 0xF0  # 36 bits of STREAMINFO: number of samples, 0 for unknown
+    data[22:26] = bytes(4)
+    return bytes(data)
+
+
+def wav_of_rate(rate: int) -> bytes:
+    data = bytearray(encoded(TONE))
+    struct.pack_into("<II", data, 24, rate, 2 * rate)
+    return bytes(data)
+
+
+def wav_with(value: float) -> bytes:
+    wave = TONE.copy()
+    wave[777] = value
+    return encoded(wave, subtype="FLOAT")
+
+
+BAD = {
+    "empty": (b"", "is empty"),
+    "one byte": (b"R", "no audio"),
+    "text": (b"hello there\n" * 500, "no audio"),
+    "noise": (np.random.default_rng(1).bytes(5000), "no audio"),
+    "json": (b'[{"id": "a"}]', "no audio"),
+    "png": (b"\x89PNG\r\n\x1a\n" + bytes(500), "no audio"),
+    "an MPEG head and nothing more": (b"\xff\xfb" + b"a" * 1000, "no audio"),
+    "only a RIFF head": (encoded(TONE)[:12], "no audio"),
+    "no samples": (encoded(np.zeros(0)), "no samples"),
+    "no samples, 6 channels": (encoded(np.zeros((0, 6)), kind="AIFF"), "no samples"),
+    "nan": (wav_with(np.nan), "NaN or infinite"),
+    "inf": (wav_with(np.inf), "NaN or infinite"),
+    "-inf": (wav_with(-np.inf), "NaN or infinite"),
+    "rate 1 Hz": (wav_of_rate(1), "sample rate of 1 Hz"),
+    "rate 2 GHz": (wav_of_rate(2_000_000_011), "sample rate of 2000000011 Hz"),
+    "open length": (flac_of_open_length(), "does not state its length"),
+}
+
+
+@pytest.mark.parametrize("name", ["clip.wav", "clip.mp3"])
+@pytest.mark.parametrize("data, expected", BAD.values(), ids=BAD)
+def test_bad_content_is_one_line(file, data, expected, name, capfd):
+    assert_one_line(file(data, name), expected, capfd)
+
+
+def test_a_missing_file_and_a_folder(tmp_path, capfd):
+    assert_one_line(tmp_path / "absent.wav", "no such file", capfd)
+    assert_one_line(tmp_path, "is a folder", capfd)
+
+
+@pytest.mark.parametrize("name", ["a\nb.wav", "\x1b[2J.wav", "nul\0.wav"])
+def test_control_characters_of_a_name_are_not_printed(tmp_path, name):
+    with pytest.raises(UserError) as caught:
+        load_audio(tmp_path / name)
+    assert str(caught.value).isprintable()
+
+
+@pytest.mark.parametrize("suffix", [".wav", ".flac"])
+def test_saving_keeps_every_16_bit_step(tmp_path, suffix):
+    wave = (np.arange(-(2**15), 2**15) / 2**15).astype(np.float32)
+    save_audio(tmp_path / "new" / f"a{suffix}", wave)
+    np.testing.assert_array_equal(load_audio(tmp_path / "new" / f"a{suffix}"), wave)
+
+
+def test_full_scale_is_saved_without_wrapping_around(tmp_path):
+    save_audio(tmp_path / "a.wav", np.array([1.0, -1.0], np.float32))
+    np.testing.assert_array_equal(load_audio(tmp_path / "a.wav"), [1 - 2**-15, -1])
+
+
+def test_ogg_can_be_saved(tmp_path):
+    save_audio(tmp_path / "a.ogg", tone(SAMPLE_RATE).astype(np.float32))
+    assert_is_the_tone(load_audio(tmp_path / "a.ogg"))
+
+
+@pytest.mark.parametrize(
+    "wave", [[], [0.0, 1.01], [np.nan], [[0.0, 0.0]]], ids=["empty", "loud", "nan", "2-D"]
+)
+def test_a_wave_that_would_be_spoilt_is_not_saved(tmp_path, wave):
+    with pytest.raises(ValueError):
+        save_audio(tmp_path / "a.wav", np.array(wave, np.float32))
+    assert not list(tmp_path.iterdir())
+
+
+def test_an_unknown_suffix_is_not_saved(tmp_path):
+    with pytest.raises(UserError, match=r"use \.wav, \.flac, \.ogg"):
+        save_audio(tmp_path / "a.xyz", tone(SAMPLE_RATE))
+
+
+def test_clip_to_window_says_what_it_cut():
+    wave = np.arange(10 * SAMPLE_RATE, dtype=np.float32)
+    kept, cut = clip_to_window(wave, 4.0)
+    np.testing.assert_array_equal(kept, wave[: 4 * SAMPLE_RATE])
+    assert cut == 6.0
+    kept, cut = clip_to_window(wave, 10.0)
+    np.testing.assert_array_equal(kept, wave)
+    assert cut == 0.0
+
+
+@pytest.fixture(scope="module")
+def extractor():
+    return WhisperFeatureExtractor(feature_size=128, chunk_length=4)
+
+
+@pytest.mark.parametrize("samples, frames", [(16000, 100), (8080, 51), (64000, 400), (160000, 400)])
+def test_log_mel_has_the_frames_that_exist(extractor, samples, frames):
+    wave = tone(SAMPLE_RATE, seconds=samples / SAMPLE_RATE).astype(np.float32)
+    mel = log_mel(wave, extractor)
+    assert mel.shape == (128, frames) and mel.dtype == np.float32
+    as_model = extractor(wave, sampling_rate=SAMPLE_RATE, return_tensors="np")["input_features"][0]
+    np.testing.assert_array_equal(mel, as_model[:, :frames])
+
+
+def test_log_mel_is_brightest_at_the_tone(extractor):
+    band = {hertz: mel_band(extractor, hertz) for hertz in (250, 440, 1000, 3000)}
+    for hertz, expected in band.items():
+        mel = log_mel(tone(SAMPLE_RATE, hertz).astype(np.float32), extractor)
+        assert abs(int(mel.mean(axis=1).argmax()) - expected) <= 1
+
+
+def mel_band(extractor, hertz: float) -> int:
+    """The band whose filter weighs this frequency most."""
+    return int(extractor.mel_filters[round(hertz / (SAMPLE_RATE / extractor.n_fft))].argmax())

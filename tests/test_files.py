@@ -1,0 +1,200 @@
+"""Files: whole or absent when written, one clear line when wrong."""
+
+import io
+import json
+import sys
+
+import pytest
+
+from r1aqa_helpers import files, progress
+from r1aqa_helpers.errors import UserError
+
+
+def one_line(caught: pytest.ExceptionInfo) -> str:
+    message = str(caught.value)
+    assert message.isprintable(), f"not one printable line: {message!r}"
+    return message
+
+
+ROWS = [{"id": "é\u2028x", "n": 1}, {"id": "b", "list": [1.5, None, True]}]
+
+
+def test_json_and_lines_come_back_equal(tmp_path):
+    files.write_json(tmp_path / "new" / "deep" / "a.json", ROWS)
+    assert files.read_json(tmp_path / "new" / "deep" / "a.json") == ROWS
+    files.write_jsonl(tmp_path / "a.jsonl", iter(ROWS))
+    assert files.read_jsonl(tmp_path / "a.jsonl") == [(1, ROWS[0]), (2, ROWS[1])]
+
+
+def test_line_numbers_count_blank_lines_and_crlf(tmp_path):
+    (tmp_path / "a.jsonl").write_bytes(b'\xef\xbb\xbf{"a": 1}\r\n\r\n{"a": 2}')
+    assert files.read_jsonl(tmp_path / "a.jsonl") == [(1, {"a": 1}), (3, {"a": 2})]
+
+
+def test_overwriting_leaves_no_temporary_file(tmp_path):
+    for text in ("old", "new"):
+        files.write_text(tmp_path / "a.txt", text)
+    assert (tmp_path / "a.txt").read_text() == "new"
+    assert [p.name for p in tmp_path.iterdir()] == ["a.txt"]
+
+
+def test_a_write_that_fails_keeps_the_old_file_and_no_temporary_one(tmp_path, monkeypatch):
+    files.write_text(tmp_path / "a.txt", "old")
+
+    def full(descriptor):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(files.os, "fsync", full)
+    with pytest.raises(UserError) as caught:
+        files.write_text(tmp_path / "a.txt", "new")
+    assert "No space left" in one_line(caught)
+    assert (tmp_path / "a.txt").read_text() == "old"
+    assert [p.name for p in tmp_path.iterdir()] == ["a.txt"]
+
+
+@pytest.mark.parametrize("write", [files.write_json, files.write_jsonl, files.append_jsonl])
+def test_a_folder_that_cannot_be_made(tmp_path, write):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(UserError) as caught:
+        write(tmp_path / "file" / "out.json", [])
+    assert str(tmp_path / "file" / "out.json") in one_line(caught)
+
+
+def test_a_folder_stands_where_the_file_should(tmp_path):
+    (tmp_path / "out").mkdir()
+    with pytest.raises(UserError) as caught:
+        files.write_json(tmp_path / "out", [])
+    assert "cannot be written" in one_line(caught)
+    assert [p.name for p in tmp_path.iterdir()] == ["out"]
+
+
+def test_nan_is_not_written(tmp_path):
+    with pytest.raises(ValueError):
+        files.write_json(tmp_path / "a.json", {"loss": float("nan")})
+    assert not list(tmp_path.iterdir())
+
+
+BAD_JSON = {
+    "empty": (b"", "is empty"),
+    "truncated": (b'[\n {"id": "a"},\n {"id": "b', ":3: column 9: not valid JSON"),
+    "cut after a comma": (b'{"a": 1,', "breaks off here"),
+    "syntax": (b'{"a": 1,\n "b" 2}', ":2: column 6: not valid JSON"),
+    "not utf-8": ('{"a": 1,\n "b": "é"}'.encode("latin-1"), ":2: not UTF-8 (byte 0xe9)"),
+    "utf-16": ('{"a": 1}'.encode("utf-16"), "not UTF-8"),
+    "nan": (b'{"a": NaN}', "NaN"),
+    "infinity": (b'{"a": -Infinity}', "-Infinity"),
+    "overflow": (b'{"a": 1e999}', "too large"),
+    "long integer": (b"1" * 5000, "not valid JSON"),
+    "deep": (b"[" * 200_000, "nested too deeply"),
+    "surrogate": (b'{"a": "\\ud800"}', "surrogate"),
+}
+
+
+@pytest.mark.parametrize("data, expected", BAD_JSON.values(), ids=BAD_JSON)
+def test_bad_json_is_one_line_with_its_place(tmp_path, data, expected):
+    path = tmp_path / "a.json"
+    path.write_bytes(data)
+    with pytest.raises(UserError) as caught:
+        files.read_json(path)
+    assert one_line(caught).startswith(f"{path}:")
+    assert expected in str(caught.value)
+
+
+@pytest.mark.parametrize("bad", [b'{"id": "c', b"{'a': 1}", b'{"a": NaN}', b"\xff", b"{} {}"])
+def test_a_bad_line_is_named(tmp_path, bad):
+    path = tmp_path / "a.jsonl"
+    path.write_bytes(b'{"id": "a"}\n{"id": "b"}\n' + bad)
+    with pytest.raises(UserError) as caught:
+        files.read_jsonl(path)
+    assert one_line(caught).startswith(f"{path}:3:")
+
+
+def test_paired_surrogates_are_one_character(tmp_path):
+    (tmp_path / "a.json").write_bytes(b'"\\ud83d\\ude00"')
+    assert files.read_json(tmp_path / "a.json") == "😀"
+
+
+@pytest.mark.parametrize("name", ["absent.json", "folder", "nul\0.json", "line\nbreak\x1b[2J.json"])
+def test_a_file_that_cannot_be_read(tmp_path, name):
+    (tmp_path / "folder").mkdir()
+    with pytest.raises(UserError) as caught:
+        files.read_json(tmp_path / name)
+    assert one_line(caught)
+
+
+def test_an_interrupted_journal_goes_on(tmp_path):
+    path = tmp_path / "deep" / "journal.jsonl"
+    assert files.read_journal(path) == []
+    for row in ROWS:
+        files.append_jsonl(path, row)
+    assert files.read_journal(path) == ROWS
+    with open(path, "ab") as stream:
+        stream.write('{"id": "torn é'.encode()[:-1])  # cut within a character
+    assert files.read_journal(path) == ROWS
+    files.append_jsonl(path, {"id": "c"}, flush=False)
+    assert files.read_journal(path) == [*ROWS, {"id": "c"}]
+    assert b"torn" not in path.read_bytes()
+
+
+def test_a_journal_of_one_torn_line_is_empty_and_goes_on(tmp_path):
+    path = tmp_path / "journal.jsonl"
+    path.write_bytes(b'{"id"')
+    assert files.read_journal(path) == []
+    files.append_jsonl(path, {"id": "a"})
+    assert path.read_bytes() == b'{"id": "a"}\n'
+
+
+@pytest.mark.parametrize("line", [b"[1]\n", b"{broken\n"])
+def test_a_journal_damaged_elsewhere_is_an_error(tmp_path, line):
+    path = tmp_path / "journal.jsonl"
+    path.write_bytes(b'{"id": "a"}\n' + line + b'{"id": "b"}\n')
+    with pytest.raises(UserError) as caught:
+        files.read_journal(path)
+    assert one_line(caught).startswith(f"{path}:2:")
+
+
+def test_shown_escapes_what_is_not_printable():
+    assert files.shown("/a folder/é.json") == "/a folder/é.json"
+    assert files.shown("a\x1b[31m\n") == r"'a\x1b[31m\n'"
+    assert len(files.shown_value("x" * 500)) == 60
+
+
+class Terminal(io.StringIO):
+    def __init__(self, tty: bool):
+        super().__init__()
+        self.tty = tty
+
+    def isatty(self) -> bool:
+        return self.tty
+
+
+@pytest.mark.parametrize("tty", [True, False])
+def test_track_yields_every_item_and_nests(monkeypatch, tty):
+    monkeypatch.setattr(sys, "stderr", Terminal(tty))
+    outer = progress.track(range(3), "outer [x]")
+    assert [(i, j) for i in outer for j in progress.track("ab", "inner")] == [
+        (i, j) for i in range(3) for j in "ab"
+    ]
+
+
+def test_track_prints_plain_lines_with_an_estimate(monkeypatch):
+    clock = iter(range(0, 1000, 6))  # every look at the clock is 6 s later
+    monkeypatch.setattr(progress.time, "monotonic", lambda: next(clock))
+    monkeypatch.setattr(sys, "stderr", Terminal(False))
+    list(progress.track(iter("abcd"), "answering", total=4))
+    assert sys.stderr.getvalue().splitlines() == [
+        "answering: 2/4 (50 %), 12 s, about 12 s left",
+        "answering: 4/4 (100 %), 30 s",
+    ]
+
+
+def test_track_is_silent_when_quick(monkeypatch):
+    monkeypatch.setattr(sys, "stderr", Terminal(False))
+    list(progress.track(range(5), "quick"))
+    assert sys.stderr.getvalue() == ""
+
+
+def test_written_json_is_plain_json(tmp_path):
+    files.write_jsonl(tmp_path / "a.jsonl", ROWS)
+    lines = (tmp_path / "a.jsonl").read_bytes().decode().split("\n")
+    assert [json.loads(line) for line in lines[:-1]] == ROWS and lines[-1] == ""
