@@ -2,6 +2,8 @@
 
 import json
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -435,6 +437,19 @@ def test_every_field_of_the_generation_configuration_is_thought_of():
     }
     fields = set(vars(GenerationConfig())) - {"_from_model_config", "transformers_version"}
     assert fields == known
+
+
+def test_generating_warns_of_nothing():
+    script = (
+        "from r1aqa_helpers.models import *; from r1aqa_helpers.tiny.build import random_tiny;"
+        "import numpy as np; loaded = LoadedModel(*random_tiny(), 'random');"
+        "inputs = encode(loaded, [chat_text(loaded, 'What?')], [np.zeros(16000, 'float32')]);"
+        "generate(loaded, inputs, greedy_config(loaded, 2));"
+        "generate(loaded, inputs, sampling_config(loaded, 2))"
+    )
+    # A process of its own: transformers gives most warnings once only.
+    run = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert run.stderr == ""
 
 
 def test_answers_stop_at_either_end_and_never_hold_an_audio_token(tiny):

@@ -23,7 +23,7 @@ NEUTRAL: dict[str, Any] = {
     # length and stopping
     "max_length": None,  # max_new_tokens rules
     "min_length": 0,
-    "min_new_tokens": 0,
+    "min_new_tokens": None,  # 0 beside min_length 0 is warned of
     "early_stopping": False,
     "max_time": None,
     "stop_strings": None,
