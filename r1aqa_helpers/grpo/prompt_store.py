@@ -1,0 +1,117 @@
+"""Prompts with their clips, turned into tokens and features once and found again by number.
+
+TRL shuffles and splits the rows of a batch. A number per row goes along with its row through
+all of that; a list of features beside the batch would not.
+"""
+
+from collections import OrderedDict
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+
+from ..audio import clip_to_window, load_audio
+from ..models import LoadedModel, chat_text, encode
+
+#: Bytes of features that are kept; at 7B in bfloat16 that is 1,400 clips.
+CAPACITY = 2**30
+
+
+@dataclass(frozen=True)
+class EncodedPrompt:
+    """What the model is given for one question, on the CPU."""
+
+    ids: list[int]
+    """Tokens of the chat up to the assistant's turn, one audio token per audio embedding."""
+    input_features: torch.Tensor
+    """(mels, frames), padded to the model's window."""
+    feature_attention_mask: torch.Tensor
+    """(frames,), 1 where the clip is."""
+
+
+@dataclass(frozen=True)
+class Clips:
+    """The distinct clips of some rows, as a batch for the audio tower, and who uses which."""
+
+    input_features: torch.Tensor
+    """(clips, mels, frames)"""
+    feature_attention_mask: torch.Tensor
+    """(clips, frames)"""
+    clip: torch.Tensor
+    """(rows,), each row's clip as an index into the above."""
+
+    def of(self, rows: torch.Tensor) -> "Clips":
+        """The same clips, used by the rows with these numbers."""
+        return Clips(self.input_features, self.feature_attention_mask, self.clip[rows])
+
+
+class PromptStore:
+    """Encodes each pair of user turn and clip once, and keeps as many as `CAPACITY` allows."""
+
+    def __init__(self, loaded: LoadedModel) -> None:
+        self._loaded = loaded
+        self._numbers: dict[tuple[str, str], int] = {}
+        self._pairs: list[tuple[str, str]] = []
+        self._encoded: OrderedDict[int, EncodedPrompt] = OrderedDict()
+        self._bytes = 0
+
+    def number(self, text: str, audio: str | Path) -> int:
+        """The number of the user turn ``text`` about the recording ``audio``."""
+        pair = (text, str(audio))
+        if pair not in self._numbers:
+            self._numbers[pair] = len(self._pairs)
+            self._pairs.append(pair)
+        return self._numbers[pair]
+
+    def __getitem__(self, number: int) -> EncodedPrompt:
+        """The encoded prompt; clips longer than the model's window lose their end.
+
+        Raises ``UserError`` where the recording cannot be read or the text holds special tokens.
+        """
+        if number in self._encoded:
+            self._encoded.move_to_end(number)
+            return self._encoded[number]
+        text, audio = self._pairs[number]
+        wave, _ = clip_to_window(load_audio(audio), self._loaded.window_seconds)
+        inputs = encode(self._loaded, [chat_text(self._loaded, text)], [wave]).to("cpu")
+        prompt = EncodedPrompt(
+            ids=inputs["input_ids"][0].tolist(),
+            input_features=inputs["input_features"][0],
+            feature_attention_mask=inputs["feature_attention_mask"][0],
+        )
+        self._encoded[number] = prompt
+        self._bytes += _size(prompt)
+        while self._bytes > CAPACITY and len(self._encoded) > 1:
+            self._bytes -= _size(self._encoded.popitem(last=False)[1])
+        return prompt
+
+    def tokens(self, numbers: list[int], device: torch.device) -> tuple[torch.Tensor, torch.Tensor]:
+        """The prompts with these numbers, (B, P) padded on the left, and their mask, (B, P)."""
+        prompts = [self[number].ids for number in numbers]
+        widest = max(map(len, prompts))
+        ids = torch.full((len(prompts), widest), self._loaded.pad_id)
+        mask = torch.zeros_like(ids)
+        for row, prompt in enumerate(prompts):
+            ids[row, widest - len(prompt) :] = torch.tensor(prompt)
+            mask[row, widest - len(prompt) :] = 1
+        return ids.to(device), mask.to(device)
+
+    def clips(self, numbers: list[int], device: torch.device) -> Clips:
+        """The clips of the prompts with these numbers, each recording once, on ``device``."""
+        chosen: dict[str, int] = {}
+        clip, encoded = [], []
+        for number in numbers:
+            audio = self._pairs[number][1]
+            if audio not in chosen:
+                chosen[audio] = len(encoded)
+                encoded.append(self[number])
+            clip.append(chosen[audio])
+        return Clips(
+            torch.stack([one.input_features for one in encoded]).to(device),
+            torch.stack([one.feature_attention_mask for one in encoded]).to(device),
+            torch.tensor(clip, device=device),
+        )
+
+
+def _size(prompt: EncodedPrompt) -> int:
+    return prompt.input_features.nbytes + prompt.feature_attention_mask.nbytes

@@ -1,0 +1,222 @@
+"""Log-probabilities of answers, for the policy, the old policy and the reference model alike.
+
+The rows of a GRPO batch come in groups that share prompt and clip. Each distinct clip goes
+through the audio tower once. With ``shared_prefix`` each distinct prompt also goes through the
+language model once: a group is packed into one row (prompt, answer 1 … answer G), in which each
+answer attends to the prompt and to itself only and its positions follow the prompt's (Prefix
+Grouper, arXiv 2506.05433). Both ways give the same values and gradients, to rounding.
+
+The way in is the forward call of the wrapped model, ``model(answers=Answers(...))``, so that
+DistributedDataParallel, DeepSpeed, FSDP and PEFT see an ordinary forward.
+"""
+
+import functools
+import types
+from dataclasses import dataclass
+
+import torch
+from torch import nn
+from transformers import Qwen2AudioForConditionalGeneration
+from transformers.masking_utils import create_bidirectional_mask
+
+from .prompt_store import Clips
+
+
+@dataclass(frozen=True)
+class Answers:
+    """Rows to be scored: N answers of up to C tokens to prompts of up to P tokens."""
+
+    prompt_ids: torch.Tensor
+    """(N, P), padded on the left."""
+    prompt_mask: torch.Tensor
+    """(N, P), 1 where the prompt is."""
+    ids: torch.Tensor
+    """(N, C), padded on the right."""
+    mask: torch.Tensor
+    """(N, C), 1 up to and with the end token."""
+    group: torch.Tensor
+    """(N,), from 0 to B - 1: rows of the same group share prompt and clip."""
+    clips: Clips
+    """Whose ``clip`` is (B,)."""
+    temperature: float = 1.0
+    shared_prefix: bool = True
+    entropy: bool = False
+    entropy_gradient: bool = False
+
+
+def accept_answers(model: Qwen2AudioForConditionalGeneration) -> None:
+    """Let ``model(answers=...)`` return what `answer_logps` does; other calls are unchanged.
+
+    Set on the instance, as TRL does with its own scoring; `refuse_answers` takes it back.
+    """
+    original = type(model).forward
+
+    @functools.wraps(original)  # generate() checks its arguments against this signature
+    def forward(self, *args, answers: Answers | None = None, **kwargs):
+        if answers is None:
+            return original(self, *args, **kwargs)
+        return answer_logps(self, answers)
+
+    model.forward = types.MethodType(forward, model)
+
+
+def refuse_answers(model: Qwen2AudioForConditionalGeneration) -> None:
+    """Undo `accept_answers`, and whatever was set on the instance's forward since."""
+    model.__dict__.pop("forward", None)
+
+
+def answer_logps(
+    model: Qwen2AudioForConditionalGeneration, answers: Answers
+) -> tuple[torch.Tensor, torch.Tensor | None]:
+    """Log-probability of every answer token given the prompt, the clip and the tokens before.
+
+    Returns:
+        (N, C) log-probabilities in nats, float32, 0 outside the mask; and the entropies of the
+        distributions that the tokens were drawn from, (N, C), or None unless asked for.
+    """
+    states = _packed_states if answers.shared_prefix else _row_states
+    hidden = states(model, answers)
+    logits = model.lm_head(hidden).float() / answers.temperature
+    kept = answers.mask.bool()
+    chosen = torch.log_softmax(logits, dim=-1).gather(-1, answers.ids[kept].unsqueeze(-1))
+    logps = _scatter(kept, chosen.squeeze(-1))
+    if not answers.entropy:
+        return logps, None
+    with torch.set_grad_enabled(answers.entropy_gradient and torch.is_grad_enabled()):
+        all_logps = torch.log_softmax(logits, dim=-1)
+        return logps, _scatter(kept, -(all_logps.exp() * all_logps).sum(dim=-1))
+
+
+def embed_prompts(
+    model: Qwen2AudioForConditionalGeneration, prompt_ids: torch.Tensor, clips: Clips
+) -> torch.Tensor:
+    """(B, P, width) token embeddings with the clips' in the places of the audio tokens.
+
+    As in ``Qwen2AudioModel.forward``, but each distinct clip goes through the tower once.
+
+    Raises:
+        ValueError: the number of audio tokens does not fit the clips' lengths.
+    """
+    inner = model.model
+    embeddings = model.get_input_embeddings()(prompt_ids)
+    audio, lengths = _audio_embeddings(inner, clips)
+    audio, lengths = audio[clips.clip], lengths[clips.clip]
+    filled = torch.arange(audio.shape[1], device=audio.device) < lengths.unsqueeze(1)
+    places = prompt_ids == model.config.audio_token_id
+    if not torch.equal(places.sum(dim=1), lengths):
+        raise ValueError(f"{places.sum(dim=1).tolist()} audio tokens for {lengths.tolist()}")
+    audio = audio[filled].to(embeddings)
+    return embeddings.masked_scatter(places.unsqueeze(-1), audio)
+
+
+def positions(mask: torch.Tensor) -> torch.Tensor:
+    """(…, P) positions from 0 at the first token, whatever padding stands before it."""
+    return (mask.long().cumsum(dim=-1) - 1).clamp(min=0)
+
+
+def _audio_embeddings(inner: nn.Module, clips: Clips) -> tuple[torch.Tensor, torch.Tensor]:
+    """(clips, T, width) of the language model, and how many of the T each clip fills."""
+    tower, features = inner.audio_tower, clips.input_features
+    frames, lengths = tower._get_feat_extract_output_lengths(
+        clips.feature_attention_mask.sum(dim=-1)
+    )
+    steps = (features.shape[-1] - 2) // 2 + 1
+    heard = torch.arange(steps, device=frames.device) < frames.unsqueeze(1)
+    mask = create_bidirectional_mask(
+        config=tower.config,
+        inputs_embeds=features.new_zeros(len(features), steps, 1),
+        attention_mask=heard.long(),
+    )
+    states = tower(features, attention_mask=mask).last_hidden_state
+    return inner.multi_modal_projector(states), lengths
+
+
+def _row_states(model: Qwen2AudioForConditionalGeneration, answers: Answers) -> torch.Tensor:
+    """States that predict the kept answer tokens, in row order; one full row per answer."""
+    width = answers.prompt_ids.shape[1]
+    prompts = embed_prompts(model, answers.prompt_ids, answers.clips.of(answers.group))
+    replies = model.get_input_embeddings()(answers.ids)
+    mask = torch.cat([answers.prompt_mask, answers.mask], dim=1)
+    states = model.model.language_model(
+        inputs_embeds=torch.cat([prompts, replies], dim=1),
+        attention_mask=mask,
+        position_ids=positions(mask),
+        use_cache=False,
+    ).last_hidden_state
+    return states[:, width - 1 : -1][answers.mask.bool()]
+
+
+def _packed_states(model: Qwen2AudioForConditionalGeneration, answers: Answers) -> torch.Tensor:
+    """The same states, from one row per group."""
+    first = _first_rows(answers.group, len(answers.clips.clip))
+    prompt_ids, prompt_mask = answers.prompt_ids[first], answers.prompt_mask[first].bool()
+    width, device = prompt_ids.shape[1], prompt_ids.device
+
+    # An answer's last token predicts nothing that is scored, so it is left out of the pack.
+    inputs = answers.mask.bool()[:, 1:]
+    lengths = inputs.sum(dim=1)
+    start = _starts(answers.group, lengths)
+    row, column = inputs.nonzero(as_tuple=True)
+    group, place = answers.group[row], width + start[row] + column
+    longest = int((start + lengths).max())
+
+    prompts = embed_prompts(model, prompt_ids, answers.clips)
+    shape = (len(first), width + longest)
+    packed = prompts.new_zeros(*shape, prompts.shape[-1])
+    packed[:, :width] = prompts
+    packed[group, place] = model.get_input_embeddings()(answers.ids[row, column]).to(packed)
+
+    owner = torch.full(shape, -1, device=device)  # -1: the prompt, else the row that owns it
+    owner[group, place] = row
+    exists = torch.zeros(shape, dtype=torch.bool, device=device)
+    exists[:, :width] = prompt_mask
+    exists[group, place] = True
+    at = torch.zeros(shape, dtype=torch.long, device=device)
+    at[:, :width] = positions(prompt_mask)
+    at[group, place] = prompt_mask.sum(dim=1)[group] + column
+
+    states = model.model.language_model(
+        inputs_embeds=packed,
+        attention_mask=_block_mask(model, owner, exists, width, packed.dtype),
+        position_ids=at,
+        use_cache=False,
+    ).last_hidden_state
+
+    # A token is predicted at the token before it; the first one at the prompt's end.
+    row, column = answers.mask.bool().nonzero(as_tuple=True)
+    before = torch.where(column == 0, width - 1, width + start[row] + column - 1)
+    return states[answers.group[row], before]
+
+
+def _block_mask(
+    model: nn.Module, owner: torch.Tensor, exists: torch.Tensor, width: int, dtype: torch.dtype
+) -> torch.Tensor:
+    """(B, 1, L, L): causal, and answers see the prompt and themselves only."""
+    size = owner.shape[1]
+    causal = torch.ones(size, size, dtype=torch.bool, device=owner.device).tril()
+    in_prompt = torch.arange(size, device=owner.device) < width
+    visible = in_prompt | (owner.unsqueeze(2) == owner.unsqueeze(1))
+    seen = causal & visible & exists.unsqueeze(1)
+    # Padding sees itself: a row of nothing but -inf would turn into NaN and spread.
+    seen = (seen | torch.eye(size, dtype=torch.bool, device=owner.device)).unsqueeze(1)
+    if model.config.text_config._attn_implementation == "eager":  # adds its mask
+        return torch.zeros_like(seen, dtype=dtype).masked_fill(~seen, torch.finfo(dtype).min)
+    return seen
+
+
+def _first_rows(group: torch.Tensor, groups: int) -> torch.Tensor:
+    """(B,): one row of each group, the first."""
+    rows = torch.arange(len(group), device=group.device)
+    first = torch.full((groups,), len(group), device=group.device)
+    return first.scatter_reduce(0, group, rows, reduce="amin")
+
+
+def _starts(group: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
+    """(N,): where each row's tokens begin in its group's pack, in the order of the rows."""
+    member = group.unsqueeze(1) == group.unsqueeze(0)
+    earlier = torch.ones_like(member).tril(-1)
+    return ((member & earlier) * lengths).sum(dim=1)
+
+
+def _scatter(mask: torch.Tensor, values: torch.Tensor) -> torch.Tensor:
+    return values.new_zeros(mask.shape).masked_scatter(mask, values)

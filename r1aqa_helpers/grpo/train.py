@@ -1,0 +1,174 @@
+"""A whole GRPO run: from a model and questions to a trained model in a folder."""
+
+import statistics
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from accelerate import PartialState
+from datasets import Dataset
+
+from ..errors import UserError
+from ..files import append_jsonl
+from ..models import LoadedModel, save
+from ..prompts import build_prompt, question_text
+from ..questions import AudioQuestion
+from ..rewards import rewards_for
+from ..training import (
+    Journal,
+    check_answers,
+    describe_run,
+    freeze_tower,
+    open_run,
+    run_schedule,
+    train_quietly,
+)
+from .trainer import AudioGRPOTrainer, audio_grpo_config, lora_config
+
+
+@dataclass(frozen=True)
+class GRPOSettings:
+    """R1-AQA's settings (its eight processes made one step of 16 questions)."""
+
+    prompt: int = 2
+    steps: int = 500
+    prompts_per_step: int = 16
+    group_size: int = 8
+    prompts_per_forward: int = 1
+    """Groups that go through the model together: memory against speed, not the result."""
+    lr: float = 1e-6
+    beta: float = 0.04
+    temperature: float = 1.0
+    max_completion: int = 256
+    max_prompt: int | None = None
+    freeze_tower: bool = False
+    lora_rank: int = 0
+    """0: all weights are trained; else LoRA of this rank on the language model."""
+    seed: int = 42
+    save_every: int = 100
+    minutes: float | None = None
+    """Stop after the step in which so much time has passed, with what was learnt by then."""
+
+
+def train_grpo(
+    loaded: LoadedModel,
+    questions: Sequence[AudioQuestion],
+    settings: GRPOSettings,
+    out_dir: str | Path,
+) -> Path:
+    """Train ``loaded`` in place, and save it; interrupted, the same call goes on from there.
+
+    Writes to ``out_dir``, beside what `training` describes, ``rollouts.jsonl`` with a row per
+    question and step (step, id, completions, rewards, rewards_by_function, advantages), and in
+    ``metrics.jsonl`` (means over a step's answers, completion_length in tokens, kl in nats per
+    token, reward_std the mean deviation within a group, zero_variance_groups a share).
+
+    For full training, load the model in float32: steps of 1e-6 vanish in bfloat16's rounding.
+
+    Returns:
+        The folder of the trained model, for ``models.load``; adapters are merged. Where the run
+        had already ended, that folder, with ``loaded`` as it was.
+
+    Raises:
+        UserError: a question without an answer, a prompt too long, a clip that cannot be read,
+            settings that do not fit one another, or a folder that holds another run.
+    """
+    out_dir = Path(out_dir)
+    check_answers(questions)
+    accumulation = _accumulation(settings)
+    checkpoint = open_run(
+        out_dir, describe_run(loaded, questions, settings), ("metrics.jsonl", "rollouts.jsonl")
+    )
+    if (out_dir / "model").is_dir():
+        return out_dir / "model"
+    freeze_tower(loaded, settings.freeze_tower)
+    config = audio_grpo_config(
+        out_dir,
+        beta=settings.beta,
+        num_generations=settings.group_size,
+        temperature=settings.temperature,
+        max_completion_length=settings.max_completion,
+        learning_rate=settings.lr,
+        max_steps=settings.steps,
+        per_device_train_batch_size=settings.prompts_per_forward * settings.group_size,
+        gradient_accumulation_steps=accumulation,
+        shuffle_dataset=False,  # the rows come in the order in which they are to be asked
+        save_strategy="steps",
+        save_steps=settings.save_every,
+        save_total_limit=2,
+        seed=settings.seed,
+        use_cpu=loaded.device.type == "cpu",
+        bf16=loaded.model.dtype == torch.bfloat16,
+    )
+    trainer = AudioGRPOTrainer(
+        model=loaded.model,
+        reward_funcs=rewards_for(settings.prompt),
+        args=config,
+        processing_class=loaded.processor,
+        train_dataset=_rows(questions, settings),
+        peft_config=lora_config(settings.lora_rank) if settings.lora_rank else None,
+        max_prompt=settings.max_prompt,
+    )
+
+    def row(logs: dict[str, Any]) -> dict[str, Any]:
+        rollouts, trainer.rollouts = trainer.rollouts, []
+        for rollout in rollouts:
+            append_jsonl(out_dir / "rollouts.jsonl", rollout, flush=False)
+        return _metrics(logs, rollouts)
+
+    try:
+        train_quietly(trainer, Journal(out_dir, "GRPO", row, settings.minutes), checkpoint)
+    finally:
+        model = trainer.release()
+    if settings.lora_rank:
+        model = model.merge_and_unload()
+    save(LoadedModel(model, loaded.processor, loaded.name), out_dir / "model")
+    return out_dir / "model"
+
+
+def _accumulation(settings: GRPOSettings) -> int:
+    """Forward passes per step, on each of the processes."""
+    at_once = settings.prompts_per_forward * PartialState().num_processes
+    if settings.prompts_per_step % at_once:
+        raise UserError(
+            f"GRPO: {settings.prompts_per_step} prompts per step are not a multiple of "
+            f"{at_once}, the prompts that go through the model at once; change one of the two"
+        )
+    return settings.prompts_per_step // at_once
+
+
+def _rows(questions: Sequence[AudioQuestion], settings: GRPOSettings) -> Dataset:
+    """One row per question to be asked, in order."""
+    needed = settings.steps * settings.prompts_per_step
+    chosen = [questions[i] for i in run_schedule(len(questions), needed, settings.seed)]
+    return Dataset.from_list(
+        [
+            {
+                "id": question.id,
+                "prompt": build_prompt(question_text(question), question.choices, settings.prompt),
+                "audio": str(question.audio),
+                "solution": question.answer,
+            }
+            for question in chosen
+        ]
+    )
+
+
+def _metrics(logs: dict[str, Any], rollouts: list[dict[str, Any]]) -> dict[str, Any]:
+    deviations = [statistics.stdev(rollout["rewards"]) for rollout in rollouts]
+    return {
+        "loss": logs["loss"],
+        "reward": logs["reward"],
+        "accuracy": logs["rewards/accuracy_reward/mean"],
+        "format": logs.get("rewards/format_reward/mean"),
+        "reward_std": statistics.fmean(deviations),
+        "zero_variance_groups": logs["frac_reward_zero_std"],
+        "kl": logs.get("kl"),
+        "entropy": logs["entropy"],
+        "completion_length": logs["completions/mean_length"],
+        "clipped_completions": logs["completions/clipped_ratio"],
+        "grad_norm": logs.get("grad_norm"),
+        "lr": logs["learning_rate"],
+    }

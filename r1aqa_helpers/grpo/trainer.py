@@ -1,0 +1,218 @@
+"""TRL's GRPO trainer, made to hear: the clip goes along into sampling, scoring and reference."""
+
+import copy
+from pathlib import Path
+from typing import Any
+
+import torch
+from accelerate.utils import is_peft_model
+from peft import LoraConfig
+from torch import nn
+from transformers import GenerationConfig, PreTrainedModel, Qwen2AudioProcessor
+from trl import GRPOConfig
+
+from ..errors import UserError
+from ..models import LoadedModel
+from ..models.decoding import NEUTRAL
+from .prompt_store import PromptStore
+from .rollout import sample_answers
+from .scoring import Answers, accept_answers, refuse_answers
+from .trl_private import TRLSeam
+
+#: Modules for LoRA: the language model's projections. The audio tower's have the same names
+#: (q_proj, k_proj, v_proj), so that a bare name would adapt it, too.
+LORA_TARGETS = (
+    r".*language_model\.layers\.\d+\.(self_attn\.[qkvo]_proj|mlp\.(gate|up|down)_proj)"
+)
+
+
+def audio_grpo_config(out_dir: str | Path, **overrides: Any) -> GRPOConfig:
+    """R1-AQA's settings, every one set here, where TRL's own defaults have moved on.
+
+    From src/train.py of https://github.com/xiaomi-research/r1-aqa and the defaults of the
+    TRL 0.15.2 that it ran on. What is not about the method: nothing is reported to services,
+    no progress bar is drawn, and bfloat16 autocast is off, since the model's own dtype rules.
+
+    Args:
+        out_dir: for checkpoints.
+        overrides: fields of ``trl.GRPOConfig``.
+    """
+    settings = {
+        "beta": 0.04,
+        "num_generations": 8,
+        "temperature": 1.0,
+        "top_k": 0,
+        "top_p": 1.0,
+        "min_p": None,
+        "repetition_penalty": 1.0,
+        "max_completion_length": 256,
+        "learning_rate": 1e-6,
+        "lr_scheduler_type": "linear",
+        "warmup_steps": 0,
+        "weight_decay": 0.0,
+        "max_grad_norm": 1.0,
+        "loss_type": "grpo",
+        "epsilon": 0.2,
+        "num_iterations": 1,
+        "scale_rewards": "group",
+        "importance_sampling_level": "token",
+        "use_bias_correction_kl": False,
+        "mask_truncated_completions": False,
+        "reward_weights": None,
+        "gradient_checkpointing": False,
+        "disable_dropout": True,
+        "bf16": False,
+        "seed": 42,
+        "report_to": "none",
+        "disable_tqdm": True,
+        "logging_steps": 1,
+        "per_device_train_batch_size": 8,
+    }
+    return GRPOConfig(output_dir=str(out_dir), **{**settings, **overrides})
+
+
+def lora_config(rank: int) -> LoraConfig:
+    """LoRA of this rank on the language model only, scaled by 2 (alpha = 2 * rank)."""
+    return LoraConfig(r=rank, lora_alpha=2 * rank, target_modules=LORA_TARGETS)
+
+
+class AudioGRPOTrainer(TRLSeam):
+    """`trl.GRPOTrainer` for Qwen2-Audio and questions about recordings.
+
+    Rows of the data set hold ``prompt`` (text of the user's turn), ``audio`` (path), ``id``, and
+    what the reward functions ask for (``solution``). Reward functions get completions as plain
+    strings. Loss types, logging, checkpoints, PEFT and accumulation are TRL's.
+
+    With ``shared_prefix`` (see `scoring`) a group pays for its prompt once; without, once per
+    answer, with the same result.
+    """
+
+    def __init__(
+        self,
+        model: PreTrainedModel,
+        reward_funcs: Any,
+        args: GRPOConfig,
+        processing_class: Qwen2AudioProcessor,
+        max_prompt: int | None = None,
+        shared_prefix: bool = True,
+        **arguments: Any,
+    ) -> None:
+        """Any other argument is passed on to `trl.GRPOTrainer`.
+
+        The reference model of the KL term is ``model`` as it now is: a frozen copy, or, where
+        an adapter is trained, the model without it.
+
+        Args:
+            max_prompt: the most tokens, audio tokens included, that a prompt may have; a
+                longer one is a ``UserError`` that names its question. It is never cut.
+
+        Raises:
+            UserError: ``shared_prefix`` with an attention that takes no mask of its own.
+        """
+        attention = model.config.get_text_config()._attn_implementation
+        if shared_prefix and attention not in ("sdpa", "eager"):
+            raise UserError(
+                f"model: {attention} takes no block mask; load it with "
+                "attn_implementation='sdpa', or set shared_prefix to False"
+            )
+        self.max_prompt, self.shared_prefix = max_prompt, shared_prefix
+        self.loaded = LoadedModel(model, processing_class, model.config._name_or_path)
+        self.store = PromptStore(self.loaded)
+        reference = None
+        if args.beta and arguments.get("peft_config") is None and not is_peft_model(model):
+            reference = copy.deepcopy(model).requires_grad_(False)
+            accept_answers(reference)
+        accept_answers(_base(model))
+        super().__init__(
+            model,
+            reference,
+            reward_funcs=reward_funcs,
+            args=args,
+            processing_class=processing_class,
+            **arguments,
+        )
+        self.eos_token_ids = self.loaded.eos_ids
+
+    def release(self) -> PreTrainedModel:
+        """The trained model as it was before the trainer took hold of it, adapter still on."""
+        model = self.accelerator.unwrap_model(self.model, keep_fp32_wrapper=False)
+        refuse_answers(_base(model))
+        return model.eval()
+
+    def number_prompt(self, row: dict[str, Any]) -> int:
+        number = self.store.number(row["prompt"], row["audio"])
+        length = len(self.store[number].ids)
+        if self.max_prompt is not None and length > self.max_prompt:
+            raise UserError(
+                f"question {row.get('id')}: its prompt has {length} tokens, "
+                f"max_prompt is {self.max_prompt}; raise it or leave the question out"
+            )
+        return number
+
+    def prompt_tokens(self, number: int) -> list[int]:
+        return self.store[number].ids
+
+    def sample(self, model: nn.Module, numbers: torch.Tensor) -> list[list[int]]:
+        distinct, group = numbers.unique(return_inverse=True)
+        device = self.accelerator.device
+        ids, mask = self.store.tokens(distinct.tolist(), device)
+        tokens = sample_answers(
+            _base(model),
+            ids,
+            mask,
+            self.store.clips(distinct.tolist(), device),
+            group.to(device),
+            self._sampling_config(),
+            self.shared_prefix,
+        )
+        return [_up_to_end(row, self.loaded.eos_ids) for row in tokens.tolist()]
+
+    def score(
+        self,
+        model: nn.Module,
+        numbers: torch.Tensor,
+        input_ids: torch.Tensor,
+        attention_mask: torch.Tensor,
+        answer_width: int,
+        entropy: bool,
+    ) -> tuple[torch.Tensor, torch.Tensor | None]:
+        distinct, group = numbers.unique(return_inverse=True)
+        width = input_ids.shape[1] - answer_width
+        answers = Answers(
+            prompt_ids=input_ids[:, :width],
+            prompt_mask=attention_mask[:, :width],
+            ids=input_ids[:, width:],
+            mask=attention_mask[:, width:],
+            group=group.to(input_ids.device),
+            clips=self.store.clips(distinct.tolist(), input_ids.device),
+            temperature=self.temperature,
+            shared_prefix=self.shared_prefix,
+            entropy=entropy,
+            entropy_gradient=self.entropy_has_gradient,
+        )
+        return model(answers=answers)
+
+    def _sampling_config(self) -> GenerationConfig:
+        """Every field set: by the training configuration, or without effect."""
+        fields = {**NEUTRAL, **self.sampling_fields}
+        # An audio token in an answer would ask for audio features that do not exist.
+        suppressed = {self.loaded.model.config.audio_token_id, *fields["suppress_tokens"]}
+        fields |= {
+            "eos_token_id": self.loaded.eos_ids,
+            "pad_token_id": self.loaded.pad_id,
+            "suppress_tokens": sorted(suppressed),
+        }
+        return GenerationConfig(**fields)
+
+
+def _base(model: nn.Module) -> nn.Module:
+    """The Qwen2-Audio within an adapter, or itself."""
+    return model.get_base_model() if is_peft_model(model) else model
+
+
+def _up_to_end(tokens: list[int], ends: list[int]) -> list[int]:
+    """The tokens up to and with the first end token."""
+    for place, token in enumerate(tokens):
+        if token in ends:
+            return tokens[: place + 1]
+    return tokens

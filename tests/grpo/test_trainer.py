@@ -1,0 +1,367 @@
+"""The trainer against a plain implementation, written here: one row at a time, float32."""
+
+import copy
+
+import pytest
+import torch
+from datasets import Dataset
+from peft import LoraConfig
+from transformers import PrinterCallback, TrainerCallback
+
+from r1aqa_helpers.audio import load_audio
+from r1aqa_helpers.errors import UserError
+from r1aqa_helpers.grpo.trainer import AudioGRPOTrainer, audio_grpo_config, lora_config
+from r1aqa_helpers.models import chat_text
+from r1aqa_helpers.prompts import build_prompt
+
+GROUP, ANSWER = 4, 6
+
+
+def rows(questions, order=None):
+    clips = order or range(len(questions))
+    return Dataset.from_list(
+        [
+            {
+                "id": q.id,
+                "prompt": build_prompt(q.question, q.choices, 2),
+                "audio": str(questions[clip].audio),
+                "solution": q.answer,
+            }
+            for q, clip in zip(questions, clips, strict=True)
+        ]
+    )
+
+
+class Recorder(TrainerCallback):
+    """Parameters, gradients and logs of each step; answers as the reward function gets them."""
+
+    def __init__(self):
+        self.parameters, self.gradients, self.logs, self.sampled = [], [], [], []
+
+    def reward(self, completions, completion_ids, id, **columns):
+        """As good as anything for a model that knows nothing: the parity of its tokens' sum."""
+        rewards = [float(sum(ids) % 3) for ids in completion_ids]
+        self.sampled.append(list(zip(id, completion_ids, rewards, strict=True)))
+        return rewards
+
+    def on_pre_optimizer_step(self, args, state, control, model=None, **kwargs):
+        named = dict(model.named_parameters())
+        self.parameters.append({k: p.detach().clone() for k, p in named.items()})
+        self.gradients.append(
+            {k: p.grad.clone() for k, p in named.items() if p.grad is not None}
+        )
+
+    def on_log(self, args, state, control, logs=None, **kwargs):
+        self.logs.append(dict(logs))
+
+
+def make(loaded, data, tmp_path, recorder, shared_prefix=True, peft_config=None, **overrides):
+    settings = {
+        "num_generations": GROUP,
+        "per_device_train_batch_size": GROUP,
+        "max_completion_length": ANSWER,
+        "learning_rate": 1e-3,
+        "max_grad_norm": 0.0,
+        "max_steps": 1,
+        "shuffle_dataset": False,
+        "use_cpu": True,
+        "save_strategy": "no",
+        **overrides,
+    }
+    trainer = AudioGRPOTrainer(
+        model=loaded.model,
+        reward_funcs=recorder.reward,
+        args=audio_grpo_config(tmp_path, **settings),
+        processing_class=loaded.processor,
+        train_dataset=data,
+        shared_prefix=shared_prefix,
+        peft_config=peft_config,
+        callbacks=[recorder],
+    )
+    trainer.remove_callback(PrinterCallback)
+    return trainer
+
+
+def plain_logps(model, loaded, row, answer):
+    """(T,) by the model's own forward, on one row without padding."""
+    text, wave = chat_text(loaded, row["prompt"]), load_audio(row["audio"])
+    inputs = loaded.processor(
+        text=[text], audio=[wave], sampling_rate=16_000, return_tensors="pt", padding=True
+    )
+    ids = torch.cat([inputs.pop("input_ids"), torch.tensor([answer])], dim=1)
+    mask = torch.ones_like(ids)
+    inputs.pop("attention_mask")
+    logits = type(model).forward(model, input_ids=ids, attention_mask=mask, **inputs).logits
+    logps = torch.log_softmax(logits[0, -len(answer) - 1 : -1], dim=-1)
+    return logps[torch.arange(len(answer)), torch.tensor(answer)]
+
+
+def plain_update(policy, old, reference, loaded, data, sampled, beta, clip=0.2):
+    """Loss of the GRPO objective by its definition; gradients are left in ``policy``."""
+    by_id = {row["id"]: row for row in data}
+    policy.zero_grad()
+    total = 0.0
+    for start in range(0, len(sampled), GROUP):
+        group = sampled[start : start + GROUP]
+        rewards = [reward for _, _, reward in group]
+        mean = sum(rewards) / GROUP
+        deviation = (sum((r - mean) ** 2 for r in rewards) / (GROUP - 1)) ** 0.5
+        for name, answer, reward in group:
+            advantage = (reward - mean) / (deviation + 1e-4)
+            new = plain_logps(policy, loaded, by_id[name], answer)
+            with torch.no_grad():
+                before = plain_logps(old, loaded, by_id[name], answer)
+                base = plain_logps(reference, loaded, by_id[name], answer)
+            loss = 0
+            for t in range(len(answer)):
+                ratio = torch.exp(new[t] - before[t])
+                clipped = torch.clamp(ratio, 1 - clip, 1 + clip)
+                gain = torch.minimum(ratio * advantage, clipped * advantage)
+                d = base[t] - new[t]
+                loss = loss - gain + beta * (torch.exp(d) - d - 1)
+            loss = loss / len(answer) / len(sampled)
+            loss.backward()
+            total += loss.item()
+    return total
+
+
+def relative_error(gradients, model):
+    """|g - g'| / |g'| over all parameters."""
+    expected = {k: p.grad for k, p in model.named_parameters() if p.grad is not None}
+    assert gradients.keys() == expected.keys()
+    difference = sum((gradients[k] - expected[k]).double().square().sum() for k in expected)
+    return (difference / sum(g.double().square().sum() for g in expected.values())).sqrt().item()
+
+
+def shifted(model, seed=1, by=0.3):
+    torch.manual_seed(seed)
+    with torch.no_grad():
+        for parameter in model.parameters():
+            parameter.add_(by * torch.randn_like(parameter) * parameter.std().nan_to_num(0))
+    return model
+
+
+def at(model, parameters):
+    model = copy.deepcopy(model)
+    model.__dict__.pop("forward", None)
+    model.load_state_dict(parameters, strict=False)
+    return model
+
+
+@pytest.mark.parametrize("shared_prefix", [False, True])
+@pytest.mark.parametrize(
+    ("per_device", "accumulation"),
+    [(GROUP, 1), (GROUP, 3), (2, 6), (3 * GROUP, 1)],
+    ids=["one group", "a group at a time", "half a group at a time", "three groups"],
+)
+def test_loss_and_gradients_equal_a_plain_implementation(
+    loaded, questions, tmp_path, per_device, accumulation, shared_prefix
+):
+    data, recorder = rows(questions), Recorder()
+    trainer = make(
+        loaded,
+        data,
+        tmp_path,
+        recorder,
+        shared_prefix,
+        per_device_train_batch_size=per_device,
+        gradient_accumulation_steps=accumulation,
+    )
+    reference = copy.deepcopy(trainer.ref_model)
+    shifted(trainer.model)  # so that the KL term has a gradient
+    trainer.train()
+
+    policy = at(loaded.model, recorder.parameters[0])
+    sampled = recorder.sampled[0]
+    assert len(sampled) == per_device * accumulation
+    assert len({reward for _, _, reward in sampled}) > 1, "nothing to learn from"
+    loss = plain_update(policy, policy, reference, loaded, data, sampled, beta=0.04)
+    assert recorder.logs[0]["loss"] == pytest.approx(loss, abs=1e-5)
+    assert recorder.logs[0]["kl"] > 1e-4
+    assert relative_error(recorder.gradients[0], policy) < 1e-5
+
+    # The clips are paired with their prompts: with others, the gradients are not these.
+    swapped = rows(questions, order=[1, 2, 0, 3, 4, 5])
+    plain_update(policy, policy, reference, loaded, swapped, sampled, beta=0.04)
+    assert relative_error(recorder.gradients[0], policy) > 1e-3
+
+
+@pytest.mark.parametrize("shared_prefix", [False, True])
+def test_second_iteration_uses_the_old_policy(loaded, questions, tmp_path, shared_prefix):
+    data, recorder = rows(questions), Recorder()
+    trainer = make(
+        loaded,
+        data,
+        tmp_path,
+        recorder,
+        shared_prefix,
+        per_device_train_batch_size=2 * GROUP,
+        num_iterations=2,
+        max_steps=2,
+        learning_rate=1e-2,
+    )
+    reference = copy.deepcopy(trainer.ref_model)
+    trainer.train()
+    assert len(recorder.sampled) == 1
+    old = at(loaded.model, recorder.parameters[0])
+    policy = at(loaded.model, recorder.parameters[1])
+    plain_update(policy, old, reference, loaded, data, recorder.sampled[0], beta=0.04)
+    assert recorder.logs[1]["clip_ratio/region_mean"] > 0
+    assert relative_error(recorder.gradients[1], policy) < 1e-5
+
+
+def test_rollouts_are_kept_with_their_questions(loaded, questions, tmp_path):
+    recorder = Recorder()
+    trainer = make(
+        loaded, rows(questions), tmp_path, recorder, per_device_train_batch_size=2 * GROUP
+    )
+    trainer.train()
+    rollouts, sampled = trainer.rollouts, recorder.sampled[0]
+    assert [(r["step"], r["id"]) for r in rollouts] == [(1, "q0"), (1, "q1")]
+    flat = [value for rollout in rollouts for value in rollout["rewards"]]
+    assert flat == [reward for _, _, reward in sampled]
+    decode = loaded.processor.tokenizer.decode
+    texts = [decode(answer, skip_special_tokens=True) for _, answer, _ in sampled]
+    assert [text for rollout in rollouts for text in rollout["completions"]] == texts
+    for rollout in rollouts:
+        assert sum(rollout["advantages"]) == pytest.approx(0, abs=1e-4)
+
+
+@pytest.mark.parametrize("loss_type", ["grpo", "dapo", "dr_grpo", "bnpo", "cispo"])
+def test_trl_loss_types_and_logs_are_intact(loaded, questions, tmp_path, loss_type):
+    recorder = Recorder()
+    trainer = make(
+        loaded, rows(questions), tmp_path, recorder, loss_type=loss_type, max_steps=2,
+        per_device_train_batch_size=2, gradient_accumulation_steps=2,
+    )  # fmt: skip
+    before = [p.detach().clone() for p in trainer.model.parameters()]
+    trainer.train()
+    changed = [
+        not torch.equal(a, b) for a, b in zip(before, trainer.model.parameters(), strict=True)
+    ]
+    assert any(changed)
+    expected = {"loss", "grad_norm", "learning_rate", "reward", "reward_std", "kl", "entropy"}
+    expected |= {"frac_reward_zero_std", "completions/mean_length", "rewards/reward/mean"}
+    for step in recorder.logs[:2]:
+        assert expected <= step.keys()
+        assert step["entropy"] > 0
+
+
+def test_entropy_bonus_has_a_gradient(loaded, questions, tmp_path):
+    gradients = []
+    for coefficient in (0.0, 0.1):
+        recorder = Recorder()
+        model = copy.deepcopy(loaded)
+        make(model, rows(questions), tmp_path, recorder, entropy_coef=coefficient).train()
+        gradients.append(recorder.gradients[0]["lm_head.weight"]
+                         if "lm_head.weight" in recorder.gradients[0]
+                         else recorder.gradients[0]["model.language_model.embed_tokens.weight"])  # fmt: skip
+    assert not torch.allclose(*gradients)
+
+
+def test_audio_tokens_are_never_sampled(loaded, questions, tmp_path):
+    audio = loaded.model.config.audio_token_id
+    with torch.no_grad():  # an audio token at every step, if it may
+        loaded.model.lm_head = torch.nn.Linear(64, loaded.model.config.text_config.vocab_size)
+        loaded.model.lm_head.weight.zero_()
+        loaded.model.lm_head.bias.zero_()[audio] = 50.0
+    trainer = make(loaded, rows(questions), tmp_path, Recorder())
+    numbers = torch.tensor([trainer.number_prompt(row) for row in trainer.train_dataset])
+    answers = trainer.sample(trainer.model, numbers)
+    assert sum(map(len, answers)) > 0
+    assert all(audio not in answer for answer in answers)
+
+
+@pytest.mark.parametrize("shared_prefix", [False, True])
+def test_the_checkpoint_s_sampling_settings_do_not_leak_in(
+    loaded, questions, tmp_path, shared_prefix
+):
+    """Qwen2-Audio ships top-p 0.5, top-k 20, temperature 0.7 and a repetition penalty."""
+    answers = []
+    for shipped in ({}, {"top_p": 0.01, "top_k": 1, "temperature": 0.1, "min_p": 0.9,
+                         "repetition_penalty": 5.0, "no_repeat_ngram_size": 1}):  # fmt: skip
+        loaded.model.generation_config.update(**shipped)
+        trainer = make(loaded, rows(questions), tmp_path, Recorder(), shared_prefix)
+        numbers = torch.tensor([trainer.number_prompt(row) for row in trainer.train_dataset])
+        torch.manual_seed(3)
+        answers.append(trainer.sample(trainer.model, numbers.repeat(4)))
+    assert answers[0] == answers[1]
+    assert len({tuple(answer) for answer in answers[1]}) > 12, "drawn, not chosen"
+    assert loaded.model.generation_config.top_k == 1, "and the checkpoint keeps its own"
+
+
+def test_shared_prefix_samples_what_generate_samples(loaded, questions, tmp_path):
+    trainer = make(loaded, rows(questions), tmp_path, Recorder())
+    numbers = torch.tensor([trainer.number_prompt(row) for row in trainer.train_dataset])
+    mixed = numbers[torch.randperm(6).repeat(2)]  # uneven places, unequal prompts
+    drawn = []
+    for trainer.shared_prefix in (True, False):
+        torch.manual_seed(5)
+        drawn.append(trainer.sample(trainer.model, mixed))
+    assert drawn[0] == drawn[1]
+
+
+def test_a_prompt_that_is_too_long_is_named_and_not_cut(loaded, questions, tmp_path):
+    trainer = make(loaded, rows(questions), tmp_path, Recorder())
+    lengths = [len(trainer.prompt_tokens(trainer.number_prompt(row))) for row in rows(questions)]
+    trainer.max_prompt = max(lengths) - 1
+    with pytest.raises(UserError, match=rf"question q5: .*{max(lengths)} tokens"):
+        for row in rows(questions):
+            trainer.number_prompt(row)
+
+
+def test_lora_trains_the_language_model_only_and_refers_to_the_base(loaded, questions, tmp_path):
+    data, recorder, original = rows(questions), Recorder(), copy.deepcopy(loaded.model)
+    trainer = make(
+        loaded, data, tmp_path, recorder, peft_config=lora_config(4), max_steps=2,
+        per_device_train_batch_size=2 * GROUP, learning_rate=1e-2,
+    )  # fmt: skip
+    assert trainer.ref_model is None
+    names = [name for name, p in trainer.model.named_parameters() if p.requires_grad]
+    assert len(names) == 2 * 7 * 2  # layers, projections, matrices
+    assert all("language_model.layers" in name for name in names)
+    trainer.train()
+
+    # The adapter has moved by step 2: the KL against the model without it is no longer 0.
+    assert recorder.logs[0]["kl"] == pytest.approx(0, abs=1e-7)
+    assert recorder.logs[1]["kl"] > 1e-4
+    policy = copy.deepcopy(trainer.release())
+    policy.load_state_dict(recorder.parameters[1], strict=False)
+    merged = policy.merge_and_unload()
+    sampled = recorder.sampled[1]
+    by_id = {row["id"]: row for row in data}
+    divergences = []
+    with torch.no_grad():
+        for name, answer, _ in sampled:
+            new = plain_logps(merged, loaded, by_id[name], answer)
+            d = plain_logps(original, loaded, by_id[name], answer) - new
+            divergences.append(torch.exp(d) - d - 1)
+    assert recorder.logs[1]["kl"] == pytest.approx(torch.cat(divergences).mean().item(), rel=1e-3)
+
+
+def test_lora_by_bare_names_would_hit_the_audio_tower(loaded):
+    """Why `lora_config` spells out the path."""
+    from peft import get_peft_model
+
+    model = get_peft_model(loaded.model, LoraConfig(target_modules=["q_proj"]))
+    assert any("audio_tower" in n for n, p in model.named_parameters() if p.requires_grad)
+
+
+def test_r1_aqa_settings_are_set_and_not_inherited(tmp_path):
+    config = audio_grpo_config(tmp_path, use_cpu=True)
+    assert (config.beta, config.num_generations, config.temperature) == (0.04, 8, 1.0)
+    assert (config.learning_rate, config.lr_scheduler_type) == (1e-6, "linear")
+    assert (config.loss_type, config.scale_rewards, config.num_iterations) == ("grpo", "group", 1)
+    assert (config.top_k, config.max_completion_length) == (0, 256)
+    assert not config.gradient_checkpointing and not config.use_bias_correction_kl
+    assert config.report_to == []
+    assert audio_grpo_config(tmp_path, use_cpu=True, beta=0.0).beta == 0.0
+
+
+def test_release_gives_the_plain_model_back(loaded, questions, tmp_path):
+    trainer = make(loaded, rows(questions), tmp_path, Recorder())
+    trainer.train()
+    model = trainer.release()
+    assert model is loaded.model
+    assert "forward" not in model.__dict__
+    assert not hasattr(model.config, "image_token_id")
