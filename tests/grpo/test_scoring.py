@@ -1,0 +1,232 @@
+"""Packed groups against one row at a time: the same log-probabilities and gradients."""
+
+import numpy as np
+import pytest
+import torch
+
+from r1aqa_helpers.grpo.prompt_store import PromptStore
+from r1aqa_helpers.grpo.rollout import sample_answers
+from r1aqa_helpers.grpo.scoring import Answers, accept_answers, answer_logps, refuse_answers
+from r1aqa_helpers.models import greedy_config, sampling_config
+
+
+@pytest.fixture
+def store(loaded, questions):
+    store = PromptStore(loaded)
+    for question in questions:
+        store.number(question.question, question.audio)
+    return store
+
+
+def answers(loaded, store, sizes, shared_prefix, seed=0, width=7):
+    """Random answers of 1 to ``width`` tokens, ``sizes[i]`` of them to prompt i, rows mixed."""
+    generator = torch.Generator().manual_seed(seed)
+    numbers = [n for n, size in enumerate(sizes) if size]
+    group = torch.repeat_interleave(torch.arange(len(numbers)), torch.tensor([s for s in sizes if s]))
+    group = group[torch.randperm(len(group), generator=generator)]
+    ids, mask = store.tokens(numbers, loaded.device)
+    lengths = torch.randint(1, width + 1, (len(group), 1), generator=generator)
+    vocabulary = loaded.model.config.text_config.vocab_size
+    return Answers(
+        prompt_ids=ids[group],
+        prompt_mask=mask[group],
+        ids=torch.randint(6, vocabulary, (len(group), width), generator=generator),
+        mask=(torch.arange(width) < lengths).long(),
+        group=group,
+        clips=store.clips(numbers, loaded.device),
+        shared_prefix=shared_prefix,
+        entropy=True,
+    )
+
+
+def gradients(model):
+    return torch.cat([p.grad.flatten() for p in model.parameters() if p.grad is not None])
+
+
+def scored(loaded, batch):
+    loaded.model.zero_grad()
+    logps, entropies = answer_logps(loaded.model, batch)
+    weights = torch.linspace(-1, 1, logps.numel()).view_as(logps)
+    (logps * weights).sum().backward()
+    return logps.detach(), entropies, gradients(loaded.model)
+
+
+@pytest.mark.parametrize(
+    "sizes", [[1], [2, 2], [5], [8, 8], [3, 1, 8, 2]], ids=lambda sizes: "-".join(map(str, sizes))
+)
+@pytest.mark.parametrize("attention", ["sdpa", "eager"])
+def test_shared_prefix_is_exact(loaded, store, sizes, attention):
+    loaded.model.set_attn_implementation(attention)
+    packed = scored(loaded, answers(loaded, store, sizes, shared_prefix=True))
+    plain = scored(loaded, answers(loaded, store, sizes, shared_prefix=False))
+    assert (packed[0] - plain[0]).abs().max() < 1e-5
+    assert (packed[1] - plain[1]).abs().max() < 1e-5
+    assert (packed[2] - plain[2]).norm() / plain[2].norm() < 1e-5
+
+
+@pytest.mark.parametrize("shared_prefix", [False, True])
+def test_logps_equal_the_model_s_own_forward_on_each_row(loaded, store, shared_prefix):
+    batch = answers(loaded, store, [2, 1, 3], shared_prefix)
+    logps, _ = answer_logps(loaded.model, batch)
+    for row in range(len(batch.ids)):
+        prompt = batch.prompt_ids[row][batch.prompt_mask[row].bool()]
+        answer = batch.ids[row][batch.mask[row].bool()]
+        clip = batch.clips.clip[batch.group[row]]
+        with torch.no_grad():
+            logits = loaded.model(
+                input_ids=torch.cat([prompt, answer])[None],
+                input_features=batch.clips.input_features[clip][None],
+                feature_attention_mask=batch.clips.feature_attention_mask[clip][None],
+            ).logits[0, len(prompt) - 1 : -1]
+        expected = torch.log_softmax(logits, dim=-1).gather(-1, answer[:, None])[:, 0]
+        torch.testing.assert_close(logps[row, : len(answer)], expected, atol=1e-5, rtol=0)
+        assert (logps[row, len(answer) :] == 0).all()
+
+
+@pytest.mark.parametrize("shared_prefix", [False, True])
+def test_an_answer_does_not_see_the_others(loaded, store, shared_prefix):
+    batch = answers(loaded, store, [4], shared_prefix)
+    before, _ = answer_logps(loaded.model, batch)
+    batch.ids[1:] = (batch.ids[1:] + 1) % 100 + 6
+    after, _ = answer_logps(loaded.model, batch)
+    torch.testing.assert_close(after[0], before[0], atol=1e-6, rtol=0)
+    assert (after[1:] - before[1:]).abs().max() > 0.01
+
+
+@pytest.mark.parametrize("shared_prefix", [False, True])
+def test_rows_without_any_token_score_nothing(loaded, store, shared_prefix):
+    """As TRL makes of truncated answers that are to be masked."""
+    batch = answers(loaded, store, [2, 1], shared_prefix)
+    batch.mask[1] = 0
+    logps, entropies = answer_logps(loaded.model, batch)
+    assert logps.isfinite().all() and entropies.isfinite().all()
+    assert (logps[1] == 0).all()
+    batch.mask[:] = 0
+    logps, _ = answer_logps(loaded.model, batch)
+    logps.sum().backward()
+    assert (logps == 0).all()
+
+
+def test_each_distinct_clip_is_encoded_once(loaded, questions, monkeypatch):
+    store, heard = PromptStore(loaded), []
+    tower = loaded.model.model.audio_tower
+    forward = type(tower).forward
+
+    def counting(self, input_features, **kwargs):
+        heard.append(len(input_features))
+        return forward(self, input_features, **kwargs)
+
+    monkeypatch.setattr(type(tower), "forward", counting)
+    for text, clip in (("one", 0), ("two", 0), ("three", 1)):
+        store.number(text, questions[clip].audio)
+    for shared_prefix in (False, True):
+        answer_logps(loaded.model, answers(loaded, store, [2, 3, 2], shared_prefix))
+    assert heard == [2, 2]
+
+
+def test_a_wrong_number_of_audio_tokens_is_an_error(loaded, store):
+    batch = answers(loaded, store, [1, 1], shared_prefix=True)
+    batch.clips.feature_attention_mask[0, 20:] = 0
+    with pytest.raises(ValueError, match="audio tokens"):
+        answer_logps(loaded.model, batch)
+
+
+def test_temperature_divides_the_logits(loaded, store):
+    warm = answers(loaded, store, [2], shared_prefix=True)
+    object.__setattr__(warm, "temperature", 2.0)
+    cold, _ = answer_logps(loaded.model, answers(loaded, store, [2], shared_prefix=True))
+    assert (answer_logps(loaded.model, warm)[0] - cold).abs().max() > 1e-3
+
+
+def test_the_forward_call_is_the_way_in_and_can_be_taken_back(loaded, store):
+    batch = answers(loaded, store, [2], shared_prefix=True)
+    accept_answers(loaded.model)
+    torch.testing.assert_close(
+        loaded.model(answers=batch)[0], answer_logps(loaded.model, batch)[0]
+    )
+    assert loaded.model(input_ids=torch.tensor([[7, 8]])).logits.shape[:2] == (1, 2)
+    refuse_answers(loaded.model)
+    assert "forward" not in vars(loaded.model)
+
+
+def test_encoded_prompts_are_the_processor_s(loaded, questions, store):
+    from r1aqa_helpers.audio import load_audio
+    from r1aqa_helpers.models import chat_text
+
+    question = questions[3]
+    expected = loaded.processor(
+        text=[chat_text(loaded, question.question)],
+        audio=[load_audio(question.audio)],
+        sampling_rate=16_000,
+        return_tensors="pt",
+    )
+    got = store[store.number(question.question, question.audio)]
+    assert got.ids == expected["input_ids"][0].tolist()
+    torch.testing.assert_close(got.input_features, expected["input_features"][0])
+
+
+def test_the_store_is_bounded_and_makes_again_what_it_dropped(loaded, store, monkeypatch):
+    first = store[0]
+    monkeypatch.setattr(
+        "r1aqa_helpers.grpo.prompt_store.CAPACITY", 3 * first.input_features.nbytes
+    )
+    for number in range(6):
+        store[number]
+    assert len(store._encoded) == 2
+    again = store[0]
+    assert again is not first and torch.equal(again.input_features, first.input_features)
+
+
+def draw(loaded, store, group, config, shared_prefix):
+    ids, mask = store.tokens([0, 1, 2], loaded.device)
+    clips = store.clips([0, 1, 2], loaded.device)
+    return sample_answers(loaded.model, ids, mask, clips, group, config, shared_prefix)
+
+
+@pytest.mark.parametrize("shared_prefix", [False, True])
+def test_greedy_rollouts_are_those_of_generate(loaded, store, shared_prefix):
+    group = torch.tensor([2, 0, 1, 0, 2])
+    config = greedy_config(loaded, max_new_tokens=9)
+    got = draw(loaded, store, group, config, shared_prefix)
+    for row, number in enumerate(group.tolist()):
+        prompt = store[number]
+        expected = loaded.model.generate(
+            input_ids=torch.tensor([prompt.ids]),
+            attention_mask=torch.ones(1, len(prompt.ids), dtype=torch.long),
+            input_features=prompt.input_features[None],
+            feature_attention_mask=prompt.feature_attention_mask[None],
+            generation_config=config,
+        )[0, len(prompt.ids) :]
+        assert got[row, : len(expected)].tolist() == expected.tolist()
+
+
+@pytest.mark.parametrize("shared_prefix", [False, True])
+def test_samples_follow_the_model_s_distribution(loaded, store, shared_prefix):
+    """Chi-square over the first token: the likeliest nine, and all the others."""
+    scipy = pytest.importorskip("scipy.stats")
+    count, group = 2000, torch.full((2000,), 1)
+    with torch.no_grad():
+        loaded.model.lm_head.weight.mul_(20)  # a random model is all but uniform
+        one = Answers(
+            *store.tokens([1], loaded.device),
+            ids=torch.tensor([[6]]),
+            mask=torch.tensor([[1]]),
+            group=torch.tensor([0]),
+            clips=store.clips([1], loaded.device),
+        )
+        logps = []
+        for token in range(loaded.model.config.text_config.vocab_size):
+            one.ids[0, 0] = token
+            logps.append(answer_logps(loaded.model, one)[0].item())
+    p = np.exp(logps)
+    p[loaded.model.config.audio_token_id] = 0  # never sampled
+    p /= p.sum()
+    torch.manual_seed(11)
+    drawn = draw(loaded, store, group, sampling_config(loaded, 1), shared_prefix)[:, 0].numpy()
+    top = np.argsort(p)[::-1][:9]
+    observed = [np.sum(drawn == token) for token in top]
+    observed.append(count - sum(observed))
+    expected = [count * p[token] for token in top]
+    expected.append(count - sum(expected))
+    assert scipy.chisquare(observed, expected).pvalue > 0.001
+    assert scipy.chisquare(observed, expected[1:] + expected[:1]).pvalue < 1e-6
