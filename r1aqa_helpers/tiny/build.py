@@ -5,13 +5,14 @@ Every class is transformers' own; only the sizes differ from Qwen2-Audio-7B-Inst
 =====================  ==========  =============
 part                   7B          tiny
 =====================  ==========  =============
-audio encoder          32 x 1280   4 x 160
+audio encoder          32 x 1280   4 x 192
 language model         32 x 4096   4 x 192
 vocabulary             156,032     about 1,000
 window                 30 s        4 s
 =====================  ==========  =============
 """
 
+import math
 from collections.abc import Iterable
 
 import torch
@@ -76,10 +77,17 @@ def build_processor(
     return Qwen2AudioProcessor(feature_extractor=extractor, tokenizer=tokenizer)
 
 
+def _sinusoids(length: int, channels: int) -> torch.Tensor:
+    """Whisper's fixed position table (arXiv 2212.04356); the encoder never trains it."""
+    scale = torch.exp(-math.log(10_000) * torch.arange(channels // 2) / (channels // 2 - 1))
+    angle = torch.arange(length)[:, None] * scale[None, :]
+    return torch.cat([angle.sin(), angle.cos()], dim=1)
+
+
 def build_model(
     tokenizer: PreTrainedTokenizerFast,
     window_seconds: int = WINDOW_SECONDS,
-    audio_width: int = 160,
+    audio_width: int = 192,
     audio_layers: int = 4,
     text_width: int = 192,
     text_layers: int = 4,
@@ -102,7 +110,6 @@ def build_model(
         num_attention_heads=4,
         num_key_value_heads=4,
         max_position_embeddings=1024,
-        tie_word_embeddings=True,
         pad_token_id=tokenizer.pad_token_id,
         eos_token_id=tokenizer.eos_token_id,
         bos_token_id=None,
@@ -113,6 +120,8 @@ def build_model(
         audio_token_id=tokenizer.convert_tokens_to_ids("<|AUDIO|>"),
     )
     model = Qwen2AudioForConditionalGeneration(config)
+    positions = model.model.audio_tower.embed_positions
+    positions.weight.data.copy_(_sinusoids(*positions.weight.shape))
     model.generation_config.pad_token_id = tokenizer.pad_token_id
     model.generation_config.eos_token_id = tokenizer.eos_token_id
     return model

@@ -1,0 +1,114 @@
+"""Stage 1: teach the audio tower alone, frame by frame, what sounds when."""
+
+from collections.abc import Callable
+
+import numpy as np
+import torch
+from torch import nn
+from transformers.masking_utils import create_bidirectional_mask
+
+from r1aqa_helpers.tiny.bank import NUMBERS, WORDS
+from r1aqa_helpers.tiny.families import INSTRUMENTS, SOURCES, VOICES
+from r1aqa_helpers.tiny.frames import COLUMNS, FRAME_RATE
+from r1aqa_helpers.tiny.pretraining.pool import Pool
+
+#: positive frames are rare: one label in about a hundred
+_POSITIVE_WEIGHT = 6.0
+
+
+class FrameTagger(nn.Module):
+    """The audio tower with one linear layer of labels on each of its output frames."""
+
+    def __init__(self, tower: nn.Module) -> None:
+        super().__init__()
+        self.tower = tower
+        self.head = nn.Linear(tower.config.d_model, len(COLUMNS))
+
+    def forward(self, mel: torch.Tensor, mel_frames: torch.Tensor) -> torch.Tensor:
+        """Logits (clips, frames / 4, labels) of log-mels (clips, bands, frames)."""
+        return self.head(encode(self.tower, mel, mel_frames))
+
+
+def encode(tower: nn.Module, mel: torch.Tensor, mel_frames: torch.Tensor) -> torch.Tensor:
+    """Tower outputs (clips, frames / 4, width) of log-mels (clips, bands, frames).
+
+    The encoder's own forward insists on a whole window; this one runs its layers over the
+    frames that the batch needs, which is all that pre-training adds to it.
+    """
+    hidden = nn.functional.gelu(tower.conv1(mel))
+    hidden = nn.functional.gelu(tower.conv2(hidden)).permute(0, 2, 1)
+    hidden = hidden + tower.embed_positions.weight[: hidden.shape[1]]
+    heard, _ = tower._get_feat_extract_output_lengths(mel_frames)
+    keep = torch.arange(hidden.shape[1])[None, :] < heard[:, None]
+    mask = create_bidirectional_mask(
+        config=tower.config, inputs_embeds=hidden, attention_mask=keep.long()
+    )
+    for layer in tower.layers:
+        hidden = layer(hidden, mask)
+    return tower.layer_norm(tower.avg_pooler(hidden.permute(0, 2, 1)).permute(0, 2, 1))
+
+
+def draw_clips(pool: Pool, batch: int, rng: np.random.Generator) -> np.ndarray:
+    """Indices of a batch of clips of like length, so that little padding is computed."""
+    order = np.argsort(pool.mel_frames, kind="stable")
+    width = max(batch, len(order) // 8)
+    first = int(rng.integers(0, len(order) - width + 1))
+    return np.sort(order[first + rng.choice(width, batch, replace=False)])
+
+
+def clips(pool: Pool, chosen: np.ndarray) -> tuple[torch.Tensor, torch.Tensor]:
+    """Log-mels of the chosen clips, cut to the longest of them, and their lengths."""
+    lengths = torch.from_numpy(pool.mel_frames[chosen]).long()
+    longest = (int(lengths.max()) + 3) // 4 * 4
+    return torch.from_numpy(pool.mel[chosen, :, :longest].astype(np.float32)), lengths
+
+
+def tower_loss(tagger: FrameTagger, pool: Pool, batch: int) -> Callable:
+    """Binary cross-entropy of the frame labels over the frames that exist, summed over labels."""
+    weight = torch.full((len(COLUMNS),), _POSITIVE_WEIGHT)
+
+    def loss_of(rng: np.random.Generator) -> torch.Tensor:
+        chosen = draw_clips(pool, batch, rng)
+        mel, lengths = clips(pool, chosen)
+        logits = tagger(mel, lengths).float()
+        targets = torch.from_numpy(pool.targets[chosen, : logits.shape[1]].astype(np.float32))
+        keep = torch.arange(logits.shape[1])[None, :] < (lengths // 4)[:, None]
+        each = nn.functional.binary_cross_entropy_with_logits(
+            logits[keep], targets[keep], pos_weight=weight, reduction="none"
+        )
+        return each.sum(-1).mean()
+
+    return loss_of
+
+
+@torch.no_grad()
+def tower_report(tagger: FrameTagger, pool: Pool) -> dict[str, float]:
+    """How well events are named: percent of events whose best label over their frames is right."""
+    tagger.eval()
+    kinds = {
+        "source": ("synth", "effect", SOURCES),
+        "instrument": ("note", "note", INSTRUMENTS),
+        "word": ("word", "word", [*WORDS, *NUMBERS]),
+    }
+    hits: dict[str, list[bool]] = {key: [] for key in [*kinds, "voice", "pitch"]}
+    pitches = {name: column for name, column in COLUMNS.items() if name.startswith("pitch")}
+    for first in range(0, len(pool.scenes), 100):
+        chosen = np.arange(first, min(first + 100, len(pool.scenes)))
+        mel, lengths = clips(pool, chosen)
+        logits = torch.nn.functional.logsigmoid(tagger(mel, lengths)).numpy()
+        for row, index in enumerate(chosen):
+            for event in pool.scenes[index].events:
+                begin = int(event.start * FRAME_RATE)
+                seen = logits[row, begin + 1 : begin + 9].mean(0)
+                if not len(logits[row, begin + 1 : begin + 9]):
+                    continue
+                best = lambda names: max(names, key=lambda n: seen[COLUMNS[n]])  # noqa: E731
+                for key, (one, two, names) in kinds.items():
+                    if event.kind in (one, two):
+                        hits[key].append(best(names) == event.name)
+                if event.voice:
+                    hits["voice"].append(best(VOICES) == event.voice)
+                if event.pitch and pool.scenes[index].family != "chord":
+                    hits["pitch"].append(best(pitches) == f"pitch {event.pitch}")
+    tagger.train()
+    return {key: round(100 * float(np.mean(value)), 1) for key, value in hits.items()}
