@@ -1,0 +1,359 @@
+"""The command line: ``r1aqa``. Only options, messages and exit codes; the work is elsewhere.
+
+Exit codes: 0 success (also where ``--minutes`` ended a run early, as was asked), 1 a reported
+failure, told in one line on stderr, 2 wrong usage, 130 interrupted with Ctrl-C.
+
+Modules that import torch are imported inside the commands, so that ``--help`` is quick.
+"""
+
+import json
+import warnings
+from collections.abc import Callable
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from typer.core import TyperCommand, TyperGroup
+
+from r1aqa_helpers.errors import UserError
+from r1aqa_helpers.files import shown
+from r1aqa_helpers.profiles import TINY_PROFILE, Profile, pick_profile
+from r1aqa_helpers.questions import read_questions
+from r1aqa_helpers.run_folder import check_writable
+
+if TYPE_CHECKING:
+    from r1aqa_helpers.scoring import Score
+
+RUNS = Path("runs")
+
+
+class _Reporting(TyperGroup):
+    """Turns what the user can mend, and Ctrl-C, into one line and an exit code."""
+
+    def invoke(self, ctx: Any) -> Any:
+        warnings.formatwarning = lambda message, *_, **__: f"warning: {message}\n"
+        try:
+            return super().invoke(ctx)
+        except UserError as error:
+            typer.echo(f"error: {error}", err=True)
+            raise typer.Exit(1) from None
+        except KeyboardInterrupt:
+            typer.echo("\ninterrupted: the same command goes on from here", err=True)
+            raise typer.Exit(130) from None
+
+
+class _ManyChoices(TyperCommand):
+    """Lets ``--choices`` take all the words up to the next option: ``--choices A B C``."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        return super().parse_args(ctx, spread(args, "--choices"))
+
+
+def spread(args: list[str], option: str) -> list[str]:
+    """``--choices A B`` as ``--choices=A --choices=B``, which option parsers understand.
+
+    The words end at the next argument that starts with two dashes.
+    """
+    spread_args, taking = [], False
+    for position, arg in enumerate(args):
+        if arg == option:
+            taking = True
+            if position + 1 == len(args) or args[position + 1].startswith("--"):
+                spread_args.append(arg)  # no word follows: let the parser say so
+        elif taking and not arg.startswith("--"):
+            spread_args.append(f"{option}={arg}")
+        else:
+            taking = False
+            spread_args.append(arg)
+    return spread_args
+
+
+class Prompt(StrEnum):
+    """The paper's prompts."""
+
+    plain = "1"
+    answer = "2"
+    think = "3"
+
+
+# pretty_exceptions: a traceback is for a defect report, and shall not show local values.
+OPTIONS = {"no_args_is_help": True, "rich_markup_mode": None}
+app = typer.Typer(
+    name="r1aqa",
+    cls=_Reporting,
+    help="Reproduce R1-AQA: reinforcement learning for audio question answering.",
+    pretty_exceptions_enable=False,
+    add_completion=False,
+    **OPTIONS,
+)
+train_app = typer.Typer(help="Train a model on a file of questions.", **OPTIONS)
+data_app = typer.Typer(help="Prepare the questions and recordings.", **OPTIONS)
+app.add_typer(train_app, name="train")
+app.add_typer(data_app, name="data")
+
+ProfileName = Annotated[
+    str | None,
+    typer.Option("--profile", help="tiny or full; by default tiny where there is no CUDA device."),
+]
+Model = Annotated[
+    str, typer.Option("--model", help="Folder of a Qwen2-Audio, or its Hugging Face Hub name.")
+]
+Questions = Annotated[
+    Path, typer.Option("--questions", help="Questions: .jsonl (AVQA lines) or .json (MMAU).")
+]
+AudioDir = Annotated[
+    Path | None,
+    typer.Option("--audio-dir", help="Folder of the recordings; by default that of the file."),
+]
+Seed = Annotated[int, typer.Option("--seed", min=0, help="Seed of all that is drawn.")]
+PromptNumber = Annotated[
+    Prompt, typer.Option("--prompt", help="The paper's prompt: 1 plain, 2 answer tags, 3 think.")
+]
+
+
+OtherModel = Annotated[
+    str | None, typer.Option("--model", help="Another base model than the profile's.")
+]
+OutFolder = Annotated[Path, typer.Option("--out", help="Folder of the training run.")]
+Steps = Annotated[
+    int | None, typer.Option("--steps", min=1, help="Training steps; by default the profile's.")
+]
+
+
+@app.command()
+def reproduce(
+    profile: ProfileName = None,
+    out: Annotated[
+        Path | None, typer.Option("--out", help="Folder of the run; by default runs/PROFILE.")
+    ] = None,
+    seed: Seed = 0,
+    minutes: Annotated[
+        float | None,
+        typer.Option("--minutes", min=0, help="Stop after so long; the same command goes on."),
+    ] = None,
+    train: Annotated[
+        Path | None, typer.Option("--train", help="Other training questions than the profile's.")
+    ] = None,
+    test: Annotated[
+        Path | None, typer.Option("--test", help="Other test questions than the profile's.")
+    ] = None,
+    audio_dir: AudioDir = None,
+    model: OtherModel = None,
+) -> None:
+    """The main job: measure direct inference, zero-shot CoT, SFT and GRPO beside the paper.
+
+    Fails where GRPO does not beat direct inference by 10 points with p < 0.001.
+    Interrupted anywhere, the same command goes on.
+    """
+    from dataclasses import replace
+
+    from r1aqa_helpers.reproduce import reproduce as run
+
+    chosen = pick_profile(profile)
+    given = _given(train=train, test=test, audio_dir=audio_dir, model=model)
+    chosen = replace(chosen, **given)
+    run(chosen, out or RUNS / chosen.name, seed=seed, minutes=minutes)
+
+
+@app.command()
+def evaluate(
+    model: Model,
+    questions: Questions,
+    out: Annotated[Path, typer.Option("--out", help="Predictions, as MMAU's JSON.")],
+    audio_dir: AudioDir = None,
+    prompt: PromptNumber = Prompt.answer,
+    batch_size: Annotated[int, typer.Option("--batch-size", min=1)] = 8,
+    seed: Seed = 0,
+    sample: Annotated[
+        bool, typer.Option("--sample", help="Draw answers at temperature 1; otherwise greedy.")
+    ] = False,
+) -> None:
+    """Answer a file of questions and, where it has gold answers, score them.
+
+    Answers are kept in a journal beside the predictions; interrupted, the same command goes on.
+    """
+    asked = read_questions(questions, audio_dir)
+    if out.is_dir():
+        raise UserError(f"{shown(out)}: is a folder; give --out a file to write")
+    check_writable(out.parent)
+    from r1aqa_helpers.answering import answer_questions, write_predictions
+    from r1aqa_helpers.models import listening_check, load
+
+    loaded = load(model)
+    listening_check(loaded, asked)
+    predictions = answer_questions(
+        loaded,
+        asked,
+        prompt=int(prompt.value),
+        batch_size=batch_size,
+        sample=sample,
+        seed=seed,
+        journal=out.with_name(out.name + ".journal.jsonl"),
+    )
+    write_predictions(out, asked, predictions)
+    typer.echo(f"{len(predictions)} answers in {out}")
+    if all(question.answer is not None for question in asked):
+        from r1aqa_helpers.scoring import score as score_answers
+
+        _print_score(score_answers(asked, {p.id: p.answer for p in predictions}))
+
+
+@app.command()
+def score(
+    questions: Questions,
+    predictions: Annotated[
+        Path,
+        typer.Option(
+            "--predictions",
+            help="MMAU's JSON (model_prediction or model_output), or .jsonl with id and response.",
+        ),
+    ],
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON and nothing else.")] = False,
+) -> None:
+    """Score predictions as MMAU's official script does, with 95 % intervals."""
+    from r1aqa_helpers.scoring import read_predictions
+    from r1aqa_helpers.scoring import score as score_answers
+
+    result = score_answers(read_questions(questions), read_predictions(predictions))
+    if as_json:
+        typer.echo(json.dumps(result.as_dict(), ensure_ascii=False, allow_nan=False))
+    else:
+        _print_score(result)
+
+
+@app.command(cls=_ManyChoices)
+def ask(
+    audio: Annotated[Path, typer.Option("--audio", help="Any recording.")],
+    question: Annotated[str, typer.Option("--question", help="What to ask about it.")],
+    choices: Annotated[
+        list[str], typer.Option("--choices", help="Two or more: --choices A B C D.")
+    ],
+    model: Annotated[
+        str,
+        typer.Option(
+            "--model",
+            help="Folder of a Qwen2-Audio, or its Hugging Face Hub name.",
+            show_default="the tiny model",
+        ),
+    ] = TINY_PROFILE.model,
+    prompt: PromptNumber = Prompt.answer,
+) -> None:
+    """Ask about one recording."""
+    from r1aqa_helpers.audio import load_audio
+
+    if len(choices) < 2:
+        raise UserError(f"--choices: has {len(choices)}; give two or more")
+    wave = load_audio(audio)
+    from r1aqa_helpers.answering import answer_one
+    from r1aqa_helpers.models import load
+
+    loaded = load(model)
+    prediction, cut = answer_one(loaded, wave, question, choices, int(prompt.value))
+    if cut:
+        heard = loaded.window_seconds
+        typer.echo(
+            f"warning: {shown(audio)}: the model hears {heard:g} s, so the first {heard:g} s were"
+            f" used and the last {cut:.2f} s cut",
+            err=True,
+        )
+    typer.echo(f"response: {prediction.response}")
+    typer.echo(f"answer:   {prediction.answer}")
+
+
+@train_app.command("grpo")
+def train_grpo(
+    questions: Questions,
+    out: OutFolder,
+    model: OtherModel = None,
+    audio_dir: AudioDir = None,
+    profile: ProfileName = None,
+    steps: Steps = None,
+    seed: Seed = 0,
+) -> None:
+    """Train with GRPO, with the profile's settings. Interrupted, the same command goes on."""
+    from r1aqa_helpers.grpo.train import GRPOSettings
+    from r1aqa_helpers.grpo.train import train_grpo as run
+
+    chosen = pick_profile(profile)
+    settings = GRPOSettings(**{**chosen.grpo, **_given(seed=seed, steps=steps)})
+    _train(run, settings, chosen, model, questions, audio_dir, out)
+
+
+@train_app.command("sft")
+def train_sft(
+    questions: Questions,
+    out: OutFolder,
+    model: OtherModel = None,
+    audio_dir: AudioDir = None,
+    profile: ProfileName = None,
+    steps: Steps = None,
+    seed: Seed = 0,
+) -> None:
+    """Train on the right answers, with the profile's settings. Interrupted, it goes on."""
+    from r1aqa_helpers.sft import SFTSettings
+    from r1aqa_helpers.sft import train_sft as run
+
+    chosen = pick_profile(profile)
+    settings = SFTSettings(**{**chosen.sft, **_given(seed=seed, steps=steps)})
+    _train(run, settings, chosen, model, questions, audio_dir, out)
+
+
+def _train(
+    run: Callable[..., Path],
+    settings: Any,
+    profile: Profile,
+    model: str | None,
+    questions: Path,
+    audio_dir: Path | None,
+    out: Path,
+) -> None:
+    from r1aqa_helpers.models import listening_check, load
+
+    asked = read_questions(questions, audio_dir)
+    check_writable(out)
+    loaded = load(model or profile.model, device=profile.device, dtype=profile.dtype)
+    listening_check(loaded, asked)
+    typer.echo(f"trained model: {run(loaded, asked, settings, out)}")
+
+
+def _given(**options: Any) -> dict[str, Any]:
+    """The options that were given."""
+    return {name: value for name, value in options.items() if value is not None}
+
+
+@data_app.command("prepare")
+def data_prepare(
+    force: Annotated[bool, typer.Option("--force", help="Render anew what is there.")] = False,
+) -> None:
+    """Render the recordings of the tiny track and write its files of questions."""
+    from r1aqa_helpers.tiny.data import prepare
+
+    data = prepare(force=force)
+    for name in ("train", "validation", "test"):
+        typer.echo(f"{name}: {getattr(data, name)}")
+
+
+def _print_score(result: "Score") -> None:
+    from rich import box
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table("", "accuracy, %", "95 % CI", "n", box=box.SIMPLE_HEAD)
+    groups = {"average": result.overall, **result.tasks, **result.difficulty, **result.sub_category}
+    for name, accuracy in groups.items():
+        low, high = accuracy.ci95
+        table.add_row(
+            Text(name), f"{accuracy.percent:.2f}", f"{low:.1f}–{high:.1f}", str(accuracy.n)
+        )
+    Console().print(table)
+    typer.echo(
+        f"{result.missing} without a prediction (counted as wrong), "
+        f"{result.unparsed} predictions match none of their choices"
+    )
+
+
+def main() -> None:
+    """The entry point of ``r1aqa``."""
+    app(prog_name="r1aqa")

@@ -1,0 +1,60 @@
+"""What several test files need: a saved random model, and a handful of questions with clips."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from r1aqa_helpers.audio import SAMPLE_RATE, save_audio
+from r1aqa_helpers.questions import AudioQuestion, write_avqa, write_mmau
+
+CHOICES = ("dog", "cat", "car", "bell")
+
+
+@pytest.fixture(scope="session")
+def random_model_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Folder of an untrained miniature; read only."""
+    from r1aqa_helpers.models import LoadedModel, save
+    from r1aqa_helpers.tiny.build import random_tiny
+
+    folder = tmp_path_factory.mktemp("models") / "random model"
+    save(LoadedModel(*random_tiny(0), "random"), folder)
+    return folder
+
+
+@pytest.fixture
+def make_questions(tmp_path: Path) -> Callable[..., tuple[Path, Path]]:
+    """Writes ``n`` clips of half a second, and questions about them.
+
+    Returns the path of the training lines (AVQA) and that of the test file (MMAU), whose
+    questions go through the three tasks.
+    """
+
+    def make(n: int = 6) -> tuple[Path, Path]:
+        questions = []
+        for number in range(n):
+            time = np.arange(SAMPLE_RATE // 2) / SAMPLE_RATE
+            wave = 0.3 * np.sin(2 * np.pi * 200 * (number + 1) * time)
+            audio = tmp_path / "clips" / f"{number}.wav"
+            audio.parent.mkdir(exist_ok=True)
+            save_audio(audio, wave.astype(np.float32))
+            questions.append(
+                AudioQuestion(
+                    id=f"q{number}",
+                    audio=audio,
+                    question=f"What makes sound {number}?",
+                    choices=CHOICES,
+                    answer=CHOICES[number % 4],
+                    task=("sound", "music", "speech")[number % 3],
+                    difficulty="easy",
+                    dataset="made",
+                    split="test",
+                )
+            )
+        train, test = tmp_path / "train.jsonl", tmp_path / "test.json"
+        write_avqa(train, questions)
+        write_mmau(test, questions)
+        return train, test
+
+    return make
