@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from accelerate import PartialState
 from datasets import Dataset
+from transformers import PreTrainedModel
 
 from ..errors import UserError
 from ..files import append_jsonl
@@ -22,8 +23,9 @@ from ..training import (
     describe_run,
     freeze_tower,
     open_run,
+    quiet,
     run_schedule,
-    train_quietly,
+    train_with,
 )
 from .trainer import AudioGRPOTrainer, audio_grpo_config, lora_config
 
@@ -83,6 +85,20 @@ def train_grpo(
     )
     if (out_dir / "model").is_dir():
         return out_dir / "model"
+    with quiet():
+        model = _train(loaded, questions, settings, accumulation, out_dir, checkpoint)
+        save(LoadedModel(model, loaded.processor, loaded.name), out_dir / "model")
+    return out_dir / "model"
+
+
+def _train(
+    loaded: LoadedModel,
+    questions: Sequence[AudioQuestion],
+    settings: GRPOSettings,
+    accumulation: int,
+    out_dir: Path,
+    checkpoint: Path | None,
+) -> PreTrainedModel:
     freeze_tower(loaded, settings.freeze_tower)
     config = audio_grpo_config(
         out_dir,
@@ -119,13 +135,10 @@ def train_grpo(
         return _metrics(logs, rollouts)
 
     try:
-        train_quietly(trainer, Journal(out_dir, "GRPO", row, settings.minutes), checkpoint)
+        train_with(trainer, Journal(out_dir, "GRPO", row, settings.minutes), checkpoint)
     finally:
         model = trainer.release()
-    if settings.lora_rank:
-        model = model.merge_and_unload()
-    save(LoadedModel(model, loaded.processor, loaded.name), out_dir / "model")
-    return out_dir / "model"
+    return model.merge_and_unload() if settings.lora_rank else model
 
 
 def _accumulation(settings: GRPOSettings) -> int:

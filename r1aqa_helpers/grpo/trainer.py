@@ -14,6 +14,7 @@ from trl import GRPOConfig
 from ..errors import UserError
 from ..models import LoadedModel
 from ..models.decoding import NEUTRAL
+from ..training import ExactResume
 from .prompt_store import PromptStore
 from .rollout import sample_answers
 from .scoring import Answers, accept_answers, refuse_answers
@@ -21,9 +22,7 @@ from .trl_private import TRLSeam
 
 #: Modules for LoRA: the language model's projections. The audio tower's have the same names
 #: (q_proj, k_proj, v_proj), so that a bare name would adapt it, too.
-LORA_TARGETS = (
-    r".*language_model\.layers\.\d+\.(self_attn\.[qkvo]_proj|mlp\.(gate|up|down)_proj)"
-)
+LORA_TARGETS = r".*language_model\.layers\.\d+\.(self_attn\.[qkvo]_proj|mlp\.(gate|up|down)_proj)"
 
 
 def audio_grpo_config(out_dir: str | Path, **overrides: Any) -> GRPOConfig:
@@ -76,7 +75,7 @@ def lora_config(rank: int) -> LoraConfig:
     return LoraConfig(r=rank, lora_alpha=2 * rank, target_modules=LORA_TARGETS)
 
 
-class AudioGRPOTrainer(TRLSeam):
+class AudioGRPOTrainer(ExactResume, TRLSeam):
     """`trl.GRPOTrainer` for Qwen2-Audio and questions about recordings.
 
     Rows of the data set hold ``prompt`` (text of the user's turn), ``audio`` (path), ``id``, and

@@ -22,7 +22,9 @@ def answers(loaded, store, sizes, shared_prefix, seed=0, width=7):
     """Random answers of 1 to ``width`` tokens, ``sizes[i]`` of them to prompt i, rows mixed."""
     generator = torch.Generator().manual_seed(seed)
     numbers = [n for n, size in enumerate(sizes) if size]
-    group = torch.repeat_interleave(torch.arange(len(numbers)), torch.tensor([s for s in sizes if s]))
+    group = torch.repeat_interleave(
+        torch.arange(len(numbers)), torch.tensor([s for s in sizes if s])
+    )
     group = group[torch.randperm(len(group), generator=generator)]
     ids, mask = store.tokens(numbers, loaded.device)
     lengths = torch.randint(1, width + 1, (len(group), 1), generator=generator)
@@ -141,9 +143,7 @@ def test_temperature_divides_the_logits(loaded, store):
 def test_the_forward_call_is_the_way_in_and_can_be_taken_back(loaded, store):
     batch = answers(loaded, store, [2], shared_prefix=True)
     accept_answers(loaded.model)
-    torch.testing.assert_close(
-        loaded.model(answers=batch)[0], answer_logps(loaded.model, batch)[0]
-    )
+    torch.testing.assert_close(loaded.model(answers=batch)[0], answer_logps(loaded.model, batch)[0])
     assert loaded.model(input_ids=torch.tensor([[7, 8]])).logits.shape[:2] == (1, 2)
     refuse_answers(loaded.model)
     assert "forward" not in vars(loaded.model)
@@ -167,9 +167,7 @@ def test_encoded_prompts_are_the_processor_s(loaded, questions, store):
 
 def test_the_store_is_bounded_and_makes_again_what_it_dropped(loaded, store, monkeypatch):
     first = store[0]
-    monkeypatch.setattr(
-        "r1aqa_helpers.grpo.prompt_store.CAPACITY", 3 * first.input_features.nbytes
-    )
+    monkeypatch.setattr("r1aqa_helpers.grpo.prompt_store.CAPACITY", 3 * first.input_features.nbytes)
     for number in range(6):
         store[number]
     assert len(store._encoded) == 2

@@ -1,0 +1,203 @@
+"""What every training run has: an output folder that it can be continued from, and a journal.
+
+::
+
+    OUT/run.json          what the run is: settings, questions, model
+    OUT/metrics.jsonl     a row per step
+    OUT/checkpoint-N/     the last two; without the file `COMPLETE`, an interruption's remains
+    OUT/model/            the trained model; is there when the run has ended
+"""
+
+import hashlib
+import json
+import math
+import shutil
+import time
+import warnings
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import torch
+from transformers import (
+    PrinterCallback,
+    Qwen2AudioForConditionalGeneration,
+    Trainer,
+    TrainerCallback,
+)
+from transformers.utils import logging as hf_logging
+
+from .errors import UserError
+from .files import append_jsonl, read_journal, read_json, shown, write_json, write_jsonl
+from .models import LoadedModel, weights_fingerprint
+from .progress import track
+from .questions import AudioQuestion
+
+COMPLETE = "complete"
+
+#: Settings that may differ between a run and its continuation.
+_FREE = {"save_every", "minutes"}
+
+
+def describe_run(
+    loaded: LoadedModel, questions: Sequence[AudioQuestion], settings: Any
+) -> dict[str, Any]:
+    """What makes two runs the same: settings, the model's weights, the questions with answers."""
+    asked = [(q.id, str(q.audio), q.question, q.choices, q.answer) for q in questions]
+    kept = {key: value for key, value in asdict(settings).items() if key not in _FREE}
+    return {
+        "settings": kept,
+        "model": weights_fingerprint(loaded),
+        "questions": hashlib.sha256(json.dumps(asked).encode()).hexdigest()[:16],
+    }
+
+
+def open_run(out_dir: Path, description: dict[str, Any], journals: Iterable[str]) -> Path | None:
+    """Make the folder ready; the checkpoint to go on from, if it holds one of this run.
+
+    Checkpoints that an interruption left unfinished are removed. The journals lose the rows of
+    steps after the checkpoint, which will be made once more.
+
+    Raises:
+        UserError: the folder belongs to another run, or cannot be written.
+    """
+    place = out_dir / "run.json"
+    if place.exists():
+        found = read_json(place)
+        for key, value in description.items():
+            if not isinstance(found, dict) or found.get(key) != value:
+                raise UserError(
+                    f"{shown(place)}: the folder holds a run with another {key}; "
+                    "give another output folder, or remove this one"
+                )
+    else:
+        write_json(place, description)
+    checkpoint, done = None, 0
+    for folder in out_dir.glob("checkpoint-*"):
+        number = folder.name.removeprefix("checkpoint-")
+        if not number.isdecimal():
+            continue
+        if not (folder / COMPLETE).exists():
+            shutil.rmtree(folder)
+        elif int(number) > done:
+            checkpoint, done = folder, int(number)
+    for name in journals:
+        rows = read_journal(out_dir / name)
+        write_jsonl(out_dir / name, [row for row in rows if row.get("step", 0) <= done])
+    return checkpoint
+
+
+def run_schedule(count: int, needed: int, seed: int) -> list[int]:
+    """``needed`` indices of ``count`` questions: each once in random order, then all again.
+
+    Fixed by its arguments, so that a continued run asks what an uninterrupted one would have.
+    """
+    generator = torch.Generator().manual_seed(seed)
+    rounds = math.ceil(needed / count)
+    order = torch.cat([torch.randperm(count, generator=generator) for _ in range(rounds)])
+    return order[:needed].tolist()
+
+
+def check_answers(questions: Sequence[AudioQuestion]) -> None:
+    """Raise ``UserError`` unless there are questions, and all have an answer to learn from."""
+    if not questions:
+        raise UserError("training: there is no question; give a file of training questions")
+    for question in questions:
+        if question.answer is None:
+            raise UserError(f"question {question.id}: has no answer to train on; leave it out")
+
+
+def freeze_tower(loaded: LoadedModel, frozen: bool) -> None:
+    """Train all weights, or all but the audio tower's."""
+    loaded.model.requires_grad_(True)
+    loaded.model.model.audio_tower.requires_grad_(not frozen)
+    loaded.model.model.audio_tower.embed_positions.requires_grad_(False)  # sinusoids, as shipped
+
+
+class Journal(TrainerCallback):
+    """Writes a row per step, shows progress, marks checkpoints as complete, keeps to the time."""
+
+    def __init__(
+        self,
+        out_dir: Path,
+        title: str,
+        row: Callable[[dict[str, Any]], dict[str, Any]],
+        minutes: float | None,
+    ) -> None:
+        """``row`` makes the journal's row of what the trainer logs; None ``minutes``: no limit."""
+        self._out_dir, self._title, self._row, self._minutes = out_dir, title, row, minutes
+
+    def on_train_begin(self, args, state, control, **kwargs) -> None:
+        self._start = self._last = time.monotonic()
+        left = state.max_steps - state.global_step
+        self._bar = iter(track(range(left), self._title))
+        next(self._bar, None)
+
+    def on_step_end(self, args, state, control, **kwargs) -> None:
+        next(self._bar, None)
+        if self._minutes is not None and time.monotonic() - self._start > 60 * self._minutes:
+            control.should_training_stop = control.should_save = True
+
+    def on_log(self, args, state, control, logs=None, **kwargs) -> None:
+        if not logs or "loss" not in logs:
+            return
+        now = time.monotonic()
+        row = {"step": state.global_step, **self._row(logs), "seconds": now - self._last}
+        self._last = now
+        finite = {
+            key: None if isinstance(value, float) and not math.isfinite(value) else value
+            for key, value in row.items()
+        }
+        append_jsonl(self._out_dir / "metrics.jsonl", finite, flush=False)
+
+    def on_save(self, args, state, control, **kwargs) -> None:
+        folder = self._out_dir / f"checkpoint-{state.global_step}"
+        write_json(folder / COMPLETE, {"step": state.global_step})
+
+    def on_train_end(self, args, state, control, **kwargs) -> None:
+        self._bar.close()
+
+
+class ExactResume:
+    """A mixin for trainers: weights come back from a checkpoint as they were saved.
+
+    transformers 5 saves a Qwen2-Audio under the names of release 4, which ``from_pretrained``
+    understands. `Trainer`, going on from a checkpoint, does not, and warns about the missing
+    names only: the run would go on with the weights that it began with.
+    """
+
+    def _load_from_checkpoint(self, resume_from_checkpoint: str, model: Any = None) -> None:
+        model = self.model if model is None else model
+        sharded = self.is_deepspeed_enabled or self.is_fsdp_enabled
+        if sharded or not isinstance(model, Qwen2AudioForConditionalGeneration):
+            super()._load_from_checkpoint(resume_from_checkpoint, model)
+            return
+        saved = type(model).from_pretrained(
+            resume_from_checkpoint, dtype=model.dtype, local_files_only=True, use_safetensors=True
+        )
+        model.load_state_dict(saved.state_dict())
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """Without transformers' bars and notes: the journal and its progress say what there is."""
+    verbosity, bar = hf_logging.get_verbosity(), hf_logging.is_progress_bar_enabled()
+    hf_logging.set_verbosity_error()
+    hf_logging.disable_progress_bar()
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", FutureWarning)
+            yield
+    finally:
+        hf_logging.set_verbosity(verbosity)
+        if bar:
+            hf_logging.enable_progress_bar()
+
+
+def train_with(trainer: Trainer, journal: Journal, checkpoint: Path | None) -> None:
+    """Train to the end, from the checkpoint if there is one, with the journal as only voice."""
+    trainer.remove_callback(PrinterCallback)
+    trainer.add_callback(journal)
+    trainer.train(resume_from_checkpoint=None if checkpoint is None else str(checkpoint))
