@@ -10,7 +10,9 @@ from collections.abc import Callable
 import numpy as np
 import torch
 from torch import nn
+from transformers import Qwen2AudioForConditionalGeneration, Qwen2AudioProcessor
 
+from r1aqa_helpers.progress import track
 from r1aqa_helpers.tiny.pretraining.lessons import Lesson
 from r1aqa_helpers.tiny.pretraining.pool import Pool
 from r1aqa_helpers.tiny.pretraining.tower import clips, draw_clips, encode
@@ -23,7 +25,7 @@ IGNORED = -100
 class Packer:
     """Turns a clip's length and its lessons into token ids, labels, groups and positions."""
 
-    def __init__(self, processor) -> None:
+    def __init__(self, processor: Qwen2AudioProcessor) -> None:
         self.tokenizer = processor.tokenizer
         turn = [{"role": "user", "content": [{"type": "audio"}, {"type": "text", "text": _CUT}]}]
         text = processor.apply_chat_template(turn, add_generation_prompt=True, tokenize=False)
@@ -66,22 +68,44 @@ def batch_rows(rows: list[dict[str, list[int]]], pad_id: int) -> dict[str, torch
     return tensors
 
 
+@torch.no_grad()
+def tower_outputs(tower: nn.Module, pool: Pool) -> np.ndarray:
+    """What a frozen tower makes of every clip: float16 (clips, frames / 4, width)."""
+    frames = pool.mel.shape[-1] // 4
+    outputs = np.zeros((len(pool.scenes), frames, tower.config.d_model), dtype=np.float16)
+    order = np.argsort(pool.mel_frames, kind="stable")
+    for first in track(range(0, len(order), 64), "encoding the pool"):
+        chosen = np.sort(order[first : first + 64])
+        with torch.autocast("cpu", dtype=torch.bfloat16):
+            heard = encode(tower, *clips(pool, chosen)).float().numpy()
+        outputs[chosen, : heard.shape[1]] = heard
+    return outputs
+
+
 def lesson_loss(
-    model: nn.Module,
-    processor,
+    model: Qwen2AudioForConditionalGeneration,
+    processor: Qwen2AudioProcessor,
     pool: Pool,
     teach: Callable[[Scene, np.random.Generator], list[Lesson]],
     batch: int,
+    outputs: np.ndarray | None = None,
 ) -> Callable[[np.random.Generator], torch.Tensor]:
-    """Cross-entropy of the answers' tokens, over a batch of clips with their lessons."""
+    """Cross-entropy of the answers' tokens, over a batch of clips with their lessons.
+
+    ``outputs`` are those of a frozen tower; without them the tower runs, and learns.
+    """
     packer = Packer(processor)
     inner = model.model
     audio_id, pad_id = model.config.audio_token_id, processor.tokenizer.pad_token_id
 
     def loss_of(rng: np.random.Generator) -> torch.Tensor:
         chosen = draw_clips(pool, batch, rng)
-        mel, lengths = clips(pool, chosen)
-        features = inner.multi_modal_projector(encode(inner.audio_tower, mel, lengths))
+        lengths = torch.from_numpy(pool.mel_frames[chosen]).long()
+        if outputs is None:
+            features = encode(inner.audio_tower, *clips(pool, chosen))
+        else:
+            features = torch.from_numpy(outputs[chosen].astype(np.float32))
+        features = inner.multi_modal_projector(features)
         _, tokens = inner.audio_tower._get_feat_extract_output_lengths(lengths)
         rows = [
             packer.pack(int(n), teach(pool.scenes[i], rng))

@@ -1,4 +1,4 @@
-"""A pool of rendered scenes to pre-train on: log-mels and frame targets, as memory maps.
+"""A pool of rendered scenes to pre-train on: log-mels and frame targets, kept in memory.
 
 Rendering happens once; the stages then draw from the pool, so that the processor cores belong
 to the training. The pool holds training takes only (or test takes only, to measure with).
@@ -66,7 +66,7 @@ def build_pool(
         scenes = [Scene.from_dict(json.loads(line)) for line in lines]
     return Pool(
         scenes=scenes,
-        mel=np.load(folder / "mel.npy", mmap_mode="r"),
+        mel=np.load(folder / "mel.npy"),
         mel_frames=np.load(folder / "mel_frames.npy"),
-        targets=np.load(folder / "targets.npy", mmap_mode="r"),
+        targets=np.load(folder / "targets.npy"),
     )
