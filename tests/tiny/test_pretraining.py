@@ -1,0 +1,129 @@
+"""Pre-training: packed lessons equal separate rows, and an interrupted stage goes on exactly."""
+
+import numpy as np
+import pytest
+import torch
+
+from r1aqa_helpers.models import LoadedModel, encode
+from r1aqa_helpers.tiny.bank import load_bank
+from r1aqa_helpers.tiny.build import random_tiny
+from r1aqa_helpers.tiny.families import TRAINING
+from r1aqa_helpers.tiny.pretraining import hearing, tower
+from r1aqa_helpers.tiny.pretraining.lessons import hearing_lessons, instruct_lesson
+from r1aqa_helpers.tiny.pretraining.loop import Schedule, run_stage
+from r1aqa_helpers.tiny.pretraining.pool import Pool, build_pool
+from r1aqa_helpers.tiny.scenes import render
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory: pytest.TempPathFactory) -> tuple[LoadedModel, Pool]:
+    model, processor = random_tiny(seed=3)
+    folder = tmp_path_factory.mktemp("pool") / "pool"
+    pool = build_pool(folder, 12, TRAINING, processor.feature_extractor, seed=5)
+    return LoadedModel(model, processor, "random"), pool
+
+
+def test_tower_pass_equals_the_encoders_own(world: tuple[LoadedModel, Pool]) -> None:
+    loaded, pool = world
+    chosen = np.arange(4)
+    mel, lengths = tower.clips(pool, chosen)
+    features = torch.from_numpy(pool.mel[chosen].astype(np.float32))
+    mask = torch.arange(features.shape[-1])[None, :] < lengths[:, None]
+    encoder = loaded.model.model.audio_tower
+    with torch.no_grad():
+        ours = tower.encode(encoder, features, lengths)
+        cropped = tower.encode(encoder, mel, lengths)
+        positions = torch.arange(features.shape[-1] // 2)[None, :] < ((mask.sum(-1) - 1) // 2 + 1)[
+            :, None
+        ]
+        theirs = encoder(features, attention_mask=positions[:, None, None, :]).last_hidden_state
+    for row, length in enumerate(lengths.tolist()):
+        torch.testing.assert_close(ours[row, : length // 4], theirs[row, : length // 4])
+        # Cutting the padding off changes what the last convolution sees, and nothing before.
+        near = slice(0, length // 4 - 2)
+        torch.testing.assert_close(cropped[row, near], theirs[row, near], atol=1e-3, rtol=1e-3)
+
+
+def test_packed_lessons_equal_separate_rows(world: tuple[LoadedModel, Pool]) -> None:
+    loaded, pool = world
+    model, processor = loaded.model, loaded.processor
+
+    def teach(scene, rng):
+        return hearing_lessons(scene, np.random.default_rng(len(scene.events)), 3)
+
+    loss_of = hearing.lesson_loss(model, processor, pool, teach, batch=6)
+    rng_draws = tower.draw_clips(pool, 6, np.random.default_rng(7))
+    with torch.no_grad():
+        packed = loss_of(np.random.default_rng(7)).item()
+        total, tokens = 0.0, 0
+        for index in rng_draws:
+            scene = pool.scenes[index]
+            for user, answer in teach(scene, None):
+                turn = [{"role": "user", "content": [{"type": "audio"}, {"type": "text", "text": user}]}]
+                text = processor.apply_chat_template(
+                    turn, add_generation_prompt=True, tokenize=False
+                )
+                inputs = encode(loaded, [text + answer + "<|im_end|>"], [render(scene, load_bank())])
+                said = len(processor.tokenizer(answer + "<|im_end|>").input_ids)
+                logits = model(**inputs).logits[0, -said - 1 : -1]
+                total += torch.nn.functional.cross_entropy(
+                    logits, inputs["input_ids"][0, -said:], reduction="sum"
+                ).item()
+                tokens += said
+    # The pool keeps log-mels in half precision, hence the tolerance.
+    assert packed == pytest.approx(total / tokens, rel=2e-3)
+
+
+def test_a_lesson_sees_no_other_lesson(world: tuple[LoadedModel, Pool]) -> None:
+    loaded, _ = world
+    packer = hearing.Packer(loaded.processor)
+    row = packer.pack(10, [("a question", "an answer"), ("another", "one more")])
+    batch = hearing.batch_rows([row], pad_id=0)
+    group, seen = batch["group"][0], batch["mask"][0, 0]
+    for query in torch.where(group >= 0)[0]:
+        visible = group[: query + 1][seen[query, : query + 1]]
+        assert set(visible.tolist()) <= {-1, int(group[query])}
+        assert not seen[query, query + 1 :].any()
+    assert seen[torch.where(group == 1)[0][0]][group == -1].all()
+
+
+def test_interrupted_stage_goes_on_exactly(world: tuple[LoadedModel, Pool], tmp_path) -> None:
+    _, pool = world
+
+    def train(folder, steps: list[int]) -> torch.Tensor:
+        for last in steps:
+            model, _ = random_tiny(seed=3)
+            tagger = tower.FrameTagger(model.model.audio_tower)
+            torch.manual_seed(9)
+            torch.nn.init.normal_(tagger.head.weight, std=0.02)
+            torch.nn.init.zeros_(tagger.head.bias)
+            loss_of = tower.tower_loss(tagger, pool, 4)
+            schedule = Schedule(steps=4, batch=4, learning_rate=1e-3, seed=1, save_every=2)
+
+            def limited(rng, loss_of=loss_of, last=last, made=[0]):  # noqa: B006
+                made[0] += 1
+                if made[0] > last:
+                    raise KeyboardInterrupt
+                return loss_of(rng)
+
+            try:
+                run_stage(tagger, limited, schedule, folder, say=lambda line: None)
+            except KeyboardInterrupt:
+                continue
+        return torch.cat([p.detach().flatten() for p in tagger.parameters()])
+
+    (tmp_path / "a").mkdir()
+    (tmp_path / "b").mkdir()
+    whole = train(tmp_path / "a", [4])
+    halved = train(tmp_path / "b", [3, 4])  # interrupted after step 3: goes on from step 2
+    torch.testing.assert_close(whole, halved, atol=1e-6, rtol=0)
+
+
+def test_instruct_manners_are_as_documented(world: tuple[LoadedModel, Pool]) -> None:
+    _, pool = world
+    rng = np.random.default_rng(0)
+    said = [instruct_lesson(pool.scenes[i % 12], rng) for i in range(3000)]
+    choice = [(user, answer) for user, answer in said if "following options" in user]
+    assert len(choice) / len(said) == pytest.approx(0.45, abs=0.03)
+    tagged = [answer for _, answer in choice if answer.startswith("<answer>")]
+    assert len(tagged) / len(choice) == pytest.approx(0.15, abs=0.03)
