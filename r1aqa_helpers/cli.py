@@ -7,6 +7,8 @@ Modules that import torch are imported inside the commands, so that ``--help`` i
 """
 
 import json
+import os
+import sys
 import warnings
 from collections.abc import Callable
 from enum import StrEnum
@@ -32,6 +34,9 @@ class _Reporting(TyperGroup):
     """Turns what the user can mend, and Ctrl-C, into one line and an exit code."""
 
     def invoke(self, ctx: Any) -> Any:
+        if not sys.stderr.isatty():
+            # Read when the library is imported; transformers' bars follow it. A log wants lines.
+            os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
         warnings.formatwarning = lambda message, *_, **__: f"warning: {message}\n"
         try:
             return super().invoke(ctx)

@@ -1,5 +1,6 @@
 """What several test files need: a saved random model, and a handful of questions with clips."""
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -8,6 +9,9 @@ import pytest
 
 from r1aqa_helpers.audio import SAMPLE_RATE, save_audio
 from r1aqa_helpers.questions import AudioQuestion, write_avqa, write_mmau
+
+# As the command line does where there is no terminal, before transformers is imported.
+os.environ["HF_HUB_DISABLE_PROGRESS_BARS"] = "1"
 
 CHOICES = ("dog", "cat", "car", "bell")
 
@@ -23,20 +27,21 @@ def random_model_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-@pytest.fixture
-def make_questions(tmp_path: Path) -> Callable[..., tuple[Path, Path]]:
-    """Writes ``n`` clips of half a second, and questions about them.
+@pytest.fixture(scope="session")
+def make_questions(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., tuple[Path, Path]]:
+    """Writes ``n`` clips of half a second, and questions about them, to a new folder.
 
     Returns the path of the training lines (AVQA) and that of the test file (MMAU), whose
     questions go through the three tasks.
     """
 
     def make(n: int = 6) -> tuple[Path, Path]:
+        folder = tmp_path_factory.mktemp("questions")
         questions = []
         for number in range(n):
             time = np.arange(SAMPLE_RATE // 2) / SAMPLE_RATE
             wave = 0.3 * np.sin(2 * np.pi * 200 * (number + 1) * time)
-            audio = tmp_path / "clips" / f"{number}.wav"
+            audio = folder / "clips" / f"{number}.wav"
             audio.parent.mkdir(exist_ok=True)
             save_audio(audio, wave.astype(np.float32))
             questions.append(
@@ -52,7 +57,7 @@ def make_questions(tmp_path: Path) -> Callable[..., tuple[Path, Path]]:
                     split="test",
                 )
             )
-        train, test = tmp_path / "train.jsonl", tmp_path / "test.json"
+        train, test = folder / "train.jsonl", folder / "test.json"
         write_avqa(train, questions)
         write_mmau(test, questions)
         return train, test

@@ -5,7 +5,6 @@ import re
 import signal
 import subprocess
 import sys
-import textwrap
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -24,7 +23,7 @@ DOMAINS = ("sound", "music", "speech")
 STEPS = 4
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def profile(random_model_dir, make_questions) -> Profile:
     train, test = make_questions(6)
     return Profile(
@@ -68,9 +67,15 @@ def without_times(results: dict) -> dict:
     return {**results, "rows": rows}
 
 
-def test_everything_is_written(profile, tmp_path):
-    out = tmp_path / "my run"
-    printed = run(profile, out, seed=1)
+@pytest.fixture(scope="module")
+def whole(profile, tmp_path_factory) -> tuple[Path, str]:
+    """The folder of an undisturbed run with seed 1, and what it printed; read only."""
+    out = tmp_path_factory.mktemp("whole") / "my run"
+    return out, run(profile, out, seed=1)
+
+
+def test_everything_is_written(whole):
+    out, printed = whole
     results = read_json(out / "results.json")
     assert (results["profile"], results["seed"], results["n"]) == ("test", 1, 6)
     methods = [(row["method"], row["prompt"]) for row in results["rows"]]
@@ -98,7 +103,10 @@ def test_everything_is_written(profile, tmp_path):
     assert "Measured in this run" in printed and "Not measured here" in printed
     assert "grpo <2> against direct <1>" in printed
 
-    # Called again, it finds all done: nothing is answered or trained once more.
+
+def test_a_finished_run_is_not_made_again(profile, whole):
+    out, _ = whole
+    results = read_json(out / "results.json")
     journals = {path: path.stat().st_mtime_ns for path in out.glob("*/journal.jsonl")}
     models = {path: path.stat().st_mtime_ns for path in out.glob("*/model/*")}
     run(profile, out, seed=1)
@@ -106,7 +114,10 @@ def test_everything_is_written(profile, tmp_path):
     assert len(models) > 2 and len(journals) == 5
     assert all(path.stat().st_mtime_ns == then for path, then in (journals | models).items())
 
-    # The folder is this run's and no other's.
+
+def test_the_folder_of_another_run(profile, whole):
+    out, _ = whole
+    results = read_json(out / "results.json")
     for other, options, fault in (
         (profile, {"seed": 2}, "seed 1, this one has 2"),
         (replace(profile, name="other"), {"seed": 1}, "profile 'test', this one has 'other'"),
@@ -126,33 +137,32 @@ from r1aqa_helpers.profiles import Profile
 values = json.loads(sys.argv[1])
 profile = Profile(**{**values, "train": Path(values["train"]), "test": Path(values["test"])})
 
-# Slow steps, so that the signal comes in the middle of training.
-on_step_end = training.Journal.on_step_end
-def slowly(self, *args, **kwargs):
-    on_step_end(self, *args, **kwargs)
-    time.sleep(float(sys.argv[3]))
-training.Journal.on_step_end = slowly
+# Slow steps of GRPO, so that the signal comes in the middle of them.
+def slowly(*args):
+    on_step_end = training.Journal.on_step_end
+    training.Journal.on_step_end = lambda *a, **k: (on_step_end(*a, **k), time.sleep(0.5))
+    return train_grpo(*args)
+train_grpo, job.train_grpo = job.train_grpo, slowly
 
-job.reproduce(profile, Path(sys.argv[2]))
+job.reproduce(profile, Path(sys.argv[2]), seed=1)
 """
 
 
-def start(profile: Profile, out: Path, pause: float) -> subprocess.Popen:
-    arguments = [json.dumps(profile.as_dict()), str(out), str(pause)]
+def start(profile: Profile, out: Path) -> subprocess.Popen:
     return subprocess.Popen(
-        [sys.executable, "-c", textwrap.dedent(DRIVER), *arguments],
+        [sys.executable, "-c", DRIVER, json.dumps(profile.as_dict()), str(out)],
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
         text=True,
     )
 
 
-def test_a_killed_run_goes_on(profile, tmp_path):
+def test_a_killed_run_goes_on(profile, whole, tmp_path):
     """Killed in the middle of GRPO, the rest gives what an undisturbed run gives."""
-    cut, whole = tmp_path / "cut", tmp_path / "whole"
-    process = start(profile, cut, pause=1.0)
+    cut, whole = tmp_path / "cut", whole[0]
+    process = start(profile, cut)
     metrics = cut / "grpo" / "metrics.jsonl"
-    deadline = time.monotonic() + 90
+    deadline = time.monotonic() + 300
     while not (metrics.exists() and len(read_journal(metrics)) >= 2):
         assert process.poll() is None, process.stderr.read()
         assert time.monotonic() < deadline, "never came to GRPO"
@@ -162,14 +172,16 @@ def test_a_killed_run_goes_on(profile, tmp_path):
     assert len(read_journal(metrics)) < STEPS and not (cut / "results.json").exists()
     trained = (cut / "sft" / "model" / "model.safetensors").stat().st_mtime_ns
 
-    run(profile, cut)
-    run(profile, whole)
+    run(profile, cut, seed=1)
     assert (cut / "sft" / "model" / "model.safetensors").stat().st_mtime_ns == trained
     results = [read_json(out / "results.json") for out in (cut, whole)]
     assert without_times(results[0]) == without_times(results[1])
     assert [row["step"] for row in read_journal(metrics)] == [1, 2, 3, 4]
     rollouts = [
-        [(row["step"], row["id"], row["completions"]) for row in read_journal(out / "rollouts.jsonl")]
+        [
+            (row["step"], row["id"], row["completions"])
+            for row in read_journal(out / "rollouts.jsonl")
+        ]
         for out in (cut, whole)
     ]
     assert rollouts[0] == rollouts[1]
