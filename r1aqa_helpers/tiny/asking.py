@@ -147,7 +147,9 @@ def _among(fact: str, options: list[str], *wordings: str) -> Callable[[Scene, Rn
 
 def _metre(scene: Scene, rng: Rng) -> Draft:
     answer = NUMBERS[scene.facts["beats"]]
-    question = _word_it(rng, "How many beats are in each bar?", "What is the number of beats per bar?")
+    question = _word_it(
+        rng, "How many beats are in each bar?", "What is the number of beats per bar?"
+    )
     return question, answer, [n for n in NUMBERS[2:5] if n != answer]
 
 

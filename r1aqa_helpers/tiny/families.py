@@ -71,7 +71,9 @@ def _pick(rng: Rng, items: Sequence, count: int | None = None):
     return [items[i] for i in rng.permutation(len(items))[:count]]
 
 
-def _source(rng: Rng, casting: Casting, name: str, start: float, seconds: float, gain: float):
+def _source(
+    rng: Rng, casting: Casting, name: str, start: float, seconds: float, gain: float
+) -> Event:
     synth = name in _SYNTHS
     return Event(
         kind="synth" if synth else "effect",
@@ -85,7 +87,15 @@ def _source(rng: Rng, casting: Casting, name: str, start: float, seconds: float,
     )
 
 
-def _note(rng: Rng, casting: Casting, name: str, pitch: int, start: float, seconds: float, gain=0.0):
+def _note(
+    rng: Rng,
+    casting: Casting,
+    name: str,
+    pitch: int,
+    start: float,
+    seconds: float,
+    gain: float = 0.0,
+) -> Event:
     return Event(
         kind="note",
         name=name,
@@ -97,7 +107,7 @@ def _note(rng: Rng, casting: Casting, name: str, pitch: int, start: float, secon
     )
 
 
-def _word(rng: Rng, casting: Casting, name: str, voice: str, start: float):
+def _word(rng: Rng, casting: Casting, name: str, voice: str, start: float) -> Event:
     return Event(
         kind="word",
         name=name,
@@ -109,7 +119,9 @@ def _word(rng: Rng, casting: Casting, name: str, voice: str, start: float):
     )
 
 
-def _scene(rng: Rng, casting: Casting, family: str, events: Sequence[Event], end: float, facts: dict):
+def _scene(
+    rng: Rng, casting: Casting, family: str, events: Sequence[Event], end: float, facts: dict
+) -> Scene:
     """Put the events into a room: difficulty decides the noise and the echo."""
     difficulty = str(rng.choice(list(CONDITIONS), p=casting.difficulty))
     (low, high), longest = CONDITIONS[difficulty]
@@ -126,7 +138,9 @@ def _scene(rng: Rng, casting: Casting, family: str, events: Sequence[Event], end
     )
 
 
-def sequence(rng: Rng, casting: Casting, contrast: str | None = None, count: int | None = None) -> Scene:
+def sequence(
+    rng: Rng, casting: Casting, contrast: str | None = None, count: int | None = None
+) -> Scene:
     """One to three sources in turn.
 
     ``contrast`` makes two of them differ on purpose: ``"louder"`` (one 10 to 14 dB below the

@@ -51,7 +51,8 @@ def test_packed_lessons_equal_separate_rows(world: tuple[LoadedModel, Pool]) -> 
     def teach(scene, rng):
         return hearing_lessons(scene, np.random.default_rng(len(scene.events)), 3)
 
-    loss_of = hearing.lesson_loss(model, processor, pool, teach, batch=6)
+    outputs = hearing.tower_outputs(model.model.audio_tower, pool)
+    loss_of = hearing.lesson_loss(model, processor, pool, teach, 6, outputs)
     rng_draws = tower.draw_clips(pool, 6, np.random.default_rng(7))
     with torch.no_grad():
         packed = loss_of(np.random.default_rng(7)).item()

@@ -1,24 +1,38 @@
 """Run the stages: ``python -m r1aqa_helpers.tiny.pretraining [--until STAGE]``."""
 
 import argparse
+import copy
+from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import torch
 
 from r1aqa_helpers import files, models
+from r1aqa_helpers.answering import answer_questions
+from r1aqa_helpers.questions import read_questions
+from r1aqa_helpers.scoring import score
 from r1aqa_helpers.tiny.build import build_model, build_processor, build_tokenizer
+from r1aqa_helpers.tiny.data import MODEL, prepare
 from r1aqa_helpers.tiny.families import TESTING, TRAINING
-from r1aqa_helpers.tiny.pretraining import hearing, tower
+from r1aqa_helpers.tiny.pretraining import attributes, hearing, tower
 from r1aqa_helpers.tiny.pretraining.corpus import tokenizer_corpus
-from r1aqa_helpers.tiny.pretraining.lessons import hearing_lessons, instruct_lesson
+from r1aqa_helpers.tiny.pretraining.lessons import (
+    Lesson,
+    choice_lessons,
+    hearing_lessons,
+    instruct_lesson,
+)
 from r1aqa_helpers.tiny.pretraining.loop import Schedule, run_stage
 from r1aqa_helpers.tiny.pretraining.pool import build_pool
+from r1aqa_helpers.tiny.scenes import Scene
 
 POOL_CLIPS = 20_000
 TOWER = Schedule(steps=1300, batch=48, learning_rate=1.5e-3, seed=1)
-LISTENING = Schedule(steps=1200, batch=48, learning_rate=1.5e-3, seed=2)
-HEARING = Schedule(steps=600, batch=48, learning_rate=6e-4, seed=3)
+ATTRIBUTES = Schedule(steps=500, batch=48, learning_rate=8e-4, seed=6)
+HEARING = Schedule(steps=1100, batch=32, learning_rate=1.5e-3, seed=2)
 INSTRUCT = Schedule(steps=220, batch=32, learning_rate=4e-4, seed=4)
+CEILING = Schedule(steps=300, batch=48, learning_rate=5e-4, seed=5)
 LESSONS = 4
 
 
@@ -39,11 +53,36 @@ class Workshop:
         tagger = tower.FrameTagger(self.model.model.audio_tower)
         loss_of = tower.tower_loss(tagger, self.pool, TOWER.batch)
         run_stage(tagger, loss_of, TOWER, self.work / "tower")
-        report = tower.tower_report(tagger, self.held_out)
-        print(report)
-        files.write_json(self.work / "tower" / "report.json", report)
+        self._report("tower", lambda: tower.tower_report(tagger, self.held_out))
+        self._tagger = tagger
 
-    def _teach(self, stage: str, schedule: Schedule, teach, outputs=None) -> None:
+    def attributes(self) -> None:
+        """Stage 2: the tower learns what a scene as a whole shows."""
+        tagger = attributes.SceneTagger(self._tagger)
+        pool = attributes.attribute_pool(self.pool)
+        loss_of = attributes.attribute_loss(tagger, pool, ATTRIBUTES.batch)
+        run_stage(tagger, loss_of, ATTRIBUTES, self.work / "attributes")
+
+        def report() -> dict[str, float]:
+            frames = tower.tower_report(tagger.tagger, self.held_out)
+            return {**frames, **attributes.attribute_report(tagger, self.held_out)}
+
+        self._report("attributes", report)
+
+    def _report(self, stage: str, measure: Callable[[], dict[str, float]]) -> None:
+        """Measure a finished stage on the held-out clips, once."""
+        place = self.work / stage / "report.json"
+        if not place.exists():
+            files.write_json(place, measure())
+        print(stage, files.read_json(place))
+
+    def _teach(
+        self,
+        stage: str,
+        schedule: Schedule,
+        teach: Callable[[Scene, np.random.Generator], list[Lesson]],
+        outputs: np.ndarray,
+    ) -> None:
         loss_of = hearing.lesson_loss(
             self.model, self.processor, self.pool, teach, schedule.batch, outputs
         )
@@ -51,29 +90,51 @@ class Workshop:
         target = self.work / stage / "model"
         models.save(models.LoadedModel(self.model, self.processor, stage), target)
 
-    def listening(self) -> None:
-        """Stage 2a: the language model learns to read the tower, which stands still."""
-        encoder = self.model.model.audio_tower
-        encoder.requires_grad_(False)
-        outputs = hearing.tower_outputs(encoder, self.pool)
-        self._teach("listening", LISTENING, lambda s, r: hearing_lessons(s, r, LESSONS), outputs)
+    def _tower_outputs(self) -> np.ndarray:
+        """The pool as the finished tower hears it; the tower stands still from here on."""
+        self.model.model.audio_tower.requires_grad_(False)
+        place = self.work / "attributes" / "outputs.npy"
+        if not place.exists():
+            outputs = hearing.tower_outputs(self.model.model.audio_tower, self.pool)
+            np.save(place.with_name("part.npy"), outputs)
+            place.with_name("part.npy").replace(place)
+        return np.load(place)
 
     def hearing(self) -> None:
-        """Stage 2b: tower and language model together."""
-        encoder = self.model.model.audio_tower
-        encoder.requires_grad_(True)
-        encoder.embed_positions.requires_grad_(False)
-        self._teach("hearing", HEARING, lambda s, r: hearing_lessons(s, r, LESSONS))
+        """Stage 3: the language model learns to read the tower, and to say what it hears."""
+        outputs = self._tower_outputs()
+        self._teach("hearing", HEARING, lambda s, r: hearing_lessons(s, r, LESSONS), outputs)
 
     def instruct(self) -> None:
-        """Stage 3: a general assistant's manners."""
-        encoder = self.model.model.audio_tower
-        encoder.requires_grad_(False)
-        outputs = hearing.tower_outputs(encoder, self.pool)
+        """Stage 4: a general assistant's manners."""
+        outputs = self._tower_outputs()
         self._teach("instruct", INSTRUCT, lambda s, r: [instruct_lesson(s, r)], outputs)
 
+    def ship(self) -> None:
+        """Write the base checkpoint into the repository, in half precision."""
+        half = copy.deepcopy(self.model).half()
+        models.save(models.LoadedModel(half, self.processor, "tiny-qwen2-audio"), MODEL)
 
-STAGES = ["tower", "listening", "hearing", "instruct"]
+    def ceiling(self) -> None:
+        """What the shipped base can learn: fine-tune it on plenty of fresh questions, and test.
+
+        Not a part of the shipped model. Its score bounds what SFT or GRPO could elicit.
+        """
+        base = models.load(MODEL, device="cpu", dtype="float32")
+        self.model = base.model
+        self.model.requires_grad_(True)
+        outputs = self._tower_outputs()
+        self._teach("ceiling", CEILING, lambda s, r: choice_lessons(s, r, LESSONS), outputs)
+        questions = read_questions(prepare().test)
+        tuned = models.LoadedModel(self.model, self.processor, "ceiling")
+        answers = answer_questions(tuned, questions, prompt=2, batch_size=32, max_new_tokens=32)
+        report = score(questions, {a.id: a.answer for a in answers}).as_dict()
+        del report["matches"]
+        files.write_json(self.work / "ceiling" / "score.json", report)
+        print({task: values["accuracy"] for task, values in report["tasks"].items()})
+
+
+STAGES = ["tower", "attributes", "hearing", "instruct", "ship", "ceiling"]
 
 
 def main() -> None:

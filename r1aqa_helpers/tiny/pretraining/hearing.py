@@ -88,11 +88,11 @@ def lesson_loss(
     pool: Pool,
     teach: Callable[[Scene, np.random.Generator], list[Lesson]],
     batch: int,
-    outputs: np.ndarray | None = None,
+    outputs: np.ndarray,
 ) -> Callable[[np.random.Generator], torch.Tensor]:
     """Cross-entropy of the answers' tokens, over a batch of clips with their lessons.
 
-    ``outputs`` are those of a frozen tower; without them the tower runs, and learns.
+    ``outputs`` are those of the frozen tower, see `tower_outputs`.
     """
     packer = Packer(processor)
     inner = model.model
@@ -101,10 +101,7 @@ def lesson_loss(
     def loss_of(rng: np.random.Generator) -> torch.Tensor:
         chosen = draw_clips(pool, batch, rng)
         lengths = torch.from_numpy(pool.mel_frames[chosen]).long()
-        if outputs is None:
-            features = encode(inner.audio_tower, *clips(pool, chosen))
-        else:
-            features = torch.from_numpy(outputs[chosen].astype(np.float32))
+        features = torch.from_numpy(outputs[chosen].astype(np.float32))
         features = inner.multi_modal_projector(features)
         _, tokens = inner.audio_tower._get_feat_extract_output_lengths(lengths)
         rows = [

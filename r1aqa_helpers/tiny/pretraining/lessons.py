@@ -21,16 +21,27 @@ def _question(scene: Scene, rng: np.random.Generator) -> tuple[str, str, list[st
 
 
 def hearing_lessons(scene: Scene, rng: np.random.Generator, count: int) -> list[Lesson]:
-    """A caption, an open question, and multiple choice for the rest, all answered right."""
-    lessons = [(_pick(rng, CAPTION_REQUESTS), asking.caption(scene))]
+    """Captions now and then, some open questions, mostly multiple choice, all answered right."""
+    lessons: list[Lesson] = []
+    if rng.random() < 0.4:
+        lessons.append((_pick(rng, CAPTION_REQUESTS), asking.caption(scene)))
     while len(lessons) < count:
         question, answer, choices = _question(scene, rng)
-        if len(lessons) == 1 and rng.random() < 0.5:
+        if rng.random() < 0.15:
             lessons.append((question, answer))
         else:
             number = 1 + int(rng.random() < 0.7)
             wrapped = f"<answer>{answer}</answer>" if number == 2 else answer
             lessons.append((build_prompt(question, choices, number), wrapped))
+    return lessons
+
+
+def choice_lessons(scene: Scene, rng: np.random.Generator, count: int) -> list[Lesson]:
+    """Multiple choice with prompt <2>, all answered right and in tags."""
+    lessons = []
+    for _ in range(count):
+        question, answer, choices = _question(scene, rng)
+        lessons.append((build_prompt(question, choices, 2), f"<answer>{answer}</answer>"))
     return lessons
 
 

@@ -1,6 +1,6 @@
 """Stage 1: teach the audio tower alone, frame by frame, what sounds when."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 import numpy as np
 import torch
@@ -63,20 +63,30 @@ def clips(pool: Pool, chosen: np.ndarray) -> tuple[torch.Tensor, torch.Tensor]:
     return torch.from_numpy(pool.mel[chosen, :, :longest].astype(np.float32)), lengths
 
 
-def tower_loss(tagger: FrameTagger, pool: Pool, batch: int) -> Callable:
+def frame_loss(
+    logits: torch.Tensor, lengths: torch.Tensor, pool: Pool, chosen: np.ndarray
+) -> torch.Tensor:
     """Binary cross-entropy of the frame labels over the frames that exist, summed over labels."""
-    weight = torch.full((len(COLUMNS),), _POSITIVE_WEIGHT)
+    targets = torch.from_numpy(pool.targets[chosen, : logits.shape[1]].astype(np.float32))
+    keep = torch.arange(logits.shape[1])[None, :] < (lengths // 4)[:, None]
+    each = nn.functional.binary_cross_entropy_with_logits(
+        logits[keep].float(),
+        targets[keep],
+        pos_weight=torch.full((len(COLUMNS),), _POSITIVE_WEIGHT),
+        reduction="none",
+    )
+    return each.sum(-1).mean()
+
+
+def tower_loss(
+    tagger: FrameTagger, pool: Pool, batch: int
+) -> Callable[[np.random.Generator], torch.Tensor]:
+    """`frame_loss` on batches drawn from the pool."""
 
     def loss_of(rng: np.random.Generator) -> torch.Tensor:
         chosen = draw_clips(pool, batch, rng)
         mel, lengths = clips(pool, chosen)
-        logits = tagger(mel, lengths).float()
-        targets = torch.from_numpy(pool.targets[chosen, : logits.shape[1]].astype(np.float32))
-        keep = torch.arange(logits.shape[1])[None, :] < (lengths // 4)[:, None]
-        each = nn.functional.binary_cross_entropy_with_logits(
-            logits[keep], targets[keep], pos_weight=weight, reduction="none"
-        )
-        return each.sum(-1).mean()
+        return frame_loss(tagger(mel, lengths), lengths, pool, chosen)
 
     return loss_of
 
@@ -102,7 +112,10 @@ def tower_report(tagger: FrameTagger, pool: Pool) -> dict[str, float]:
                 seen = logits[row, begin + 1 : begin + 9].mean(0)
                 if not len(logits[row, begin + 1 : begin + 9]):
                     continue
-                best = lambda names: max(names, key=lambda n: seen[COLUMNS[n]])  # noqa: E731
+
+                def best(names: Iterable[str], seen: np.ndarray = seen) -> str:
+                    return max(names, key=lambda n: seen[COLUMNS[n]])
+
                 for key, (one, two, names) in kinds.items():
                     if event.kind in (one, two):
                         hits[key].append(best(names) == event.name)
