@@ -15,7 +15,7 @@ from .errors import UserError
 from .grpo.prompt_store import PromptStore
 from .grpo.scoring import Answers, accept_answers, refuse_answers
 from .grpo.trainer import lora_config
-from .models import LoadedModel, save
+from .models import LoadedModel
 from .prompts import build_prompt, question_text
 from .questions import AudioQuestion
 from .training import (
@@ -27,6 +27,7 @@ from .training import (
     open_run,
     quiet,
     run_schedule,
+    save_trained,
     train_with,
 )
 
@@ -122,7 +123,7 @@ def train_sft(
         return out_dir / "model"
     with quiet():
         model = _train(loaded, questions, settings, out_dir, checkpoint)
-        save(LoadedModel(model, loaded.processor, loaded.name), out_dir / "model")
+        save_trained(LoadedModel(model, loaded.processor, loaded.name), out_dir / "model")
     return out_dir / "model"
 
 

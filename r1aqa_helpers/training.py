@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from accelerate import PartialState
 from transformers import (
     PrinterCallback,
     Qwen2AudioForConditionalGeneration,
@@ -31,7 +32,7 @@ from transformers.utils import logging as hf_logging
 
 from .errors import UserError
 from .files import append_jsonl, read_journal, read_json, shown, write_json, write_jsonl
-from .models import LoadedModel, weights_fingerprint
+from .models import LoadedModel, save, weights_fingerprint
 from .progress import track
 from .questions import AudioQuestion
 
@@ -63,6 +64,11 @@ def open_run(out_dir: Path, description: dict[str, Any], journals: Iterable[str]
     Raises:
         UserError: the folder belongs to another run, or cannot be written.
     """
+    with PartialState().main_process_first():
+        return _open_run(out_dir, description, journals)
+
+
+def _open_run(out_dir: Path, description: dict[str, Any], journals: Iterable[str]) -> Path | None:
     place = out_dir / "run.json"
     if place.exists():
         found = read_json(place)
@@ -74,6 +80,8 @@ def open_run(out_dir: Path, description: dict[str, Any], journals: Iterable[str]
                 )
     else:
         write_json(place, description)
+    if (out_dir / "model").is_dir():  # it has ended: nothing is to be made once more
+        return None
     checkpoint, done = None, 0
     for folder in out_dir.glob("checkpoint-*"):
         number = folder.name.removeprefix("checkpoint-")
@@ -131,7 +139,7 @@ class Journal(TrainerCallback):
 
     def on_train_begin(self, args, state, control, **kwargs) -> None:
         self._start = self._last = time.monotonic()
-        left = state.max_steps - state.global_step
+        left = state.max_steps - state.global_step if state.is_world_process_zero else 0
         self._bar = iter(track(range(left), self._title))
         next(self._bar, None)
 
@@ -141,7 +149,7 @@ class Journal(TrainerCallback):
             control.should_training_stop = control.should_save = True
 
     def on_log(self, args, state, control, logs=None, **kwargs) -> None:
-        if not logs or "loss" not in logs:
+        if not state.is_world_process_zero or not logs or "loss" not in logs:
             return
         now = time.monotonic()
         row = {"step": state.global_step, **self._row(logs), "seconds": now - self._last}
@@ -153,6 +161,8 @@ class Journal(TrainerCallback):
         append_jsonl(self._out_dir / "metrics.jsonl", finite, flush=False)
 
     def on_save(self, args, state, control, **kwargs) -> None:
+        if not state.is_world_process_zero:
+            return
         folder = self._out_dir / f"checkpoint-{state.global_step}"
         write_json(folder / COMPLETE, {"step": state.global_step})
 
@@ -201,3 +211,11 @@ def train_with(trainer: Trainer, journal: Journal, checkpoint: Path | None) -> N
     trainer.remove_callback(PrinterCallback)
     trainer.add_callback(journal)
     trainer.train(resume_from_checkpoint=None if checkpoint is None else str(checkpoint))
+
+
+def save_trained(loaded: LoadedModel, folder: Path) -> None:
+    """Write the model once, whatever the number of processes, and wait until it is there."""
+    state = PartialState()
+    if state.is_main_process:
+        save(loaded, folder)
+    state.wait_for_everyone()

@@ -156,7 +156,8 @@ def test_it_learns_the_answers_and_says_so(loaded, questions, tmp_path, capsys):
     assert rows[0]["lr"] == pytest.approx(3e-3) and rows[-1]["lr"] == pytest.approx(1e-4)
     assert "forward" not in vars(loaded.model) and not loaded.model.training
     said = capsys.readouterr()
-    assert (said.out, said.err) == ("", "")
+    others = [line for line in said.err.splitlines() if not line.startswith("SFT: ")]
+    assert (said.out, others) == ("", []), "nothing but progress, on a slow machine"
 
 
 def test_unfit_settings_are_refused_before_anything_is_written(loaded, questions, tmp_path):

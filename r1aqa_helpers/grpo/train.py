@@ -13,7 +13,7 @@ from transformers import PreTrainedModel
 
 from ..errors import UserError
 from ..files import append_jsonl
-from ..models import LoadedModel, save
+from ..models import LoadedModel
 from ..prompts import build_prompt, question_text
 from ..questions import AudioQuestion
 from ..rewards import rewards_for
@@ -25,6 +25,7 @@ from ..training import (
     open_run,
     quiet,
     run_schedule,
+    save_trained,
     train_with,
 )
 from .trainer import AudioGRPOTrainer, audio_grpo_config, lora_config
@@ -87,7 +88,7 @@ def train_grpo(
         return out_dir / "model"
     with quiet():
         model = _train(loaded, questions, settings, accumulation, out_dir, checkpoint)
-        save(LoadedModel(model, loaded.processor, loaded.name), out_dir / "model")
+        save_trained(LoadedModel(model, loaded.processor, loaded.name), out_dir / "model")
     return out_dir / "model"
 
 

@@ -152,7 +152,7 @@ class TRLSeam(GRPOTrainer):
     @property
     def sampling_fields(self) -> dict[str, Any]:
         """The generation fields that follow from the training configuration."""
-        return {field: value for field, value in self.generation_kwargs.items()}
+        return dict(self.generation_kwargs)
 
     @contextmanager
     def _rows(self, numbers: torch.Tensor) -> Iterator[None]:
@@ -164,8 +164,10 @@ class TRLSeam(GRPOTrainer):
             self._row_numbers = None
 
     def _keep_rollouts(self, inputs: list[dict[str, Any]]) -> None:
-        """One entry per question: step, id, completions, rewards, advantages (of all processes)."""
+        """One entry per question of all processes, in the main one; see `train_grpo`."""
         ids = gather_object([row.get("id") for row in inputs])
+        if not self.accelerator.is_main_process:
+            return
         logs, size = self._logs, self.num_generations
         completions, advantages = list(logs["completion"]), list(logs["advantages"])
         by_function = {name: list(logs["rewards"][name]) for name in self.reward_func_names}

@@ -2,6 +2,7 @@
 
 import copy
 import json
+import shutil
 from dataclasses import replace
 
 import pytest
@@ -106,15 +107,19 @@ def test_what_a_run_writes(loaded, questions, tmp_path, monkeypatch, capsys):
         assert metrics[step]["zero_variance_groups"] == equal
         assert len(one["completions"]) == len(one["advantages"]) == 3
     said = capsys.readouterr()
-    assert (said.out, said.err) == ("", "")
+    others = [line for line in said.err.splitlines() if not line.startswith("GRPO: ")]
+    assert (said.out, others) == ("", []), "nothing but progress, on a slow machine"
 
 
 def test_a_run_that_has_ended_is_not_repeated(loaded, questions, tmp_path, monkeypatch):
     first, _ = run(loaded, questions, tmp_path, monkeypatch)
     stamp = (first / "model.safetensors").stat().st_mtime_ns
+    for checkpoint in tmp_path.glob("checkpoint-*"):  # to save room
+        shutil.rmtree(checkpoint)
     second, reward = run(loaded, questions, tmp_path, monkeypatch)
     assert second == first and reward.calls == 0
     assert (first / "model.safetensors").stat().st_mtime_ns == stamp
+    assert len(read_journal(tmp_path / "metrics.jsonl")) == 4
 
 
 def test_an_unfinished_checkpoint_is_ignored(loaded, questions, tmp_path, monkeypatch):
