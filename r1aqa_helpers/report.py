@@ -69,7 +69,7 @@ class Axis:
 GRPO_CURVES = (
     Axis("accuracy", "Accuracy reward", "mean reward", BLUE),
     Axis("format", "Format reward", "mean reward", GREEN),
-    Axis("reward_std", "Reward spread", "mean standard deviation in a group", ORANGE),
+    Axis("reward_std", "Reward spread", "mean deviation in a group", ORANGE),
     Axis("kl", "KL from the base model", "nats per token", VERMILLION),
     Axis("completion_length", "Completion length", "tokens", PURPLE),
 )
@@ -184,15 +184,19 @@ def _measured_table(rows: Sequence[Mapping[str, Any]]) -> Html:
 
 
 def _published_tables(published: Published) -> Html:
+    note = fill(
+        "<p>$benchmark. * From the MMAU site, not run again by the authors.</p>",
+        benchmark=published.benchmark,
+    )
     parts = (("The model card's rows", published.card), ("Only in the paper", published.paper))
-    return join(
+    tables = (
         table(
-            f"{caption}: {published.benchmark}. * From the MMAU site, not run again by the authors",
-            ["Method", "Model", *DOMAINS, "average"],
+            caption,
+            ["Model", "Method", *DOMAINS, "average"],
             [
                 [
-                    row.method + ("*" if row.from_mmau_site else ""),
                     row.model or "–",
+                    row.method + ("*" if row.from_mmau_site else ""),
                     *(_number(getattr(row, name), 2) for name in (*DOMAINS, "average")),
                 ]
                 for row in rows
@@ -200,6 +204,7 @@ def _published_tables(published: Published) -> Html:
         )
         for caption, rows in parts
     )
+    return join([note, *tables])
 
 
 def _comparison(test: Mapping[str, Any]) -> str:
@@ -272,7 +277,8 @@ def _svg(curve: Curve) -> Html:
         axes.plot(curve.steps, curve.values, color=curve.colour, marker=marker, **faint)
         if many:
             mean = np.convolve(curve.values, np.ones(SMOOTHING) / SMOOTHING, mode="valid")
-            axes.plot(curve.steps[SMOOTHING - 1 :], mean, color=curve.colour, linewidth=1.8)
+            middle = curve.steps[SMOOTHING // 2 :][: len(mean)]
+            axes.plot(middle, mean, color=curve.colour, linewidth=1.8)
         axes.set(title=curve.title, xlabel="step", ylabel=curve.y_label)
         axes.grid(alpha=0.3)
         axes.spines[["top", "right"]].set_visible(False)
@@ -359,7 +365,7 @@ th, td { text-align: left; vertical-align: top; padding: .3rem .7rem;
   border-bottom: 1px solid #ccc; font-variant-numeric: tabular-nums; }
 thead th { border-bottom: 2px solid #444; }
 .published { background: #f4f4f4; padding: .5rem 1rem; border-left: 4px solid #595959; }
-.figures { display: grid; grid-template-columns: repeat(auto-fit, minmax(17rem, 1fr));
+.figures { display: grid; grid-template-columns: repeat(auto-fill, minmax(17rem, 1fr));
   gap: 1rem; }
 figure { margin: 0; }
 figure svg { width: 100%; height: auto; }

@@ -1,6 +1,5 @@
 """What several test files need: a saved random model, and a handful of questions with clips."""
 
-import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -10,10 +9,15 @@ import pytest
 from r1aqa_helpers.audio import SAMPLE_RATE, save_audio
 from r1aqa_helpers.questions import AudioQuestion, write_avqa, write_mmau
 
-# As the command line does where there is no terminal, before transformers is imported.
-os.environ["HF_HUB_DISABLE_PROGRESS_BARS"] = "1"
-
 CHOICES = ("dog", "cat", "car", "bell")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def no_library_bars() -> None:
+    """As on the command line where there is no terminal: no bars of transformers' own."""
+    from transformers.utils import logging
+
+    logging.disable_progress_bar()
 
 
 @pytest.fixture(scope="session")
