@@ -1,0 +1,202 @@
+"""The clips contain what the questions ask: plain signal measures find the gold answers.
+
+Each measure hears a clean render (no room, 60 dB above the noise) of a test scene and answers
+the question as an engineer with a spectrogram would. It may know what the question and the
+documentation of the families say (three words, sources in this order), never the answer.
+"""
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from scipy.signal import find_peaks
+
+from r1aqa_helpers.audio import SAMPLE_RATE
+from r1aqa_helpers.tiny.asking import TYPES
+from r1aqa_helpers.tiny.bank import NUMBERS, load_bank
+from r1aqa_helpers.tiny.families import TESTING
+from r1aqa_helpers.tiny.scenes import Scene, render
+
+SCENES = 40
+AGREEMENT = 0.95
+HOP = 160  # samples: a frame every 10 ms
+FRAMES = SAMPLE_RATE // HOP
+
+
+def envelope(wave: np.ndarray, window: int = 400) -> np.ndarray:
+    """RMS of ``window`` samples around every 10 ms."""
+    padded = np.pad(wave.astype(np.float64) ** 2, (window // 2 + 1, window // 2))
+    total = np.cumsum(padded)
+    return np.sqrt(np.maximum(total[window:] - total[:-window], 0)[::HOP] / window)
+
+
+def decibels(rms: np.ndarray) -> np.ndarray:
+    """Relative to the loudest frame."""
+    return 20 * np.log10(rms / rms.max() + 1e-6)
+
+
+def active(wave: np.ndarray, below_peak: float) -> tuple[float, float]:
+    """When the first thing starts and the last one ends, in seconds, by level in dB."""
+    heard = np.flatnonzero(decibels(envelope(wave)) > -below_peak)
+    return heard[0] / FRAMES, heard[-1] / FRAMES
+
+
+def spectra(wave: np.ndarray, window: int = 1024) -> np.ndarray:
+    """Magnitudes in 40 bands of equal ratio, 60 to 8,000 Hz: (frames, bands)."""
+    padded = np.pad(wave.astype(np.float64), window // 2)
+    pieces = np.lib.stride_tricks.sliding_window_view(padded, window)[::HOP]
+    power = np.abs(np.fft.rfft(pieces * np.hanning(window))) ** 2
+    edges = np.unique((np.geomspace(60, 7990, 41) * window / SAMPLE_RATE).astype(int))
+    return np.sqrt(np.add.reduceat(power, edges, axis=1))
+
+
+def loudness(wave: np.ndarray) -> np.ndarray:
+    """``spectra``, compressed as hearing does: (frames, bands)."""
+    bands = spectra(wave)
+    return np.log1p(100 * bands / bands.max())
+
+
+def onsets(wave: np.ndarray, apart: float, share: float) -> np.ndarray:
+    """Times in seconds at which the spectrum swells (spectral flux, Bello et al., 2005).
+
+    ``apart`` is the least distance in seconds, ``share`` the least part of the largest swell.
+    """
+    bands = loudness(wave)
+    step = 3  # frames
+    flux = np.maximum(bands[step:] - bands[:-step], 0).sum(axis=1)
+    flux = np.concatenate([np.zeros(step), flux, [0.0]])
+    peaks, _ = find_peaks(flux, height=share * flux.max(), distance=int(apart * FRAMES))
+    return peaks / FRAMES
+
+
+def fundamental(wave: np.ndarray, lowest: float, highest: float, dip: float = 0.15) -> float | None:
+    """F0 in Hz by YIN (de Cheveigné and Kawahara, 2002), from the start of ``wave``.
+
+    None where no lag's difference is below ``dip`` of the mean.
+    """
+    wave = wave.astype(np.float64)
+    longest = int(SAMPLE_RATE / lowest)
+    window = len(wave) - longest
+    square = np.concatenate([[0.0], np.cumsum(wave**2)])
+    energy = square[window : window + longest] - square[:longest]
+    product = np.correlate(wave, wave[:window], "valid")[:longest]
+    difference = np.maximum(energy[0] + energy - 2 * product, 0)
+    mean = np.cumsum(difference[1:]) / np.arange(1, longest)
+    dips = np.concatenate([[1.0], difference[1:] / np.maximum(mean, 1e-12)])
+    for lag in range(int(SAMPLE_RATE / highest), longest - 1):
+        if dips[lag] < dip and dips[lag] <= dips[lag + 1]:
+            left, middle, right = dips[lag - 1 : lag + 2]
+            return SAMPLE_RATE / (lag + (left - right) / (2 * (left - 2 * middle + right)))
+    return None
+
+
+# --- one measure per question type ---------------------------------------------------------
+
+Measure = Callable[[np.ndarray, Scene], str]
+
+
+def count(wave: np.ndarray, scene: Scene) -> str:
+    """Onsets."""
+    return NUMBERS[min(len(onsets(wave, apart=0.35, share=0.3)), 12)]
+
+
+def louder(wave: np.ndarray, scene: Scene) -> str:
+    """RMS, while it sounds, before and after the longest silence near the middle."""
+    end = int(active(wave, 45)[1] * FRAMES)
+    silent = decibels(envelope(wave))[100 : min(end, 200)] < -45
+    best, run, middle = 0, 0, 150
+    for frame, quiet in enumerate(silent, start=100):
+        run = run + 1 if quiet else 0
+        if run > best:
+            best, middle = run, frame - run // 2
+    halves = wave[: middle * HOP], wave[middle * HOP :]
+    rms = [np.sqrt(np.mean(h[np.abs(h) > 0.05 * np.abs(h).max()] ** 2)) for h in halves]
+    return scene.facts["sources"][int(np.argmax(rms))]
+
+
+def longer(wave: np.ndarray, scene: Scene) -> str:
+    """What sounds at the middle lasts longer: is it like the beginning or like the end?"""
+    first, last = (int(FRAMES * t) for t in active(wave, 40))
+    middle, bands = (first + last) // 2, loudness(wave)
+    begin, centre, end = (
+        bands[a:b].mean(axis=0)
+        for a, b in ((first, first + 55), (middle - 25, middle + 25), (last - 55, last))
+    )
+    like = [np.dot(centre, part) / np.linalg.norm(part) for part in (begin, end)]
+    return scene.facts["sources"][int(np.argmax(like))]
+
+
+def note_pitches(wave: np.ndarray) -> list[float]:
+    """MIDI pitch (not rounded) of every note of a phrase in which a pitch is found."""
+    pitches = []
+    for start in onsets(wave, apart=0.25, share=0.25):
+        note = wave[int((start + 0.08) * SAMPLE_RATE) :][: int(0.2 * SAMPLE_RATE)]
+        heard = fundamental(note, 50, 1600) if len(note) > 1500 else None
+        if heard:
+            pitches.append(69 + 12 * np.log2(heard / 440))
+    return pitches
+
+
+def direction(wave: np.ndarray, scene: Scene) -> str:
+    """Pitch at the end and in the middle against the beginning."""
+    pitches = note_pitches(wave)
+    if abs(pitches[-1] - pitches[0]) > 4:
+        return "rising" if pitches[-1] > pitches[0] else "falling"
+    return "arching" if pitches[len(pitches) // 2] > pitches[0] else "dipping"
+
+
+def mode(wave: np.ndarray, scene: Scene) -> str:
+    """The third between the first two notes, octaves aside: four semitones or three."""
+    first, second = note_pitches(wave)[:2]
+    return {4: "major", 3: "minor"}.get(round((second - first) % 12), "neither")
+
+
+def tempo(wave: np.ndarray, scene: Scene) -> str:
+    """The usual time between onsets."""
+    between = np.median(np.diff(onsets(wave, apart=0.16, share=0.4)))
+    return "fast" if between < 0.31 else "medium" if between < 0.55 else "slow"
+
+
+def metre(wave: np.ndarray, scene: Scene) -> str:
+    """The usual time between accents, in beats."""
+    level = envelope(wave, 1600)
+    accents, _ = find_peaks(level, height=10 ** (-4 / 20) * level.max(), distance=40)
+    beat = np.median(np.diff(onsets(wave, apart=0.2, share=0.2)))
+    return NUMBERS[min(12, round(np.median(np.diff(accents)) / FRAMES / beat))]
+
+
+def voice(wave: np.ndarray, scene: Scene) -> str:
+    """Median F0 of the first word; a voice glides, so that no two periods are quite alike."""
+    start = int(active(wave, 20)[0] * SAMPLE_RATE)
+    word = wave[start : start + int(0.35 * SAMPLE_RATE)]
+    frames = [word[at : at + 1000] for at in range(0, len(word) - 1000, 320)]
+    heard = [fundamental(f, 65, 400, dip=0.3) for f in frames if f.std() > 0.3 * word.std()]
+    return "man" if np.median([f for f in heard if f]) < 155 else "woman"
+
+
+def rate(wave: np.ndarray, scene: Scene) -> str:
+    """How long the three words take together."""
+    first, last = active(wave, 40)
+    return "fast" if last - first < 1.57 else "normal" if last - first < 2.14 else "slow"
+
+
+MEASURES: dict[str, Measure] = {
+    m.__name__: m for m in (count, louder, longer, direction, mode, tempo, metre, voice, rate)
+}
+
+
+@pytest.mark.parametrize("name", MEASURES)
+def test_signal_measure_agrees_with_gold(name):
+    rng, bank = np.random.default_rng(7), load_bank()
+    wrong = []
+    for _ in range(SCENES):
+        scene = TYPES[name].scene(rng, TESTING)
+        _, gold, _ = TYPES[name].write(scene, rng)
+        clean = replace(scene, snr_db=60.0, reverb_seconds=0.0)
+        measured = MEASURES[name](render(clean, bank), clean)
+        if measured != gold:
+            wrong.append((measured, gold, dict(scene.facts)))
+    agreement = 1 - len(wrong) / SCENES
+    print(f"{name}: {agreement:.1%} of {SCENES} clean renders")
+    assert agreement >= AGREEMENT, f"{name}: {agreement:.1%}; measured, gold, scene: {wrong}"

@@ -1,0 +1,221 @@
+"""Recipes say what sounds; renderings are what recipes say, the same on every run."""
+
+import hashlib
+import json
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from r1aqa_helpers.audio import SAMPLE_RATE
+from r1aqa_helpers.tiny import families
+from r1aqa_helpers.tiny.bank import load_bank
+from r1aqa_helpers.tiny.families import FAMILIES, TESTING, TRAINING
+from r1aqa_helpers.tiny.frames import COLUMNS, FRAME_RATE, frame_targets
+from r1aqa_helpers.tiny.scenes import EVENT_RMS, Event, Scene, event_wave, render
+from r1aqa_helpers.tiny.sources import SYNTHS
+
+ALL_FAMILIES: list[Callable[..., Scene]] = [f for table in FAMILIES.values() for f in table]
+DRAWS = 30
+
+
+def drawn(family: Callable[..., Scene], casting: families.Casting, seed: int = 0) -> list[Scene]:
+    rng = np.random.default_rng(seed)
+    return [family(rng, casting) for _ in range(DRAWS)]
+
+
+def one_of_each() -> list[Scene]:
+    return [family(np.random.default_rng(5), TRAINING) for family in ALL_FAMILIES]
+
+
+def still(*events: Event, **about) -> Scene:
+    """A scene of two seconds, without a room, 90 dB above its noise."""
+    room = {"snr_db": 90.0, "level_db": 0.0, "reverb_seconds": 0.0, "seed": 3, **about}
+    return Scene(family="made", seconds=2.0, events=events, **room)
+
+
+def rms(wave: np.ndarray) -> float:
+    return float(np.sqrt(np.mean(np.square(wave, dtype=np.float64))))
+
+
+def digest(scenes: list[Scene]) -> str:
+    waves = b"".join(render(scene, load_bank()).tobytes() for scene in scenes)
+    return hashlib.sha256(waves).hexdigest()
+
+
+# --- recipes -------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("family", ALL_FAMILIES)
+def test_recipes_survive_json(family):
+    for scene in drawn(family, TRAINING):
+        line = json.dumps(scene.as_dict())
+        assert Scene.from_dict(json.loads(line)) == scene
+
+
+def test_default_values_stay_out_of_recipes():
+    beep = Event("synth", "beep", 0.0, seconds=0.2, seed=4)
+    assert still(beep).as_dict()["events"] == [
+        {"kind": "synth", "name": "beep", "start": 0.0, "seconds": 0.2, "seed": 4}
+    ]
+
+
+@pytest.mark.parametrize("family", ALL_FAMILIES)
+@pytest.mark.parametrize("casting", [TRAINING, TESTING], ids=["training", "testing"])
+def test_drawn_scenes_keep_the_rules(family, casting):
+    for scene in drawn(family, casting):
+        assert scene.family == family.__name__
+        assert 2.0 <= scene.seconds <= 4.0
+        assert all(0 <= e.start < scene.seconds - 0.1 for e in scene.events), scene
+        assert [e.start for e in scene.events] == sorted(e.start for e in scene.events)
+        takes = {e.take for e in scene.events if e.kind != "synth"}
+        assert takes <= set(casting.takes)
+        (low, high), longest = families.CONDITIONS[scene.facts["difficulty"]]
+        assert low <= scene.snr_db <= high and 0 <= scene.reverb_seconds <= longest
+        assert -18 <= scene.level_db <= -1
+
+
+def test_castings_share_no_take():
+    assert not set(TRAINING.takes) & set(TESTING.takes)
+    assert {t.take for t in load_bank().takes("effect", "bird", split="test")} == set(TESTING.takes)
+
+
+def test_one_seed_one_scene():
+    for family in ALL_FAMILIES:
+        scenes = drawn(family, TRAINING)
+        assert drawn(family, TRAINING) == scenes != drawn(family, TRAINING, seed=1)
+
+
+def test_sources_of_the_world():
+    assert len(set(families.SOURCES)) == 24
+    bank = load_bank()
+    assert set(families.SOURCES) == {*SYNTHS, *bank.names("effect")}
+    assert families.INSTRUMENTS == bank.names("note") and families.VOICES == bank.voices()
+
+
+@pytest.mark.parametrize("name", SYNTHS)
+def test_sources_differ_by_seed_alone(name):
+    def wave(seed: int) -> np.ndarray:
+        return SYNTHS[name](np.random.default_rng(seed), 1.0)
+
+    assert np.array_equal(wave(1), wave(1))
+    longest = max(len(wave(1)), len(wave(2)))
+    assert not np.allclose(np.resize(wave(1), longest), np.resize(wave(2), longest))
+    assert 0.05 * SAMPLE_RATE < len(wave(1)) <= SAMPLE_RATE and 0.1 < np.abs(wave(1)).max() < 4
+
+
+# --- renderings ----------------------------------------------------------------------------
+
+
+def test_render_is_deterministic_in_and_between_processes():
+    here = digest(one_of_each())
+    assert digest(one_of_each()) == here
+    program = (
+        f"import sys; sys.path.insert(0, {str(__file__.rpartition('/')[0])!r})\n"
+        "import test_scenes; print(test_scenes.digest(test_scenes.one_of_each()))"
+    )
+    there = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True
+    )
+    assert there.stdout.strip() == here
+
+
+def test_form_and_peak():
+    for scene in one_of_each():
+        wave = render(scene, load_bank())
+        assert wave.dtype == np.float32 and wave.shape == (round(scene.seconds * SAMPLE_RATE),)
+        assert 20 * np.log10(np.abs(wave).max()) == pytest.approx(scene.level_db, abs=0.01)
+
+
+def test_noise_stands_snr_below_a_full_event():
+    scene = still(Event("synth", "buzzer", 0.5, seconds=0.8, seed=1), snr_db=20.0)
+    wave = render(scene, load_bank())
+    noise, event = rms(wave[: SAMPLE_RATE // 3]), rms(wave[12_000:20_000])
+    assert 20 * np.log10(event / noise) == pytest.approx(20, abs=0.5)
+
+
+def test_events_start_at_their_time_and_gain_is_in_decibels():
+    loud = Event("synth", "beep", 0.25, seconds=0.2, seed=1)
+    soft = replace(loud, start=1.25, gain_db=-12.0)
+    wave = render(still(loud, soft), load_bank())
+    heard = np.flatnonzero(np.abs(wave) > 0.01) / SAMPLE_RATE
+    assert heard[0] == pytest.approx(0.25, abs=0.005)
+    assert heard[heard > 1][0] == pytest.approx(1.25, abs=0.005)
+    ratio = rms(wave[4000:7000]) / rms(wave[20_000:23_000])
+    assert 20 * np.log10(ratio) == pytest.approx(12, abs=0.1)
+
+
+def test_event_past_the_end_is_cut():
+    wave = render(still(Event("synth", "siren", 1.9, seconds=1.0, seed=1)), load_bank())
+    assert wave.shape == (2 * SAMPLE_RATE,)
+
+
+@pytest.mark.parametrize(
+    "event",
+    [
+        Event("synth", "wind", 0.0, seconds=1.0, seed=2),
+        Event("effect", "bird", 0.0, seconds=2.0, take=1),
+        Event("note", "tuba", 0.0, seconds=0.4, pitch=40),
+        Event("word", "river", 0.0, voice="man 2", take=2),
+    ],
+    ids=lambda e: e.kind,
+)
+def test_every_kind_is_as_loud_while_it_sounds(event):
+    wave = event_wave(event, load_bank())
+    sounding = wave[np.abs(wave) > 0.05 * np.abs(wave).max()]
+    assert rms(sounding) == pytest.approx(EVENT_RMS, rel=0.01)
+    if event.seconds:
+        assert len(wave) == round(event.seconds * SAMPLE_RATE)
+
+
+def test_speed_shortens_a_take():
+    slow = event_wave(Event("word", "river", 0.0, voice="man 1"), load_bank())
+    fast = event_wave(Event("word", "river", 0.0, voice="man 1", speed=1.25), load_bank())
+    assert len(fast) == pytest.approx(len(slow) / 1.25, abs=2)
+
+
+def test_notes_between_the_recorded_ones_are_moved():
+    """An octave up is twice the frequency, also where no take has the pitch."""
+
+    def strongest(pitch: int) -> float:
+        note = event_wave(Event("note", "flute", 0.0, seconds=0.5, pitch=pitch), load_bank())
+        spectrum = np.abs(np.fft.rfft(note * np.hanning(len(note)), 2**16))
+        return float(np.argmax(spectrum)) * SAMPLE_RATE / 2**16
+
+    recorded = {t.pitch for t in load_bank().takes("note", "flute")}
+    assert 66 not in recorded and 66 + 7 not in recorded
+    for pitch in (66, 73):
+        assert 12 * np.log2(strongest(pitch) / 440) + 69 == pytest.approx(pitch, abs=0.4)
+
+
+def test_room_echoes_and_falls_silent():
+    beep = Event("synth", "beep", 0.1, seconds=0.2, seed=1)
+    dry = render(still(beep), load_bank())
+    wet = render(still(beep, reverb_seconds=0.4), load_bank())
+    after = slice(int(0.35 * SAMPLE_RATE), int(0.45 * SAMPLE_RATE))
+    late = slice(int(0.95 * SAMPLE_RATE), int(1.1 * SAMPLE_RATE))
+    assert rms(wet[after]) > 30 * rms(dry[after])
+    assert rms(wet[late]) < rms(wet[after]) / 100
+
+
+# --- dense targets -------------------------------------------------------------------------
+
+
+def test_frame_targets_mark_what_sounds_when():
+    note = Event("note", "tuba", 1.0, seconds=0.4, pitch=40, gain_db=-8.0)
+    word = Event("word", "river", 0.2, voice="man 2")
+    scene = still(word, note)
+    targets = frame_targets(scene, load_bank(), frames=2 * FRAME_RATE)
+    marked = {name: np.flatnonzero(targets[:, column]) for name, column in COLUMNS.items()}
+    length = len(event_wave(word, load_bank())) / SAMPLE_RATE
+    last = int(np.ceil((0.2 + length) * FRAME_RATE))
+    for name in ("river", "man 2", "loud"):
+        assert marked[name].tolist() == list(range(5, last)), name
+    for name in ("tuba", "pitch 40", "soft"):
+        assert marked[name].tolist() == list(range(25, 35)), name
+    assert marked["onset"].tolist() == [5, 25]
+    named = {"river", "man 2", "loud", "tuba", "pitch 40", "soft", "onset"}
+    assert not any(len(frames) for name, frames in marked.items() if name not in named)
