@@ -1,5 +1,7 @@
 """Profiles: what a reproduction runs on, and with which settings. Nothing here loads a model."""
 
+import os
+import platform
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -100,3 +102,17 @@ def pick_profile(name: str | None = None) -> Profile:
     if name not in PROFILES:
         raise UserError(f"profile {name!r}: unknown, choose one of {', '.join(PROFILES)}")
     return PROFILES[name]
+
+
+def hardware() -> str:
+    """The machine in words: processor, cores, GPU."""
+    import torch  # here, so that asking for help stays quick
+
+    name = platform.processor() or platform.machine()
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+        name = next(x.split(":", 1)[1].strip() for x in lines if x.startswith("model name"))
+    except (OSError, StopIteration):
+        pass  # not Linux, or a processor that does not say
+    gpu = f", {torch.cuda.get_device_name()}" if torch.cuda.is_available() else ""
+    return f"{name}, {os.cpu_count()} cores, {torch.get_num_threads()} threads{gpu}"

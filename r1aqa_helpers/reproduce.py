@@ -12,8 +12,6 @@ Its folder (each part appears whole, so that a run may be interrupted anywhere):
 import gc
 import hashlib
 import json
-import os
-import platform
 import shutil
 import time
 from collections.abc import Mapping, Sequence
@@ -30,7 +28,7 @@ from r1aqa_helpers.errors import UserError
 from r1aqa_helpers.files import read_bytes, read_journal, shown, write_bytes, write_json
 from r1aqa_helpers.grpo.train import GRPOSettings, train_grpo
 from r1aqa_helpers.models import LoadedModel, listening_check, load, weights_fingerprint
-from r1aqa_helpers.profiles import Profile
+from r1aqa_helpers.profiles import Profile, hardware
 from r1aqa_helpers.questions import AudioQuestion, read_questions
 from r1aqa_helpers.report import Answer, Clip, choose_clips, write_report
 from r1aqa_helpers.results import (
@@ -296,18 +294,6 @@ def _steps(folder: Path) -> int:
 def _digest(questions: Sequence[AudioQuestion]) -> str:
     asked = [(q.id, q.question, q.choices, q.answer) for q in questions]
     return hashlib.sha256(json.dumps(asked).encode()).hexdigest()[:16]
-
-
-def hardware() -> str:
-    """The machine in words: processor, cores, GPU."""
-    name = platform.processor() or platform.machine()
-    try:
-        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
-        name = next(x.split(":", 1)[1].strip() for x in lines if x.startswith("model name"))
-    except (OSError, StopIteration):
-        pass  # not Linux, or a processor that does not say
-    gpu = f", {torch.cuda.get_device_name()}" if torch.cuda.is_available() else ""
-    return f"{name}, {os.cpu_count()} cores, {torch.get_num_threads()} threads{gpu}"
 
 
 def _results(profile: Profile, seed: int, measured: Mapping[Method, Measurement]) -> dict[str, Any]:

@@ -1,7 +1,8 @@
-"""Write README's results block from the committed reference run.
+"""Write the figures in README.md and data/README.md from the committed JSON files.
 
-``uv run scripts/readme_results.py`` rewrites the block, ``--check`` fails where it is stale.
-The figures are those of ``data/tiny/reference_run/results.json``; none is typed by hand.
+``uv run scripts/readme_results.py`` rewrites the blocks, ``--check`` fails where one is stale.
+The figures are those of ``data/tiny/reference_run/results.json`` and
+``data/tiny/pretraining.json``; none is typed by hand.
 """
 
 import argparse
@@ -11,7 +12,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 RUN = ROOT / "data" / "tiny" / "reference_run" / "results.json"
-BEGIN, END = "<!-- results:begin -->", "<!-- results:end -->"
+PRETRAINING = ROOT / "data" / "tiny" / "pretraining.json"
 
 #: (method, prompt) of a measured row -> (method, section) of the published row beside it
 BESIDE = {
@@ -30,8 +31,8 @@ def _published(method: str, section: str) -> dict | None:
     return None
 
 
-def block() -> str:
-    """The markdown between the two markers."""
+def results_block() -> str:
+    """The main README's table."""
     run = json.loads(RUN.read_text(encoding="utf-8"))
     lines = [
         f"Measured by `r1aqa reproduce` on the tiny track: profile `{run['profile']}`, seed "
@@ -62,11 +63,49 @@ def block() -> str:
     return "\n".join(lines)
 
 
-def rewritten(text: str) -> str:
-    """README with a fresh block."""
-    head, rest = text.split(BEGIN)
-    _, tail = rest.split(END)
-    return f"{head}{BEGIN}\n{block()}\n{END}{tail}"
+def pretraining_block() -> str:
+    """What data/README.md says of the base checkpoint."""
+    record = json.loads(PRETRAINING.read_text(encoding="utf-8"))
+    ceiling = record["ceiling"]
+    tasks = ", ".join(f"{name} {task['accuracy']:.1f}" for name, task in ceiling["tasks"].items())
+    heard = ", ".join(f"{name} {value:.1f}" for name, value in record["tower"].items())
+    lines = [
+        f"The checkpoint has {record['parameters']:,} parameters, "
+        f"{record['megabytes']:.1f} MB as half-precision safetensors. Measured on "
+        f"{record['hardware']}.",
+        "",
+        "| stage | steps | clips per step | s per step | loss at the end |",
+        "|---|--:|--:|--:|--:|",
+    ]
+    for name, stage in record["stages"].items():
+        lines.append(
+            f"| {name} | {stage['steps']} | {stage['batch']} | {stage['seconds_per_step']:.2f} "
+            f"| {stage['loss']:.3f} |"
+        )
+    lines += [
+        "",
+        f"The tower's own readings on {record['tower_clips']} scenes from test takes, percent "
+        f"right: {heard}.",
+        "",
+        f"The ceiling, {ceiling['n']} questions of tiny-mmau, percent right: {tasks}, "
+        f"average {ceiling['average']:.1f}.",
+    ]
+    return "\n".join(lines)
+
+
+BLOCKS = {
+    ROOT / "README.md": ("results", results_block),
+    ROOT / "data" / "README.md": ("pretraining", pretraining_block),
+}
+
+
+def rewritten(path: Path) -> str:
+    """The file's text with a fresh block between its two markers."""
+    name, block = BLOCKS[path]
+    begin, end = f"<!-- {name}:begin -->", f"<!-- {name}:end -->"
+    head, rest = path.read_text(encoding="utf-8").split(begin)
+    _, tail = rest.split(end)
+    return f"{head}{begin}\n{block()}\n{end}{tail}"
 
 
 def main() -> int:
@@ -74,13 +113,13 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--check", action="store_true")
     check = parser.parse_args().check
-    readme = ROOT / "README.md"
-    text = readme.read_text(encoding="utf-8")
-    if check and rewritten(text) != text:
-        print("README.md: results are stale; run `uv run scripts/readme_results.py`")
-        return 1
-    if not check:
-        readme.write_text(rewritten(text), encoding="utf-8")
+    for path in BLOCKS:
+        text = rewritten(path)
+        if check and text != path.read_text(encoding="utf-8"):
+            print(f"{path.name}: stale figures; run `uv run scripts/readme_results.py`")
+            return 1
+        if not check:
+            path.write_text(text, encoding="utf-8")
     return 0
 
 

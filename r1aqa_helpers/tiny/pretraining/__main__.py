@@ -10,6 +10,8 @@ import torch
 
 from r1aqa_helpers import files, models
 from r1aqa_helpers.answering import answer_questions
+from r1aqa_helpers.paths import TINY
+from r1aqa_helpers.profiles import hardware
 from r1aqa_helpers.questions import read_questions
 from r1aqa_helpers.scoring import score
 from r1aqa_helpers.tiny.build import build_model, build_processor, build_tokenizer
@@ -24,15 +26,24 @@ from r1aqa_helpers.tiny.pretraining.lessons import (
     instruct_lesson,
 )
 from r1aqa_helpers.tiny.pretraining.loop import Schedule, run_stage
-from r1aqa_helpers.tiny.pretraining.pool import build_pool
+from r1aqa_helpers.tiny.pretraining.pool import Pool, build_pool
 from r1aqa_helpers.tiny.scenes import Scene
 
 POOL_CLIPS = 20_000
 TOWER = Schedule(steps=1300, batch=48, learning_rate=1.5e-3, seed=1)
 ATTRIBUTES = Schedule(steps=500, batch=48, learning_rate=8e-4, seed=6)
-HEARING = Schedule(steps=1100, batch=32, learning_rate=1.5e-3, seed=2)
-INSTRUCT = Schedule(steps=220, batch=32, learning_rate=4e-4, seed=4)
+REHEARSAL = Schedule(steps=300, batch=48, learning_rate=8e-4, seed=7)
+HEARING = Schedule(steps=640, batch=32, learning_rate=1.5e-3, seed=2)
+INSTRUCT = Schedule(steps=180, batch=32, learning_rate=4e-4, seed=4)
 CEILING = Schedule(steps=300, batch=48, learning_rate=5e-4, seed=5)
+SCHEDULES = {
+    "tower": TOWER,
+    "attributes": ATTRIBUTES,
+    "rehearsal": REHEARSAL,
+    "hearing": HEARING,
+    "instruct": INSTRUCT,
+    "ceiling": CEILING,
+}
 LESSONS = 4
 
 
@@ -57,17 +68,27 @@ class Workshop:
         self._tagger = tagger
 
     def attributes(self) -> None:
-        """Stage 2: the tower learns what a scene as a whole shows."""
-        tagger = attributes.SceneTagger(self._tagger)
+        """Stage 2: the tower learns what a scene as a whole shows, on scenes that show it."""
+        self._scene_tagger = attributes.SceneTagger(self._tagger)
         pool = attributes.attribute_pool(self.pool)
-        loss_of = attributes.attribute_loss(tagger, pool, ATTRIBUTES.batch)
-        run_stage(tagger, loss_of, ATTRIBUTES, self.work / "attributes")
+        self._name_attributes("attributes", ATTRIBUTES, pool, frame_weight=0.1)
+
+    def rehearsal(self) -> None:
+        """Stage 3: the same on all scenes, for stage 2 forgets what its scenes do not show."""
+        self._name_attributes("rehearsal", REHEARSAL, self.pool, frame_weight=0.3)
+
+    def _name_attributes(
+        self, stage: str, schedule: Schedule, pool: Pool, frame_weight: float
+    ) -> None:
+        tagger = self._scene_tagger
+        loss_of = attributes.attribute_loss(tagger, pool, schedule.batch, frame_weight)
+        run_stage(tagger, loss_of, schedule, self.work / stage)
 
         def report() -> dict[str, float]:
             frames = tower.tower_report(tagger.tagger, self.held_out)
             return {**frames, **attributes.attribute_report(tagger, self.held_out)}
 
-        self._report("attributes", report)
+        self._report(stage, report)
 
     def _report(self, stage: str, measure: Callable[[], dict[str, float]]) -> None:
         """Measure a finished stage on the held-out clips, once."""
@@ -93,7 +114,7 @@ class Workshop:
     def _tower_outputs(self) -> np.ndarray:
         """The pool as the finished tower hears it; the tower stands still from here on."""
         self.model.model.audio_tower.requires_grad_(False)
-        place = self.work / "attributes" / "outputs.npy"
+        place = self.work / "rehearsal" / "outputs.npy"
         if not place.exists():
             outputs = hearing.tower_outputs(self.model.model.audio_tower, self.pool)
             np.save(place.with_name("part.npy"), outputs)
@@ -101,12 +122,12 @@ class Workshop:
         return np.load(place)
 
     def hearing(self) -> None:
-        """Stage 3: the language model learns to read the tower, and to say what it hears."""
+        """Stage 4: the language model learns to read the tower, and to say what it hears."""
         outputs = self._tower_outputs()
         self._teach("hearing", HEARING, lambda s, r: hearing_lessons(s, r, LESSONS), outputs)
 
     def instruct(self) -> None:
-        """Stage 4: a general assistant's manners."""
+        """Stage 5: a general assistant's manners."""
         outputs = self._tower_outputs()
         self._teach("instruct", INSTRUCT, lambda s, r: [instruct_lesson(s, r)], outputs)
 
@@ -133,8 +154,34 @@ class Workshop:
         files.write_json(self.work / "ceiling" / "score.json", report)
         print({task: values["accuracy"] for task, values in report["tasks"].items()})
 
+    def record(self) -> None:
+        """Write what is known of the checkpoint into the repository: ``pretraining.json``."""
+        shipped = models.load(MODEL, device="cpu", dtype="float32")
+        files.write_json(
+            TINY / "pretraining.json",
+            {
+                "parameters": sum(p.numel() for p in shipped.model.parameters()),
+                "megabytes": (MODEL / "model.safetensors").stat().st_size / 1e6,
+                "hardware": hardware(),
+                "stages": {name: self._outcome(name, plan) for name, plan in SCHEDULES.items()},
+                "tower": files.read_json(self.work / "rehearsal" / "report.json"),
+                "tower_clips": len(self.held_out.scenes),
+                "ceiling": files.read_json(self.work / "ceiling" / "score.json"),
+            },
+        )
 
-STAGES = ["tower", "attributes", "hearing", "instruct", "ship", "ceiling"]
+    def _outcome(self, stage: str, schedule: Schedule) -> dict[str, float]:
+        last = files.read_journal(self.work / stage / "log.jsonl")[-1]
+        return {
+            "steps": schedule.steps,
+            "batch": schedule.batch,
+            "learning_rate": schedule.learning_rate,
+            "loss": last["loss"],
+            "seconds_per_step": last["pace"],
+        }
+
+
+STAGES = ["tower", "attributes", "rehearsal", "hearing", "instruct", "ship", "ceiling", "record"]
 
 
 def main() -> None:

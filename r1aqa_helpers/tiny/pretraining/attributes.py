@@ -78,9 +78,9 @@ def attribute_pool(pool: Pool) -> Pool:
 
 
 def attribute_loss(
-    tagger: SceneTagger, pool: Pool, batch: int
+    tagger: SceneTagger, pool: Pool, batch: int, frame_weight: float
 ) -> Callable[[np.random.Generator], torch.Tensor]:
-    """Cross-entropy of the attributes, averaged over frames and clips, and a tenth of the frames'.
+    """Cross-entropy of the attributes, averaged over frames and clips, plus the frame labels'.
 
     The frame loss is a sum over many labels, hence its small weight.
     """
@@ -97,7 +97,8 @@ def attribute_loss(
                 losses.append(
                     nn.functional.cross_entropy(logits, torch.full((heard,), value))
                 )
-        return torch.stack(losses).mean() + 0.1 * frame_loss(frames, lengths, pool, chosen)
+        named = torch.stack(losses).mean() if losses else torch.zeros(())
+        return named + frame_weight * frame_loss(frames, lengths, pool, chosen)
 
     return loss_of
 
