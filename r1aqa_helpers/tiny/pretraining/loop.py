@@ -71,7 +71,8 @@ def run_stage(
             pace = (time.monotonic() - began) / (done - first)
             left = pace * (schedule.steps - done) / 60
             mean = float(np.mean(recent[-25:]))
-            files.append_jsonl(folder / "log.jsonl", {"step": done, "loss": round(mean, 4), "pace": round(pace, 3)})
+            entry = {"step": done, "loss": round(mean, 4), "pace": round(pace, 3)}
+            files.append_jsonl(folder / "log.jsonl", entry)
             say(f"{folder.name} {done}/{schedule.steps} loss {mean:.4f}  {pace:.2f} s/step, "
                 f"{left:.1f} min left")  # fmt: skip
         if done % schedule.save_every == 0 or done == schedule.steps:
