@@ -35,7 +35,7 @@ ATTRIBUTES = Schedule(steps=500, batch=48, learning_rate=8e-4, seed=6)
 REHEARSAL = Schedule(steps=300, batch=48, learning_rate=8e-4, seed=7)
 HEARING = Schedule(steps=640, batch=32, learning_rate=1.5e-3, seed=2)
 INSTRUCT = Schedule(steps=180, batch=32, learning_rate=4e-4, seed=4)
-CEILING = Schedule(steps=300, batch=48, learning_rate=5e-4, seed=5)
+CEILING = Schedule(steps=350, batch=32, learning_rate=1e-3, seed=5)
 SCHEDULES = {
     "tower": TOWER,
     "attributes": ATTRIBUTES,
