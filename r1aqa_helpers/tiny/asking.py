@@ -11,7 +11,7 @@ import numpy as np
 
 from r1aqa_helpers.tiny import families
 from r1aqa_helpers.tiny.bank import INSTRUMENT_FAMILIES, NUMBERS, WORDS
-from r1aqa_helpers.tiny.families import INSTRUMENTS, SOURCES, Casting
+from r1aqa_helpers.tiny.families import INSTRUMENTS, SOURCES, SUSTAINED, Casting
 from r1aqa_helpers.tiny.scenes import Scene
 
 Rng = np.random.Generator
@@ -98,12 +98,14 @@ def _count(scene: Scene, rng: Rng) -> Draft:
     return question, answer, _others(rng, list(NUMBERS[1:6]), [answer], 3 + int(rng.random() < 0.3))
 
 
-def _contrast(which: str, *wordings: str) -> Callable[[Scene, Rng], Draft]:
+def _contrast(which: str, sources: list[str], *wordings: str) -> Callable[[Scene, Rng], Draft]:
+    """A question that compares two of ``sources``; wrong choices come from those as well."""
+
     def write(scene: Scene, rng: Rng) -> Draft:
         answer = scene.facts[which]
         wrong = [s for s in scene.facts["sources"] if s != answer]
         return _word_it(rng, *wordings), answer, wrong + _others(
-            rng, SOURCES, scene.facts["sources"], 2
+            rng, sources, scene.facts["sources"], 2
         )
 
     return write
@@ -253,17 +255,16 @@ TYPES: dict[str, QuestionType] = {
         QuestionType(
             "louder", "sound", IE, "Ambient Sound Interpretation",
             lambda r, c: families.sequence(r, c, contrast="louder"), _is("sequence", louder=0),
-            _contrast("louder", "Which sound is louder?", "Which of the sounds is the loudest?"),
+            _contrast("louder", SOURCES, "Which sound is louder?", "Which of the sounds is the loudest?"),
         ),
         QuestionType(
             "longer", "sound", IE, "Ambient Sound Interpretation",
             lambda r, c: families.sequence(r, c, contrast="longer"), _is("sequence", longer=0),
-            _contrast("longer", "Which sound lasts longer?", "Which of the sounds is the longest?"),
+            _contrast("longer", SUSTAINED, "Which sound lasts longer?", "Which of the sounds is the longest?"),
         ),
         QuestionType(
             "instrument", "music", IE, "Instrumentation",
-            lambda r, c: families.draw(r, c, "music"),
-            lambda s: len(s.facts.get("instruments", [])) == 1, _instrument,
+            families.solo, lambda s: len(s.facts.get("instruments", [])) == 1, _instrument,
         ),
         QuestionType(
             "instrument-order", "music", RE, "Temporal Reasoning",

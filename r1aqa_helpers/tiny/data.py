@@ -74,22 +74,30 @@ def prepare(force: bool = False, folder: Path = TINY) -> TinyData:
     for split in SPLITS:
         _check(folder, split, sums)
     wanted = {name: sums[name] for name in sorted(sums)}
-    stale = force or not stamp.exists() or files.read_json(stamp) != wanted
-    if stale:
-        _render_all(folder, anew=force or stamp.exists())
+    known = stamp.exists() and files.read_json(stamp) == wanted
+    jobs = _jobs(folder, anew=force or (stamp.exists() and not known))
+    if jobs:
+        _render_all(jobs)
+    if not known:
         files.write_json(stamp, wanted)
     return TinyData(*(folder / split.questions_file for split in SPLITS))
 
 
-def _render_all(folder: Path, anew: bool) -> None:
+def _jobs(folder: Path, anew: bool) -> list[tuple[str, str]]:
+    """Recipe line and file of every clip that is missing, or of all."""
     jobs = []
     for split in SPLITS:
         target = folder / "audio" / split.name
         target.mkdir(parents=True, exist_ok=True)
+        there = set() if anew else {entry.name for entry in os.scandir(target)}
         for line in (folder / split.recipes_file).read_text(encoding="utf-8").splitlines():
-            clip = target / f"{json.loads(line)['id']}.flac"
-            if anew or not clip.exists():
-                jobs.append((line, str(clip)))
+            clip = f"{json.loads(line)['id']}.flac"
+            if clip not in there:
+                jobs.append((line, str(target / clip)))
+    return jobs
+
+
+def _render_all(jobs: list[tuple[str, str]]) -> None:
     workers = min(os.cpu_count() or 1, 8)
     with multiprocessing.get_context("spawn").Pool(workers) as pool:
         results = pool.imap_unordered(_render_one, jobs, chunksize=20)

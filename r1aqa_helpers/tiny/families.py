@@ -264,6 +264,11 @@ def ensemble(rng: Rng, casting: Casting, count: int | None = None) -> Scene:
     return _scene(rng, casting, "ensemble", events, now, {"instruments": names})
 
 
+def solo(rng: Rng, casting: Casting) -> Scene:
+    """Music of any family by one instrument."""
+    return _pick(rng, [melody, chord, pulse, metre])(rng, casting)
+
+
 def _voices_unlike(rng: Rng, count: int) -> list[str]:
     """Voices of which no two are the same; two always differ in sex, to be told apart."""
     if count == 1:

@@ -98,20 +98,7 @@ def drawn(kind: QuestionType, count: int, seed: int) -> list[Row]:
     return rows
 
 
-@pytest.mark.parametrize(
-    "name",
-    [
-        pytest.param(
-            name,
-            marks=pytest.mark.xfail(
-                name == "longer",
-                strict=True,
-                reason="the sources that last are sustained ones, the other choices any",
-            ),
-        )
-        for name in TYPES
-    ],
-)
+@pytest.mark.parametrize("name", list(TYPES))
 def test_no_type_gives_itself_away(name):
     """On many fresh questions of each type, where chance differences are small (s.e. about 2)."""
     shares = most_frequent(drawn(TYPES[name], 500, seed=1))

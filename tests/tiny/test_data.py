@@ -98,7 +98,6 @@ def test_interrupted_rendering_goes_on(folder):
     assert (folder / "audio" / "rendered.json").exists()
 
 
-@pytest.mark.xfail(strict=True, reason="the stamp is believed; clips are not looked for")
 def test_clip_deleted_after_rendering_is_rendered_again(folder):
     clips(folder)[0].unlink()
     prepare(folder=folder)
