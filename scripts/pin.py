@@ -26,6 +26,7 @@ ROOT = Path(__file__).resolve().parent.parent
 
 #: Why the project depends on each package; which parts import it is found by reading them.
 PURPOSE = {
+    "datasets": "tables of training questions, as trl takes them",
     "accelerate": "device placement and the training loops of transformers and TRL",
     "ipywidgets": "widgets and progress bars in notebooks",
     "jupyterlab": "opens notebooks",
