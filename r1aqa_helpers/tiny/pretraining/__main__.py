@@ -34,7 +34,7 @@ TOWER = Schedule(steps=1300, batch=48, learning_rate=1.5e-3, seed=1)
 ATTRIBUTES = Schedule(steps=500, batch=48, learning_rate=8e-4, seed=6)
 REHEARSAL = Schedule(steps=300, batch=48, learning_rate=8e-4, seed=7)
 HEARING = Schedule(steps=640, batch=32, learning_rate=1.5e-3, seed=2)
-INSTRUCT = Schedule(steps=320, batch=32, learning_rate=1e-3, seed=4)
+INSTRUCT = Schedule(steps=180, batch=32, learning_rate=4e-4, seed=4)
 CEILING = Schedule(steps=350, batch=32, learning_rate=1e-3, seed=5)
 SCHEDULES = {
     "tower": TOWER,
