@@ -61,14 +61,15 @@ def question(number: int, audio: Path, task: str = "sound", text: str = "Who?") 
     return AudioQuestion(f"q{number}", audio, text, ("dog", "cat"), "cat", task=task)
 
 
-@pytest.fixture
-def clip_file(tmp_path) -> Path:
+@pytest.fixture(scope="module")
+def clip_file(tmp_path_factory) -> Path:
     wave = np.sin(np.arange(SAMPLE_RATE // 4) / 5).astype(np.float32)
-    save_audio(tmp_path / "clip.wav", wave)
-    return tmp_path / "clip.wav"
+    path = tmp_path_factory.mktemp("clips") / "clip.wav"
+    save_audio(path, wave)
+    return path
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def results() -> dict:
     row = {"sound": 50.0, "music": None, "speech": 61.5, "average": 55.25, "ci95": [50.1, 60.2]}
     return {
@@ -94,8 +95,9 @@ def results() -> dict:
     }
 
 
-@pytest.fixture
-def written(tmp_path, results, clip_file) -> str:
+@pytest.fixture(scope="module")
+def written(tmp_path_factory, results, clip_file) -> str:
+    """The page with hostile text wherever a model or a file has a say."""
     grpo = [
         {"step": n, "accuracy": n / 50, "format": 1.0, "reward_std": 0.1, "kl": 0.01 * n}
         | {"completion_length": 7.0}
@@ -104,7 +106,7 @@ def written(tmp_path, results, clip_file) -> str:
     sft = [{"step": n, "loss": 1 / n} for n in (1, 2, 3)]
     answers = (Answer("direct <2>", EVIL, False), Answer("grpo <2>", "cat", True))
     clip = Clip(question(1, clip_file, task=EVIL, text=EVIL), answers)
-    path = tmp_path / "report.html"
+    path = tmp_path_factory.mktemp("report") / "report.html"
     write_report(path, results, load_published(), grpo=grpo, sft=sft, clips=[clip])
     return path.read_text(encoding="utf-8")
 
@@ -148,7 +150,9 @@ def test_clips_can_be_played(written, clip_file):
 def test_accessible_and_fit_for_a_phone(written):
     page = Page(written)
     assert page.all("html")[0]["lang"] == "en"
-    assert {"name": "viewport", "content": "width=device-width, initial-scale=1"} in page.all("meta")
+    assert {"name": "viewport", "content": "width=device-width, initial-scale=1"} in page.all(
+        "meta"
+    )
     figures = [d for d in page.all("div") if d.get("role") == "img"]
     assert len(figures) == len(page.all("svg")) == 6
     assert all(figure["aria-label"] for figure in figures)
@@ -174,7 +178,7 @@ def test_tables_tell_measured_from_published(written):
         assert f"{row.average:.2f}" in published
 
 
-def test_the_same_input_gives_the_same_page(written, tmp_path, results, clip_file):
+def test_the_same_input_gives_the_same_page(tmp_path, results):
     pages = []
     for name in ("a.html", "b.html"):
         write_report(
