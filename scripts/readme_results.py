@@ -63,11 +63,19 @@ def results_block() -> str:
     return "\n".join(lines)
 
 
+def _ceiling(score: dict | None) -> str:
+    if score is None:
+        return "The ceiling of this checkpoint has not been measured."
+    tasks = ", ".join(f"{name} {task['accuracy']:.1f}" for name, task in score["tasks"].items())
+    return (
+        f"The ceiling, {score['n']} questions of tiny-mmau, percent right: {tasks}, "
+        f"average {score['average']:.1f}."
+    )
+
+
 def pretraining_block() -> str:
     """What data/README.md says of the base checkpoint."""
     record = json.loads(PRETRAINING.read_text(encoding="utf-8"))
-    ceiling = record["ceiling"]
-    tasks = ", ".join(f"{name} {task['accuracy']:.1f}" for name, task in ceiling["tasks"].items())
     heard = ", ".join(f"{name} {value:.1f}" for name, value in record["tower"].items())
     lines = [
         f"The checkpoint has {record['parameters']:,} parameters, "
@@ -87,8 +95,7 @@ def pretraining_block() -> str:
         f"The tower's own readings on {record['tower_clips']} scenes from test takes, percent "
         f"right: {heard}.",
         "",
-        f"The ceiling, {ceiling['n']} questions of tiny-mmau, percent right: {tasks}, "
-        f"average {ceiling['average']:.1f}.",
+        _ceiling(record["ceiling"]),
     ]
     return "\n".join(lines)
 

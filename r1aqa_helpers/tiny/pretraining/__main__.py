@@ -157,16 +157,18 @@ class Workshop:
     def record(self) -> None:
         """Write what is known of the checkpoint into the repository: ``pretraining.json``."""
         shipped = models.load(MODEL, device="cpu", dtype="float32")
+        ceiling = self.work / "ceiling" / "score.json"
+        done = {n: plan for n, plan in SCHEDULES.items() if (self.work / n / "log.jsonl").exists()}
         files.write_json(
             TINY / "pretraining.json",
             {
                 "parameters": sum(p.numel() for p in shipped.model.parameters()),
                 "megabytes": (MODEL / "model.safetensors").stat().st_size / 1e6,
                 "hardware": hardware(),
-                "stages": {name: self._outcome(name, plan) for name, plan in SCHEDULES.items()},
+                "stages": {name: self._outcome(name, plan) for name, plan in done.items()},
                 "tower": files.read_json(self.work / "rehearsal" / "report.json"),
                 "tower_clips": len(self.held_out.scenes),
-                "ceiling": files.read_json(self.work / "ceiling" / "score.json"),
+                "ceiling": files.read_json(ceiling) if ceiling.exists() else None,
             },
         )
 
