@@ -139,6 +139,7 @@ class AudioGRPOTrainer(ExactResume, TRLSeam):
         return model.eval()
 
     def number_prompt(self, row: dict[str, Any]) -> int:
+        """See `TRLSeam`: the store's number; a prompt over ``max_prompt`` is a ``UserError``."""
         number = self.store.number(row["prompt"], row["audio"])
         length = len(self.store[number].ids)
         if self.max_prompt is not None and length > self.max_prompt:
@@ -149,9 +150,11 @@ class AudioGRPOTrainer(ExactResume, TRLSeam):
         return number
 
     def prompt_tokens(self, number: int) -> list[int]:
+        """The tokens of the stored prompt, audio tokens included."""
         return self.store[number].ids
 
     def sample(self, model: nn.Module, numbers: torch.Tensor) -> list[list[int]]:
+        """One sampled answer per number, with the trainer's temperature and limits."""
         distinct, group = numbers.unique(return_inverse=True)
         device = self.accelerator.device
         ids, mask = self.store.tokens(distinct.tolist(), device)
@@ -175,6 +178,7 @@ class AudioGRPOTrainer(ExactResume, TRLSeam):
         answer_width: int,
         entropy: bool,
     ) -> tuple[torch.Tensor, torch.Tensor | None]:
+        """(N, answer_width) log-probabilities, and entropies where asked for: see `scoring`."""
         distinct, group = numbers.unique(return_inverse=True)
         width = input_ids.shape[1] - answer_width
         answers = Answers(
