@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from transformers import Qwen2AudioProcessor
 
 from r1aqa_helpers import files, models
 from r1aqa_helpers.answering import answer_questions
@@ -52,7 +53,7 @@ class Workshop:
 
     def __init__(self, work: Path) -> None:
         self.work = work
-        self.processor = build_processor(build_tokenizer(tokenizer_corpus(), vocabulary=896))
+        self.processor = _processor(work / "processor")
         extractor = self.processor.feature_extractor
         self.pool = build_pool(work / "pool", POOL_CLIPS, TRAINING, extractor, seed=10)
         self.held_out = build_pool(work / "held-out", 600, TESTING, extractor, seed=11)
@@ -181,6 +182,15 @@ class Workshop:
             "loss": last["loss"],
             "seconds_per_step": last["pace"],
         }
+
+
+def _processor(folder: Path) -> Qwen2AudioProcessor:
+    """The tokenizer is trained once: its tokens are what the saved stages have learnt."""
+    if not folder.exists():
+        part = folder.with_name("processor.part")
+        build_processor(build_tokenizer(tokenizer_corpus(), vocabulary=896)).save_pretrained(part)
+        part.rename(folder)
+    return Qwen2AudioProcessor.from_pretrained(folder)
 
 
 STAGES = ["tower", "attributes", "rehearsal", "hearing", "instruct", "ship", "ceiling", "record"]
