@@ -255,12 +255,14 @@ TYPES: dict[str, QuestionType] = {
         QuestionType(
             "louder", "sound", IE, "Ambient Sound Interpretation",
             lambda r, c: families.sequence(r, c, contrast="louder"), _is("sequence", louder=0),
-            _contrast("louder", SOURCES, "Which sound is louder?", "Which of the sounds is the loudest?"),
+            _contrast("louder", SOURCES, "Which sound is louder?",
+                      "Which of the sounds is the loudest?"),
         ),
         QuestionType(
             "longer", "sound", IE, "Ambient Sound Interpretation",
             lambda r, c: families.sequence(r, c, contrast="longer"), _is("sequence", longer=0),
-            _contrast("longer", SUSTAINED, "Which sound lasts longer?", "Which of the sounds is the longest?"),
+            _contrast("longer", SUSTAINED, "Which sound lasts longer?",
+                      "Which of the sounds is the longest?"),
         ),
         QuestionType(
             "instrument", "music", IE, "Instrumentation",

@@ -5,6 +5,7 @@ import pytest
 import torch
 
 from r1aqa_helpers.models import LoadedModel, encode
+from r1aqa_helpers.prompts import chat_messages
 from r1aqa_helpers.tiny.bank import load_bank
 from r1aqa_helpers.tiny.build import random_tiny
 from r1aqa_helpers.tiny.families import TRAINING
@@ -60,11 +61,11 @@ def test_packed_lessons_equal_separate_rows(world: tuple[LoadedModel, Pool]) -> 
         for index in rng_draws:
             scene = pool.scenes[index]
             for user, answer in teach(scene, None):
-                turn = [{"role": "user", "content": [{"type": "audio"}, {"type": "text", "text": user}]}]
                 text = processor.apply_chat_template(
-                    turn, add_generation_prompt=True, tokenize=False
+                    chat_messages(user), add_generation_prompt=True, tokenize=False
                 )
-                inputs = encode(loaded, [text + answer + "<|im_end|>"], [render(scene, load_bank())])
+                wave = render(scene, load_bank())
+                inputs = encode(loaded, [text + answer + "<|im_end|>"], [wave])
                 said = len(processor.tokenizer(answer + "<|im_end|>").input_ids)
                 logits = model(**inputs).logits[0, -said - 1 : -1]
                 total += torch.nn.functional.cross_entropy(
