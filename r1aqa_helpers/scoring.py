@@ -107,6 +107,7 @@ class Accuracy:
 
     @property
     def percent(self) -> float:
+        """The share that was right, in percent."""
         return 100 * self.correct / self.n
 
     @property
@@ -115,6 +116,7 @@ class Accuracy:
         return wilson_interval(self.correct, self.n)
 
     def as_dict(self) -> dict:
+        """As ``r1aqa score --json`` prints it."""
         return {"accuracy": self.percent, "n": self.n, "ci95": list(self.ci95)}
 
 
@@ -137,6 +139,7 @@ class Score:
 
     @property
     def n(self) -> int:
+        """How many questions there are."""
         return self.overall.n
 
     @property

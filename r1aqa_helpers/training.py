@@ -27,6 +27,9 @@ from transformers import (
     Qwen2AudioForConditionalGeneration,
     Trainer,
     TrainerCallback,
+    TrainerControl,
+    TrainerState,
+    TrainingArguments,
 )
 from transformers.utils import logging as hf_logging
 
@@ -137,18 +140,40 @@ class Journal(TrainerCallback):
         """``row`` makes the journal's row of what the trainer logs; None ``minutes``: no limit."""
         self._out_dir, self._title, self._row, self._minutes = out_dir, title, row, minutes
 
-    def on_train_begin(self, args, state, control, **kwargs) -> None:
+    def on_train_begin(
+        self,
+        args: TrainingArguments,
+        state: TrainerState,
+        control: TrainerControl,
+        **kwargs: Any,
+    ) -> None:
+        """Start the clock and the progress."""
         self._start = self._last = time.monotonic()
         left = state.max_steps - state.global_step if state.is_world_process_zero else 0
         self._bar = iter(track(range(left), self._title))
         next(self._bar, None)
 
-    def on_step_end(self, args, state, control, **kwargs) -> None:
+    def on_step_end(
+        self,
+        args: TrainingArguments,
+        state: TrainerState,
+        control: TrainerControl,
+        **kwargs: Any,
+    ) -> None:
+        """Move the progress on; stop, with a checkpoint, where the time is over."""
         next(self._bar, None)
         if self._minutes is not None and time.monotonic() - self._start > 60 * self._minutes:
             control.should_training_stop = control.should_save = True
 
-    def on_log(self, args, state, control, logs=None, **kwargs) -> None:
+    def on_log(
+        self,
+        args: TrainingArguments,
+        state: TrainerState,
+        control: TrainerControl,
+        logs: dict[str, Any] | None = None,
+        **kwargs: Any,
+    ) -> None:
+        """Write a step's row; what is not finite becomes null."""
         if not state.is_world_process_zero or not logs or "loss" not in logs:
             return
         now = time.monotonic()
@@ -160,13 +185,27 @@ class Journal(TrainerCallback):
         }
         append_jsonl(self._out_dir / "metrics.jsonl", finite, flush=False)
 
-    def on_save(self, args, state, control, **kwargs) -> None:
+    def on_save(
+        self,
+        args: TrainingArguments,
+        state: TrainerState,
+        control: TrainerControl,
+        **kwargs: Any,
+    ) -> None:
+        """Mark the checkpoint as whole."""
         if not state.is_world_process_zero:
             return
         folder = self._out_dir / f"checkpoint-{state.global_step}"
         write_json(folder / COMPLETE, {"step": state.global_step})
 
-    def on_train_end(self, args, state, control, **kwargs) -> None:
+    def on_train_end(
+        self,
+        args: TrainingArguments,
+        state: TrainerState,
+        control: TrainerControl,
+        **kwargs: Any,
+    ) -> None:
+        """Close the progress."""
         self._bar.close()
 
 

@@ -139,7 +139,7 @@ class TRLSeam(GRPOTrainer):
     def _send_telemetry(self) -> None:
         """Nothing is sent: training works without a network and tells nobody."""
 
-    def create_model_card(self, *arguments, **named) -> None:
+    def create_model_card(self, *arguments: Any, **named: Any) -> None:
         """None is written: whoever publishes a model describes it."""
 
     # --- private parts that are read ------------------------------------------------------
