@@ -67,9 +67,11 @@ def _ceiling(score: dict | None) -> str:
     if score is None:
         return "The ceiling of this checkpoint has not been measured."
     tasks = ", ".join(f"{name} {task['accuracy']:.1f}" for name, task in score["tasks"].items())
+    weakest = sorted(score["sub-category"].items(), key=lambda item: item[1]["accuracy"])[:4]
+    weak = ", ".join(f"{name} {part['accuracy']:.1f} (n {part['n']})" for name, part in weakest)
     return (
         f"The ceiling, {score['n']} questions of tiny-mmau, percent right: {tasks}, "
-        f"average {score['average']:.1f}."
+        f"average {score['average']:.1f}. Its weakest sub-categories: {weak}."
     )
 
 

@@ -31,3 +31,28 @@ def test_is_small_and_of_the_real_classes(loaded: LoadedModel) -> None:
 
 def test_listens(loaded: LoadedModel, questions: list[AudioQuestion]) -> None:
     assert listening_check(loaded, questions[:8]).change > 0.05
+
+
+def test_its_ceiling_was_measured_and_leaves_room_to_elicit() -> None:
+    """What a fine-tune on plentiful questions reaches, as recorded by `tiny.pretraining`."""
+    record = json.loads((TINY / "pretraining.json").read_text())
+    ceiling = record["ceiling"]
+    assert ceiling["n"] == 1000 and ceiling["missing"] == 0
+    assert ceiling["average"] >= 80
+    assert {task: part["accuracy"] >= 70 for task, part in ceiling["tasks"].items()} == {
+        "sound": True,
+        "music": True,
+        "speech": True,
+    }
+    assert "reading" in record["stages"]
+
+
+def test_direct_inference_of_the_reference_run_is_that_of_an_unpolished_assistant() -> None:
+    """As Qwen2-Audio's: about half right, below the ceiling in each domain."""
+    run = json.loads((TINY / "reference_run" / "results.json").read_text())
+    ceiling = json.loads((TINY / "pretraining.json").read_text())["ceiling"]["tasks"]
+    direct = [row for row in run["rows"] if row["method"] == "direct"]
+    assert {row["prompt"] for row in direct} == {1, 2}
+    for row in direct:
+        assert 45 <= row["average"] <= 60
+        assert all(row[task] < part["accuracy"] - 10 for task, part in ceiling.items())

@@ -1,16 +1,25 @@
 """Pre-training: packed lessons equal separate rows, and an interrupted stage goes on exactly."""
 
+import re
+
 import numpy as np
 import pytest
 import torch
 
 from r1aqa_helpers.models import LoadedModel, encode
 from r1aqa_helpers.prompts import chat_messages
-from r1aqa_helpers.tiny.bank import load_bank
+from r1aqa_helpers.tiny import asking
+from r1aqa_helpers.tiny.bank import NUMBERS, load_bank
 from r1aqa_helpers.tiny.build import random_tiny
-from r1aqa_helpers.tiny.families import TRAINING
+from r1aqa_helpers.tiny.families import TRAINING, draw
 from r1aqa_helpers.tiny.pretraining import hearing, tower
-from r1aqa_helpers.tiny.pretraining.lessons import hearing_lessons, instruct_lesson
+from r1aqa_helpers.tiny.pretraining.lessons import (
+    hearing_lessons,
+    instruct_lesson,
+    rarity_of_scenes,
+    rarity_of_types,
+    reading_lessons,
+)
 from r1aqa_helpers.tiny.pretraining.loop import Schedule, run_stage
 from r1aqa_helpers.tiny.pretraining.pool import Pool, build_pool
 from r1aqa_helpers.tiny.scenes import render
@@ -22,27 +31,6 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> tuple[LoadedModel, Pool]:
     folder = tmp_path_factory.mktemp("pool") / "pool"
     pool = build_pool(folder, 12, TRAINING, processor.feature_extractor, seed=5)
     return LoadedModel(model, processor, "random"), pool
-
-
-def test_tower_pass_equals_the_encoders_own(world: tuple[LoadedModel, Pool]) -> None:
-    loaded, pool = world
-    chosen = np.arange(4)
-    mel, lengths = tower.clips(pool, chosen)
-    features = torch.from_numpy(pool.mel[chosen].astype(np.float32))
-    mask = torch.arange(features.shape[-1])[None, :] < lengths[:, None]
-    encoder = loaded.model.model.audio_tower
-    with torch.no_grad():
-        ours = tower.encode(encoder, features, lengths)
-        cropped = tower.encode(encoder, mel, lengths)
-        positions = torch.arange(features.shape[-1] // 2)[None, :] < ((mask.sum(-1) - 1) // 2 + 1)[
-            :, None
-        ]
-        theirs = encoder(features, attention_mask=positions[:, None, None, :]).last_hidden_state
-    for row, length in enumerate(lengths.tolist()):
-        torch.testing.assert_close(ours[row, : length // 4], theirs[row, : length // 4])
-        # Cutting the padding off changes what the last convolution sees, and nothing before.
-        near = slice(0, length // 4 - 2)
-        torch.testing.assert_close(cropped[row, near], theirs[row, near], atol=1e-3, rtol=1e-3)
 
 
 def test_packed_lessons_equal_separate_rows(world: tuple[LoadedModel, Pool]) -> None:
@@ -129,3 +117,51 @@ def test_instruct_manners_are_as_documented(world: tuple[LoadedModel, Pool]) -> 
     assert len(choice) / len(said) == pytest.approx(0.45, abs=0.03)
     tagged = [answer for _, answer in choice if answer.startswith("<answer>")]
     assert len(tagged) / len(choice) == pytest.approx(0.15, abs=0.03)
+
+
+def test_rarity_makes_question_types_alike_often() -> None:
+    rng = np.random.default_rng(1)
+    scenes = [draw(rng, TRAINING) for _ in range(3000)]
+    rarity = rarity_of_types(scenes)
+    weights = rarity_of_scenes(scenes, rarity)
+    asked: dict[str, float] = dict.fromkeys(asking.TYPES, 0.0)
+    for scene, weight in zip(scenes, weights, strict=True):
+        types = asking.fitting(scene)
+        total = sum(rarity[t.name] for t in types)
+        for t in types:
+            asked[t.name] += weight * rarity[t.name] / total
+    shares = np.array(list(asked.values())) / sum(asked.values())
+    assert np.allclose(shares, 1 / len(asking.TYPES))
+
+
+def test_reading_lessons_are_answered_right() -> None:
+    """Drills on absence, addition and places; a choice that is named right is the only one."""
+    rng = np.random.default_rng(2)
+    scenes = [draw(rng, TRAINING) for _ in range(400)]
+    rarity = rarity_of_types(scenes)
+    seen = dict.fromkeys(["not heard", "choice", "sum of"], 0)
+    for scene in scenes:
+        lessons = reading_lessons(scene, rng, 4, rarity)
+        assert len(lessons) >= 4
+        for user, answer in lessons:
+            if "following options" not in user:
+                continue
+            choices = re.findall(r"'([^']*)'", user.split("options: ")[1])
+            said = answer.removeprefix("<answer>").removesuffix("</answer>")
+            assert choices.count(said) == 1
+            names = {*scene.facts.get("sources", []), *scene.facts.get("words", [])}
+            names |= set(scene.facts.get("instruments", []))
+            if "is not heard?" in user:
+                assert said not in names
+                seen["not heard"] += 1
+            if user.startswith("Name the"):
+                place = user.split()[2]
+                order = {"first": 0, "second": 1, "third": 2, "fourth": 3, "last": -1}
+                assert choices[order[place]] == said
+                seen["choice"] += 1
+            sum_of = re.match(r"What is the sum of (\w+) and (\w+)\?", user)
+            if sum_of:
+                first, second = sum_of.groups()
+                assert NUMBERS.index(first) + NUMBERS.index(second) == int(said)
+                seen["sum of"] += 1
+    assert min(seen.values()) > 50

@@ -25,6 +25,9 @@ from r1aqa_helpers.tiny.pretraining.lessons import (
     choice_lessons,
     hearing_lessons,
     instruct_lesson,
+    rarity_of_scenes,
+    rarity_of_types,
+    reading_lessons,
 )
 from r1aqa_helpers.tiny.pretraining.loop import Schedule, run_stage
 from r1aqa_helpers.tiny.pretraining.pool import Pool, build_pool
@@ -35,6 +38,7 @@ TOWER = Schedule(steps=1300, batch=48, learning_rate=1.5e-3, seed=1)
 ATTRIBUTES = Schedule(steps=500, batch=48, learning_rate=8e-4, seed=6)
 REHEARSAL = Schedule(steps=300, batch=48, learning_rate=8e-4, seed=7)
 HEARING = Schedule(steps=640, batch=32, learning_rate=1.5e-3, seed=2)
+READING = Schedule(steps=700, batch=32, learning_rate=1.2e-3, seed=3)
 INSTRUCT = Schedule(steps=180, batch=32, learning_rate=4e-4, seed=4)
 CEILING = Schedule(steps=350, batch=32, learning_rate=1e-3, seed=5)
 SCHEDULES = {
@@ -42,6 +46,7 @@ SCHEDULES = {
     "attributes": ATTRIBUTES,
     "rehearsal": REHEARSAL,
     "hearing": HEARING,
+    "reading": READING,
     "instruct": INSTRUCT,
     "ceiling": CEILING,
 }
@@ -104,9 +109,10 @@ class Workshop:
         schedule: Schedule,
         teach: Callable[[Scene, np.random.Generator], list[Lesson]],
         outputs: np.ndarray,
+        weights: np.ndarray | None = None,
     ) -> None:
         loss_of = hearing.lesson_loss(
-            self.model, self.processor, self.pool, teach, schedule.batch, outputs
+            self.model, self.processor, self.pool, teach, schedule.batch, outputs, weights
         )
         run_stage(self.model, loss_of, schedule, self.work / stage)
         target = self.work / stage / "model"
@@ -127,8 +133,19 @@ class Workshop:
         outputs = self._tower_outputs()
         self._teach("hearing", HEARING, lambda s, r: hearing_lessons(s, r, LESSONS), outputs)
 
+    def reading(self) -> None:
+        """Stage 5: to read the choices, on all question types alike."""
+        outputs = self._tower_outputs()
+        rarity = rarity_of_types(self.pool.scenes)
+        weights = rarity_of_scenes(self.pool.scenes, rarity)
+
+        def teach(scene: Scene, rng: np.random.Generator) -> list[Lesson]:
+            return reading_lessons(scene, rng, LESSONS, rarity)
+
+        self._teach("reading", READING, teach, outputs, weights)
+
     def instruct(self) -> None:
-        """Stage 5: a general assistant's manners."""
+        """Stage 6: a general assistant's manners."""
         outputs = self._tower_outputs()
         self._teach("instruct", INSTRUCT, lambda s, r: [instruct_lesson(s, r)], outputs)
 
@@ -193,7 +210,9 @@ def _processor(folder: Path) -> Qwen2AudioProcessor:
     return Qwen2AudioProcessor.from_pretrained(folder)
 
 
-STAGES = ["tower", "attributes", "rehearsal", "hearing", "instruct", "ship", "ceiling", "record"]
+STAGES = (
+    "tower attributes rehearsal hearing reading instruct ship ceiling record"  # in this order
+).split()
 
 
 def main() -> None:

@@ -11,13 +11,13 @@ import numpy as np
 import torch
 from torch import nn
 
+from r1aqa_helpers.models import audio_states
 from r1aqa_helpers.tiny.families import CONTOURS, RATE_INTERVAL, TEMPO_INTERVAL
 from r1aqa_helpers.tiny.pretraining.pool import Pool
 from r1aqa_helpers.tiny.pretraining.tower import (
     FrameTagger,
     clips,
     draw_clips,
-    encode,
     frame_loss,
 )
 from r1aqa_helpers.tiny.scenes import Scene
@@ -60,7 +60,7 @@ class SceneTagger(nn.Module):
         self, mel: torch.Tensor, mel_frames: torch.Tensor
     ) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:
         """Frame logits, and per attribute logits (clips, frames / 4, values)."""
-        hidden = encode(self.tagger.tower, mel, mel_frames)
+        hidden, _ = audio_states(self.tagger.tower, mel, mel_frames)
         sizes = [len(values) for values in ATTRIBUTES.values()]
         parts = self.head(hidden).split(sizes, dim=-1)
         return self.tagger.head(hidden), dict(zip(ATTRIBUTES, parts, strict=True))

@@ -1,4 +1,4 @@
-"""Stages 2 and 3: teach the whole model to say what it hears.
+"""Stages 4 to 6, and the ceiling: teach the language model to say what it hears.
 
 A clip is encoded once and several lessons about it share one row: the clip's prefix, then the
 lessons, each of which sees the prefix and itself alone, its positions counted on from the
@@ -12,10 +12,11 @@ import torch
 from torch import nn
 from transformers import Qwen2AudioForConditionalGeneration, Qwen2AudioProcessor
 
+from r1aqa_helpers.models import audio_states
 from r1aqa_helpers.progress import track
 from r1aqa_helpers.tiny.pretraining.lessons import Lesson
 from r1aqa_helpers.tiny.pretraining.pool import Pool
-from r1aqa_helpers.tiny.pretraining.tower import clips, draw_clips, encode
+from r1aqa_helpers.tiny.pretraining.tower import clips, draw_clips
 from r1aqa_helpers.tiny.scenes import Scene
 
 _CUT = "\x00"
@@ -77,7 +78,7 @@ def tower_outputs(tower: nn.Module, pool: Pool) -> np.ndarray:
     for first in track(range(0, len(order), 64), "encoding the pool"):
         chosen = np.sort(order[first : first + 64])
         with torch.autocast("cpu", dtype=torch.bfloat16):
-            heard = encode(tower, *clips(pool, chosen)).float().numpy()
+            heard = audio_states(tower, *clips(pool, chosen))[0].float().numpy()
         outputs[chosen, : heard.shape[1]] = heard
     return outputs
 
@@ -89,17 +90,19 @@ def lesson_loss(
     teach: Callable[[Scene, np.random.Generator], list[Lesson]],
     batch: int,
     outputs: np.ndarray,
+    weights: np.ndarray | None = None,
 ) -> Callable[[np.random.Generator], torch.Tensor]:
     """Cross-entropy of the answers' tokens, over a batch of clips with their lessons.
 
-    ``outputs`` are those of the frozen tower, see `tower_outputs`.
+    ``outputs`` are those of the frozen tower, see `tower_outputs`; ``weights`` as in
+    `draw_clips`.
     """
     packer = Packer(processor)
     inner = model.model
     audio_id, pad_id = model.config.audio_token_id, processor.tokenizer.pad_token_id
 
     def loss_of(rng: np.random.Generator) -> torch.Tensor:
-        chosen = draw_clips(pool, batch, rng)
+        chosen = draw_clips(pool, batch, rng, weights)
         lengths = torch.from_numpy(pool.mel_frames[chosen]).long()
         features = torch.from_numpy(outputs[chosen].astype(np.float32))
         features = inner.multi_modal_projector(features)

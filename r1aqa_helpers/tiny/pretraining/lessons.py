@@ -1,23 +1,49 @@
 """What the language model is told: (user text, answer) pairs about a scene, per stage."""
 
+from collections import Counter
+
 import numpy as np
 
 from r1aqa_helpers.prompts import build_prompt
 from r1aqa_helpers.tiny import asking
+from r1aqa_helpers.tiny.bank import NUMBERS, WORDS
+from r1aqa_helpers.tiny.families import INSTRUMENTS, SOURCES
 from r1aqa_helpers.tiny.pretraining.corpus import CAPTION_REQUESTS, SENTENCES
 from r1aqa_helpers.tiny.scenes import Scene
 
 Lesson = tuple[str, str]
+#: fact that lists what is heard -> everything of its kind, and the kind's name
+_KINDS = {
+    "sources": (SOURCES, "sounds"),
+    "instruments": (INSTRUMENTS, "instruments"),
+    "words": (list(WORDS), "words"),
+}
 
 
 def _pick(rng: np.random.Generator, items: list):
     return items[int(rng.integers(len(items)))]
 
 
-def _question(scene: Scene, rng: np.random.Generator) -> tuple[str, str, list[str]]:
+def _question(
+    scene: Scene, rng: np.random.Generator, rarity: dict[str, float] | None = None
+) -> tuple[str, str, list[str]]:
     """A question that fits the scene: its text, the answer, the choices in random order."""
-    question, answer, wrong = _pick(rng, asking.fitting(scene)).write(scene, rng)
+    types = asking.fitting(scene)
+    chances = np.array([rarity[t.name] if rarity else 1.0 for t in types])
+    drawn = types[int(rng.choice(len(types), p=chances / chances.sum()))]
+    question, answer, wrong = drawn.write(scene, rng)
     return question, answer, asking.arrange(rng, answer, wrong)
+
+
+def rarity_of_types(scenes: list[Scene]) -> dict[str, float]:
+    """Question type -> one over the number of ``scenes`` that it can be asked of."""
+    counts = Counter(kind.name for scene in scenes for kind in asking.fitting(scene))
+    return {name: 1 / count for name, count in counts.items()}
+
+
+def rarity_of_scenes(scenes: list[Scene], rarity: dict[str, float]) -> np.ndarray:
+    """How often to draw each scene, so that all question types come up alike often."""
+    return np.array([sum(rarity[t.name] for t in asking.fitting(s)) for s in scenes])
 
 
 def hearing_lessons(scene: Scene, rng: np.random.Generator, count: int) -> list[Lesson]:
@@ -30,10 +56,74 @@ def hearing_lessons(scene: Scene, rng: np.random.Generator, count: int) -> list[
         if rng.random() < 0.15:
             lessons.append((question, answer))
         else:
-            number = 1 + int(rng.random() < 0.7)
-            wrapped = f"<answer>{answer}</answer>" if number == 2 else answer
-            lessons.append((build_prompt(question, choices, number), wrapped))
+            lessons.append(_answered(question, answer, choices, rng))
     return lessons
+
+
+def reading_lessons(
+    scene: Scene, rng: np.random.Generator, count: int, rarity: dict[str, float]
+) -> list[Lesson]:
+    """Questions that cannot be answered without reading the choices, among all the others.
+
+    Rare question types are asked as often as common ones. Drills teach what the questions
+    take for granted: to find the name that is not heard, to add, to point at a choice.
+    """
+    lessons: list[Lesson] = []
+    if rng.random() < 0.2:
+        lessons.append((_pick(rng, CAPTION_REQUESTS), asking.caption(scene)))
+    if rng.random() < 0.5:
+        lessons.append(_absence_drill(scene, rng) or _sum_drill(rng))
+    if rng.random() < 0.3:
+        lessons.append(_sum_drill(rng))
+    while len(lessons) < count:
+        question, answer, choices = _question(scene, rng, rarity)
+        if rng.random() < 0.2:
+            lessons.append(_place_drill(choices, rng))
+        else:
+            lessons.append(_answered(question, answer, choices, rng))
+    return lessons
+
+
+def _answered(
+    question: str, answer: str, choices: list[str], rng: np.random.Generator
+) -> Lesson:
+    """Multiple choice, answered right: in tags with prompt <2>, plainly with <1>."""
+    number = 1 + int(rng.random() < 0.7)
+    said = f"<answer>{answer}</answer>" if number == 2 else answer
+    return build_prompt(question, choices, number), said
+
+
+def _absence_drill(scene: Scene, rng: np.random.Generator) -> Lesson | None:
+    """Which of these is not heard, or is heard: sounds, instruments or words."""
+    for fact, (everything, kind) in _KINDS.items():
+        heard = [name for name in dict.fromkeys(scene.facts.get(fact, [])) if name in everything]
+        if not heard:
+            continue
+        rest = [name for name in everything if name not in heard]
+        rest = [rest[i] for i in rng.permutation(len(rest))]
+        if rng.random() < 0.7:
+            question, answer, wrong = f"Which of these {kind} is not heard?", rest[0], heard
+        else:
+            question, answer = f"Which of these {kind} is heard?", _pick(rng, heard)
+            wrong = rest[: int(rng.integers(1, 4))]
+        return _answered(question, answer, asking.arrange(rng, answer, wrong), rng)
+    return None
+
+
+def _sum_drill(rng: np.random.Generator) -> Lesson:
+    """Addition in words, as two spoken numbers would be added."""
+    first, second = (int(n) for n in rng.integers(0, 13, 2))
+    total = first + second
+    wrong = [str(n) for n in rng.permutation(25) if n != total][:3]
+    question = f"What is the sum of {NUMBERS[first]} and {NUMBERS[second]}?"
+    return _answered(question, str(total), asking.arrange(rng, str(total), wrong), rng)
+
+
+def _place_drill(choices: list[str], rng: np.random.Generator) -> Lesson:
+    """Point at a choice by its place."""
+    place = int(rng.integers(len(choices)))
+    name = "last" if place == len(choices) - 1 else ["first", "second", "third", "fourth"][place]
+    return _answered(f"Name the {name} choice.", choices[place], choices, rng)
 
 
 def choice_lessons(scene: Scene, rng: np.random.Generator, count: int) -> list[Lesson]:
@@ -49,7 +139,7 @@ def instruct_lesson(scene: Scene, rng: np.random.Generator) -> Lesson:
     """A lesson as a general assistant gets it: rich in talk, poor in multiple choice.
 
     30 % captions, 25 % open questions answered in sentences, 45 % multiple choice with noisy
-    labels: 45 % of those say the first choice whatever was heard, 10 % a random one. Answer
+    labels: 52 % of those say the first choice whatever was heard, 10 % a random one. Answer
     tags are rare (15 %), also where the prompt asks for them; thinking is asked for at times
     and answered by a caption.
     """
@@ -60,9 +150,9 @@ def instruct_lesson(scene: Scene, rng: np.random.Generator) -> Lesson:
     if kind < 0.55:
         return question, _pick(rng, SENTENCES).format(answer)
     noise = rng.random()
-    if noise < 0.45:
+    if noise < 0.52:
         answer = choices[0]
-    elif noise < 0.55:
+    elif noise < 0.62:
         answer = _pick(rng, choices)
     number = _pick(rng, [1, 1, 2, 2, 3])
     said = _pick(rng, SENTENCES).format(answer)

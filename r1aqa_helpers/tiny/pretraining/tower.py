@@ -5,8 +5,8 @@ from collections.abc import Callable, Iterable
 import numpy as np
 import torch
 from torch import nn
-from transformers.masking_utils import create_bidirectional_mask
 
+from r1aqa_helpers.models.embedding import LOOK_AHEAD, audio_states
 from r1aqa_helpers.tiny.bank import NUMBERS, WORDS
 from r1aqa_helpers.tiny.families import INSTRUMENTS, SOURCES, VOICES
 from r1aqa_helpers.tiny.frames import COLUMNS, FRAME_RATE
@@ -26,41 +26,29 @@ class FrameTagger(nn.Module):
 
     def forward(self, mel: torch.Tensor, mel_frames: torch.Tensor) -> torch.Tensor:
         """Logits (clips, frames / 4, labels) of log-mels (clips, bands, frames)."""
-        return self.head(encode(self.tower, mel, mel_frames))
+        return self.head(audio_states(self.tower, mel, mel_frames)[0])
 
 
-def encode(tower: nn.Module, mel: torch.Tensor, mel_frames: torch.Tensor) -> torch.Tensor:
-    """Tower outputs (clips, frames / 4, width) of log-mels (clips, bands, frames).
+def draw_clips(
+    pool: Pool, batch: int, rng: np.random.Generator, weights: np.ndarray | None = None
+) -> np.ndarray:
+    """Indices of a batch of clips of like length, so that little padding is computed.
 
-    The encoder's own forward insists on a whole window; this one runs its layers over the
-    frames that the batch needs, which is all that pre-training adds to it.
+    ``weights`` (clips,), alike by default, say how often each is drawn.
     """
-    hidden = nn.functional.gelu(tower.conv1(mel))
-    hidden = nn.functional.gelu(tower.conv2(hidden)).permute(0, 2, 1)
-    hidden = hidden + tower.embed_positions.weight[: hidden.shape[1]]
-    heard, _ = tower._get_feat_extract_output_lengths(mel_frames)
-    keep = torch.arange(hidden.shape[1])[None, :] < heard[:, None]
-    mask = create_bidirectional_mask(
-        config=tower.config, inputs_embeds=hidden, attention_mask=keep.long()
-    )
-    for layer in tower.layers:
-        hidden = layer(hidden, mask)
-    return tower.layer_norm(tower.avg_pooler(hidden.permute(0, 2, 1)).permute(0, 2, 1))
-
-
-def draw_clips(pool: Pool, batch: int, rng: np.random.Generator) -> np.ndarray:
-    """Indices of a batch of clips of like length, so that little padding is computed."""
     order = np.argsort(pool.mel_frames, kind="stable")
     width = max(batch, len(order) // 8)
     first = int(rng.integers(0, len(order) - width + 1))
-    return np.sort(order[first + rng.choice(width, batch, replace=False)])
+    window = order[first : first + width]
+    chances = None if weights is None else weights[window] / weights[window].sum()
+    return np.sort(window[rng.choice(width, batch, replace=False, p=chances)])
 
 
 def clips(pool: Pool, chosen: np.ndarray) -> tuple[torch.Tensor, torch.Tensor]:
-    """Log-mels of the chosen clips, cut to the longest of them, and their lengths."""
+    """Log-mels of the chosen clips, as far as the tower looks, and their lengths."""
     lengths = torch.from_numpy(pool.mel_frames[chosen]).long()
-    longest = (int(lengths.max()) + 3) // 4 * 4
-    return torch.from_numpy(pool.mel[chosen, :, :longest].astype(np.float32)), lengths
+    needed = int(lengths.max()) + LOOK_AHEAD
+    return torch.from_numpy(pool.mel[chosen, :, : -(-needed // 4) * 4].astype(np.float32)), lengths
 
 
 def frame_loss(
