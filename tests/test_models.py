@@ -484,7 +484,7 @@ def test_seeded_sampling_draws_from_the_softmax():
     sampler = SeededSampling(range(rows))
     counts = torch.zeros(4)
     for _ in range(draws):
-        drawn = sampler(torch.empty(0), scores.repeat(rows, 1)).argmax(-1)
+        drawn = sampler(torch.arange(rows), scores.repeat(rows, 1)).argmax(-1)
         counts += torch.bincount(drawn, minlength=4)
     expected = scores[0].softmax(-1)
     # Five standard errors of a share of 10,000 draws.

@@ -4,6 +4,7 @@ TRL shuffles and splits the rows of a batch. A number per row goes along with it
 all of that; a list of features beside the batch would not.
 """
 
+import hashlib
 from collections import OrderedDict
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,7 +12,7 @@ from pathlib import Path
 import torch
 
 from ..audio import clip_to_window, load_audio
-from ..models import LoadedModel, chat_text, encode
+from ..models import Clips, LoadedModel, StateCache, chat_text, encode
 
 #: Bytes of features that are kept; at 7B in bfloat16 that is 1,400 clips.
 CAPACITY = 2**30
@@ -27,22 +28,8 @@ class EncodedPrompt:
     """(mels, frames), padded to the model's window."""
     feature_attention_mask: torch.Tensor
     """(frames,), 1 where the clip is."""
-
-
-@dataclass(frozen=True)
-class Clips:
-    """The distinct clips of some rows, as a batch for the audio tower, and who uses which."""
-
-    input_features: torch.Tensor
-    """(clips, mels, frames)"""
-    feature_attention_mask: torch.Tensor
-    """(clips, frames)"""
-    clip: torch.Tensor
-    """(rows,), each row's clip as an index into the above."""
-
-    def of(self, rows: torch.Tensor) -> "Clips":
-        """The same clips, used by the rows with these numbers."""
-        return Clips(self.input_features, self.feature_attention_mask, self.clip[rows])
+    key: str
+    """A hash of the clip's samples."""
 
 
 class PromptStore:
@@ -50,6 +37,8 @@ class PromptStore:
 
     def __init__(self, loaded: LoadedModel) -> None:
         self._loaded = loaded
+        #: Set where the tower stands still: what it made of clips, for all who score them.
+        self.states: StateCache | None = None
         self._numbers: dict[tuple[str, str], int] = {}
         self._pairs: list[tuple[str, str]] = []
         self._encoded: OrderedDict[int, EncodedPrompt] = OrderedDict()
@@ -78,6 +67,7 @@ class PromptStore:
             ids=inputs["input_ids"][0].tolist(),
             input_features=inputs["input_features"][0],
             feature_attention_mask=inputs["feature_attention_mask"][0],
+            key=hashlib.sha256(wave.tobytes()).hexdigest(),
         )
         self._encoded[number] = prompt
         self._bytes += _size(prompt)
@@ -101,15 +91,17 @@ class PromptStore:
         chosen: dict[str, int] = {}
         clip, encoded = [], []
         for number in numbers:
-            audio = self._pairs[number][1]
+            audio = self[number].key
             if audio not in chosen:
                 chosen[audio] = len(encoded)
                 encoded.append(self[number])
-            clip.append(chosen[audio])
+            clip.append([chosen[audio]])
         return Clips(
             torch.stack([one.input_features for one in encoded]).to(device),
             torch.stack([one.feature_attention_mask for one in encoded]).to(device),
             torch.tensor(clip, device=device),
+            tuple(one.key for one in encoded),
+            self.states,
         )
 
 

@@ -12,14 +12,18 @@ DistributedDataParallel, DeepSpeed, FSDP and PEFT see an ordinary forward.
 
 import functools
 import types
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
 from torch import nn
 from transformers import Qwen2AudioForConditionalGeneration
-from transformers.masking_utils import create_bidirectional_mask
 
-from .prompt_store import Clips
+from ..models import Clips, embed_prompts, positions
+
+#: Attention's memory grows with the square of a row's tokens, so a row gets no longer than
+#: this: 16 answers of R1-AQA's most 256 tokens each would otherwise give one of 4,400.
+ROW_TOKENS = 4096
 
 
 @dataclass(frozen=True)
@@ -37,11 +41,13 @@ class Answers:
     group: torch.Tensor
     """(N,), from 0 to B - 1: rows of the same group share prompt and clip."""
     clips: Clips
-    """Whose ``clip`` is (B,)."""
+    """Whose ``clip`` is (B, k)."""
     temperature: float = 1.0
     shared_prefix: bool = True
     entropy: bool = False
     entropy_gradient: bool = False
+    row_tokens: int = ROW_TOKENS
+    """The most tokens of a packed row, see `pack_answers`."""
 
 
 def accept_answers(model: Qwen2AudioForConditionalGeneration) -> None:
@@ -87,54 +93,38 @@ def answer_logps(
         return logps, _scatter(kept, -(all_logps.exp() * all_logps).sum(dim=-1))
 
 
-def embed_prompts(
-    model: Qwen2AudioForConditionalGeneration, prompt_ids: torch.Tensor, clips: Clips
-) -> torch.Tensor:
-    """(B, P, width) token embeddings with the clips' in the places of the audio tokens.
+def pack_answers(
+    prompt_tokens: Sequence[int], groups: Sequence[int], lengths: Sequence[int], row_tokens: int
+) -> tuple[list[int], list[int]]:
+    """Which packed row takes which answer, and whose prompt each packed row repeats.
 
-    As in ``Qwen2AudioModel.forward``, but each distinct clip goes through the tower once.
+    A group has one packed row, or several where its prompt and answers together exceed
+    ``row_tokens``. An answer that does so alone has a row of its own: nothing is cut.
 
-    Raises:
-        ValueError: the number of audio tokens does not fit the clips' lengths.
+    Args:
+        prompt_tokens: of each group.
+        groups: of each answer.
+        lengths: of each answer, in tokens.
+
+    Returns:
+        The packed row of each answer, and the group of each packed row.
     """
-    inner = model.model
-    embeddings = model.get_input_embeddings()(prompt_ids)
-    audio, lengths = _audio_embeddings(inner, clips)
-    audio, lengths = audio[clips.clip], lengths[clips.clip]
-    filled = torch.arange(audio.shape[1], device=audio.device) < lengths.unsqueeze(1)
-    places = prompt_ids == model.config.audio_token_id
-    if not torch.equal(places.sum(dim=1), lengths):
-        raise ValueError(f"{places.sum(dim=1).tolist()} audio tokens for {lengths.tolist()}")
-    audio = audio[filled].to(embeddings)
-    return embeddings.masked_scatter(places.unsqueeze(-1), audio)
-
-
-def positions(mask: torch.Tensor) -> torch.Tensor:
-    """(…, P) positions from 0 at the first token, whatever padding stands before it."""
-    return (mask.long().cumsum(dim=-1) - 1).clamp(min=0)
-
-
-def _audio_embeddings(inner: nn.Module, clips: Clips) -> tuple[torch.Tensor, torch.Tensor]:
-    """(clips, T, width) of the language model, and how many of the T each clip fills."""
-    tower, features = inner.audio_tower, clips.input_features
-    frames, lengths = tower._get_feat_extract_output_lengths(
-        clips.feature_attention_mask.sum(dim=-1)
-    )
-    steps = (features.shape[-1] - 2) // 2 + 1
-    heard = torch.arange(steps, device=frames.device) < frames.unsqueeze(1)
-    mask = create_bidirectional_mask(
-        config=tower.config,
-        inputs_embeds=features.new_zeros(len(features), steps, 1),
-        attention_mask=heard.long(),
-    )
-    states = tower(features, attention_mask=mask).last_hidden_state
-    return inner.multi_modal_projector(states), lengths
+    packs, owners = [], []
+    current: dict[int, tuple[int, int]] = {}  # group -> its latest packed row, and tokens in it
+    for group, length in zip(groups, lengths, strict=True):
+        row, used = current.get(group, (-1, 0))
+        if row < 0 or used + length > row_tokens:
+            row, used = len(owners), prompt_tokens[group]
+            owners.append(group)
+        packs.append(row)
+        current[group] = row, used + length
+    return packs, owners
 
 
 def _row_states(model: Qwen2AudioForConditionalGeneration, answers: Answers) -> torch.Tensor:
     """States that predict the kept answer tokens, in row order; one full row per answer."""
     width = answers.prompt_ids.shape[1]
-    prompts = embed_prompts(model, answers.prompt_ids, answers.clips.of(answers.group))
+    prompts = embed_prompts(model, answers.prompt_ids, answers.clips.repeated(answers.group))
     replies = model.get_input_embeddings()(answers.ids)
     mask = torch.cat([answers.prompt_mask, answers.mask], dim=1)
     states = model.model.language_model(
@@ -147,33 +137,44 @@ def _row_states(model: Qwen2AudioForConditionalGeneration, answers: Answers) -> 
 
 
 def _packed_states(model: Qwen2AudioForConditionalGeneration, answers: Answers) -> torch.Tensor:
-    """The same states, from one row per group."""
-    first = _first_rows(answers.group, len(answers.clips.clip))
-    prompt_ids, prompt_mask = answers.prompt_ids[first], answers.prompt_mask[first].bool()
-    width, device = prompt_ids.shape[1], prompt_ids.device
-
+    """The same states, from packed rows, one per group or few."""
     # An answer's last token predicts nothing that is scored, so it is left out of the pack.
     inputs = answers.mask.bool()[:, 1:]
     lengths = inputs.sum(dim=1)
-    start = _starts(answers.group, lengths)
+    device = answers.ids.device
+    every = _first_rows(answers.group, len(answers.clips.clip))
+    pack, owners = (
+        torch.tensor(one, device=device)
+        for one in pack_answers(
+            answers.prompt_mask[every].sum(dim=1).tolist(),
+            answers.group.tolist(),
+            lengths.tolist(),
+            answers.row_tokens,
+        )
+    )
+    first = _first_rows(pack, len(owners))
+    prompt_ids, prompt_mask = answers.prompt_ids[first], answers.prompt_mask[first].bool()
+    width = prompt_ids.shape[1]
+
+    start = _starts(pack, lengths)
     row, column = inputs.nonzero(as_tuple=True)
-    group, place = answers.group[row], width + start[row] + column
+    packed_row, place = pack[row], width + start[row] + column
     longest = int((start + lengths).max())
 
-    prompts = embed_prompts(model, prompt_ids, answers.clips)
+    prompts = embed_prompts(model, prompt_ids, answers.clips.of(owners))
     shape = (len(first), width + longest)
     packed = prompts.new_zeros(*shape, prompts.shape[-1])
     packed[:, :width] = prompts
-    packed[group, place] = model.get_input_embeddings()(answers.ids[row, column]).to(packed)
+    packed[packed_row, place] = model.get_input_embeddings()(answers.ids[row, column]).to(packed)
 
     owner = torch.full(shape, -1, device=device)  # -1: the prompt, else the row that owns it
-    owner[group, place] = row
+    owner[packed_row, place] = row
     exists = torch.zeros(shape, dtype=torch.bool, device=device)
     exists[:, :width] = prompt_mask
-    exists[group, place] = True
+    exists[packed_row, place] = True
     at = torch.zeros(shape, dtype=torch.long, device=device)
     at[:, :width] = positions(prompt_mask)
-    at[group, place] = prompt_mask.sum(dim=1)[group] + column
+    at[packed_row, place] = prompt_mask.sum(dim=1)[packed_row] + column
 
     states = model.model.language_model(
         inputs_embeds=packed,
@@ -185,7 +186,7 @@ def _packed_states(model: Qwen2AudioForConditionalGeneration, answers: Answers) 
     # A token is predicted at the token before it; the first one at the prompt's end.
     row, column = answers.mask.bool().nonzero(as_tuple=True)
     before = torch.where(column == 0, width - 1, width + start[row] + column - 1)
-    return states[answers.group[row], before]
+    return states[pack[row], before]
 
 
 def _block_mask(

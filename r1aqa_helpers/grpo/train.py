@@ -66,7 +66,8 @@ def train_grpo(
     Writes to ``out_dir``, beside what `training` describes, ``rollouts.jsonl`` with a row per
     question and step (step, id, completions, rewards, rewards_by_function, advantages), and in
     ``metrics.jsonl`` (means over a step's answers, completion_length in tokens, kl in nats per
-    token, reward_std the mean deviation within a group, zero_variance_groups a share).
+    token, reward_std the mean deviation within a group, zero_variance_groups a share, left_out
+    the share of answers that were left out of the backward pass).
 
     For full training, load the model in float32: steps of 1e-6 vanish in bfloat16's rounding.
 
@@ -179,6 +180,7 @@ def _metrics(logs: dict[str, Any], rollouts: list[dict[str, Any]]) -> dict[str, 
         "format": logs.get("rewards/format_reward/mean"),
         "reward_std": statistics.fmean(deviations),
         "zero_variance_groups": logs["frac_reward_zero_std"],
+        "left_out": logs.get("left_out", 0.0),
         "kl": logs.get("kl"),
         "entropy": logs["entropy"],
         "completion_length": logs["completions/mean_length"],

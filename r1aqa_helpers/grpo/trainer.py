@@ -12,12 +12,12 @@ from transformers import GenerationConfig, PreTrainedModel, Qwen2AudioProcessor
 from trl import GRPOConfig
 
 from ..errors import UserError
-from ..models import LoadedModel
+from ..models import LoadedModel, StateCache
 from ..models.decoding import NEUTRAL
 from ..training import ExactResume
-from .prompt_store import PromptStore
+from .prompt_store import CAPACITY, PromptStore
 from .rollout import sample_answers
-from .scoring import Answers, accept_answers, refuse_answers
+from .scoring import ROW_TOKENS, Answers, accept_answers, refuse_answers
 from .trl_private import TRLSeam
 
 #: Modules for LoRA: the language model's projections. The audio tower's have the same names
@@ -82,8 +82,9 @@ class AudioGRPOTrainer(ExactResume, TRLSeam):
     what the reward functions ask for (``solution``). Reward functions get completions as plain
     strings. Loss types, logging, checkpoints, PEFT and accumulation are TRL's.
 
-    With ``shared_prefix`` (see `scoring`) a group pays for its prompt once; without, once per
-    answer, with the same result.
+    With ``shared_prefix`` (see `scoring`) a group pays for its prompt once, and answers without
+    a gradient cost no forward pass; without, all is computed per answer, with the same result.
+    What a frozen audio tower makes of a clip is kept either way.
     """
 
     def __init__(
@@ -94,6 +95,7 @@ class AudioGRPOTrainer(ExactResume, TRLSeam):
         processing_class: Qwen2AudioProcessor,
         max_prompt: int | None = None,
         shared_prefix: bool = True,
+        row_tokens: int = ROW_TOKENS,
         **arguments: Any,
     ) -> None:
         """Any other argument is passed on to `trl.GRPOTrainer`.
@@ -104,9 +106,11 @@ class AudioGRPOTrainer(ExactResume, TRLSeam):
         Args:
             max_prompt: the most tokens, audio tokens included, that a prompt may have; a
                 longer one is a ``UserError`` that names its question. It is never cut.
+            row_tokens: the most tokens of a packed row, see `scoring.pack_answers`.
 
         Raises:
-            UserError: ``shared_prefix`` with an attention that takes no mask of its own.
+            UserError: ``shared_prefix`` with an attention that takes no mask of its own, or
+                with ZeRO-3 weights that are not gathered for sampling.
         """
         attention = model.config.get_text_config()._attn_implementation
         if shared_prefix and attention not in ("sdpa", "eager"):
@@ -114,7 +118,13 @@ class AudioGRPOTrainer(ExactResume, TRLSeam):
                 f"model: {attention} takes no block mask; load it with "
                 "attn_implementation='sdpa', or set shared_prefix to False"
             )
+        if shared_prefix and not args.ds3_gather_for_generation:
+            raise UserError(
+                "ds3_gather_for_generation: must be on, as processes end their answers at "
+                "different steps; or set shared_prefix to False"
+            )
         self.max_prompt, self.shared_prefix = max_prompt, shared_prefix
+        self.row_tokens = row_tokens
         self.loaded = LoadedModel(model, processing_class, model.config._name_or_path)
         self.store = PromptStore(self.loaded)
         reference = None
@@ -131,6 +141,9 @@ class AudioGRPOTrainer(ExactResume, TRLSeam):
             **arguments,
         )
         self.eos_token_ids = self.loaded.eos_ids
+        tower = _base(self.model).model.audio_tower
+        if not any(parameter.requires_grad for parameter in tower.parameters()):
+            self.store.states = StateCache(CAPACITY)
 
     def release(self) -> PreTrainedModel:
         """The trained model as it was before the trainer took hold of it, adapter still on."""
@@ -192,6 +205,7 @@ class AudioGRPOTrainer(ExactResume, TRLSeam):
             shared_prefix=self.shared_prefix,
             entropy=entropy,
             entropy_gradient=self.entropy_has_gradient,
+            row_tokens=self.row_tokens,
         )
         return model(answers=answers)
 

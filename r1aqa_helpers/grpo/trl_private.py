@@ -30,13 +30,20 @@ PROMPT_NUMBER = "prompt_number"
 class TRLSeam(GRPOTrainer):
     """GRPO in which rows of the data set have a number for what the model is prompted with.
 
+    With ``shared_prefix``, what a subclass computes once per group, rows without a gradient are
+    not computed at all.
+
     The rows' ``prompt`` must be plain strings, so that TRL leaves them alone; completions then
     reach the reward functions as plain strings, too.
     """
 
+    shared_prefix = True
+
     def __init__(self, model: PreTrainedModel, reference: nn.Module | None, **arguments) -> None:
         """``reference``: the frozen model for the KL term, of which TRL would else load a copy."""
         self._row_numbers: torch.Tensor | None = None
+        self._idle: torch.Tensor | None = None
+        self._old_logps: torch.Tensor | None = None
         #: What was sampled since the list was last emptied: see `_keep_rollouts`.
         self.rollouts: list[dict[str, Any]] = []
         with _as_image_token(model.config), _reference(reference):
@@ -106,8 +113,30 @@ class TRLSeam(GRPOTrainer):
         return inputs
 
     def _compute_loss(self, model, inputs):
-        with self._rows(inputs[PROMPT_NUMBER]):
-            return super()._compute_loss(model, inputs)
+        self._idle = self._rows_without_gradient(inputs)
+        self._old_logps = inputs.get("old_per_token_logps")
+        try:
+            with self._rows(inputs[PROMPT_NUMBER]):
+                return super()._compute_loss(model, inputs)
+        finally:
+            self._idle = self._old_logps = None
+
+    def _rows_without_gradient(self, inputs: dict[str, Any]) -> torch.Tensor | None:
+        """(N,) true where a row's advantage of 0 leaves nothing to learn from it; None: nowhere.
+
+        With a KL term or an entropy bonus every row has a gradient, and a quantile of entropies
+        is taken over all rows. One row always stays, so that a backward pass has a graph, which
+        also keeps several processes in step.
+        """
+        uses_all = self.beta or self._entropy_bonus_enabled or self.top_entropy_quantile < 1
+        if not self.shared_prefix or not self.model.training or uses_all:
+            return None
+        idle = inputs["advantages"] == 0
+        if idle.all():
+            idle[inputs["completion_mask"].sum(dim=1).argmin()] = False
+        share = self.accelerator.gather(idle.float().mean()).mean().item()
+        self._metrics["train"]["left_out"].append(share)
+        return idle if idle.any() else None
 
     def _get_per_token_logps_and_entropies(
         self,
@@ -120,6 +149,10 @@ class TRLSeam(GRPOTrainer):
         compute_aux_loss=False,
         **images,
     ) -> tuple[torch.Tensor, torch.Tensor | None, None]:
+        if self._idle is not None:
+            return self._score_rest(
+                model, input_ids, attention_mask, logits_to_keep, compute_entropy
+            )
         logps, entropies = [], []
         for start in range(0, len(input_ids), batch_size or len(input_ids)):
             rows = slice(start, start + (batch_size or len(input_ids)))
@@ -135,6 +168,38 @@ class TRLSeam(GRPOTrainer):
             logps.append(one)
             entropies.append(entropy)
         return torch.cat(logps), torch.cat(entropies) if compute_entropy else None, None
+
+    def _score_rest(
+        self,
+        model: nn.Module,
+        input_ids: torch.Tensor,
+        attention_mask: torch.Tensor,
+        width: int,
+        entropy: bool,
+    ) -> tuple[torch.Tensor, torch.Tensor | None, None]:
+        """Scores of the rows that have a gradient, and for the others what leaves no trace.
+
+        Their log-probabilities are the old ones, so that every ratio is 1; their entropies the
+        mean of the scored ones, so that TRL's log of the mean entropy is that of these.
+        """
+        rest = ~self._idle
+        with self.accelerator.autocast():
+            scored, spread = self.score(
+                model,
+                self._row_numbers[rest.to(self._row_numbers.device)],
+                input_ids[rest],
+                attention_mask[rest],
+                width,
+                entropy,
+            )
+        old = self._old_logps
+        logps = scored.new_zeros(len(rest), width) if old is None else old.to(scored)
+        logps = logps.index_put((rest,), scored)
+        if not entropy:
+            return logps, None, None
+        tokens = attention_mask[rest][:, -width:].sum().clamp(min=1)
+        entropies = (spread.sum() / tokens).expand(len(rest), width)
+        return logps, entropies.index_put((rest,), spread), None
 
     def _send_telemetry(self) -> None:
         """Nothing is sent: training works without a network and tells nobody."""

@@ -5,12 +5,12 @@ Since transformers 5 a field that is left None is taken from the checkpoint's ow
 carries a repetition penalty of 1.1, which greedy decoding does not switch off.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
 import torch
-from transformers import GenerationConfig, LogitsProcessor, LogitsProcessorList, PreTrainedModel
+from transformers import GenerationConfig, PreTrainedModel
 
 from .bundle import LoadedModel
 
@@ -122,7 +122,7 @@ def _config(loaded: LoadedModel, max_new_tokens: int, **fields: Any) -> Generati
     )
 
 
-class SeededSampling(LogitsProcessor):
+class SeededSampling:
     """Makes greedy decoding draw from the softmax of the logits, each row from its own seed.
 
     The argmax of logits + Gumbel noise is a draw from their softmax (the Gumbel-max trick), and
@@ -134,35 +134,16 @@ class SeededSampling(LogitsProcessor):
     def __init__(self, seeds: Sequence[int]) -> None:
         self._generators = [torch.Generator().manual_seed(seed) for seed in seeds]
 
-    def __call__(self, input_ids: torch.Tensor, scores: torch.Tensor) -> torch.Tensor:
-        """``scores`` (batch, vocabulary) plus noise."""
+    def __call__(self, rows: torch.Tensor, scores: torch.Tensor) -> torch.Tensor:
+        """``scores`` (n, vocabulary) plus the noise of the ``rows`` (n,) that they belong to."""
         waits = torch.stack(
-            [torch.empty(scores.shape[1]).exponential_(generator=g) for g in self._generators]
+            [
+                torch.empty(scores.shape[1]).exponential_(generator=self._generators[row])
+                for row in rows.tolist()
+            ]
         )
         noise = -waits.clamp_min(torch.finfo(waits.dtype).tiny).log()
         return scores.float() + noise.to(scores.device)
-
-
-@torch.inference_mode()
-def generate(
-    loaded: LoadedModel,
-    inputs: Mapping[str, torch.Tensor],
-    config: GenerationConfig,
-    sampler: SeededSampling | None = None,
-) -> list[str]:
-    """The answers to ``encode``'s rows, as text without special tokens.
-
-    Nothing is taken from the checkpoint's generation configuration.
-    """
-    processors = LogitsProcessorList([] if sampler is None else [sampler])
-    with own_generation_config(loaded.model, config):
-        tokens = loaded.model.generate(
-            **inputs, generation_config=config, logits_processor=processors
-        )
-    answers = tokens[:, inputs["input_ids"].shape[1] :]
-    return loaded.processor.batch_decode(
-        answers, skip_special_tokens=True, clean_up_tokenization_spaces=False
-    )
 
 
 @contextmanager

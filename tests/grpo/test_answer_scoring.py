@@ -1,13 +1,21 @@
 """Packed groups against one row at a time: the same log-probabilities and gradients."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
 
 from r1aqa_helpers.grpo.prompt_store import PromptStore
 from r1aqa_helpers.grpo.rollout import sample_answers
-from r1aqa_helpers.grpo.scoring import Answers, accept_answers, answer_logps, refuse_answers
-from r1aqa_helpers.models import greedy_config, sampling_config
+from r1aqa_helpers.grpo.scoring import (
+    Answers,
+    accept_answers,
+    answer_logps,
+    pack_answers,
+    refuse_answers,
+)
+from r1aqa_helpers.models import StateCache, embedding, greedy_config, sampling_config
 
 
 @pytest.fixture
@@ -77,8 +85,8 @@ def test_logps_equal_the_model_s_own_forward_on_each_row(loaded, store, shared_p
         with torch.no_grad():
             logits = loaded.model(
                 input_ids=torch.cat([prompt, answer])[None],
-                input_features=batch.clips.input_features[clip][None],
-                feature_attention_mask=batch.clips.feature_attention_mask[clip][None],
+                input_features=batch.clips.input_features[clip],
+                feature_attention_mask=batch.clips.feature_attention_mask[clip],
             ).logits[0, len(prompt) - 1 : -1]
         expected = torch.log_softmax(logits, dim=-1).gather(-1, answer[:, None])[:, 0]
         torch.testing.assert_close(logps[row, : len(answer)], expected, atol=1e-5, rtol=0)
@@ -110,20 +118,114 @@ def test_rows_without_any_token_score_nothing(loaded, store, shared_prefix):
 
 
 def test_each_distinct_clip_is_encoded_once(loaded, questions, monkeypatch):
-    store, heard = PromptStore(loaded), []
-    tower = loaded.model.model.audio_tower
-    forward = type(tower).forward
-
-    def counting(self, input_features, **kwargs):
-        heard.append(len(input_features))
-        return forward(self, input_features, **kwargs)
-
-    monkeypatch.setattr(type(tower), "forward", counting)
+    store, heard = PromptStore(loaded), count_encoded(monkeypatch)
     for text, clip in (("one", 0), ("two", 0), ("three", 1)):
         store.number(text, questions[clip].audio)
-    for shared_prefix in (False, True):
-        answer_logps(loaded.model, answers(loaded, store, [2, 3, 2], shared_prefix))
-    assert heard == [2, 2]
+    answer_logps(loaded.model, answers(loaded, store, [2, 3, 2], shared_prefix=True))
+    assert heard == [2]
+    answer_logps(loaded.model, answers(loaded, store, [2, 3, 2], shared_prefix=False))
+    assert heard == [2, 7], "the plain path encodes for each row"
+
+
+def count_encoded(monkeypatch) -> list[int]:
+    """How many clips went through the tower, call by call."""
+    heard, compute = [], embedding.audio_states
+
+    def counting(tower, input_features, frames):
+        heard.append(len(input_features))
+        return compute(tower, input_features, frames)
+
+    monkeypatch.setattr(embedding, "audio_states", counting)
+    return heard
+
+
+def test_kept_states_of_a_frozen_tower_give_the_same(loaded, store, monkeypatch):
+    """Also the gradients of all that is above the tower, and also when the cache is too small."""
+    loaded.model.model.audio_tower.requires_grad_(False)
+    sizes, kept = [2, 2, 3], StateCache(2**20)
+    expected = scored(loaded, answers(loaded, store, sizes, shared_prefix=True))
+    store.states, heard = kept, count_encoded(monkeypatch)
+    for _ in range(2):
+        got = scored(loaded, answers(loaded, store, sizes, shared_prefix=True))
+        assert (got[0] - expected[0]).abs().max() < 1e-5
+        assert (got[2] - expected[2]).norm() / expected[2].norm() < 1e-5
+    assert heard == [3] and len(kept) == 3
+    store.states = StateCache(1)
+    for _ in range(2):
+        got = scored(loaded, answers(loaded, store, sizes, shared_prefix=True))
+        assert (got[0] - expected[0]).abs().max() < 1e-5
+    assert len(store.states) == 1
+
+
+@pytest.mark.parametrize("row_tokens", [1, 75, 90, 120])
+def test_split_packs_give_the_same(loaded, store, row_tokens):
+    """A budget under a prompt's length leaves each answer a row of its own."""
+    whole = answers(loaded, store, [5, 8, 1], shared_prefix=True)
+    expected = scored(loaded, whole)
+    got = scored(loaded, replace(whole, row_tokens=row_tokens))
+    assert (got[0] - expected[0]).abs().max() < 1e-5
+    assert (got[2] - expected[2]).norm() / expected[2].norm() < 1e-5
+
+
+def test_packs_keep_to_the_budget_and_lose_no_answer():
+    packs, owners = pack_answers([10, 20], [0, 1, 0, 0, 1, 0], [4, 9, 4, 4, 3, 30], row_tokens=20)
+    assert packs == [0, 1, 0, 2, 3, 4]
+    assert owners == [0, 1, 0, 1, 0]
+    assert pack_answers([10], [0, 0], [5, 5], row_tokens=20) == ([0, 0], [0])
+    assert pack_answers([10], [0, 0], [5, 6], row_tokens=20) == ([0, 1], [0, 0])
+
+
+def two_clips(loaded, store, shared_prefix):
+    """Two prompts: the first about clips 0 and 1, the second about clip 2."""
+    batch = answers(loaded, store, [2, 1, 3], shared_prefix)
+    audio = loaded.model.config.audio_token_id
+    first, second = store[0].ids, store[1].ids
+    place = first.index(audio) + first.count(audio)
+    both = first[:place] + [7] + [audio] * second.count(audio) + first[place:]
+    prompts = [both, store[2].ids]
+    group = torch.tensor([1, 0, 0, 1, 0, 1])
+    width = max(map(len, prompts))
+    padded = torch.tensor([[0] * (width - len(p)) + p for p in prompts])
+    mask = torch.tensor([[0] * (width - len(p)) + [1] * len(p) for p in prompts])
+    clips = replace(batch.clips, clip=torch.tensor([[0, 1], [2, -1]]))
+    return replace(
+        batch, prompt_ids=padded[group], prompt_mask=mask[group], group=group, clips=clips
+    )
+
+
+def test_two_clips_in_one_prompt(loaded, store):
+    packed = scored(loaded, two_clips(loaded, store, shared_prefix=True))
+    plain = scored(loaded, two_clips(loaded, store, shared_prefix=False))
+    assert (packed[0] - plain[0]).abs().max() < 1e-5
+    assert (packed[2] - plain[2]).norm() / plain[2].norm() < 1e-5
+    batch = two_clips(loaded, store, shared_prefix=True)
+    for row in range(len(batch.ids)):
+        prompt = batch.prompt_ids[row][batch.prompt_mask[row].bool()]
+        answer = batch.ids[row][batch.mask[row].bool()]
+        used = batch.clips.clip[batch.group[row]]
+        used = used[used >= 0]
+        with torch.no_grad():
+            logits = loaded.model(
+                input_ids=torch.cat([prompt, answer])[None],
+                input_features=batch.clips.input_features[used],
+                feature_attention_mask=batch.clips.feature_attention_mask[used],
+            ).logits[0, len(prompt) - 1 : -1]
+        expected = torch.log_softmax(logits, dim=-1).gather(-1, answer[:, None])[:, 0]
+        torch.testing.assert_close(packed[0][row, : len(answer)], expected, atol=1e-5, rtol=0)
+
+
+def test_bfloat16_is_exact_within_its_own_rounding(loaded, store):
+    """Packed and plain differ from float32 by like amounts, and no more from one another."""
+    exact = scored(loaded, answers(loaded, store, [4, 3], shared_prefix=False))[0]
+    loaded.model.to(torch.bfloat16)
+    plain, packed = (
+        scored(loaded, answers(loaded, store, [4, 3], shared_prefix=shared))[0]
+        for shared in (False, True)
+    )
+    rounding = (plain - exact).abs().mean()
+    assert rounding > 1e-4, "not in bfloat16"
+    assert (packed - exact).abs().mean() < 1.5 * rounding
+    assert (packed - plain).abs().mean() < 2 * rounding
 
 
 def test_a_wrong_number_of_audio_tokens_is_an_error(loaded, store):

@@ -1,0 +1,231 @@
+"""Decoding answers for rows that share prompts, and nothing computed twice.
+
+A prompt goes through the language model once, whatever the number of its rows; each row gets a
+copy of its key/value cache. Rows that have ended are taken out of the batch. The tokens are
+those of ``generate``, which does neither.
+"""
+
+from collections.abc import Hashable, Mapping, Sequence
+from typing import Any
+
+import torch
+from transformers import (
+    Cache,
+    DynamicLayer,
+    GenerationConfig,
+    LogitsProcessor,
+    LogitsProcessorList,
+    MinPLogitsWarper,
+    Qwen2AudioForConditionalGeneration,
+    RepetitionPenaltyLogitsProcessor,
+    SuppressTokensLogitsProcessor,
+    TemperatureLogitsWarper,
+    TopKLogitsWarper,
+    TopPLogitsWarper,
+)
+
+from ..errors import UserError
+from .bundle import LoadedModel
+from .decoding import NEUTRAL, SeededSampling
+from .embedding import Clips, StateCache, embed_prompts, positions
+
+#: Tokens that a cache can take in before it is copied to a larger place.
+_ROOM = 64
+#: Rows are taken out of the batch once so large a share of them has ended.
+_ENDED = 0.25
+_SUPPORTED = {"max_length", "temperature", "top_k", "top_p", "min_p", "repetition_penalty"}
+
+
+@torch.no_grad()
+def generate(
+    loaded: LoadedModel,
+    inputs: Mapping[str, torch.Tensor],
+    config: GenerationConfig,
+    sampler: SeededSampling | None = None,
+    recordings: Sequence[Hashable] | None = None,
+    cache: StateCache | None = None,
+) -> list[str]:
+    """The answers to `encode`'s rows, as text without special tokens.
+
+    Nothing is taken from the checkpoint's generation configuration.
+
+    Args:
+        sampler: see `decode`.
+        recordings: a name for each row's clip; rows of the same name share the first one's.
+        cache: keeps what the tower makes of the recordings, by these names.
+    """
+    names = list(range(len(inputs["input_ids"])) if recordings is None else recordings)
+    first = {name: row for row, name in reversed(list(enumerate(names)))}
+    distinct = list(dict.fromkeys(names))
+    rows = torch.tensor([first[name] for name in distinct], device=loaded.device)
+    clip = torch.tensor([[distinct.index(name)] for name in names], device=loaded.device)
+    clips = Clips(
+        inputs["input_features"][rows],
+        inputs["feature_attention_mask"][rows],
+        clip,
+        tuple(map(str, distinct)),
+        cache,
+    )
+    ids, mask = inputs["input_ids"], inputs["attention_mask"]
+    tokens = decode(
+        loaded.model,
+        ids,
+        mask,
+        embed_prompts(loaded.model, ids, clips),
+        torch.arange(len(ids), device=loaded.device),
+        config,
+        sampler,
+    )
+    return loaded.processor.batch_decode(
+        tokens, skip_special_tokens=True, clean_up_tokenization_spaces=False
+    )
+
+
+@torch.no_grad()
+def decode(
+    model: Qwen2AudioForConditionalGeneration,
+    prompt_ids: torch.Tensor,
+    prompt_mask: torch.Tensor,
+    embeddings: torch.Tensor,
+    group: torch.Tensor,
+    config: GenerationConfig,
+    sampler: SeededSampling | None = None,
+) -> torch.Tensor:
+    """The answers of N rows to B prompts: greedy, or sampled where ``config`` says so.
+
+    Args:
+        prompt_ids: (B, P), padded on the left; ``prompt_mask`` likewise, 1 where the prompt is.
+        embeddings: (B, P, width), of the prompts with their clips, from `embed_prompts`.
+        group: (N,), each row's prompt.
+        config: with every field set, as `decoding` makes them.
+        sampler: draws from seeds of each of the N rows, where ``config`` is greedy.
+
+    Returns:
+        (N, T) tokens, filled up with the pad token after the end token.
+
+    Raises:
+        UserError: ``config`` asks for what is not built in here, such as beams.
+    """
+    adjust = LogitsProcessorList([*_constraints(config), *_warpers(config)])
+    penalised = any(isinstance(one, RepetitionPenaltyLogitsProcessor) for one in adjust)
+    language, last = model.model.language_model, prompt_ids.shape[1] - 1
+    cache = Cache(layers=[RoomyLayer() for _ in range(model.config.text_config.num_hidden_layers)])
+    states = language(
+        inputs_embeds=embeddings,
+        attention_mask=prompt_mask,
+        position_ids=positions(prompt_mask),
+        past_key_values=cache,
+        use_cache=True,
+    ).last_hidden_state[:, last]
+    logits = model.lm_head(states).float()[group]
+    cache.batch_select_indices(group)
+    mask, position = prompt_mask[group], prompt_mask.sum(dim=1)[group]
+
+    ends = torch.tensor(config.eos_token_id, device=group.device)
+    tokens = torch.full(
+        (len(group), config.max_new_tokens), config.pad_token_id, device=group.device
+    )
+    rows = torch.arange(len(group), device=group.device)  # whose logits are in hand
+    ended = torch.zeros_like(rows, dtype=torch.bool)
+    for step in range(config.max_new_tokens):
+        history = tokens[rows, :step]
+        if penalised:
+            history = torch.cat([prompt_ids[group[rows]], history], dim=1)
+        scores = adjust(history, logits)
+        if sampler is not None:
+            scores = sampler(rows, scores)
+        if config.do_sample:
+            chosen = torch.multinomial(torch.softmax(scores, dim=-1), 1).squeeze(1)
+        else:
+            chosen = scores.argmax(dim=-1)
+        chosen = torch.where(ended, config.pad_token_id, chosen)
+        tokens[rows, step] = chosen
+        ended |= torch.isin(chosen, ends)
+        going = int((~ended).sum())
+        if not going or step == config.max_new_tokens - 1:
+            return tokens[:, : step + 1]
+        if going <= (1 - _ENDED) * len(rows):
+            keep = (~ended).nonzero().squeeze(1)
+            cache.batch_select_indices(keep)
+            rows, ended, chosen = rows[keep], ended[keep], chosen[keep]
+            mask, position = mask[keep], position[keep]
+        mask = torch.cat([mask, mask.new_ones(len(rows), 1)], dim=1)
+        states = language(
+            inputs_embeds=model.get_input_embeddings()(chosen.unsqueeze(1)),
+            attention_mask=mask,
+            position_ids=position.unsqueeze(1),
+            past_key_values=cache,
+            use_cache=True,
+        ).last_hidden_state
+        logits, position = model.lm_head(states[:, -1]).float(), position + 1
+    return tokens
+
+
+class RoomyLayer(DynamicLayer):
+    """A cache layer that grows in place: `DynamicLayer` copies all it holds at every token."""
+
+    def update(
+        self, key_states: torch.Tensor, value_states: torch.Tensor, *args: Any, **kwargs: Any
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """Add (rows, heads, new, width), and return all that is held."""
+        if not self.is_initialized:
+            self.lazy_initialization(key_states, value_states)
+            self.keys, self.values = _roomy(key_states), _roomy(value_states)
+            return self.keys, self.values
+        held, new = self.keys.shape[-2], key_states.shape[-2]
+        if held + new > _capacity(self.keys):
+            self.keys, self.values = _roomy(self.keys), _roomy(self.values)
+        self.keys, self.values = _extended(self.keys, new), _extended(self.values, new)
+        self.keys[..., held:, :], self.values[..., held:, :] = key_states, value_states
+        return self.keys, self.values
+
+    def batch_select_indices(self, indices: torch.Tensor) -> None:
+        """Keep the rows with these indices, which may repeat."""
+        self.keys = _roomy(self.keys, indices)
+        self.values = _roomy(self.values, indices)
+
+
+def _roomy(states: torch.Tensor, rows: torch.Tensor | None = None) -> torch.Tensor:
+    """A copy (of some rows) at the beginning of a place with room for `_ROOM` tokens more."""
+    count, heads, held, width = states.shape
+    count = count if rows is None else len(rows)
+    place = states.new_empty(count, heads, held + _ROOM, width)[:, :, :held]
+    place.copy_(states if rows is None else states[rows])
+    return place
+
+
+def _capacity(states: torch.Tensor) -> int:
+    return states.stride(1) // states.stride(2)
+
+
+def _extended(states: torch.Tensor, new: int) -> torch.Tensor:
+    count, heads, held, width = states.shape
+    return states.as_strided((count, heads, held + new, width), states.stride())
+
+
+def _constraints(config: GenerationConfig) -> list[LogitsProcessor]:
+    for name, neutral in NEUTRAL.items():
+        if name in _SUPPORTED or getattr(config, name, None) in (neutral, None):
+            continue
+        raise UserError(f"generation: {name}={getattr(config, name)} is not supported here")
+    found: list[LogitsProcessor] = []
+    if config.repetition_penalty not in (None, 1.0):
+        found.append(RepetitionPenaltyLogitsProcessor(config.repetition_penalty))
+    if config.suppress_tokens:
+        found.append(SuppressTokensLogitsProcessor(config.suppress_tokens))
+    return found
+
+
+def _warpers(config: GenerationConfig) -> list[LogitsProcessor]:
+    found: list[LogitsProcessor] = []
+    if not config.do_sample:
+        return found
+    if config.temperature not in (None, 1.0):
+        found.append(TemperatureLogitsWarper(config.temperature))
+    if config.top_k:
+        found.append(TopKLogitsWarper(config.top_k))
+    if config.top_p is not None and config.top_p < 1.0:
+        found.append(TopPLogitsWarper(config.top_p))
+    if config.min_p:
+        found.append(MinPLogitsWarper(config.min_p))
+    return found
