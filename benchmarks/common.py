@@ -1,0 +1,247 @@
+"""What all benchmarks share: alternating timed runs, inputs without a download, results as JSON.
+
+Light to import, so that ``--help`` answers at once: torch and the package come in functions.
+"""
+
+import argparse
+import gc
+import platform
+import re
+import statistics
+import time
+from collections.abc import Callable, Mapping, Sequence
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from transformers import Trainer
+
+    from r1aqa_helpers.models import LoadedModel
+    from r1aqa_helpers.questions import AudioQuestion
+
+RESULTS = Path(__file__).resolve().parent / "results"
+RUNS = 5
+SEED = 42
+
+
+def parser(description: str) -> argparse.ArgumentParser:
+    """A command line with what every benchmark takes: ``--runs`` and ``--out``."""
+    made = argparse.ArgumentParser(
+        description=description.strip().splitlines()[0],
+        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
+    )
+    made.add_argument("--runs", type=int, default=RUNS, help="timed runs of each side")
+    made.add_argument("--out", type=Path, default=RESULTS, help="folder for the JSON")
+    return made
+
+
+# --- time ---------------------------------------------------------------------------------
+
+
+def synchronise() -> None:
+    """Wait until a GPU, where there is one, has done all that it was given."""
+    import torch
+
+    if torch.cuda.is_available():
+        torch.cuda.synchronize()
+
+
+def timed(work: Callable[[], Any]) -> float:
+    """Seconds that ``work`` takes, the GPU's share included."""
+    synchronise()
+    collecting = gc.isenabled()
+    gc.disable()  # as timeit does: else a run pays for the garbage of those before
+    try:
+        start = time.perf_counter()
+        work()
+        synchronise()
+        return time.perf_counter() - start
+    finally:
+        if collecting:
+            gc.enable()
+
+
+def alternate(
+    sides: Mapping[str, Callable[[], Any]], runs: int = RUNS, warmup: int = 1
+) -> dict[str, list[float]]:
+    """Seconds of each side's timed runs, taken in turns: a drift of the machine hits all alike.
+
+    Args:
+        sides: by name, what is to be timed; called without arguments.
+        runs: timed runs of each side, at least 1.
+        warmup: runs of each side before them, which are not timed.
+    """
+    if runs < 1:
+        raise ValueError(f"{runs} runs: at least 1 is needed for a median")
+    for _ in range(warmup):
+        for work in sides.values():
+            work()
+    seconds: dict[str, list[float]] = {name: [] for name in sides}
+    for _ in range(runs):
+        for name, work in sides.items():
+            seconds[name].append(timed(work))
+    return seconds
+
+
+def time_steps(trainer: "Trainer", before: Callable[[int], Any] | None = None) -> list[float]:
+    """Seconds of each of ``trainer``'s optimiser steps, from the batch to the new weights.
+
+    The trainer's setting up, logging and saving are left out.
+
+    Args:
+        before: called with the step's number, from 0, ahead of each; not timed. What it does
+            alternates with the steps.
+    """
+    from transformers import TrainerCallback
+
+    class Clock(TrainerCallback):
+        started = 0.0
+        seconds: list[float] = []
+
+        def on_step_begin(self, args, state, control, **unused):
+            if before is not None:
+                before(state.global_step)
+            synchronise()
+            self.started = time.perf_counter()
+
+        def on_step_end(self, args, state, control, **unused):
+            synchronise()
+            self.seconds.append(time.perf_counter() - self.started)
+
+    clock = Clock()
+    trainer.add_callback(clock)
+    try:
+        trainer.train()
+    finally:
+        trainer.remove_callback(clock)
+    return clock.seconds
+
+
+def median(seconds: Sequence[float]) -> float:
+    """The middle one, or the mean of the two in the middle."""
+    return statistics.median(seconds)
+
+
+def ratio(seconds: Mapping[str, Sequence[float]], slow: str, fast: str) -> float:
+    """How many times as long ``slow`` takes as ``fast``, by their medians."""
+    return median(seconds[slow]) / median(seconds[fast])
+
+
+# --- results ------------------------------------------------------------------------------
+
+
+def write_result(
+    script_name: str,
+    values: Mapping[str, Any],
+    seed: int = SEED,
+    n: int = RUNS,
+    folder: Path = RESULTS,
+) -> Path:
+    """Write ``values`` with what they were measured on, and return the file's path.
+
+    The file is ``<script_name>.json``, and ``<script_name>-<card>.json`` on a machine with a
+    GPU, so that neither replaces the other. It holds no date: git knows when.
+
+    Args:
+        seed: of whatever was drawn.
+        n: timed runs behind each median.
+    """
+    from r1aqa_helpers.files import write_json
+    from r1aqa_helpers.profiles import hardware
+
+    path = folder / f"{script_name}{_card()}.json"
+    write_json(
+        path,
+        {
+            "benchmark": script_name,
+            "hardware": hardware(),
+            "versions": {
+                "python": platform.python_version(),
+                **{name: version(name) for name in ("torch", "transformers", "trl", "peft")},
+            },
+            "seed": seed,
+            "n": n,
+            **values,
+        },
+    )
+    return path
+
+
+def _card() -> str:
+    import torch
+
+    if not torch.cuda.is_available():
+        return ""
+    return "-" + re.sub(r"[^a-z0-9]+", "-", torch.cuda.get_device_name().lower()).strip("-")
+
+
+# --- inputs -------------------------------------------------------------------------------
+
+
+def noise_clips(folder: Path, count: int, seconds: float, seed: int = SEED) -> list[Path]:
+    """``count`` recordings of white noise, each ``seconds`` long, written to ``folder``."""
+    import numpy as np
+
+    from r1aqa_helpers.audio import SAMPLE_RATE, save_audio
+
+    noise = np.random.default_rng(seed)
+    samples = round(seconds * SAMPLE_RATE)
+    paths = [Path(folder) / f"{number}.wav" for number in range(count)]
+    for path in paths:
+        save_audio(path, 0.1 * noise.standard_normal(samples).astype(np.float32))
+    return paths
+
+
+def noise_questions(
+    folder: Path, count: int, seconds: float, seed: int = SEED
+) -> list["AudioQuestion"]:
+    """A question about each of `noise_clips`."""
+    from r1aqa_helpers.questions import AudioQuestion
+
+    return [
+        AudioQuestion(
+            id=path.stem,
+            audio=path,
+            question="What makes the sound?",
+            choices=("dog", "cat", "car", "bell"),
+            answer="dog",
+        )
+        for path in noise_clips(folder, count, seconds, seed)
+    ]
+
+
+def text_tokens(loaded: "LoadedModel", prompt: str) -> int:
+    """Tokens of the chat about a clip with the user's turn ``prompt``, but for the clip's own."""
+    from r1aqa_helpers.models import chat_text
+
+    ids = loaded.processor.tokenizer(chat_text(loaded, prompt))["input_ids"]
+    return sum(token != loaded.model.config.audio_token_id for token in ids)
+
+
+def long_prompt(loaded: "LoadedModel", tokens: int, start: str = "What makes the sound?") -> str:
+    """A user's turn that makes a chat of exactly ``tokens`` `text_tokens`: ``start`` and filling.
+
+    Raises ``ValueError`` where ``start`` alone has more.
+    """
+    missing = tokens - text_tokens(loaded, start)
+    if missing < 0:
+        raise ValueError(f"{start!r} alone gives more than {tokens} tokens")
+    for filling in (" the", " a", " ?", "?", " .", "."):
+        text = start + missing * filling
+        if text_tokens(loaded, text) == tokens:
+            return text
+    raise ValueError(f"no filling gives exactly {tokens} tokens with this tokenizer")
+
+
+def prompt_rows(questions: Sequence["AudioQuestion"], prompt: str) -> list[dict[str, str]]:
+    """Rows for `AudioGRPOTrainer` that ask ``prompt`` of each question's clip."""
+    return [
+        {"id": one.id, "prompt": prompt, "audio": str(one.audio), "solution": one.answer}
+        for one in questions
+    ]
+
+
+def varied_reward(completion_ids: Sequence[Sequence[int]], **columns: Any) -> list[float]:
+    """A reward for timing: it varies within a group, so that no advantage is 0 for all."""
+    return [float(sum(ids) % 3) for ids in completion_ids]
