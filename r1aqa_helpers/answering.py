@@ -3,21 +3,25 @@
 import hashlib
 import time
 import warnings
-from collections.abc import Iterator, Sequence
+from collections import Counter, deque
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
+from transformers import GenerationConfig
 
-from .audio import clip_to_window, load_audio
+from .audio import clip_to_window, header_seconds, load_audio
 from .errors import UserError
 from .files import append_jsonl, read_journal, shown, shown_value, write_json
 from .models import (
     MAX_NEW_TOKENS,
     LoadedModel,
     SeededSampling,
+    StateCache,
     chat_text,
     encode,
     generate,
@@ -28,6 +32,12 @@ from .progress import track
 from .prompts import build_prompt, question_text
 from .questions import AudioQuestion, mmau_row
 from .scoring import extract_answer
+
+#: Tokens of a batch, padding included: at 7B half a megabyte each, of keys and values.
+BATCH_TOKENS = 8192
+_AUDIO_TOKENS = 25  # per second: 100 mel frames, halved twice
+_STEPS = 16  # lengths of clips that are told apart in planning
+_STATE_BYTES = 2**30  # of encoded recordings that are asked about again
 
 
 @dataclass(frozen=True)
@@ -48,7 +58,8 @@ def answer_questions(
     questions: Sequence[AudioQuestion],
     *,
     prompt: int = 2,
-    batch_size: int = 8,
+    batch_size: int | None = None,
+    batch_tokens: int = BATCH_TOKENS,
     max_new_tokens: int = MAX_NEW_TOKENS,
     sample: bool = False,
     seed: int = 0,
@@ -59,6 +70,11 @@ def answer_questions(
     Greedy, or with ``sample`` drawn at temperature 1 from the model's whole distribution, each
     question from its own seed. Either way an answer depends neither on batch size nor on order,
     beyond floating-point ties.
+
+    A batch takes questions of like length, as many as keep its tokens, prompts and answers
+    padded, within ``batch_tokens``, and at most ``batch_size`` of them. Where it does not fit into
+    the GPU's memory, batches are halved once, with a warning. While one is answered, the next
+    one's recordings are decoded; each distinct recording is encoded once.
 
     ``journal`` is a JSON-lines file to which each answer is added when it is there; called again
     after an interruption, only the rest is asked. Raises ``UserError`` where it is the journal
@@ -77,11 +93,9 @@ def answer_questions(
         "questions": _digest(sorted(texts.items())),
     }
     rows = {} if journal is None else _open_journal(journal, run)
-    # Longest first: similar lengths need little padding, and too large a batch fails at once.
-    rest = sorted(
-        (q for q in questions if q.id not in rows), key=lambda q: len(texts[q.id]), reverse=True
-    )
-    batches = [rest[start : start + batch_size] for start in range(0, len(rest), batch_size)]
+    rest = [q for q in questions if q.id not in rows]
+    most = batch_size or len(rest)
+    batches = plan_batches(loaded, rest, texts, most, batch_tokens, max_new_tokens)
     answered = _answer_batches(loaded, batches, texts, max_new_tokens, seed if sample else None)
     for row in track(answered, f"answering, prompt <{prompt}>", total=len(rest)):
         rows[row["id"]] = row
@@ -145,6 +159,76 @@ def _prompt_text(loaded: LoadedModel, question: AudioQuestion, prompt: int) -> s
         raise UserError(f"question {shown_value(question.id)}: {error}") from error
 
 
+def plan_batches(
+    loaded: LoadedModel,
+    questions: Sequence[AudioQuestion],
+    texts: dict[str, str],
+    batch_size: int,
+    batch_tokens: int,
+    max_new_tokens: int,
+) -> list[list[AudioQuestion]]:
+    """Batches of like length, the longest first: too large a batch fails at once."""
+    if not questions:
+        return []
+    window, tokenizer = loaded.window_seconds, loaded.processor.tokenizer
+    # Recordings whose length is not known beforehand come first, as if they filled the window.
+    known = {audio: header_seconds(audio) for audio in {q.audio for q in questions}}
+    seconds = {a: window if s is None else min(s, window) for a, s in known.items()}
+    words = tokenizer([texts[q.id] for q in questions], add_special_tokens=False).input_ids
+    tokens = {
+        q.id: len(ids) + round(seconds[q.audio] * _AUDIO_TOKENS)
+        for q, ids in zip(questions, words, strict=True)
+    }
+    # The tower pays for a batch's longest clip, the language model for its longest prompt.
+    step = window / _STEPS
+    order = sorted(questions, key=lambda q: (-(seconds[q.audio] // step), -tokens[q.id]))
+    batches: list[list[AudioQuestion]] = []
+    longest = 0
+    for question in order:
+        longest = max(longest, tokens[question.id])
+        full = not batches or len(batches[-1]) == batch_size
+        if full or (len(batches[-1]) + 1) * (longest + max_new_tokens) > batch_tokens:
+            batches.append([])
+            longest = tokens[question.id]
+        batches[-1].append(question)
+    return batches
+
+
+@dataclass(frozen=True)
+class _Batch:
+    """Questions ready to be asked."""
+
+    questions: Sequence[AudioQuestion]
+    inputs: Mapping[str, torch.Tensor]
+    cuts: list[float]
+
+
+def _prepare(
+    loaded: LoadedModel, questions: Sequence[AudioQuestion], texts: dict[str, str]
+) -> _Batch:
+    clips = {
+        audio: clip_to_window(load_audio(audio), loaded.window_seconds)
+        for audio in dict.fromkeys(q.audio for q in questions)
+    }
+    waves = [clips[q.audio][0] for q in questions]
+    inputs = encode(loaded, [texts[q.id] for q in questions], waves)
+    return _Batch(questions, inputs, [clips[q.audio][1] for q in questions])
+
+
+def _prepared(
+    loaded: LoadedModel, batches: Sequence[Sequence[AudioQuestion]], texts: dict[str, str]
+) -> Iterator[_Batch]:
+    """The batches, each decoded by another thread while the one before it is answered."""
+    with ThreadPoolExecutor(max_workers=1) as reader:
+        ahead: deque[Future[_Batch]] = deque()
+        for questions in batches:
+            ahead.append(reader.submit(_prepare, loaded, questions, texts))
+            if len(ahead) > 1:
+                yield ahead.popleft().result()
+        while ahead:
+            yield ahead.popleft().result()
+
+
 def _answer_batches(
     loaded: LoadedModel,
     batches: Sequence[Sequence[AudioQuestion]],
@@ -154,28 +238,60 @@ def _answer_batches(
 ) -> Iterator[dict[str, Any]]:
     """A journal row per question: id, response, seconds, seconds_cut. Greedy without a seed."""
     config = greedy_config(loaded, max_new_tokens)
-    for batch in batches:
-        started = time.perf_counter()
-        clips = [clip_to_window(load_audio(q.audio), loaded.window_seconds) for q in batch]
-        inputs = encode(loaded, [texts[q.id] for q in batch], [wave for wave, _ in clips])
-        sampler = None
-        if seed is not None:
-            sampler = SeededSampling([_question_seed(seed, q.id) for q in batch])
-        try:
-            responses = generate(loaded, inputs, config, sampler)
-        except torch.OutOfMemoryError as error:
-            raise UserError(
-                f"batch of {len(batch)} questions: does not fit into the GPU's memory, "
-                "choose a smaller --batch-size; the answers so far are kept in the journal"
-            ) from error
-        seconds = (time.perf_counter() - started) / len(batch)
-        for question, response, (_, cut) in zip(batch, responses, clips, strict=True):
+    used = Counter(question.audio for batch in batches for question in batch)
+    cache = StateCache(_STATE_BYTES) if len(used) < used.total() else None
+    parts, started = 1, time.perf_counter()
+    for batch in _prepared(loaded, batches, texts):
+        while True:
+            try:
+                responses = _respond(loaded, batch, config, seed, cache, parts)
+                break
+            except torch.OutOfMemoryError as error:
+                if parts == 2:
+                    raise UserError(
+                        f"batch of {len(batch.questions)} questions: does not fit into the GPU's "
+                        "memory, not even in halves; choose a smaller --batch-size; the answers "
+                        "so far are kept in the journal"
+                    ) from error
+                parts = 2
+            torch.cuda.empty_cache()
+            warnings.warn(
+                f"a batch of {len(batch.questions)} questions does not fit into the GPU's memory: "
+                "from here on batches are answered in halves",
+                stacklevel=2,
+            )
+        now = time.perf_counter()
+        seconds, started = (now - started) / len(batch.questions), now
+        for question, response, cut in zip(batch.questions, responses, batch.cuts, strict=True):
             yield {
                 "id": question.id,
                 "response": response,
                 "seconds": round(seconds, 4),
                 "seconds_cut": round(cut, 4),
             }
+
+
+def _respond(
+    loaded: LoadedModel,
+    batch: _Batch,
+    config: GenerationConfig,
+    seed: int | None,
+    cache: StateCache | None,
+    parts: int,
+) -> list[str]:
+    """What the model says to a batch, asked in so many parts."""
+    responses: list[str] = []
+    size = -(-len(batch.questions) // parts)
+    for start in range(0, len(batch.questions), size):
+        part = slice(start, start + size)
+        asked = batch.questions[part]
+        sampler = None
+        if seed is not None:
+            sampler = SeededSampling([_question_seed(seed, q.id) for q in asked])
+        inputs = {name: tensor[part] for name, tensor in batch.inputs.items()}
+        recordings = [q.audio for q in asked]
+        responses += generate(loaded, inputs, config, sampler, recordings, cache)
+    return responses
 
 
 def _open_journal(path: Path, run: dict[str, Any]) -> dict[str, dict[str, Any]]:

@@ -27,6 +27,7 @@ _BLOCK = 1 << 20  # frames decoded at a time
 _RATES = range(1_000, 1_000_001)  # Hz; anything else is a damaged header
 _MAX_KERNEL = 10_000_000  # numbers in torchaudio's table of filters
 _FORMATS = {".wav": "WAV", ".flac": "FLAC", ".ogg": "OGG"}
+_WITH_HEADER = (b"RIFF", b"fLaC", b"OggS", b"FORM")
 _DAMAGED = "is damaged or cut off; fetch or record it anew"
 
 
@@ -57,6 +58,21 @@ def load_audio(path: PathLike) -> np.ndarray:
     except _Fault as fault:
         raise UserError(f"{shown(path)}: {fault}") from None
     return _resample(wave, rate)
+
+
+def header_seconds(path: PathLike) -> float | None:
+    """How long a recording is by its header; None where only decoding will tell.
+
+    To plan with, before anything is decoded: what is wrong with the file, `load_audio` says.
+    """
+    try:
+        with open(path, "rb") as file:
+            if file.read(4) not in _WITH_HEADER:
+                return None
+            file.seek(0)
+            return soundfile.info(file).duration
+    except (OSError, soundfile.SoundFileError):
+        return None
 
 
 def save_audio(path: PathLike, wave: np.ndarray) -> None:
@@ -170,7 +186,7 @@ def _quiet_mpeg(data: bytes) -> Iterator[None]:
 
     It swallows the whole process's stderr for that moment, so not for the common formats.
     """
-    if data.startswith((b"RIFF", b"fLaC", b"OggS", b"FORM")):
+    if data.startswith(_WITH_HEADER):
         yield
         return
     kept, null = os.dup(2), os.open(os.devnull, os.O_WRONLY)

@@ -168,7 +168,7 @@ def evaluate(
     out: Annotated[Path, typer.Option("--out", help="Predictions, as MMAU's JSON.")],
     audio_dir: AudioDir = None,
     prompt: PromptNumber = Prompt.answer,
-    batch_size: Annotated[int, typer.Option("--batch-size", min=1)] = 8,
+    batch_size: Annotated[int | None, typer.Option("--batch-size", min=1)] = None,
     seed: Seed = 0,
     sample: Annotated[
         bool, typer.Option("--sample", help="Draw answers at temperature 1; otherwise greedy.")

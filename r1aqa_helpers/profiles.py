@@ -21,7 +21,7 @@ class Profile:
         tiny_questions: use ``tiny-avqa`` and ``tiny-mmau`` where no files are given.
         train, test: files of questions, as ``questions.read_questions`` takes them.
         audio_dir: folder of the recordings; None: the folder of each file.
-        eval_batch_size: questions per batch when answering.
+        eval_tokens: tokens per batch when answering, prompts and answers with their padding.
         max_new_tokens: the longest answer, in tokens.
         sft, grpo: what differs from the defaults of ``SFTSettings`` and ``GRPOSettings``.
     """
@@ -30,7 +30,7 @@ class Profile:
     model: str
     device: str
     dtype: str | None
-    eval_batch_size: int
+    eval_tokens: int
     max_new_tokens: int
     tiny_questions: bool = False
     train: Path | None = None
@@ -52,7 +52,7 @@ TINY_PROFILE = Profile(
     model=str(TINY / "model"),
     device="cpu",
     dtype="float32",
-    eval_batch_size=32,
+    eval_tokens=8192,
     max_new_tokens=64,
     tiny_questions=True,
     # Both train on the same 800 questions, each seen once, in the same order.
@@ -81,7 +81,7 @@ FULL_PROFILE = Profile(
     model="Qwen/Qwen2-Audio-7B-Instruct",
     device="cuda",
     dtype="bfloat16",
-    eval_batch_size=16,
+    eval_tokens=16_384,
     max_new_tokens=256,
     sft={"lora_rank": 16, "lr": 1e-4, "batch_size": 16},
     grpo={"lora_rank": 16, "lr": 1e-5, "prompts_per_step": 16, "group_size": 8},

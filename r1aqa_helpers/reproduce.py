@@ -232,7 +232,7 @@ class _Run:
             loaded,
             self.test,
             prompt=method.prompt,
-            batch_size=self.profile.eval_batch_size,
+            batch_tokens=self.profile.eval_tokens,
             max_new_tokens=self.profile.max_new_tokens,
             journal=folder / "journal.jsonl",
         )

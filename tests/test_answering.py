@@ -14,7 +14,7 @@ from r1aqa_helpers import answering
 from r1aqa_helpers.answering import Prediction, answer_one, answer_questions, write_predictions
 from r1aqa_helpers.audio import save_audio
 from r1aqa_helpers.errors import UserError
-from r1aqa_helpers.models import LoadedModel
+from r1aqa_helpers.models import LoadedModel, embedding
 from r1aqa_helpers.questions import AudioQuestion, read_mmau
 from r1aqa_helpers.tiny.build import random_tiny
 
@@ -168,13 +168,79 @@ def test_clips_that_were_cut_are_reported_once_also_after_a_resume(
         ask(tiny, questions[:2])
 
 
-def test_a_recording_that_cannot_be_read_keeps_the_answers_so_far(tiny, questions, tmp_path):
+def test_a_damaged_recording_keeps_the_answers_so_far(tiny, questions, tmp_path):
+    journal, damaged = tmp_path / "journal.jsonl", tmp_path / "damaged.wav"
+    content = questions[0].audio.read_bytes()
+    damaged.write_bytes(content[: len(content) // 2])  # the shortest comes last
+    asked = [replace(q, audio=damaged) if q.id == "q0" else q for q in questions]
+    with pytest.raises(UserError, match="damaged or cut off"):
+        ask(tiny, asked, journal=journal, batch_size=1)
+    assert len(journal.read_text().splitlines()) == 1 + 7
+
+
+def test_a_missing_recording_is_named_before_time_is_spent(tiny, questions, tmp_path):
     journal = tmp_path / "journal.jsonl"
-    # The shortest question comes last.
     asked = [replace(q, audio=Path("/no/such.wav")) if q.id == "q0" else q for q in questions]
     with pytest.raises(UserError, match=r"/no/such\.wav"):
         ask(tiny, asked, journal=journal, batch_size=1)
-    assert len(journal.read_text().splitlines()) == 1 + 7
+    assert len(journal.read_text().splitlines()) == 1
+
+
+@pytest.mark.parametrize("budget", [1, 150, 300, 10_000])
+def test_batches_keep_to_the_token_budget(tiny, questions, monkeypatch, budget):
+    """Prompts and answers, padded to the longest; a question too long for it is asked alone."""
+    shapes, real = [], answering.generate
+
+    def counting(loaded, inputs, *rest):
+        shapes.append(tuple(inputs["input_ids"].shape))
+        return real(loaded, inputs, *rest)
+
+    monkeypatch.setattr(answering, "generate", counting)
+    answers = said(ask(tiny, questions, batch_tokens=budget))
+    assert all(rows * (width + STEPS) <= budget or rows == 1 for rows, width in shapes)
+    assert sum(rows for rows, _ in shapes) == len(questions)
+    assert (len(shapes) == 1) == (budget == 10_000)
+    assert answers == said(ask(tiny, questions, batch_size=1))
+
+
+def test_each_distinct_recording_is_decoded_and_encoded_once_in_a_batch(
+    tiny, questions, monkeypatch
+):
+    decoded, encoded = [], []
+    load, states = answering.load_audio, embedding.audio_states
+    monkeypatch.setattr(answering, "load_audio", lambda path: decoded.append(path) or load(path))
+
+    def counting(tower, features, frames):
+        encoded.append(len(features))
+        return states(tower, features, frames)
+
+    monkeypatch.setattr(embedding, "audio_states", counting)
+    shared = [replace(q, audio=questions[i % 2].audio) for i, q in enumerate(questions)]
+    answers = said(ask(tiny, shared, batch_size=8, batch_tokens=100_000))
+    assert sorted(set(decoded)) == sorted(decoded) and len(decoded) == 2
+    assert sum(encoded) == 2
+    encoded.clear()
+    assert said(ask(tiny, shared, batch_size=1)) == answers
+    assert sum(encoded) == 2, "kept from batch to batch"
+
+
+def test_a_batch_too_large_for_the_gpu_is_halved_once(tiny, questions, monkeypatch):
+    real, sizes = answering.generate, []
+
+    def limited(loaded, inputs, *rest, most=2):
+        sizes.append(len(inputs["input_ids"]))
+        if sizes[-1] > most:
+            raise torch.OutOfMemoryError("no memory")
+        return real(loaded, inputs, *rest)
+
+    monkeypatch.setattr(answering, "generate", limited)
+    with pytest.warns(UserWarning, match="batch of 4 questions does not fit.* halves") as caught:
+        answers = ask(tiny, questions, batch_size=4)
+    assert len(caught) == 1
+    assert sizes == [4, 2, 2, 2, 2]
+    assert said(answers) == said(ask(tiny, questions, batch_size=2))
+    with pytest.warns(UserWarning), pytest.raises(UserError, match="smaller --batch-size"):
+        ask(tiny, questions, batch_size=8)
 
 
 def test_a_special_token_in_a_question_names_the_question(tiny, questions):

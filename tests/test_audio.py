@@ -8,7 +8,14 @@ import pytest
 import soundfile
 from transformers import WhisperFeatureExtractor
 
-from r1aqa_helpers.audio import SAMPLE_RATE, clip_to_window, load_audio, log_mel, save_audio
+from r1aqa_helpers.audio import (
+    SAMPLE_RATE,
+    clip_to_window,
+    header_seconds,
+    load_audio,
+    log_mel,
+    save_audio,
+)
 from r1aqa_helpers.errors import UserError
 
 
@@ -281,3 +288,15 @@ def test_log_mel_is_brightest_at_the_tone(extractor):
 def mel_band(extractor, hertz: float) -> int:
     """The band whose filter weighs this frequency most."""
     return int(extractor.mel_filters[round(hertz / (SAMPLE_RATE / extractor.n_fft))].argmax())
+
+
+def test_header_seconds_plans_and_never_fails(tmp_path):
+    wave = np.zeros(8000, np.float32)
+    for suffix in (".wav", ".flac", ".ogg"):
+        save_audio(tmp_path / f"a{suffix}", wave)
+        assert header_seconds(tmp_path / f"a{suffix}") == pytest.approx(0.5, abs=0.01)
+    (tmp_path / "text.wav").write_text("not audio")
+    (tmp_path / "empty.wav").write_bytes(b"")
+    (tmp_path / "head.wav").write_bytes(b"RIFF")
+    for name in ("text.wav", "empty.wav", "head.wav", "missing.wav"):
+        assert header_seconds(tmp_path / name) is None

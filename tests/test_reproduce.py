@@ -33,7 +33,7 @@ def profile(random_model_dir, make_questions) -> Profile:
         model=str(random_model_dir),
         device="cpu",
         dtype="float32",
-        eval_batch_size=4,
+        eval_tokens=1000,
         max_new_tokens=4,
         train=train,
         test=test,
@@ -123,7 +123,7 @@ def test_the_folder_of_another_run(profile, whole):
     for other, options, fault in (
         (profile, {"seed": 2}, "seed 1, this one has 2"),
         (replace(profile, name="other"), {"seed": 1}, "profile 'test', this one has 'other'"),
-        (replace(profile, eval_batch_size=5), {"seed": 1}, "settings"),
+        (replace(profile, eval_tokens=1001), {"seed": 1}, "settings"),
     ):
         with pytest.raises(UserError, match=f"holds a run with {fault}.*choose another --out"):
             reproduce(other, out, **options)

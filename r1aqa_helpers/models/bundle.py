@@ -1,6 +1,7 @@
 """A model with its processor, and the way from texts and clips to its input tensors."""
 
 import hashlib
+import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -16,6 +17,9 @@ from ..prompts import chat_messages
 #: Frames that give two audio tokens: the encoder halves them twice, with these roundings:
 #: ((7 - 1) // 2 + 1 - 2) // 2 + 1 = 2.
 _LEAST_FRAMES = 7
+
+#: A fast tokenizer is not to be used from two threads at once.
+TOKENIZING = threading.Lock()
 
 
 @dataclass
@@ -101,14 +105,15 @@ def encode(
         )
     least = _LEAST_FRAMES * extractor.hop_length
     padded = [np.pad(wave, (0, max(0, least - len(wave)))) for wave in waves]
-    loaded.processor.tokenizer.padding_side = "left"
-    inputs = loaded.processor(
-        text=list(texts),
-        audio=padded,
-        sampling_rate=SAMPLE_RATE,
-        padding=True,
-        return_tensors="pt",
-    )
+    with TOKENIZING:
+        loaded.processor.tokenizer.padding_side = "left"
+        inputs = loaded.processor(
+            text=list(texts),
+            audio=padded,
+            sampling_rate=SAMPLE_RATE,
+            padding=True,
+            return_tensors="pt",
+        )
     if "input_features" not in inputs:
         raise UserError(
             f"model {loaded.name}: its processor returned no audio features, so the model would "

@@ -25,7 +25,7 @@ from transformers import (
 )
 
 from ..errors import UserError
-from .bundle import LoadedModel
+from .bundle import TOKENIZING, LoadedModel
 from .decoding import NEUTRAL, SeededSampling
 from .embedding import Clips, StateCache, embed_prompts, positions
 
@@ -76,9 +76,10 @@ def generate(
         config,
         sampler,
     )
-    return loaded.processor.batch_decode(
-        tokens, skip_special_tokens=True, clean_up_tokenization_spaces=False
-    )
+    with TOKENIZING:
+        return loaded.processor.batch_decode(
+            tokens, skip_special_tokens=True, clean_up_tokenization_spaces=False
+        )
 
 
 @torch.no_grad()
