@@ -11,7 +11,7 @@ from transformers import PrinterCallback, TrainerCallback
 from r1aqa_helpers.audio import load_audio
 from r1aqa_helpers.errors import UserError
 from r1aqa_helpers.grpo.trainer import AudioGRPOTrainer, audio_grpo_config, lora_config
-from r1aqa_helpers.models import chat_text
+from r1aqa_helpers.models import chat_text, embedding
 from r1aqa_helpers.prompts import build_prompt
 
 GROUP, ANSWER = 4, 6
@@ -38,9 +38,12 @@ class Recorder(TrainerCallback):
     def __init__(self):
         self.parameters, self.gradients, self.logs, self.sampled = [], [], [], []
 
+    def grade(self, question, answer):
+        """As good as anything for a model that knows nothing: its tokens' sum modulo 3."""
+        return float(sum(answer) % 3)
+
     def reward(self, completions, completion_ids, id, **columns):
-        """As good as anything for a model that knows nothing: the parity of its tokens' sum."""
-        rewards = [float(sum(ids) % 3) for ids in completion_ids]
+        rewards = [self.grade(*pair) for pair in zip(id, completion_ids, strict=True)]
         self.sampled.append(list(zip(id, completion_ids, rewards, strict=True)))
         return rewards
 
@@ -225,7 +228,173 @@ def test_rollouts_are_kept_with_their_questions(loaded, questions, tmp_path):
         assert sum(rollout["advantages"]) == pytest.approx(0, abs=1e-4)
 
 
-@pytest.mark.parametrize("loss_type", ["grpo", "dapo", "dr_grpo", "bnpo", "cispo"])
+LOSS_TYPES = ["grpo", "dapo", "dr_grpo", "bnpo", "cispo", "sapo", "luspo", "vespo"]
+
+
+class HalfIdle(Recorder):
+    """Rewards that are all equal in every second group: those have no gradient."""
+
+    def grade(self, question, answer):
+        return 1.0 if int(question[1:]) % 2 else super().grade(question, answer)
+
+
+def both_ways(loaded, questions, tmp_path, recorder_class=Recorder, seed=7, **settings):
+    """Recorders of the same run with the shared prefix and without, on the same answers.
+
+    Both sample with sharing: where rows end early the two ways draw in another order.
+    """
+    recorders = []
+    for shared_prefix in (True, False):
+        model, recorder = copy.deepcopy(loaded), recorder_class()
+        trainer = make(model, rows(questions), tmp_path, recorder, shared_prefix, **settings)
+        trainer.sample = sampling_with_sharing(trainer)
+        torch.manual_seed(seed)
+        trainer.train()
+        recorders.append(recorder)
+    shared, plain = recorders
+    assert [s[:2] for step in shared.sampled for s in step] == [
+        s[:2] for step in plain.sampled for s in step
+    ]
+    return shared, plain
+
+
+def sampling_with_sharing(trainer):
+    def sample(model, numbers):
+        chosen, trainer.shared_prefix = trainer.shared_prefix, True
+        try:
+            return AudioGRPOTrainer.sample(trainer, model, numbers)
+        finally:
+            trainer.shared_prefix = chosen
+
+    return sample
+
+
+def idle(sampled):
+    """Share of the answers whose reward is their group's mean: their advantage is 0."""
+    rewards = torch.tensor([reward for _, _, reward in sampled]).view(-1, GROUP)
+    return (rewards == rewards.mean(dim=1, keepdim=True)).float().mean().item()
+
+
+def same_steps(shared, plain, tolerance=1e-5):
+    """Equal gradients and, but for what the left out rows would have added, equal logs."""
+    assert len(shared.gradients) == len(plain.gradients) > 0
+    for ours, theirs in zip(shared.gradients, plain.gradients, strict=True):
+        assert ours.keys() == theirs.keys()
+        error = sum((ours[k] - theirs[k]).double().square().sum() for k in theirs)
+        size = sum(g.double().square().sum() for g in theirs.values())
+        assert (error / size).sqrt() < tolerance
+    for ours, theirs in zip(shared.logs, plain.logs, strict=True):
+        for name in ("loss", "reward", "kl", "frac_reward_zero_std", "clip_ratio/region_mean"):
+            if name in theirs:
+                assert ours[name] == pytest.approx(theirs[name], abs=1e-5)
+
+
+@pytest.mark.parametrize("loss_type", LOSS_TYPES)
+@pytest.mark.parametrize("beta", [0.0, 0.04])
+def test_every_loss_type_is_that_of_the_plain_path(loaded, questions, tmp_path, loss_type, beta):
+    """Also where half the groups have equal rewards, which beta = 0 leaves out."""
+    shifted(loaded.model, by=0.1)
+    shared, plain = both_ways(
+        loaded, questions, tmp_path, HalfIdle, loss_type=loss_type, beta=beta,
+        per_device_train_batch_size=2 * GROUP, gradient_accumulation_steps=2,
+    )  # fmt: skip
+    same_steps(shared, plain)
+    expected = idle(shared.sampled[0])
+    assert 0.5 <= expected < 1
+    assert shared.logs[0].get("left_out", 0.0) == pytest.approx(0 if beta else expected)
+    assert "left_out" not in plain.logs[0]
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"num_iterations": 2, "max_steps": 4},
+        {"num_iterations": 2, "max_steps": 4, "importance_sampling_level": "sequence"},
+        {"steps_per_generation": 3, "max_steps": 3, "gradient_accumulation_steps": 1},
+        {"entropy_coef": 0.1},
+        {"top_entropy_quantile": 0.5},
+        {"scale_rewards": "batch"},
+        {"mask_truncated_completions": True},
+        {"temperature": 1.7},
+        {"peft_config": LoraConfig(r=4, target_modules=["q_proj", "v_proj"], lora_dropout=0.0)},
+    ],
+    ids=lambda settings: " ".join(settings),
+)
+@pytest.mark.parametrize("beta", [0.0, 0.04])
+def test_settings_give_what_the_plain_path_gives(loaded, questions, tmp_path, settings, beta):
+    settings = {"per_device_train_batch_size": 2 * GROUP, "beta": beta, **settings}
+    shared, plain = both_ways(loaded, questions, tmp_path, HalfIdle, learning_rate=1e-4, **settings)
+    same_steps(shared, plain, tolerance=1e-4)  # over several steps, rounding adds up
+
+
+def test_rows_without_a_gradient_are_not_computed(loaded, questions, tmp_path, monkeypatch):
+    computed, score = [], AudioGRPOTrainer.score
+
+    def counting(self, model, numbers, input_ids, *rest):
+        computed.append(len(input_ids))
+        return score(self, model, numbers, input_ids, *rest)
+
+    monkeypatch.setattr(AudioGRPOTrainer, "score", counting)
+    recorder = HalfIdle()
+    make(loaded, rows(questions), tmp_path, recorder, beta=0.0,
+         per_device_train_batch_size=6 * GROUP).train()  # fmt: skip
+    expected = idle(recorder.sampled[0])
+    assert 0.5 <= expected < 1
+    assert computed == [round((1 - expected) * 6 * GROUP)]
+
+
+def test_where_nothing_can_be_learnt_a_step_still_works(loaded, questions, tmp_path):
+    class Idle(Recorder):
+        def grade(self, question, answer):
+            return 2.0
+
+    recorder = Idle()
+    make(loaded, rows(questions), tmp_path, recorder, beta=0.0, max_steps=2,
+         per_device_train_batch_size=2 * GROUP).train()  # fmt: skip
+    assert recorder.logs[0]["left_out"] == pytest.approx(1 - 1 / (2 * GROUP))
+    assert recorder.logs[0]["entropy"] > 0
+    assert all((g == 0).all() for g in recorder.gradients[0].values())
+
+
+def test_a_frozen_tower_hears_each_clip_once(loaded, questions, tmp_path, monkeypatch):
+    """In the rollout; reference, old policy and policy take what was kept."""
+    heard, compute = [], embedding.audio_states
+
+    def counting(tower, features, frames):
+        heard.append(len(features))
+        return compute(tower, features, frames)
+
+    monkeypatch.setattr(embedding, "audio_states", counting)
+    loaded.model.model.audio_tower.requires_grad_(False)
+    settings = {"per_device_train_batch_size": 3 * GROUP, "num_iterations": 2, "max_steps": 4}
+    make(loaded, rows(questions), tmp_path, Recorder(), **settings).train()
+    assert sum(heard) == len(questions)
+    heard.clear()
+    loaded.model.model.audio_tower.requires_grad_(True)
+    make(loaded, rows(questions), tmp_path, Recorder(), **settings).train()
+    assert sum(heard) > 4 * len(questions)
+
+
+def test_evaluation_during_training_is_that_of_the_plain_path(loaded, questions, tmp_path):
+    results = []
+    for shared_prefix in (True, False):
+        model = copy.deepcopy(loaded)
+        trainer = make(
+            model, rows(questions), tmp_path, HalfIdle(), shared_prefix,
+            per_device_eval_batch_size=2 * GROUP,
+        )  # fmt: skip
+        torch.manual_seed(2)
+        results.append(trainer.evaluate(rows(questions)))
+    for name in ("eval_loss", "eval_reward", "eval_kl", "eval_entropy"):
+        assert results[0][name] == pytest.approx(results[1][name], abs=1e-5), name
+
+
+def test_ungathered_zero3_weights_are_refused(loaded, questions, tmp_path):
+    with pytest.raises(UserError, match="ds3_gather_for_generation"):
+        make(loaded, rows(questions), tmp_path, Recorder(), ds3_gather_for_generation=False)
+
+
+@pytest.mark.parametrize("loss_type", LOSS_TYPES)
 def test_trl_loss_types_and_logs_are_intact(loaded, questions, tmp_path, loss_type):
     recorder = Recorder()
     trainer = make(
