@@ -52,7 +52,7 @@ TINY_PROFILE = Profile(
     model=str(TINY / "model"),
     device="cpu",
     dtype="float32",
-    eval_tokens=8192,
+    eval_tokens=16_384,
     max_new_tokens=64,
     tiny_questions=True,
     # Both train on the same 800 questions, each seen once, in the same order.

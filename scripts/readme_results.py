@@ -1,8 +1,8 @@
 """Write the figures in README.md and data/README.md from the committed JSON files.
 
 ``uv run scripts/readme_results.py`` rewrites the blocks, ``--check`` fails where one is stale.
-The figures are those of ``data/tiny/reference_run/results.json`` and
-``data/tiny/pretraining.json``; none is typed by hand.
+The figures are those of ``data/tiny/reference_run/results.json``, ``data/tiny/pretraining.json``
+and ``benchmarks/results/*.json``; none is typed by hand.
 """
 
 import argparse
@@ -12,6 +12,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 RUN = ROOT / "data" / "tiny" / "reference_run" / "results.json"
+SPEED = ROOT / "benchmarks" / "results"
 PRETRAINING = ROOT / "data" / "tiny" / "pretraining.json"
 
 #: (method, prompt) of a measured row -> (method, section) of the published row beside it
@@ -102,19 +103,83 @@ def pretraining_block() -> str:
     return "\n".join(lines)
 
 
-BLOCKS = {
-    ROOT / "README.md": ("results", results_block),
-    ROOT / "data" / "README.md": ("pretraining", pretraining_block),
-}
+def _side(seconds: dict[str, float]) -> str:
+    return f"{seconds['plain']:.2f} → {seconds['shared']:.2f} s"
 
 
-def rewritten(path: Path) -> str:
-    """The file's text with a fresh block between its two markers."""
-    name, block = BLOCKS[path]
-    begin, end = f"<!-- {name}:begin -->", f"<!-- {name}:end -->"
-    head, rest = path.read_text(encoding="utf-8").split(begin)
-    _, tail = rest.split(end)
-    return f"{head}{begin}\n{block()}\n{end}{tail}"
+def speed_block() -> str:
+    """The main README's table of what sharing saves."""
+    read = {path.stem: json.loads(path.read_text(encoding="utf-8")) for path in SPEED.glob("*")}
+    update, published, asked, counted = (
+        read[name] for name in ("grpo_update", "reference_trainer", "evaluation", "flops")
+    )
+    stages = ("update", "forward_backward", "rollout", "reference")
+    lines = [
+        f"Measured on {update['hardware']}, tiny model, float32, answers of 9 tokens: medians of "
+        f"{update['n']} alternating runs, without sharing → with it.",
+        "",
+        "| prompts | G | questions | whole update | forward and backward | rollout | reference |",
+        "|---|--:|--:|--:|--:|--:|--:|",
+    ]
+    for cell in update["cells"]:
+        cells = " | ".join(
+            f"{_side(cell['median_seconds'][stage])}, **{cell['ratios'][stage]:.1f}×**"
+            for stage in stages
+        )
+        lines.append(f"| {cell['prompt']} | {cell['group']} | {cell['questions']} | {cells} |")
+    seconds = published["median_seconds"]
+    alone = asked["stages"]
+    lines += [
+        "",
+        f"- An update as the published trainer performs it ({published['questions']} questions "
+        f"× {published['group']} answers): {seconds['published']:.2f} s against "
+        f"{seconds['shipped']:.2f} s, **{published['update_vs_published']:.1f}×**, medians of "
+        f"{published['n']}.",
+        f"- Answering {asked['questions']} questions by the published loop and by `answering`: "
+        f"**{asked['ratio']:.1f}×**, {asked['differing']} answers differ, medians of "
+        f"{asked['n']}. `answering` takes {asked['of_stages']:.2f} of the sum of what no "
+        "evaluation can leave out, each timed alone: "
+        + ", ".join(f"{name} {value:.1f} s" for name, value in alone.items())
+        + ".",
+    ]
+    tera = {way: flops["total"] / 1e12 for way, flops in counted["cases"]["avqa"]["flops"].items()}
+    tiny = counted["cases"]["tiny"]["flops"]["shared full"]
+    tower = tiny["encoder"] * 5 / 3  # three passes forward, and one backward, which counts two
+    lines.append(
+        f"- Counted by `benchmarks/flops.py`: an AVQA group of 8 at 7B takes "
+        f"{tera['published full']:.0f} TFLOP as published, {tera['shared full']:.0f} with sharing, "
+        f"{tera['shared lora']:.0f} with sharing, LoRA and a frozen tower. Of the tiny model's "
+        f"update with sharing, {100 * tower / tiny['total']:.0f} % is the audio tower's."
+    )
+    cards = [name for name in read if name.startswith("gpu_7b")]
+    lines.append(
+        "- The 7B architecture on a GPU: see "
+        + ", ".join(f"`benchmarks/results/{name}.json`" for name in cards)
+        + "."
+        if cards
+        else "- The 7B architecture on a GPU: not measured; `python benchmarks/gpu_7b.py` does it."
+    )
+    return "\n".join(lines)
+
+
+README = ROOT / "README.md"
+#: where which block stands
+BLOCKS = [
+    (README, "results", results_block),
+    (README, "speed", speed_block),
+    (ROOT / "data" / "README.md", "pretraining", pretraining_block),
+]
+
+
+def rewritten(path: Path, text: str) -> str:
+    """The file's ``text`` with fresh blocks between their markers."""
+    for place, name, block in BLOCKS:
+        if place == path:
+            begin, end = f"<!-- {name}:begin -->", f"<!-- {name}:end -->"
+            head, rest = text.split(begin)
+            _, tail = rest.split(end)
+            text = f"{head}{begin}\n{block()}\n{end}{tail}"
+    return text
 
 
 def main() -> int:
@@ -122,9 +187,10 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--check", action="store_true")
     check = parser.parse_args().check
-    for path in BLOCKS:
-        text = rewritten(path)
-        if check and text != path.read_text(encoding="utf-8"):
+    for path in dict.fromkeys(place for place, _, _ in BLOCKS):
+        now = path.read_text(encoding="utf-8")
+        text = rewritten(path, now)
+        if check and text != now:
             print(f"{path.name}: stale figures; run `uv run scripts/readme_results.py`")
             return 1
         if not check:

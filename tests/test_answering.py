@@ -186,6 +186,20 @@ def test_a_missing_recording_is_named_before_time_is_spent(tiny, questions, tmp_
     assert len(journal.read_text().splitlines()) == 1
 
 
+def test_reading_ahead_changes_nothing(tiny, questions, monkeypatch, tmp_path):
+    """As with a GPU: another thread reads the next batch; its errors come in their turn."""
+    plain = said(ask(tiny, questions, batch_size=2))
+    monkeypatch.setattr(answering, "_prepared", answering._read_ahead)
+    assert said(ask(tiny, questions, batch_size=2)) == plain
+    assert said(ask(tiny, questions[:1])) == {"q0": plain["q0"]}
+    damaged, journal = tmp_path / "damaged.wav", tmp_path / "journal.jsonl"
+    damaged.write_bytes(questions[0].audio.read_bytes()[:2000])
+    asked = [replace(q, audio=damaged) if q.id == "q0" else q for q in questions]
+    with pytest.raises(UserError, match="damaged or cut off"):
+        ask(tiny, asked, batch_size=2, journal=journal)
+    assert len(journal.read_text().splitlines()) == 1 + 6
+
+
 @pytest.mark.parametrize("budget", [1, 150, 300, 10_000])
 def test_batches_keep_to_the_token_budget(tiny, questions, monkeypatch, budget):
     """Prompts and answers, padded to the longest; a question too long for it is asked alone."""
