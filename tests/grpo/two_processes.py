@@ -1,5 +1,6 @@
 """Run by test_processes.py under torchrun: one GRPO step, its answers and gradients to a file."""
 
+import gc
 import sys
 from pathlib import Path
 
@@ -36,7 +37,11 @@ def main() -> None:
             },
             folder / "found.pt",
         )
-    trainer.accelerator.end_training()
+    # Both are done before either goes: gloo can wait for ever for a peer that has gone.
+    torch.distributed.barrier()
+    del trainer
+    gc.collect()
+    torch.distributed.destroy_process_group()
 
 
 if __name__ == "__main__":
