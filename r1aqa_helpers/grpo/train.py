@@ -28,6 +28,7 @@ from ..training import (
     save_trained,
     train_with,
 )
+from .scoring import ROW_TOKENS
 from .trainer import AudioGRPOTrainer, audio_grpo_config, lora_config
 
 
@@ -46,6 +47,8 @@ class GRPOSettings:
     temperature: float = 1.0
     max_completion: int = 256
     max_prompt: int | None = None
+    row_tokens: int = ROW_TOKENS
+    """The most tokens of a packed row: memory against speed, not the result."""
     freeze_tower: bool = False
     lora_rank: int = 0
     """0: all weights are trained; else LoRA of this rank on the language model."""
@@ -128,6 +131,7 @@ def _train(
         train_dataset=_rows(questions, settings),
         peft_config=lora_config(settings.lora_rank) if settings.lora_rank else None,
         max_prompt=settings.max_prompt,
+        row_tokens=settings.row_tokens,
     )
 
     def row(logs: dict[str, Any]) -> dict[str, Any]:

@@ -15,7 +15,15 @@ from r1aqa_helpers.grpo.scoring import (
     pack_answers,
     refuse_answers,
 )
-from r1aqa_helpers.models import StateCache, embedding, greedy_config, sampling_config
+from r1aqa_helpers.models import (
+    StateCache,
+    embedding,
+    greedy_config,
+    load,
+    sampling_config,
+)
+from r1aqa_helpers.paths import TINY
+from r1aqa_helpers.prompts import build_prompt
 
 
 @pytest.fixture
@@ -165,6 +173,19 @@ def test_split_packs_give_the_same(loaded, store, row_tokens):
     got = scored(loaded, replace(whole, row_tokens=row_tokens))
     assert (got[0] - expected[0]).abs().max() < 1e-5
     assert (got[2] - expected[2]).norm() / expected[2].norm() < 1e-5
+
+
+def test_trained_weights_are_no_less_exact(questions):
+    """The shipped checkpoint, whose log-probabilities span many nats."""
+    trained = load(TINY / "model", device="cpu", dtype="float32")
+    store = PromptStore(trained)
+    for question in questions:
+        store.number(build_prompt(question.question, question.choices, 2), question.audio)
+    packed = scored(trained, answers(trained, store, [8, 5, 1], shared_prefix=True))
+    plain = scored(trained, answers(trained, store, [8, 5, 1], shared_prefix=False))
+    assert plain[0].min() < -10
+    assert (packed[0] - plain[0]).abs().max() < 1e-5
+    assert (packed[2] - plain[2]).norm() / plain[2].norm() < 1e-5
 
 
 def test_packs_keep_to_the_budget_and_lose_no_answer():
