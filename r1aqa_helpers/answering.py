@@ -4,11 +4,12 @@ import hashlib
 import time
 import warnings
 from collections import Counter, deque
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
@@ -32,6 +33,8 @@ from .progress import track
 from .prompts import build_prompt, question_text
 from .questions import AudioQuestion, mmau_row
 from .scoring import extract_answer
+
+T = TypeVar("T")
 
 #: Tokens of a batch, padding included: at 7B half a megabyte each, of keys and values.
 BATCH_TOKENS = 8192
@@ -74,7 +77,8 @@ def answer_questions(
     A batch takes questions of like length, as many as keep its tokens, prompts and answers
     padded, within ``batch_tokens``, and at most ``batch_size`` of them. Where it does not fit into
     the GPU's memory, batches are halved once, with a warning. While a GPU answers one, the next
-    one's recordings are read; each distinct recording is encoded once.
+    one's recordings are read; a CPU answers as many at once as PyTorch has threads. Each
+    distinct recording is encoded once.
 
     ``journal`` is a JSON-lines file to which each answer is added when it is there; called again
     after an interruption, only the rest is asked. Raises ``UserError`` where it is the journal
@@ -215,33 +219,6 @@ def _prepare(
     return _Batch(questions, inputs, [clips[q.audio][1] for q in questions])
 
 
-def _prepared(
-    loaded: LoadedModel, batches: Sequence[Sequence[AudioQuestion]], texts: dict[str, str]
-) -> Iterator[_Batch]:
-    """The batches; with a GPU, each is read by another thread while the one before is answered.
-
-    Without one, the processor's cores have no time to spare: reading ahead made 1,000 questions
-    slower by a tenth.
-    """
-    if loaded.device.type == "cpu":
-        yield from (_prepare(loaded, questions, texts) for questions in batches)
-    else:
-        yield from _read_ahead(loaded, batches, texts)
-
-
-def _read_ahead(
-    loaded: LoadedModel, batches: Sequence[Sequence[AudioQuestion]], texts: dict[str, str]
-) -> Iterator[_Batch]:
-    with ThreadPoolExecutor(max_workers=1) as reader:
-        ahead: deque[Future[_Batch]] = deque()
-        for questions in batches:
-            ahead.append(reader.submit(_prepare, loaded, questions, texts))
-            if len(ahead) > 1:
-                yield ahead.popleft().result()
-        while ahead:
-            yield ahead.popleft().result()
-
-
 def _answer_batches(
     loaded: LoadedModel,
     batches: Sequence[Sequence[AudioQuestion]],
@@ -253,26 +230,9 @@ def _answer_batches(
     config = greedy_config(loaded, max_new_tokens)
     used = Counter(question.audio for batch in batches for question in batch)
     cache = StateCache(_STATE_BYTES) if len(used) < used.total() else None
-    parts, started = 1, time.perf_counter()
-    for batch in _prepared(loaded, batches, texts):
-        while True:
-            try:
-                responses = _respond(loaded, batch, config, seed, cache, parts)
-                break
-            except torch.OutOfMemoryError as error:
-                if parts == 2:
-                    raise UserError(
-                        f"batch of {len(batch.questions)} questions: does not fit into the GPU's "
-                        "memory, not even in halves; choose a smaller --batch-size; the answers "
-                        "so far are kept in the journal"
-                    ) from error
-                parts = 2
-            torch.cuda.empty_cache()
-            warnings.warn(
-                f"a batch of {len(batch.questions)} questions does not fit into the GPU's memory: "
-                "from here on batches are answered in halves",
-                stacklevel=2,
-            )
+    answer = _answer_on_cpu if loaded.device.type == "cpu" else _answer_on_gpu
+    started = time.perf_counter()
+    for batch, responses in answer(loaded, batches, texts, config, seed, cache):
         now = time.perf_counter()
         seconds, started = (now - started) / len(batch.questions), now
         for question, response, cut in zip(batch.questions, responses, batch.cuts, strict=True):
@@ -282,6 +242,80 @@ def _answer_batches(
                 "seconds": round(seconds, 4),
                 "seconds_cut": round(cut, 4),
             }
+
+
+def _in_order(
+    pool: ThreadPoolExecutor, jobs: Iterable[Callable[[], T]], ahead: int
+) -> Iterator[T]:
+    """The jobs' results in the jobs' order, with at most ``ahead`` jobs more under way."""
+    waiting: deque[Future[T]] = deque()
+    for job in jobs:
+        waiting.append(pool.submit(job))
+        if len(waiting) > ahead:
+            yield waiting.popleft().result()
+    while waiting:
+        yield waiting.popleft().result()
+
+
+def _answer_on_cpu(
+    loaded: LoadedModel,
+    batches: Sequence[Sequence[AudioQuestion]],
+    texts: dict[str, str],
+    config: GenerationConfig,
+    seed: int | None,
+    cache: StateCache | None,
+) -> Iterator[tuple[_Batch, list[str]]]:
+    """Several batches at once, each by one thread, from reading to the answer.
+
+    Threads that share a batch wait for one another after each of its many small operations.
+    """
+
+    def job(questions: Sequence[AudioQuestion]) -> tuple[_Batch, list[str]]:
+        batch = _prepare(loaded, questions, texts)
+        return batch, _respond(loaded, batch, config, seed, cache, parts=1)
+
+    threads = torch.get_num_threads()
+    with ThreadPoolExecutor(threads, initializer=torch.set_num_threads, initargs=(1,)) as pool:
+        yield from _in_order(pool, (partial(job, questions) for questions in batches), threads)
+
+
+def _answer_on_gpu(
+    loaded: LoadedModel,
+    batches: Sequence[Sequence[AudioQuestion]],
+    texts: dict[str, str],
+    config: GenerationConfig,
+    seed: int | None,
+    cache: StateCache | None,
+) -> Iterator[tuple[_Batch, list[str]]]:
+    """One batch after another; another thread reads the next one's recordings meanwhile."""
+    parts = 1
+    with ThreadPoolExecutor(max_workers=1) as reader:
+        jobs = (partial(_prepare, loaded, questions, texts) for questions in batches)
+        for batch in _in_order(reader, jobs, ahead=1):
+            try:
+                yield batch, _respond(loaded, batch, config, seed, cache, parts)
+                continue
+            except torch.OutOfMemoryError as error:
+                if parts == 2:
+                    raise _too_large(batch) from error
+                parts = 2
+            torch.cuda.empty_cache()
+            warnings.warn(
+                f"a batch of {len(batch.questions)} questions does not fit into the GPU's memory: "
+                "from here on batches are answered in halves",
+                stacklevel=2,
+            )
+            try:
+                yield batch, _respond(loaded, batch, config, seed, cache, parts)
+            except torch.OutOfMemoryError as error:
+                raise _too_large(batch) from error
+
+
+def _too_large(batch: _Batch) -> UserError:
+    return UserError(
+        f"batch of {len(batch.questions)} questions: does not fit into the GPU's memory, not even "
+        "in halves; choose a smaller --batch-size; the answers so far are kept in the journal"
+    )
 
 
 def _respond(

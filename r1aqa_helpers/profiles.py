@@ -52,7 +52,7 @@ TINY_PROFILE = Profile(
     model=str(TINY / "model"),
     device="cpu",
     dtype="float32",
-    eval_tokens=16_384,
+    eval_tokens=8192,
     max_new_tokens=64,
     tiny_questions=True,
     # Both train on the same 800 questions, each seen once, in the same order.
@@ -81,7 +81,7 @@ FULL_PROFILE = Profile(
     model="Qwen/Qwen2-Audio-7B-Instruct",
     device="cuda",
     dtype="bfloat16",
-    eval_tokens=16_384,
+    eval_tokens=8192,
     max_new_tokens=256,
     sft={"lora_rank": 16, "lr": 1e-4, "batch_size": 16},
     grpo={"lora_rank": 16, "lr": 1e-5, "prompts_per_step": 16, "group_size": 8},

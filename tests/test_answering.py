@@ -189,7 +189,7 @@ def test_a_missing_recording_is_named_before_time_is_spent(tiny, questions, tmp_
 def test_reading_ahead_changes_nothing(tiny, questions, monkeypatch, tmp_path):
     """As with a GPU: another thread reads the next batch; its errors come in their turn."""
     plain = said(ask(tiny, questions, batch_size=2))
-    monkeypatch.setattr(answering, "_prepared", answering._read_ahead)
+    monkeypatch.setattr(answering, "_answer_on_cpu", answering._answer_on_gpu)
     assert said(ask(tiny, questions, batch_size=2)) == plain
     assert said(ask(tiny, questions[:1])) == {"q0": plain["q0"]}
     damaged, journal = tmp_path / "damaged.wav", tmp_path / "journal.jsonl"
@@ -239,6 +239,7 @@ def test_each_distinct_recording_is_decoded_and_encoded_once_in_a_batch(
 
 
 def test_a_batch_too_large_for_the_gpu_is_halved_once(tiny, questions, monkeypatch):
+    monkeypatch.setattr(answering, "_answer_on_cpu", answering._answer_on_gpu)
     real, sizes = answering.generate, []
 
     def limited(loaded, inputs, *rest, most=2):

@@ -1,5 +1,6 @@
 """From clips and token ids to the language model's input: each distinct clip is encoded once."""
 
+import threading
 from collections import OrderedDict
 from dataclasses import dataclass
 
@@ -16,10 +17,12 @@ class StateCache:
     """What a tower that stands still made of clips, by content: the latest ``capacity`` bytes.
 
     Valid for one set of tower weights; a copy of the model, such as a frozen reference, may
-    share it. Kept on the CPU.
+    share it. Kept on the CPU. Threads hold ``lock`` from asking for a clip to keeping it, so
+    that none computes what another is about to keep.
     """
 
     def __init__(self, capacity: int) -> None:
+        self.lock = threading.Lock()
         self._capacity = capacity
         self._states: OrderedDict[str, torch.Tensor] = OrderedDict()
         self._bytes = 0
@@ -149,7 +152,14 @@ def _states(tower: nn.Module, clips: Clips) -> tuple[torch.Tensor, torch.Tensor]
     frames = clips.feature_attention_mask.sum(dim=-1)
     if clips.cache is None:
         return audio_states(tower, clips.input_features, frames)
-    kept = [clips.cache.get(key) for key in clips.keys]
+    with clips.cache.lock:
+        return _kept_states(tower, clips, clips.cache, frames)
+
+
+def _kept_states(
+    tower: nn.Module, clips: Clips, cache: StateCache, frames: torch.Tensor
+) -> tuple[torch.Tensor, torch.Tensor]:
+    kept = [cache.get(key) for key in clips.keys]
     new = [place for place, states in enumerate(kept) if states is None]
     if new:
         with torch.no_grad():
@@ -157,6 +167,6 @@ def _states(tower: nn.Module, clips: Clips) -> tuple[torch.Tensor, torch.Tensor]
         for place, one, length in zip(new, states, lengths.tolist(), strict=True):
             # A copy: a view would keep the whole batch in memory.
             kept[place] = one[:length].to("cpu", copy=True)
-            clips.cache.put(clips.keys[place], kept[place])
+            cache.put(clips.keys[place], kept[place])
     lengths = torch.tensor([len(states) for states in kept], device=frames.device)
     return nn.utils.rnn.pad_sequence(kept, batch_first=True).to(frames.device), lengths
