@@ -63,10 +63,9 @@ from r1aqa_helpers.training import quiet
 
 LORA_RANK = 16
 WINDOW_SECONDS = 30
-#: Groups that go through the model together. In a packed row of an AVQA group are about 400
-#: tokens, and the backward pass needs about 12 MB for each (LoRA keeps copies of its inputs):
-#: 5 GB a group, so that 4 take 20 GB beside the weights' 17 GB, and fill the GPU's units. One
-#: group at a time is what fits into 24 GB. Without sharing a group has 2,700 tokens, 32 GB.
+#: Groups that go through the model together: several fill the GPU's units, one at a time asks
+#: for the least memory. Chosen before any measurement: `flops.py` counts the activations of an
+#: AVQA group with LoRA at 2.4 GB with sharing and 15.6 GB without, beside 17 GB of weights.
 FAST, LEAN = 4, 1
 
 

@@ -208,7 +208,7 @@ class _Batch:
 
 
 def _prepare(
-    loaded: LoadedModel, questions: Sequence[AudioQuestion], texts: dict[str, str]
+    loaded: LoadedModel, texts: dict[str, str], questions: Sequence[AudioQuestion]
 ) -> _Batch:
     clips = {
         audio: clip_to_window(load_audio(audio), loaded.window_seconds)
@@ -230,9 +230,11 @@ def _answer_batches(
     config = greedy_config(loaded, max_new_tokens)
     used = Counter(question.audio for batch in batches for question in batch)
     cache = StateCache(_STATE_BYTES) if len(used) < used.total() else None
+    prepare = partial(_prepare, loaded, texts)
+    respond = partial(_respond, loaded, config, seed, cache)
     answer = _answer_on_cpu if loaded.device.type == "cpu" else _answer_on_gpu
     started = time.perf_counter()
-    for batch, responses in answer(loaded, batches, texts, config, seed, cache):
+    for batch, responses in answer(batches, prepare, respond):
         now = time.perf_counter()
         seconds, started = (now - started) / len(batch.questions), now
         for question, response, cut in zip(batch.questions, responses, batch.cuts, strict=True):
@@ -258,12 +260,9 @@ def _in_order(
 
 
 def _answer_on_cpu(
-    loaded: LoadedModel,
     batches: Sequence[Sequence[AudioQuestion]],
-    texts: dict[str, str],
-    config: GenerationConfig,
-    seed: int | None,
-    cache: StateCache | None,
+    prepare: Callable[[Sequence[AudioQuestion]], _Batch],
+    respond: Callable[[_Batch], list[str]],
 ) -> Iterator[tuple[_Batch, list[str]]]:
     """Several batches at once, each by one thread, from reading to the answer.
 
@@ -271,8 +270,8 @@ def _answer_on_cpu(
     """
 
     def job(questions: Sequence[AudioQuestion]) -> tuple[_Batch, list[str]]:
-        batch = _prepare(loaded, questions, texts)
-        return batch, _respond(loaded, batch, config, seed, cache, parts=1)
+        batch = prepare(questions)
+        return batch, respond(batch)
 
     threads = torch.get_num_threads()
     with ThreadPoolExecutor(threads, initializer=torch.set_num_threads, initargs=(1,)) as pool:
@@ -280,51 +279,43 @@ def _answer_on_cpu(
 
 
 def _answer_on_gpu(
-    loaded: LoadedModel,
     batches: Sequence[Sequence[AudioQuestion]],
-    texts: dict[str, str],
-    config: GenerationConfig,
-    seed: int | None,
-    cache: StateCache | None,
+    prepare: Callable[[Sequence[AudioQuestion]], _Batch],
+    respond: Callable[[_Batch, int], list[str]],
 ) -> Iterator[tuple[_Batch, list[str]]]:
     """One batch after another; another thread reads the next one's recordings meanwhile."""
     parts = 1
     with ThreadPoolExecutor(max_workers=1) as reader:
-        jobs = (partial(_prepare, loaded, questions, texts) for questions in batches)
+        jobs = (partial(prepare, questions) for questions in batches)
         for batch in _in_order(reader, jobs, ahead=1):
-            try:
-                yield batch, _respond(loaded, batch, config, seed, cache, parts)
-                continue
-            except torch.OutOfMemoryError as error:
-                if parts == 2:
-                    raise _too_large(batch) from error
+            while True:
+                try:
+                    responses = respond(batch, parts)
+                    break
+                except torch.OutOfMemoryError as error:
+                    if parts == 2:
+                        raise UserError(
+                            f"batch of {len(batch.questions)} questions: does not fit into the "
+                            "GPU's memory, not even in halves; choose a smaller --batch-size; "
+                            "the answers so far are kept in the journal"
+                        ) from error
                 parts = 2
-            torch.cuda.empty_cache()
-            warnings.warn(
-                f"a batch of {len(batch.questions)} questions does not fit into the GPU's memory: "
-                "from here on batches are answered in halves",
-                stacklevel=2,
-            )
-            try:
-                yield batch, _respond(loaded, batch, config, seed, cache, parts)
-            except torch.OutOfMemoryError as error:
-                raise _too_large(batch) from error
-
-
-def _too_large(batch: _Batch) -> UserError:
-    return UserError(
-        f"batch of {len(batch.questions)} questions: does not fit into the GPU's memory, not even "
-        "in halves; choose a smaller --batch-size; the answers so far are kept in the journal"
-    )
+                torch.cuda.empty_cache()
+                warnings.warn(
+                    f"a batch of {len(batch.questions)} questions does not fit into the GPU's "
+                    "memory: from here on batches are answered in halves",
+                    stacklevel=2,
+                )
+            yield batch, responses
 
 
 def _respond(
     loaded: LoadedModel,
-    batch: _Batch,
     config: GenerationConfig,
     seed: int | None,
     cache: StateCache | None,
-    parts: int,
+    batch: _Batch,
+    parts: int = 1,
 ) -> list[str]:
     """What the model says to a batch, asked in so many parts."""
     responses: list[str] = []

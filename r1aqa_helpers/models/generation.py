@@ -171,7 +171,8 @@ class RoomyLayer(DynamicLayer):
         """Add (rows, heads, new, width), and return all that is held."""
         if not self.is_initialized:
             self.lazy_initialization(key_states, value_states)
-            self.keys, self.values = _roomy(key_states), _roomy(value_states)
+            # As they are: a prompt's are copied for the rows of its group, and get room then.
+            self.keys, self.values = key_states, value_states
             return self.keys, self.values
         held, new = self.keys.shape[-2], key_states.shape[-2]
         if held + new > _capacity(self.keys):

@@ -115,6 +115,12 @@ def test_instruct_manners_are_as_documented(world: tuple[LoadedModel, Pool]) -> 
     said = [instruct_lesson(pool.scenes[i % 12], rng) for i in range(3000)]
     choice = [(user, answer) for user, answer in said if "following options" in user]
     assert len(choice) / len(said) == pytest.approx(0.45, abs=0.03)
+    # Half and a little more name the first choice on purpose, the others where it is right or
+    # drawn; longer answers hold no other choice's name in front of it.
+    options = [re.findall(r"'([^']*)'", user.split("options: ")[1]) for user, _ in choice]
+    first = [offered[0] in said for offered, (_, said) in zip(options, choice, strict=True)]
+    expected = np.mean([0.52 + 0.48 / len(offered) for offered in options])
+    assert np.mean(first) == pytest.approx(expected, abs=0.06)
     tagged = [answer for _, answer in choice if answer.startswith("<answer>")]
     assert len(tagged) / len(choice) == pytest.approx(0.15, abs=0.03)
 
