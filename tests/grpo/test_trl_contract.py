@@ -86,6 +86,10 @@ def source(method):
         ("__init__", "self.ref_model = create_model_from_path("),
         ("__init__", "self.generation_kwargs = generation_kwargs"),
         ("__init__", "self._entropy_bonus_enabled = "),
+        ("__init__", "self.top_entropy_quantile = args.top_entropy_quantile"),
+        # a loss without the old policy's values takes the new ones'; rows of advantage 0 rest on it
+        ("_compute_loss", 'old_per_token_logps = inputs.get("old_per_token_logps")'),
+        ("_compute_loss", 'self._metrics[mode]["entropy"].append('),
         ("__init__", "self._dist = DistributedBackend(self.accelerator)"),
         ("__init__", "self.eos_token_ids = eos_token_ids"),
         # standard deviation: unbiased, plus 1e-4
