@@ -26,15 +26,20 @@ ROOT = Path(__file__).resolve().parent.parent
 
 #: Why the project depends on each package; which parts import it is found by reading them.
 PURPOSE = {
+    "codespell": "finds misspelt words in notebooks",
     "datasets": "tables of training questions, as trl takes them",
     "accelerate": "device placement and the training loops of transformers and TRL",
     "ipywidgets": "widgets and progress bars in notebooks",
     "jupyterlab": "opens notebooks",
+    "jupytext": "turns notebooks into text and back",
     "matplotlib": "figures",
+    "nbclient": "runs notebooks and keeps their outputs",
+    "nbformat": "reads and writes notebook files",
     "nbval": "runs notebooks as tests",
     "numpy": "waveforms and spectrograms as arrays",
     "pandas": "tables in notebooks",
     "peft": "LoRA adapters",
+    "playwright": "uses the course's widgets in a real browser, as a test",
     "pytest": "runs the tests",
     "rich": "progress bars and tables in the terminal",
     "ruff": "checks the code's style",
