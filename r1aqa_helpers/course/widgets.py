@@ -1,0 +1,77 @@
+"""How the course shows a widget: live where a front end runs it, as plain HTML everywhere else.
+
+Nothing here knows what a widget is about; quiz, listening test and playground build on it.
+"""
+
+import html
+import re
+from collections.abc import Callable
+from typing import Any
+
+import ipywidgets
+from IPython.display import display
+
+VIEW = "application/vnd.jupyter.widget-view+json"
+
+#: Buttons as wide as their text needs, over several lines; the focus stays visible.
+_STYLE = """<style>
+.course-choice.jupyter-button { white-space: normal; height: auto; min-height: 32px;
+  width: auto; max-width: 46em; text-align: left; line-height: 1.4; padding: 4px 12px; }
+.course-choice.jupyter-button:focus-visible { outline: 3px solid #0072B2; outline-offset: 2px; }
+.course-choice.jupyter-button:disabled { opacity: 0.75; }
+</style>"""
+
+
+def show(widget: ipywidgets.Widget, fallback: str, plain: str) -> None:
+    """Display one output that holds a widget and what stands for it without a kernel.
+
+    A live front end (JupyterLab, Notebook, VS Code, Colab) takes the widget; a stored notebook,
+    whose build leaves the widget's view out, shows ``fallback``; a terminal shows ``plain``.
+
+    Args:
+        widget: any widget of ipywidgets' core.
+        fallback: HTML, complete without a script.
+        plain: the same in every run, for stored outputs are compared.
+    """
+    view = {"version_major": 2, "version_minor": 0, "model_id": widget.model_id}
+    display({VIEW: view, "text/html": fallback, "text/plain": plain}, raw=True)
+
+
+def rich_text(text: str) -> str:
+    """``text`` as HTML: escaped whole, and `code` between backticks set as code."""
+    return re.sub(r"`([^`]+)`", r"<code>\1</code>", html.escape(text))
+
+
+def plain_text(text: str) -> str:
+    """``text`` without the backticks around code, where no markup is shown."""
+    return re.sub(r"`([^`]+)`", r"\1", text)
+
+
+def note(value: str = "") -> ipywidgets.HTML:
+    """A piece of HTML in a column; the caller has escaped what is in it."""
+    # The margin of ipywidgets' own would set it off from the buttons below.
+    return ipywidgets.HTML(value, layout=ipywidgets.Layout(margin="2px", max_width="52em"))
+
+
+def say(place: ipywidgets.HTML, message: str) -> None:
+    """Put ``message`` (HTML) into ``place`` as a status, which screen readers read out."""
+    place.value = f'<div role="status" aria-live="polite">{message}</div>'
+
+
+def choice(text: str, on_click: Callable[[], Any]) -> ipywidgets.Button:
+    """A button that is named by its text, reached by Tab and pressed by Enter or Space."""
+    button = ipywidgets.Button(description=plain_text(text))
+    button.add_class("course-choice")
+    button.on_click(lambda _: on_click())
+    return button
+
+
+def column(children: list[ipywidgets.Widget]) -> ipywidgets.VBox:
+    """Widgets one below the other, in the course's style."""
+    return ipywidgets.VBox([note(_STYLE), *children])
+
+
+def mark(button: ipywidgets.Button, right: bool) -> None:
+    """Show a choice as right or wrong: by an icon and a colour, of which either is enough."""
+    button.icon = "check" if right else "times"
+    button.button_style = "success" if right else "warning"
