@@ -20,280 +20,57 @@ own products (under 1 %) are not counted.
 
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from typing import Any
 
 import torch
 from common import median, parser, timed, write_result
-from transformers import Qwen2AudioConfig, Qwen2Config
-from transformers.models.qwen2_audio import Qwen2AudioEncoderConfig
+from transformers import Qwen2AudioConfig
 
-from r1aqa_helpers.paths import TINY
+from r1aqa_helpers.models.costs import (
+    WAYS,
+    Group,
+    cache_bytes_per_token,
+    causal_pairs,
+    config_7b,
+    decoder_flops,
+    encoder_flops,
+    group_bytes,
+    group_flops,
+    group_tokens,
+    head_flops,
+    lora_parameters,
+    parameters,
+    tiny_config,
+    window_frames,
+)
 
-WAYS = ("published", "plain", "shared")
+#: The arithmetic is the package's; other scripts here take it together with the machine's rate.
+__all__ = [
+    "WAYS",
+    "Group",
+    "cache_bytes_per_token",
+    "causal_pairs",
+    "config_7b",
+    "counts",
+    "decoder_flops",
+    "encoder_flops",
+    "group_bytes",
+    "group_flops",
+    "group_tokens",
+    "head_flops",
+    "lora_parameters",
+    "main",
+    "matrix_rate",
+    "parameters",
+    "share_of_peak",
+    "table",
+    "tiny_config",
+    "window_frames",
+]
+
 #: What the last line compares: R1-AQA's run with this project's on one GPU.
 FIGURES = ("published full", "shared lora")
-#: Bytes per trained parameter in float32: weight, gradient and AdamW's two moments.
-TRAINED_BYTES = 16
-
-
-# --- configurations -----------------------------------------------------------------------
-
-
-def tiny_config() -> Qwen2AudioConfig:
-    """The shipped checkpoint's."""
-    return Qwen2AudioConfig.from_pretrained(TINY / "model", local_files_only=True)
-
-
-def config_7b(**fields: Any) -> Qwen2AudioConfig:
-    """Qwen2-Audio-7B-Instruct's sizes; ``fields`` go to the configuration, such as tokens' ids."""
-    audio = Qwen2AudioEncoderConfig(
-        num_mel_bins=128,
-        encoder_layers=32,
-        encoder_attention_heads=20,
-        encoder_ffn_dim=5120,
-        d_model=1280,
-        max_source_positions=1500,
-        activation_function="gelu",
-    )
-    text = Qwen2Config(
-        vocab_size=156_032,
-        hidden_size=4096,
-        intermediate_size=11_008,
-        num_hidden_layers=32,
-        num_attention_heads=32,
-        num_key_value_heads=32,
-        max_position_embeddings=8192,
-        tie_word_embeddings=False,
-        bos_token_id=None,
-    )
-    return Qwen2AudioConfig(audio_config=audio, text_config=text, **fields)
-
-
-# --- the model ----------------------------------------------------------------------------
-
-
-def parameters(config: Qwen2AudioConfig) -> dict[str, int]:
-    """Parameters of each part, and their ``total``.
-
-    Tower, of width d, with f in its feed-forward layers: two convolutions of kernel 3, a table of
-    positions, and per layer 4 d^2 + 3 d (the keys have no bias) + 2 d f + d + f + 4 d. Language
-    model, of width h, with i in its feed-forward layers: per layer the four projections (biases
-    on all but the last), 3 h i, and 2 h of norms.
-    """
-    audio, text = config.audio_config, config.text_config
-    d, f = audio.d_model, audio.encoder_ffn_dim
-    h = text.hidden_size
-    queries, keys = _attention_widths(text)
-    tower = (
-        3 * audio.num_mel_bins * d + d + 3 * d * d + d
-        + audio.max_source_positions * d
-        + audio.encoder_layers * (4 * d * d + 3 * d + 2 * d * f + d + f + 4 * d)
-        + 2 * d
-    )  # fmt: skip
-    layer = decoder_layer_weights(config) + queries + 2 * keys + 2 * h
-    parts = {
-        "tower": tower,
-        "projector": d * h + h,
-        "embeddings": text.vocab_size * h,
-        "decoder": text.num_hidden_layers * layer + h,
-        "head": 0 if text.tie_word_embeddings else text.vocab_size * h,
-    }
-    return {**parts, "total": sum(parts.values())}
-
-
-def decoder_layer_weights(config: Qwen2AudioConfig) -> int:
-    """Weights that each token meets in a decoder layer: h (2 q + 2 k) + 3 h i."""
-    text = config.text_config
-    queries, keys = _attention_widths(text)
-    return text.hidden_size * (2 * queries + 2 * keys + 3 * text.intermediate_size)
-
-
-def lora_parameters(config: Qwen2AudioConfig, rank: int) -> int:
-    """Parameters of an adapter of this rank on all projections of the language model."""
-    text = config.text_config
-    queries, keys = _attention_widths(text)
-    h, i = text.hidden_size, text.intermediate_size
-    ends = 2 * (h + queries) + 2 * (h + keys) + 3 * (h + i)
-    return text.num_hidden_layers * rank * ends
-
-
-def window_frames(config: Qwen2AudioConfig) -> int:
-    """Mel frames (10 ms) of the longest clip."""
-    return 2 * config.audio_config.max_source_positions
-
-
-def encoder_flops(config: Qwen2AudioConfig, frames: int) -> int:
-    """Tower and projector on one clip computed over ``frames`` mel frames, a multiple of 4.
-
-    The convolutions make frames/2 positions T: 6 frames mels d + 6 T d^2. Each layer takes
-    2 T (4 d^2 + 2 d f) and attention 4 T^2 d, all seeing all. The projector has T/2 positions.
-    """
-    if frames > window_frames(config):
-        raise ValueError(f"{frames} frames exceed the window of {window_frames(config)}")
-    audio, h = config.audio_config, config.text_config.hidden_size
-    d, f, t = audio.d_model, audio.encoder_ffn_dim, frames // 2
-    convolutions = 6 * frames * audio.num_mel_bins * d + 6 * t * d * d
-    layer = 2 * t * (4 * d * d + 2 * d * f) + 4 * t * t * d
-    return convolutions + audio.encoder_layers * layer + 2 * (t // 2) * d * h
-
-
-def causal_pairs(tokens: int, past: int = 0) -> int:
-    """Pairs (token, token that it sees): each sees the ``past``, those before, and itself."""
-    return tokens * past + tokens * (tokens + 1) // 2
-
-
-def decoder_linear_flops(config: Qwen2AudioConfig, tokens: int) -> int:
-    """The decoder layers' projections: 2 FLOPs per weight and token."""
-    return 2 * tokens * config.text_config.num_hidden_layers * decoder_layer_weights(config)
-
-
-def attention_flops(config: Qwen2AudioConfig, pairs: int) -> int:
-    """The decoder layers' attention: 4 q FLOPs per pair, q being the width of all heads."""
-    queries, _ = _attention_widths(config.text_config)
-    return 4 * config.text_config.num_hidden_layers * queries * pairs
-
-
-def head_flops(config: Qwen2AudioConfig, positions: int) -> int:
-    """Logits at so many positions: 2 h V each."""
-    return 2 * positions * config.text_config.hidden_size * config.text_config.vocab_size
-
-
-def decoder_flops(
-    config: Qwen2AudioConfig, tokens: int, pairs: int | None = None, logits: int = 0
-) -> int:
-    """A forward pass of ``tokens`` through the language model, with logits at so many positions.
-
-    ``pairs`` that attend: by default those of one causal row.
-    """
-    return (
-        decoder_linear_flops(config, tokens)
-        + attention_flops(config, causal_pairs(tokens) if pairs is None else pairs)
-        + head_flops(config, logits)
-    )
-
-
-def cache_bytes_per_token(config: Qwen2AudioConfig, bytes_per_value: int = 2) -> int:
-    """A token's keys and values in all layers."""
-    _, keys = _attention_widths(config.text_config)
-    return 2 * config.text_config.num_hidden_layers * keys * bytes_per_value
-
-
-# --- a GRPO group -------------------------------------------------------------------------
-
-
-@dataclass(frozen=True)
-class Group:
-    """A prompt of ``audio`` + ``text`` tokens, and ``size`` answers of ``answer`` tokens."""
-
-    size: int
-    audio: int
-    text: int
-    answer: int
-
-    @property
-    def prompt(self) -> int:
-        """Tokens of the prompt."""
-        return self.audio + self.text
-
-    @property
-    def frames(self) -> int:
-        """Mel frames of the clip: the tower makes one token of four."""
-        return 4 * self.audio
-
-
-def group_tokens(group: Group) -> dict[str, int]:
-    """Tokens that differ, and those that are repeated where each answer has a row of its own."""
-    unique = group.prompt + group.size * group.answer
-    return {"unique": unique, "repeated": (group.size - 1) * group.prompt}
-
-
-def group_flops(
-    config: Qwen2AudioConfig, group: Group, way: str, lora: bool = False
-) -> dict[str, int]:
-    """FLOPs of one group's share of an update, by stage, in one of `WAYS`.
-
-    An answer's last token goes through the model in the published trainer only: nothing is
-    predicted from it. A backward pass takes twice its forward pass, for the gradients of inputs
-    and weights; where the weights are frozen, once. Attention has no weights, and takes twice.
-
-    Returns:
-        ``encoder`` (all forward passes of the tower), ``rollout_prefill``, ``decode``,
-        ``policy_forward``, ``policy_backward`` (the tower's included), ``reference_forward``
-        and ``total``.
-    """
-    if way not in WAYS:
-        raise ValueError(f"{way!r}: choose one of {', '.join(WAYS)}")
-    rows = 1 if way == "shared" else group.size
-    steps = group.answer - 1
-    if way == "published":
-        tokens, positions = group.prompt + group.answer, group.prompt + group.answer
-    else:
-        tokens, positions = group.prompt + steps, group.answer
-    if way == "shared":  # prompt, answer 1 … answer G, each answer blind to the others
-        tokens = group.prompt + group.size * steps
-        pairs = causal_pairs(group.prompt) + group.size * causal_pairs(steps, group.prompt)
-        logits = group.size * group.answer
-    else:
-        tokens, pairs = rows * tokens, rows * causal_pairs(tokens)
-        logits = rows * positions
-    clip = encoder_flops(config, window_frames(config) if way == "published" else group.frames)
-    encoded = rows * clip
-    # A frozen tower's outputs are kept from the rollout; the published trainer keeps nothing.
-    passes = 1 if lora and way != "published" else 3
-
-    linear, attention, head = (
-        decoder_linear_flops(config, tokens),
-        attention_flops(config, pairs),
-        head_flops(config, logits),
-    )
-    forward = linear + attention + head
-    decoded = group.size * decoder_flops(
-        config, steps, causal_pairs(steps, group.prompt), logits=steps
-    )
-    stages = {
-        "encoder": passes * encoded,
-        "rollout_prefill": rows * decoder_flops(config, group.prompt, logits=1),
-        "decode": decoded,
-        "policy_forward": forward,
-        "policy_backward": (
-            linear + 2 * attention + head if lora else 2 * (forward + encoded)
-        ),
-        "reference_forward": forward,
-    }  # fmt: skip
-    return {**stages, "total": sum(stages.values())}
-
-
-def group_bytes(
-    config: Qwen2AudioConfig, group: Group, way: str, lora: bool = False, rank: int = 16
-) -> dict[str, int]:
-    """Bytes that one group needs, roughly: the allocator's waste and kernels' scratch left out.
-
-    Full training is in float32 throughout, with AdamW (16 bytes per parameter) and a frozen copy
-    as the reference; LoRA in bfloat16 with the adapter in float32. Activations are the language
-    model's that its backward pass needs, per token and layer: 8 h (inputs of norms and
-    projections, residuals), q + 2 k, and 4 i (gate, up, activation, product); per logit its
-    value, and a float32 copy with its log-softmax.
-    """
-    text = config.text_config
-    queries, keys = _attention_widths(text)
-    total, width = parameters(config)["total"], 2 if lora else 4
-    trained = lora_parameters(config, rank) if lora else total
-    if way == "shared":
-        tokens = group.prompt + group.size * (group.answer - 1)
-    else:
-        tokens = group.size * (group.prompt + group.answer)
-    logits = tokens if way == "published" else group.size * group.answer
-    kept = 8 * text.hidden_size + queries + 2 * keys + 4 * text.intermediate_size
-    cached = group.size * (group.prompt + group.answer)
-    return {
-        "weights": width * total + (4 * trained if lora else 0),
-        "gradients_and_optimiser": (TRAINED_BYTES - 4) * trained,
-        "reference": 0 if lora else width * total,
-        "activations": width * tokens * text.num_hidden_layers * kept
-        + logits * text.vocab_size * (width + 4 + 4),
-        "rollout_cache": cached * cache_bytes_per_token(config, width),
-    }
 
 
 # --- the machine --------------------------------------------------------------------------
@@ -409,12 +186,6 @@ def main(arguments: Sequence[str] | None = None) -> None:
         full, lora = (cases[name]["flops"][way]["total"] for way in FIGURES)
         figures.append(f"{name} group {full / 1e12:.0f} -> {lora / 1e12:.0f} TFLOP")
     print(", ".join(figures))
-
-
-def _attention_widths(text: Qwen2Config) -> tuple[int, int]:
-    """Width of all query heads, and of all key heads."""
-    width = getattr(text, "head_dim", None) or text.hidden_size // text.num_attention_heads
-    return text.num_attention_heads * width, text.num_key_value_heads * width
 
 
 if __name__ == "__main__":
