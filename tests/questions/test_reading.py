@@ -18,7 +18,7 @@ from r1aqa_helpers.questions import (
     write_mmau,
 )
 
-MMAU = Path(__file__).parents[1].parent / "shared" / "mmau"
+MMAU = Path(__file__).parents[2].parent / "shared" / "mmau"
 
 AVQA_ROW = {
     "id": 183,
