@@ -18,9 +18,9 @@ from r1aqa_helpers.scoring import (
     wilson_interval,
 )
 
-FIXTURE = Path(__file__).parent / "fixtures" / "scored_responses.json"
+FIXTURE = Path(__file__).parents[1] / "fixtures" / "scored_responses.json"
 MADE_UP = json.loads(FIXTURE.read_text(encoding="utf-8"))
-MMAU = Path(__file__).resolve().parents[2] / "shared" / "mmau"
+MMAU = Path(__file__).resolve().parents[3] / "shared" / "mmau"
 
 
 def literal_match(answer, prediction, choices):

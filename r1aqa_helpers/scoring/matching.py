@@ -1,0 +1,38 @@
+"""What a response says: the answer in it, and MMAU's verdict on that answer."""
+
+import re
+from collections.abc import Sequence
+
+_ANSWER = re.compile(r"<answer>(.*?)</answer>", re.DOTALL)
+_WORD = re.compile(r"\b\w+\b")
+
+
+def extract_answer(response: str) -> str:
+    """The content of the first complete ``<answer> </answer>`` pair, trimmed.
+
+    The content may span lines. Without a complete pair, for instance when the closing tag is
+    missing, the whole response is the answer, trimmed, as in the R1-AQA reference code: the
+    matcher then judges what was said, and a model is not failed for its manners alone.
+    """
+    tagged = _ANSWER.search(response)
+    return (tagged.group(1) if tagged else response).strip()
+
+
+def _words(text: str) -> frozenset[str]:
+    return frozenset(_WORD.findall(text.lower()))
+
+
+def string_match(answer: str, prediction: str, choices: Sequence[str]) -> bool:
+    """MMAU's official verdict: does ``prediction`` say ``answer`` and no other choice?
+
+    Texts are compared as sets of lower-case words. The prediction must have every word of the
+    gold answer and none of the words that stand in a wrong choice but not in the gold answer.
+    An empty prediction is wrong; word order and repetition do not count, so a permutation of
+    the gold answer's words is right. Source: evaluation.py of
+    https://github.com/Sakshi113/MMAU.
+    """
+    said, gold = _words(prediction), _words(answer)
+    if not said:
+        return False
+    foreign = frozenset().union(*map(_words, choices)) - gold
+    return gold <= said and not said & foreign
