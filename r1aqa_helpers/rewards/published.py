@@ -1,8 +1,7 @@
-"""Rewards for GRPO, as TRL reward functions: from completions to one number each.
+"""The two rewards of R1-AQA, added up unweighted: is the answer right, and is it in form?
 
-R1-AQA adds two of them, unweighted: is the answer right, and is it in the form that the prompt
-asks for (src/utils/rewards.py of https://github.com/xiaomi-research/r1-aqa). They are kept as
-the paper describes them; where that code departs from the description, the docstrings say so.
+From src/utils/rewards.py of https://github.com/xiaomi-research/r1-aqa. They are kept as the
+paper describes them; where that code departs from the description, the docstrings say so.
 """
 
 import re
@@ -24,7 +23,7 @@ _FORMATS = {
 }
 
 
-def _text(completion: str | Sequence[dict]) -> str:
+def text_of(completion: str | Sequence[dict]) -> str:
     """A completion's text: TRL gives a string, or messages for conversational prompts."""
     return completion if isinstance(completion, str) else completion[0]["content"]
 
@@ -43,7 +42,7 @@ def accuracy_reward(
     symbolic mathematics is tried first: it took "Piano, 4 notes" for "Guitar, 4 notes".
     """
     return [
-        float(extract_answer(_text(completion)) == gold.strip())
+        float(extract_answer(text_of(completion)) == gold.strip())
         for completion, gold in zip(completions, solution, strict=True)
     ]
 
@@ -65,7 +64,7 @@ def format_reward(prompt: int) -> RewardFunction:
         completions: Sequence[str | Sequence[dict]], **columns: object
     ) -> list[float]:
         return [
-            float(pattern.fullmatch(_text(completion)) is not None) for completion in completions
+            float(pattern.fullmatch(text_of(completion)) is not None) for completion in completions
         ]
 
     return format_reward

@@ -1,0 +1,30 @@
+"""Rewards for GRPO, as TRL reward functions: from completions to one number each.
+
+`published` has the two that R1-AQA adds up; `shaping` what others put beside them; `compose`
+weighs and joins rewards into one.
+"""
+
+from .compose import named, only_if, weighted
+from .published import RewardFunction, accuracy_reward, format_reward, rewards_for
+from .shaping import (
+    consistency_reward,
+    length_penalty,
+    match_reward,
+    partial_format_reward,
+    thinking_reward,
+)
+
+__all__ = [
+    "RewardFunction",
+    "accuracy_reward",
+    "consistency_reward",
+    "format_reward",
+    "length_penalty",
+    "match_reward",
+    "named",
+    "only_if",
+    "partial_format_reward",
+    "rewards_for",
+    "thinking_reward",
+    "weighted",
+]
