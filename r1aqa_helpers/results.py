@@ -4,7 +4,7 @@ Nothing here computes an accuracy; scores come from ``scoring``.
 """
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
 from rich import box
@@ -12,8 +12,9 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from r1aqa_helpers.files import read_json
-from r1aqa_helpers.paths import DATA
+from r1aqa_helpers.errors import UserError
+from r1aqa_helpers.files import read_json, shown
+from r1aqa_helpers.paths import DATA, TINY
 from r1aqa_helpers.scoring import Score, mcnemar
 
 DOMAINS = ("sound", "music", "speech")
@@ -73,6 +74,20 @@ class MeasuredRow:
     def as_dict(self) -> dict:
         """The row as JSON has it."""
         return {**asdict(self), "ci95": list(self.ci95)}
+
+
+def load_measured(path: Path = TINY / "reference_run" / "results.json") -> tuple[MeasuredRow, ...]:
+    """The rows of a finished run; by default of the one that the README reports.
+
+    Raises:
+        UserError: the file cannot be read, or is no run's ``results.json``.
+    """
+    stored, known = read_json(path), {field.name for field in fields(MeasuredRow)}
+    try:
+        rows = [{name: row[name] for name in known} for row in stored["rows"]]
+    except (KeyError, TypeError):
+        raise UserError(f"{shown(path)}: is no results.json of r1aqa reproduce; give one") from None
+    return tuple(MeasuredRow(**{**row, "ci95": tuple(row["ci95"])}) for row in rows)
 
 
 def measured_row(method: str, prompt: int, score: Score, seconds: float) -> MeasuredRow:

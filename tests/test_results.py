@@ -13,6 +13,7 @@ from r1aqa_helpers.questions import AudioQuestion
 from r1aqa_helpers.results import (
     MeasuredRow,
     comparison,
+    load_measured,
     load_published,
     measured_row,
     print_tables,
@@ -162,3 +163,17 @@ def test_the_tables_fit_80_columns_and_markup_in_names_is_printed_as_it_is():
     assert "[bold]sft[/]" in text
     assert "…" not in text
     assert max(map(len, text.splitlines())) <= 80
+
+
+def test_the_reference_run_is_read() -> None:
+    rows = {(row.method, row.prompt): row for row in load_measured()}
+    assert rows["direct", 2].average == 56.9 and rows["direct", 2].n == 1000
+    assert rows["direct", 2].ci95 == wilson_interval(569, 1000)
+    assert len(rows) == 5
+
+
+@pytest.mark.parametrize("content", ["[]", "{}", '{"rows": [{"method": "direct"}]}'])
+def test_what_is_no_run_is_refused(tmp_path: Path, content: str) -> None:
+    (tmp_path / "results.json").write_text(content)
+    with pytest.raises(UserError, match="results.json: is no results.json of r1aqa reproduce"):
+        load_measured(tmp_path / "results.json")
