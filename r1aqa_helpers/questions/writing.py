@@ -43,7 +43,7 @@ def _avqa_row(path: PathLike, question: AudioQuestion) -> dict[str, Any]:
             "multi_choice": list(question.choices),
             "answer": question.choices.index(question.answer),
             "dataset_name": question.dataset,
-            "audio_path": _relative(path, question.audio),
+            "audio_path": relative(path, question.audio),
             **{name: value for name, value in _label_fields(question).items() if value},
         },
         question,
@@ -52,7 +52,7 @@ def _avqa_row(path: PathLike, question: AudioQuestion) -> dict[str, Any]:
 
 def mmau_row(path: PathLike, question: AudioQuestion) -> dict[str, Any]:
     """The question as an item of MMAU's JSON, for a file that will stand at ``path``."""
-    audio = _relative(path, question.audio)
+    audio = relative(path, question.audio)
     row = {
         "id": question.id,
         "audio_id": audio if os.path.isabs(audio) else f"./{audio}",
@@ -76,6 +76,7 @@ def _with_extra(row: dict[str, Any], question: AudioQuestion) -> dict[str, Any]:
     return row | {name: value for name, value in question.extra.items() if name not in row}
 
 
-def _relative(path: PathLike, audio: Path) -> str:
+def relative(path: PathLike, audio: Path) -> str:
+    """How a file at ``path`` names a recording: relative where it is inside its folder."""
     audio, folder = Path(os.path.abspath(audio)), Path(os.path.abspath(path)).parent
     return audio.relative_to(folder).as_posix() if audio.is_relative_to(folder) else str(audio)
