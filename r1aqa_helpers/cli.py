@@ -19,7 +19,7 @@ import typer
 from typer.core import TyperCommand, TyperGroup
 
 from r1aqa_helpers.errors import UserError
-from r1aqa_helpers.files import shown
+from r1aqa_helpers.files import shown, shown_value
 from r1aqa_helpers.profiles import TINY_PROFILE, Profile, pick_profile
 from r1aqa_helpers.questions import read_questions
 from r1aqa_helpers.run_folder import check_writable
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from r1aqa_helpers.scoring import Score
 
 RUNS = Path("runs")
+_SHOWN = 10  # of the questions that a conversion left out
 
 
 class _Reporting(TyperGroup):
@@ -266,6 +267,45 @@ def ask(
     typer.echo(f"answer:   {prediction.answer}")
 
 
+@app.command()
+def quiz(
+    questions: Annotated[
+        Path | None,
+        typer.Option(
+            "--questions",
+            help="Questions: .jsonl (AVQA lines) or .json (MMAU).",
+            show_default="tiny-mmau",
+        ),
+    ] = None,
+    audio_dir: AudioDir = None,
+) -> None:
+    """Hear ten clips and answer: your own row beside the tiny model's.
+
+    It names each recording for you to open. Interrupted, the same command goes on.
+    """
+    from r1aqa_helpers.course import listening
+
+    if questions is None:
+        from r1aqa_helpers.tiny.data import prepare
+
+        questions = prepare().test
+        name = "tiny"
+    else:
+        name = questions.stem
+    asked = read_questions(questions, audio_dir)
+    chosen = listening.pick(asked, min(listening.LENGTH, len(asked)))
+    listening.listen_in_terminal(chosen, listening.answers_file(name), _typed, typer.echo)
+
+
+def _typed(prompt: str) -> str:
+    """A line from the keyboard. Not typer's, which would turn Ctrl-C into another exit code."""
+    typer.echo(f"{prompt}: ", nl=False)
+    line = sys.stdin.readline()
+    if not line:
+        raise UserError("the input ended before the last clip; the same command goes on from here")
+    return line
+
+
 @train_app.command("grpo")
 def train_grpo(
     questions: Questions,
@@ -337,6 +377,55 @@ def data_prepare(
     data = prepare(force=force)
     for name in ("train", "validation", "test"):
         typer.echo(f"{name}: {getattr(data, name)}")
+
+
+@data_app.command("audit")
+def data_audit(
+    file: Annotated[
+        Path, typer.Argument(help="Questions: .jsonl (AVQA lines) or .json (MMAU).", metavar="FILE")
+    ],
+    against: Annotated[
+        Path | None,
+        typer.Option("--against", help="Another file: say what is shared, and what differs."),
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON and nothing else.")] = False,
+) -> None:
+    """Count a file's questions, gold positions, best constant answers and duplicates."""
+    from r1aqa_helpers.questions.audit import audit_file, audit_text
+
+    report = audit_file(file, against)
+    if as_json:
+        typer.echo(json.dumps(report, ensure_ascii=False, allow_nan=False))
+    else:
+        typer.echo(audit_text(report))
+
+
+@data_app.command("convert-avqa")
+def data_convert_avqa(
+    annotations: Annotated[
+        Path, typer.Option("--annotations", help="AVQA's own train_qa.json or val_qa.json.")
+    ],
+    audio_dir: Annotated[Path, typer.Option("--audio-dir", help="Folder of the clips.")],
+    out: Annotated[Path, typer.Option("--out", help="R1-AQA's lines, .jsonl.")],
+) -> None:
+    """Turn AVQA's annotations into R1-AQA's training lines.
+
+    Questions whose clip is missing or broken are left out, counted, and listed in a file
+    beside OUT.
+    """
+    if out.suffix.lower() != ".jsonl":
+        raise UserError(f"{shown(out)}: unknown kind of question file; name it .jsonl")
+    check_writable(out.parent)
+    from r1aqa_helpers.questions.avqa import convert_avqa
+
+    done = convert_avqa(annotations, audio_dir, out)
+    typer.echo(f"{done.questions} questions about {done.clips} clips in {shown(out)}")
+    counts = ", ".join(f"{kind} {n}" for kind, n in done.counts.items())
+    typer.echo(f"left out: {len(done.left_out)} ({counts}), listed in {shown(done.list_file)}")
+    for each in done.left_out[:_SHOWN]:
+        typer.echo(f"  {each.kind}: {shown_value(each.video_name)}: {each.reason}")
+    if len(done.left_out) > _SHOWN:
+        typer.echo(f"  and {len(done.left_out) - _SHOWN} more")
 
 
 def _print_score(result: "Score") -> None:

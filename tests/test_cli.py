@@ -16,7 +16,7 @@ from r1aqa_helpers.files import read_json, write_json, write_jsonl
 
 COMMANDS = (
     [], ["reproduce"], ["evaluate"], ["score"], ["ask"], ["train"], ["train", "grpo"],
-    ["train", "sft"], ["data"], ["data", "prepare"],
+    ["train", "sft"], ["data"], ["data", "prepare"], ["data", "audit"], ["data", "convert-avqa"],
 )  # fmt: skip
 
 
@@ -278,6 +278,18 @@ def test_train(kind, random_model_dir, make_questions, tmp_path, monkeypatch):
     assert "unknown, choose one of" in fail(*arguments, "--profile", "huge")
 
 
+def test_quiz_keeps_answers_and_goes_on(test_file, tmp_path, monkeypatch):
+    from r1aqa_helpers.course import listening
+
+    monkeypatch.setattr(listening, "FOLDER", tmp_path / "answers")
+    first = CliRunner().invoke(app, ["quiz", "--questions", str(test_file)], input="1\n")
+    assert first.exit_code == 1
+    assert "error: the input ended before the last clip" in first.stderr
+    second = CliRunner().invoke(app, ["quiz", "--questions", str(test_file)], input="1\n" * 20)
+    assert second.exit_code == 0 and "Clip 1 of" not in second.stdout
+    assert "tiny model, direct inference, measured" in second.stdout
+
+
 def test_data_prepare_says_where(monkeypatch):
     import r1aqa_helpers.tiny.data
 
@@ -291,6 +303,40 @@ def test_data_prepare_says_where(monkeypatch):
     assert succeed("data", "prepare").stdout == "train: a\nvalidation: b\ntest: c\n"
     succeed("data", "prepare", "--force")
     assert asked == [False, True]
+
+
+def test_data_audit(test_file, make_questions):
+    report = json.loads(succeed("data", "audit", test_file, "--json").stdout)
+    assert report["n"] == 6 and report["gold_first"] == {
+        "all": 33.3, "sound": 50.0, "music": 50.0, "speech": 0.0
+    }  # fmt: skip
+    assert report["choices_per_item"] == {"4": 6} and "against" not in report
+    arguments = ["data", "audit", test_file, "--against", make_questions(4)[1]]
+    against = json.loads(succeed(*arguments, "--json").stdout)["against"]
+    assert (against["shared"], against["differ"]) == (4, 0)
+    assert "shared ids: 4, of which 0 differ" in succeed(*arguments).stdout
+    assert "no such file" in fail("data", "audit", "no.json")
+    assert "no such file" in fail("data", "audit", test_file, "--against", "no.json")
+
+
+def test_data_convert_avqa(make_questions, tmp_path):
+    clips = make_questions(2)[0].parent / "clips"
+    row = {"question_text": "Is the video loud?", "multi_choice": ["yes", "no"], "answer": 1}
+    names = ["0", "1", *(f"gone_{n:06d}" for n in range(12))]
+    rows = [row | {"id": n, "video_name": name} for n, name in enumerate(names)]
+    write_json(tmp_path / "train_qa.json", rows)
+    arguments = ["data", "convert-avqa", "--annotations", tmp_path / "train_qa.json",
+                 "--audio-dir", clips, "--out"]  # fmt: skip
+    out = tmp_path / "new folder" / "train.jsonl"
+    first, second, *listed, last = succeed(*arguments, out).stdout.splitlines()
+    assert first == f"2 questions about 2 clips in {out}"
+    assert (
+        second == f"left out: 12 (missing 12, broken 0, faulty 0), listed in {out}.left-out.jsonl"
+    )
+    assert len(listed) == 10 and listed[0].startswith("  missing: 'gone_000000': no 'gone_0.wav'")
+    assert last == "  and 2 more"
+    assert len(Path(f"{out}.left-out.jsonl").read_text().splitlines()) == 12
+    assert "name it .jsonl" in fail(*arguments, tmp_path / "train.json")
 
 
 def test_reproduce_passes_its_options_on(monkeypatch, tmp_path):
