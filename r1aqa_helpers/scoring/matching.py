@@ -36,3 +36,29 @@ def string_match(answer: str, prediction: str, choices: Sequence[str]) -> bool:
         return False
     foreign = frozenset().union(*map(_words, choices)) - gold
     return gold <= said and not said & foreign
+
+
+def accepted_choices(prediction: str, choices: Sequence[str]) -> list[int]:
+    """Places, from 0, of the choices that `string_match` would accept ``prediction`` for.
+
+    Empty where the prediction names no choice, or words of several: a parse failure. More than
+    one place only where choices are made of the same words.
+    """
+    return [
+        place for place, choice in enumerate(choices) if string_match(choice, prediction, choices)
+    ]
+
+
+def strict_match(answer: str, prediction: str) -> bool:
+    """Is ``prediction`` the gold answer itself, and nothing beside it?
+
+    Case, white space and one full stop at the end do not count; every other character does. A
+    right answer in a sentence fails here; the same words in another order, which `string_match`
+    accepts, fail too. Beside the official verdict it tells wording from knowledge.
+    """
+    said = _plain(prediction)
+    return bool(said) and said == _plain(answer)
+
+
+def _plain(text: str) -> str:
+    return " ".join(text.lower().split()).removesuffix(".").rstrip()

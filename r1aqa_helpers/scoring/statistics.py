@@ -1,10 +1,11 @@
 """How sure an accuracy is, and whether two of them differ. Only numbers come in here."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from statistics import NormalDist
 
+import numpy as np
 from scipy.stats import binomtest
 
 from r1aqa_helpers.errors import UserError
@@ -47,13 +48,70 @@ def mcnemar(a: Mapping[str, int], b: Mapping[str, int]) -> McNemar:
     Under the null hypothesis each question that exactly one system answered right is a fair
     coin; p is the two-sided binomial probability, 1 where there is no such question. Raises
     ``UserError`` unless both were asked the same questions.
+
+    Source: Q. McNemar, Note on the sampling error of the difference between correlated
+    proportions or percentages, Psychometrika 12 (1947), in its exact form.
     """
+    a_only, b_only = _discordant(a, b)
+    p = mcnemar_p(a_only, b_only)
+    return McNemar(a_only, b_only, len(a), 100 * (a_only - b_only) / len(a), p)
+
+
+def mcnemar_p(a_only: int, b_only: int) -> float:
+    """The exact two-sided p of `mcnemar`, from the two counts of discordant questions alone."""
+    discordant = a_only + b_only
+    return float(binomtest(a_only, discordant).pvalue) if discordant else 1.0
+
+
+def _discordant(a: Mapping[str, int], b: Mapping[str, int]) -> tuple[int, int]:
+    """How many questions only a, and only b, answered right."""
     if a.keys() != b.keys() or not a:
         odd = sorted(a.keys() ^ b.keys())
         fault = f"{shown_value(odd[0])} is scored in one only" if odd else "no question is scored"
         raise UserError(f"paired test: {fault}; score both on the same questions")
     a_only = sum(1 for key in a if a[key] and not b[key])
     b_only = sum(1 for key in a if b[key] and not a[key])
-    discordant = a_only + b_only
-    p = float(binomtest(a_only, discordant).pvalue) if discordant else 1.0
-    return McNemar(a_only, b_only, len(a), 100 * (a_only - b_only) / len(a), p)
+    return a_only, b_only
+
+
+def bootstrap_difference(
+    a: Mapping[str, int], b: Mapping[str, int], resamples: int = 10_000, seed: int = 0
+) -> tuple[float, float]:
+    """A 95 % interval of a's accuracy minus b's on the same questions, in percentage points.
+
+    Questions are drawn with replacement, each with both its verdicts, so that what the two
+    systems share stays shared; the interval runs from the 2.5th to the 97.5th percentile of
+    the differences. Only how many questions tell for a, for b and for neither matters, so one
+    multinomial draw stands for a whole resample. Raises ``UserError`` as `mcnemar`.
+
+    Source: B. Efron, Bootstrap methods: another look at the jackknife, Annals of Statistics 7
+    (1979); percentiles: B. Efron and R. Tibshirani, An introduction to the bootstrap (1993), 13.
+    """
+    a_only, b_only = _discordant(a, b)
+    n = len(a)
+    shares = np.array([a_only, b_only, n - a_only - b_only]) / n
+    draws = np.random.default_rng(seed).multinomial(n, shares, size=resamples)
+    differences = 100 * (draws[:, 0] - draws[:, 1]) / n
+    low, high = np.percentile(differences, [2.5, 97.5])
+    return float(low), float(high)
+
+
+def holm(p_values: Sequence[float]) -> list[float]:
+    """The p-values of several comparisons, corrected for their number, in the order given.
+
+    Comparing each with 0.05 keeps the chance of even one false alarm among them all below 5 %.
+    The smallest is multiplied by their number m, the next by m - 1, and so on; none falls below
+    the one before it, none rises above 1. Raises ``ValueError`` for what is no probability.
+
+    Source: S. Holm, A simple sequentially rejective multiple test procedure, Scandinavian
+    Journal of Statistics 6 (1979).
+    """
+    corrected = [0.0] * len(p_values)
+    highest = 0.0
+    for rank, place in enumerate(sorted(range(len(p_values)), key=lambda i: p_values[i])):
+        p = p_values[place]
+        if not 0 <= p <= 1:
+            raise ValueError(f"{p} is not a p-value")
+        highest = max(highest, min(1.0, (len(p_values) - rank) * p))
+        corrected[place] = highest
+    return corrected

@@ -7,7 +7,7 @@ from r1aqa_helpers.errors import UserError
 from r1aqa_helpers.files import shown_value
 from r1aqa_helpers.questions import AudioQuestion
 
-from .matching import string_match
+from .matching import accepted_choices, strict_match, string_match
 from .statistics import wilson_interval
 
 
@@ -38,8 +38,9 @@ class Score:
     """How one system did on a set of questions."""
 
     overall: Accuracy
+    strict: Accuracy  #: by `strict_match`: the gold answer itself, with nothing beside it
     missing: int  #: questions without a prediction; they count as wrong
-    unparsed: int  #: predictions that match none of the choices
+    unparsed: int  #: predictions that match none of the choices: parse failures
     tasks: dict[str, Accuracy]
     difficulty: dict[str, Accuracy]
     sub_category: dict[str, Accuracy]
@@ -59,6 +60,11 @@ class Score:
     def ci95(self) -> tuple[float, float]:
         """Wilson's 95 % interval of the average, in percent."""
         return self.overall.ci95
+
+    @property
+    def unparsed_percent(self) -> float:
+        """Parse failures as a share of the predictions that there are, in percent."""
+        return 100 * self.unparsed / max(1, self.n - self.missing)
 
     def as_dict(self) -> dict:
         """The score as ``r1aqa score --json`` prints it; accuracies in percent."""
@@ -104,7 +110,7 @@ def score(questions: Sequence[AudioQuestion], predictions: Mapping[str, str]) ->
             f" ({len(unknown)} such ids); score with the questions that were answered"
         )
     matches: dict[str, int] = {}
-    unparsed = 0
+    strict = unparsed = 0
     for question in questions:
         if question.answer is None:
             raise UserError(
@@ -113,13 +119,13 @@ def score(questions: Sequence[AudioQuestion], predictions: Mapping[str, str]) ->
         said = predictions.get(question.id, "")
         match = string_match(question.answer, said, question.choices)
         matches[question.id] = int(match)
+        strict += strict_match(question.answer, said)
         if question.id in predictions and not match:
-            unparsed += not any(
-                string_match(choice, said, question.choices) for choice in question.choices
-            )
+            unparsed += not accepted_choices(said, question.choices)
     verdicts = matches.values()
     return Score(
         overall=Accuracy(sum(verdicts), len(matches)),
+        strict=Accuracy(strict, len(matches)),
         missing=len(matches) - len(predictions),
         unparsed=unparsed,
         tasks=_by((q.task for q in questions), verdicts),

@@ -1,0 +1,107 @@
+"""Floors: what answers reach that nobody had to listen for, as predictions by question id.
+
+A floor takes questions and returns what `score` takes, so that it stands in a table as one
+more system. What a model reaches with silence in place of the clip is a floor too, and comes
+from `answering`.
+"""
+
+import random
+from collections import Counter
+from collections.abc import Sequence
+
+from r1aqa_helpers.errors import UserError
+from r1aqa_helpers.files import shown_value
+from r1aqa_helpers.questions import AudioQuestion
+
+from .matching import accepted_choices, string_match
+
+
+def chance(questions: Sequence[AudioQuestion]) -> float:
+    """What picking a choice blindly reaches on average, in percent.
+
+    The mean over the questions of the share of choices that MMAU's matcher accepts: 100 / k for
+    a question with k choices, more where a wrong choice is accepted (repeated choices, or the
+    gold answer's words in another order).
+
+    Raises:
+        UserError: there are no questions, or one has no gold answer.
+    """
+    if not questions:
+        raise UserError("chance: there are no questions; give some")
+    shares = [
+        sum(string_match(_gold(q), choice, q.choices) for choice in q.choices) / len(q.choices)
+        for q in questions
+    ]
+    return 100 * sum(shares) / len(shares)
+
+
+def random_choice(questions: Sequence[AudioQuestion], seed: int = 0) -> dict[str, str]:
+    """A choice drawn for each question; the draw depends on seed and id, not on the order."""
+    return {q.id: random.Random(f"{seed} {q.id}").choice(q.choices) for q in questions}
+
+
+def fixed_position(questions: Sequence[AudioQuestion], position: int = 0) -> dict[str, str]:
+    """Always the choice at one position, from 0: the first, unless told otherwise.
+
+    Counted round where a question has fewer choices, so that every question is answered.
+    """
+    return {q.id: q.choices[position % len(q.choices)] for q in questions}
+
+
+def best_position(questions: Sequence[AudioQuestion]) -> int:
+    """The position, from 0, at which `fixed_position` is right most often; the first such.
+
+    Taken from the questions that are scored, it makes the highest constant floor; taken from
+    training questions, an honest guesser.
+
+    Raises:
+        UserError: there are no questions, or one has no gold answer.
+    """
+    if not questions:
+        raise UserError("best position: there are no questions; give some")
+
+    def right(position: int) -> int:
+        said = fixed_position(questions, position)
+        return sum(string_match(_gold(q), said[q.id], q.choices) for q in questions)
+
+    return max(range(max(len(q.choices) for q in questions)), key=right)
+
+
+def majority_answer(
+    questions: Sequence[AudioQuestion], seen: Sequence[AudioQuestion]
+) -> dict[str, str]:
+    """The choice that was the gold answer most often in ``seen``; among equals the first.
+
+    Raises:
+        UserError: a question of ``seen`` has no gold answer.
+    """
+    times = Counter(_gold(q).lower() for q in seen)
+    return {q.id: max(q.choices, key=lambda choice: times[choice.lower()]) for q in questions}
+
+
+def longest_choice(questions: Sequence[AudioQuestion]) -> dict[str, str]:
+    """The choice with the most characters; among equals the first."""
+    return {q.id: max(q.choices, key=len) for q in questions}
+
+
+def position_shares(questions: Sequence[AudioQuestion], predictions: dict[str, str]) -> list[float]:
+    """How often a system picks each position, as shares of the predictions that name one.
+
+    A prediction that MMAU's matcher would accept for several choices counts for the first, one
+    that it would accept for none is left out; all shares are 0 where every one is.
+    """
+    width = max((len(q.choices) for q in questions), default=0)
+    picked = [
+        places[0]
+        for q in questions
+        if (places := accepted_choices(predictions.get(q.id, ""), q.choices))
+    ]
+    return [picked.count(place) / max(1, len(picked)) for place in range(width)]
+
+
+def _gold(question: AudioQuestion) -> str:
+    if question.answer is None:
+        raise UserError(
+            f"question {shown_value(question.id)}: has no gold answer; give labelled questions"
+        )
+    return question.answer

@@ -1,0 +1,124 @@
+"""Matching equals MMAU's, and what it cannot see is named."""
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+
+from r1aqa_helpers.scoring import accepted_choices, extract_answer, strict_match, string_match
+
+FIXTURE = Path(__file__).parents[1] / "fixtures" / "scored_responses.json"
+MADE_UP = json.loads(FIXTURE.read_text(encoding="utf-8"))
+
+
+def literal_match(answer, prediction, choices):
+    """MMAU's rule spelt out word by word, sharing nothing with the package."""
+    said = re.findall(r"\b\w+\b", prediction.lower())
+    gold = re.findall(r"\b\w+\b", answer.lower())
+    if len(said) == 0:
+        return 0
+    for word in gold:
+        if word not in said:
+            return 0
+    for choice in choices:
+        words = re.findall(r"\b\w+\b", choice.lower())
+        same = all(w in gold for w in words) and all(w in words for w in gold)
+        if not same and any(word in said and word not in gold for word in words):
+            return 0
+    return 1
+
+
+# --- extraction -----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("response", "answer"),
+    [
+        ("<answer>Dog</answer>", "Dog"),
+        ("<answer> \nDog\t</answer>", "Dog"),
+        ("<answer>a\nb</answer>", "a\nb"),
+        ("<think>Cat?</think>\n<answer>Dog</answer> done", "Dog"),
+        ("<answer>Cat</answer> or <answer>Dog</answer>", "Cat"),
+        ("<answer></answer>", ""),
+        (" Dog.\n", "Dog."),
+        ("<answer>Dog", "<answer>Dog"),
+        ("Dog</answer>", "Dog</answer>"),
+        ("</answer>Dog<answer>", "</answer>Dog<answer>"),
+        ("<Answer>Dog</Answer>", "<Answer>Dog</Answer>"),
+        ("", ""),
+    ],
+)
+def test_extraction(response, answer):
+    assert extract_answer(response) == answer
+
+
+# --- matching -------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("row", MADE_UP, ids=[row["id"] for row in MADE_UP])
+def test_made_up_rows_match_as_worked_out_by_hand(row):
+    assert extract_answer(row["response"]) == row["model_prediction"].strip()
+    said = (row["answer"], row["model_prediction"], row["choices"])
+    assert string_match(*said) == bool(row["match"])
+    assert literal_match(*said) == row["match"]
+
+
+def test_every_choice_and_wrapper_of_the_made_up_questions_matches_literally():
+    wrappers = ["{}", "The answer is {}.", "(A) {}", "{}, {}", "not {}", "a {} b", "\u00a0{}_"]
+    compared = 0
+    for row in MADE_UP:
+        for said in (*row["choices"], "", "A", "ß"):
+            for wrapper in wrappers:
+                for gold in row["choices"]:
+                    text = wrapper.format(said, said)
+                    expected = literal_match(gold, text, row["choices"])
+                    assert string_match(gold, text, row["choices"]) == bool(expected), text
+                    compared += 1
+    assert compared > 5_000
+
+
+# --- what the verdict leaves open -----------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("prediction", "places"),
+    [
+        ("Dog", [0]),
+        ("it is a dog.", [0]),
+        ("Dog and Cat", []),
+        ("", []),
+        ("bird", []),
+        ("<answer>Dog", [0]),
+    ],
+)
+def test_accepted_choices_are_those_that_the_matcher_takes(prediction, places):
+    assert accepted_choices(prediction, ("Dog", "Cat", "Cow")) == places
+
+
+def test_choices_made_of_the_same_words_are_accepted_together():
+    choices = ("calm, then angry", "angry, then calm", "calm, then calm")
+    assert accepted_choices("angry, then calm", choices) == [0, 1]
+    assert accepted_choices("calm, then", choices) == [2]
+
+
+@pytest.mark.parametrize("said", ["Dog", "dog", " DOG.\n", "Dog .", "a  dog"])
+def test_strict_match_forgives_case_space_and_a_full_stop(said):
+    assert strict_match("a dog" if "a" in said else "Dog", said)
+
+
+@pytest.mark.parametrize(
+    ("gold", "said"),
+    [
+        ("Dog", "The answer is Dog."),
+        ("Dog", "Dog, Dog"),
+        ("Dog", "'Dog'"),
+        ("Dog", "Dog..."),
+        ("calm, then angry", "angry, then calm"),
+        ("Dog", ""),
+        (".", ""),
+        (".", "."),
+    ],
+)
+def test_strict_match_takes_nothing_beside_the_answer(gold, said):
+    assert not strict_match(gold, said)

@@ -1,0 +1,61 @@
+"""Files of predictions are read as they stand, or one line says where they are wrong."""
+
+import json
+
+import pytest
+
+from r1aqa_helpers.errors import UserError
+from r1aqa_helpers.scoring import read_predictions
+
+
+def written(folder, name, content):
+    path = folder / name
+    text = content if isinstance(content, str) else json.dumps(content)
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+def test_mmau_predictions_are_taken_as_they_stand(tmp_path):
+    rows = [
+        {"id": "1", "model_prediction": "<answer>Dog</answer>"},
+        {"id": "2", "model_output": " Cat "},
+        {"id": "3", "model_prediction": "Dog", "model_output": "<think>…</think> Dog"},
+        {"id": "4", "answer": "Dog"},
+        {"id": 5, "model_prediction": ""},
+    ]
+    assert read_predictions(written(tmp_path, "said.json", rows)) == {
+        "1": "<answer>Dog</answer>", "2": " Cat ", "3": "Dog", "5": "",
+    }  # fmt: skip
+
+
+def test_lines_hold_raw_responses(tmp_path):
+    lines = '{"id": "1", "response": "<answer>\\nDog</answer>"}\n{"id": 2, "response": "Cat "}\n'
+    assert read_predictions(written(tmp_path, "said.jsonl", lines)) == {"1": "Dog", "2": "Cat"}
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "message"),
+    [
+        ("a.json", {"id": "1", "model_prediction": "Dog"}, "not a list"),
+        ("a.json", [{"id": "1"}], "holds no prediction"),
+        ("a.json", ["Dog"], "item 0: 'Dog' is not an object"),
+        ("a.json", [{"model_prediction": "Dog"}], 'item 0: field "id" is None'),
+        ("a.json", [{"id": True, "model_prediction": "Dog"}], 'item 0: field "id" is True'),
+        ("a.json", [{"id": "1", "model_output": ["Dog"]}], 'item 0: field "model_output" is'),
+        ("a.json", [{"id": "1", "model_output": "a"}] * 2, "item 1: id '1' comes twice"),
+        ("a.jsonl", '{"id": "1"}\n', r'a.jsonl:1: field "response" is missing'),
+        ("a.jsonl", '{"id": "1", "response": null}\n', ':1: field "response" is None'),
+        (
+            "a.jsonl",
+            '{"id": 1, "response": "a"}\n{"id": "1", "response": "a"}\n',
+            ":2: id '1' comes twice",
+        ),
+        ("a.jsonl", "", "holds no prediction"),
+    ],
+)
+def test_faulty_prediction_files_give_one_line(tmp_path, name, content, message):
+    path = written(tmp_path, name, content)
+    with pytest.raises(UserError, match=message) as caught:
+        read_predictions(path)
+    assert str(path) in str(caught.value)
+    assert "\n" not in str(caught.value)
