@@ -15,7 +15,7 @@ from r1aqa_helpers.cli import app, spread
 from r1aqa_helpers.files import read_json, write_json, write_jsonl
 
 COMMANDS = (
-    [], ["reproduce"], ["evaluate"], ["score"], ["ask"], ["train"], ["train", "grpo"],
+    [], ["reproduce"], ["evaluate"], ["score"], ["ask"], ["quiz"], ["train"], ["train", "grpo"],
     ["train", "sft"], ["data"], ["data", "prepare"], ["data", "audit"], ["data", "convert-avqa"],
 )  # fmt: skip
 
