@@ -16,7 +16,9 @@ from .reading import read_questions
 
 
 def audit_file(path: PathLike, against: PathLike | None = None) -> dict[str, Any]:
-    """`audit` of a file, with its name and SHA-256; with ``against`` also `compare`.
+    """`audit` of a file, with its name and SHA-256.
+
+    With ``against`` also, under that key, `compare` with the other file and its `audit`.
 
     Raises:
         UserError: as `read_questions`, for either file.
@@ -24,8 +26,13 @@ def audit_file(path: PathLike, against: PathLike | None = None) -> dict[str, Any
     questions = read_questions(path)
     report = {"file": Path(path).name, "sha256": _sha256(path), **audit(questions)}
     if against is not None:
-        other = {"file": Path(against).name, "sha256": _sha256(against)}
-        report["against"] = other | compare(questions, read_questions(against))
+        others = read_questions(against)
+        report["against"] = {
+            "file": Path(against).name,
+            "sha256": _sha256(against),
+            **compare(questions, others),
+            "audit": audit(others),
+        }
     return report
 
 
@@ -36,7 +43,7 @@ def audit(questions: Sequence[AudioQuestion]) -> dict[str, Any]:
     ``all`` stands beside one entry per task. Keys:
 
     - ``n``, ``labelled`` (have a gold answer), and how many questions there are per ``task``,
-      ``category``, ``sub-category``, ``difficulty`` and number of choices
+      ``category``, ``sub-category``, ``difficulty``, ``dataset`` and number of choices
       (``choices_per_item``);
     - ``chance``: what drawing one of the choices by lot scores; ``gold_position``: how often
       the gold answer stands in which place, from 1; ``gold_first``: the share in place 1;
@@ -59,6 +66,7 @@ def audit(questions: Sequence[AudioQuestion]) -> dict[str, Any]:
         "category": _counts(_joined(q.category) for q in questions),
         "sub-category": _counts(q.sub_category for q in questions),
         "difficulty": _counts(q.difficulty for q in questions),
+        "dataset": _counts(q.dataset for q in questions),
         "choices_per_item": _counts(str(len(q.choices)) for q in questions),
         "chance": _shares(groups, lambda q: 1 / len(q.choices)),
         "gold_position": {
@@ -111,7 +119,7 @@ def audit_text(report: dict[str, Any]) -> str:
     """The report of `audit` or `audit_file` as lines for a terminal."""
     lines = [f"{report['file']}  (SHA-256 {report['sha256'][:12]}…)"] if "file" in report else []
     lines.append(f"{report['n']} questions, {report['labelled']} with a gold answer")
-    for name in ("task", "category", "sub-category", "difficulty", "choices_per_item"):
+    for name in ("task", "category", "sub-category", "difficulty", "dataset", "choices_per_item"):
         counts = ", ".join(f"{key} {n}" for key, n in report[name].items())
         lines.append(f"{name.replace('_', ' ')}: {counts or 'none given'}")
     if report["labelled"]:

@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from r1aqa_helpers.files import read_json
+from r1aqa_helpers.paths import DATA
 from r1aqa_helpers.questions import AudioQuestion, write_mmau
 from r1aqa_helpers.questions.audit import audit, audit_file, audit_text, compare
 
@@ -110,6 +112,7 @@ def test_a_file_with_its_hash_and_the_text(questions, tmp_path):
     assert json.loads(json.dumps(report)) == report
     assert report["file"] == "a.json" and len(report["sha256"]) == 64
     assert report["against"]["file"] == "b.json" and report["against"]["shared"] == 2
+    assert report["against"]["audit"] == audit(questions[:2])
     text = audit_text(report)
     assert "4 questions" in text and "place 1: 50.0" in text
     assert "shared ids: 2, of which 0 differ" in text
@@ -134,3 +137,9 @@ def test_what_is_known_of_mmau_comes_out():
     assert [old["best_constant"][t]["accuracy"] for t in ("music", "speech")] == [38.6, 30.0]
     assert [new["best_constant"][t]["accuracy"] for t in ("music", "speech")] == [40.1, 39.0]
     assert [new["against"][k] for k in ("question", "choices", "answer")] == [218, 164, 209]
+
+
+@pytest.mark.skipif(not MMAU.is_dir(), reason=f"{MMAU} is not there (MMAU's own questions)")
+def test_the_committed_audit_is_what_the_command_gives():
+    v1, v2 = (MMAU / f"mmau-test-mini-{version}.json" for version in ("v1", "v05.15.25"))
+    assert audit_file(v2, v1) == read_json(DATA / "course" / "mmau_audit.json")
