@@ -18,10 +18,10 @@ MIB = 2**20
 #: The rooms of the package: each may import only those before it.
 ROOMS = (
     "errors files paths progress audio questions prompts scoring rewards profiles models "
-    "answering training grpo sft results report run_folder tiny reproduce cli __main__"
+    "answering training grpo sft results report run_folder tiny course reproduce cli __main__"
 ).split()
 #: The only rooms that may know that a tiny model exists.
-TINY_USERS = {"tiny", "reproduce", "cli"}
+TINY_USERS = {"tiny", "course", "reproduce", "cli"}
 
 #: Tracked files that may be larger than 4 MiB, and how large.
 LARGE = {"data/tiny/model/model.safetensors": 16 * MIB}

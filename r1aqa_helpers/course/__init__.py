@@ -1,0 +1,54 @@
+"""What only a learner sees: session, players, figures, quizzes, predictions, exercise checks.
+
+Notebooks say ``from r1aqa_helpers import course``; what they use most stands here, the rest in
+the modules of this folder.
+"""
+
+from r1aqa_helpers.course.cards import card
+from r1aqa_helpers.course.plots import (
+    BLUE,
+    COLOURS,
+    GREEN,
+    GREY,
+    ORANGE,
+    PURPLE,
+    RED,
+    SKY,
+    YELLOW,
+    figure,
+    spectrogram,
+    waveform,
+)
+from r1aqa_helpers.course.predictions import calibration, predict, reveal
+from r1aqa_helpers.course.quiz import quiz
+from r1aqa_helpers.course.roadmap import roadmap
+from r1aqa_helpers.course.session import Lab, start
+from r1aqa_helpers.course.shown import accuracy, value
+from r1aqa_helpers.course.sound import Player, player
+
+__all__ = [
+    "BLUE",
+    "COLOURS",
+    "GREEN",
+    "GREY",
+    "Lab",
+    "ORANGE",
+    "PURPLE",
+    "Player",
+    "RED",
+    "SKY",
+    "YELLOW",
+    "accuracy",
+    "calibration",
+    "card",
+    "figure",
+    "player",
+    "predict",
+    "quiz",
+    "reveal",
+    "roadmap",
+    "spectrogram",
+    "start",
+    "value",
+    "waveform",
+]

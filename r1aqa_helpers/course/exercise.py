@@ -1,0 +1,97 @@
+"""Exercise checks: a learner's answer goes in, one line that names the mistake comes out."""
+
+import functools
+import traceback
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+#: What a check prints in front of its line: not begun, right, wrong.
+OPEN, RIGHT, WRONG = "○", "✓", "✗"
+
+
+class Mistake(Exception):
+    """What is wrong with an answer, in words for the learner."""
+
+
+class NotDone(Exception):
+    """The stub is as it was."""
+
+
+@dataclass(frozen=True)
+class Exercise:
+    """One exercise's check, callable on an answer.
+
+    Attributes:
+        number: notebook and exercise, like "06.1".
+        verify: raises ``Mistake`` where an answer is wrong.
+        passed: what a right answer has shown, printed after the tick.
+    """
+
+    number: str
+    verify: Callable[..., None]
+    passed: str
+
+    def verdict(self, *answer: Any) -> tuple[str, str]:
+        """One of OPEN, RIGHT, WRONG, and the line to print. Never raises."""
+        if any(part is None or part is ... for part in answer):
+            return OPEN, "not done yet"
+        watched = [_watched(part) if callable(part) else part for part in answer]
+        try:
+            self.verify(*watched)
+        except (NotDone, NotImplementedError):
+            return OPEN, "not done yet"
+        except Mistake as mistake:
+            return WRONG, str(mistake)
+        except Exception as error:
+            return WRONG, f"your code raised {type(error).__name__}{_where(error)}: {error}"
+        return RIGHT, f"right: {self.passed}" if self.passed else "right"
+
+    def __call__(self, *answer: Any) -> None:
+        """Print the verdict on an answer."""
+        mark, line = self.verdict(*answer)
+        print(f"{mark} {self.number} {line}")
+
+
+def exercise(number: str, passed: str = "") -> Callable[[Callable[..., None]], Exercise]:
+    """Make a check of a function that raises ``Mistake`` (through ``expect``) on wrong answers.
+
+    Args:
+        number: notebook and exercise, like "06.1".
+        passed: one clause on what a right answer has shown.
+    """
+
+    def decorate(verify: Callable[..., None]) -> Exercise:
+        return Exercise(number, verify, passed)
+
+    return decorate
+
+
+def expect(condition: Any, message: str) -> None:
+    """Go on where the condition holds.
+
+    Raises:
+        Mistake: with this message, where it does not.
+    """
+    if not condition:
+        raise Mistake(message)
+
+
+def _watched(answer: Callable[..., Any]) -> Callable[..., Any]:
+    """The learner's function; a result of None means that the stub is as it was."""
+
+    @functools.wraps(answer)
+    def call(*args: Any, **kwargs: Any) -> Any:
+        result = answer(*args, **kwargs)
+        if result is None:
+            raise NotDone
+        return result
+
+    return call
+
+
+def _where(error: Exception) -> str:
+    """The line of the learner's cell in which an error arose, where it can be told."""
+    frames = traceback.extract_tb(error.__traceback__)
+    inside = [f for f in frames if f.filename.startswith("<") or "ipykernel" in f.filename]
+    return f" in line {inside[-1].lineno} of the cell" if inside else ""
