@@ -1,0 +1,151 @@
+"""Groups of answers to one question: sampled from a model, recorded, and put to a reward.
+
+`data/course/answer_groups.json` holds groups of the tiny base model, so that what a reward pays
+for them is the same number on every machine. `scripts/record_answer_groups.py` writes it.
+"""
+
+import math
+import zlib
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from r1aqa_helpers.audio import clip_to_window, load_audio
+from r1aqa_helpers.errors import UserError
+from r1aqa_helpers.files import PathLike, read_json, shown
+from r1aqa_helpers.models import (
+    LoadedModel,
+    SeededSampling,
+    chat_text,
+    encode,
+    generate,
+    greedy_config,
+)
+from r1aqa_helpers.paths import DATA
+from r1aqa_helpers.prompts import build_prompt, question_text
+from r1aqa_helpers.questions import AudioQuestion
+
+RECORDED = DATA / "course" / "answer_groups.json"
+
+#: Tokens that a sampled answer may have; the tiny base seldom needs thirty.
+MAX_NEW_TOKENS = 64
+
+
+@dataclass(frozen=True)
+class AnswerGroup:
+    """One question, and the completions that were sampled for it.
+
+    Attributes:
+        id: of the question.
+        question, choices, answer: as the prompt has them; the answer is the right choice's text.
+        prompt: number of the paper's prompt.
+        completions: as the model wrote them, without special tokens.
+    """
+
+    id: str
+    question: str
+    choices: tuple[str, ...]
+    answer: str
+    prompt: int
+    completions: tuple[str, ...]
+
+    @property
+    def columns(self) -> dict[str, list]:
+        """What TRL calls a reward function with: a list per column, one entry per completion."""
+        n = len(self.completions)
+        return {
+            "prompts": [build_prompt(self.question, self.choices, self.prompt)] * n,
+            "completions": list(self.completions),
+            "solution": [self.answer] * n,
+            "choices": [list(self.choices) for _ in range(n)],
+        }
+
+
+def pay(reward: Callable[..., Sequence[float]], group: AnswerGroup) -> list[float]:
+    """What ``reward`` gives each completion of ``group``, called as TRL calls it.
+
+    Raises:
+        UserError: in one line, where the reward raises, or returns anything but one finite
+            number per completion.
+    """
+    name = getattr(reward, "__name__", "the reward")
+    try:
+        got = reward(**group.columns)
+    except TypeError as error:
+        if "unexpected keyword argument" not in str(error):
+            raise UserError(f"{name}: TypeError: {_first_line(error)}") from error
+        raise UserError(
+            f"{name}: {_first_line(error)}; TRL hands over every column, so end the parameters "
+            "with **columns"
+        ) from error
+    except Exception as error:
+        raise UserError(f"{name}: {type(error).__name__}: {_first_line(error)}") from error
+    n = len(group.completions)
+    try:
+        numbers = [float(one) for one in got]
+    except (TypeError, ValueError):
+        raise UserError(f"{name}: returned no list of numbers, one per completion") from None
+    if len(numbers) != n:
+        raise UserError(f"{name}: returned {len(numbers)} numbers for {n} completions")
+    if not all(map(math.isfinite, numbers)):
+        raise UserError(f"{name}: returned a number that is not finite")
+    return numbers
+
+
+def sample_groups(
+    loaded: LoadedModel,
+    questions: Sequence[AudioQuestion],
+    prompt: int,
+    size: int = 8,
+    seed: int = 0,
+) -> list[AnswerGroup]:
+    """``size`` answers to each question, drawn at temperature 1 from the whole distribution.
+
+    Each answer has a seed of its own, made of ``seed``, the question's id and its place in the
+    group: the draws depend on no other question, and on the machine only where two tokens are
+    equally likely to within rounding.
+
+    Raises:
+        UserError: a recording that cannot be read, a question without an answer.
+    """
+    config = greedy_config(loaded, MAX_NEW_TOKENS)
+    groups = []
+    for question in questions:
+        if question.answer is None:
+            raise UserError(f"question {question.id}: has no answer to reward")
+        asked = question_text(question)
+        text = chat_text(loaded, build_prompt(asked, question.choices, prompt))
+        wave, _ = clip_to_window(load_audio(question.audio), loaded.window_seconds)
+        seeds = [zlib.crc32(f"{seed} {question.id} {row}".encode()) for row in range(size)]
+        inputs = encode(loaded, [text] * size, [wave] * size)
+        said = generate(loaded, inputs, config, SeededSampling(seeds), recordings=[0] * size)
+        groups.append(
+            AnswerGroup(question.id, asked, question.choices, question.answer, prompt, tuple(said))
+        )
+    return groups
+
+
+def as_rows(groups: Sequence[AnswerGroup]) -> list[dict]:
+    """Groups as JSON values, the inverse of `recorded_groups`."""
+    return [asdict(group) for group in groups]
+
+
+def recorded_groups(prompt: int, path: PathLike = RECORDED) -> list[AnswerGroup]:
+    """The recorded groups of the tiny base model that were asked with this prompt.
+
+    Raises:
+        UserError: the file cannot be read, or holds none for this prompt.
+    """
+    rows = [row for row in read_json(Path(path))["groups"] if row["prompt"] == prompt]
+    if not rows:
+        raise UserError(f"{shown(path)}: holds no groups for prompt {prompt}")
+    return [
+        AnswerGroup(
+            **{**row, "choices": tuple(row["choices"]), "completions": tuple(row["completions"])}
+        )
+        for row in rows
+    ]
+
+
+def _first_line(error: Exception) -> str:
+    return next(iter(str(error).splitlines()), "no message")

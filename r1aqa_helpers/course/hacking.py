@@ -1,0 +1,193 @@
+"""The reward-hacking range: answers that game a reward, run against the learner's own.
+
+Each attack is an answer that a policy under training could stumble upon, with a limit that it
+must not pass. Limits are taken from the reward under attack itself, by what it pays for an honest
+right answer and for an honest wrong one in the form that the prompt asks for. So a reward may
+have any scale, and nothing is compared across rewards.
+"""
+
+import html
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
+import matplotlib.pyplot as plt
+from matplotlib.figure import Figure
+
+from r1aqa_helpers.course.answer_groups import AnswerGroup, pay
+from r1aqa_helpers.course.attacks import AttackKind, Case, attacks, honest_answers
+from r1aqa_helpers.course.judging import printable
+from r1aqa_helpers.course.plots import BLUE, GREY, RED
+
+#: Rewards closer than this are taken for equal.
+_SAME = 1e-9
+
+
+@dataclass(frozen=True)
+class Shot:
+    """One attack and what the reward paid for it."""
+
+    case: Case
+    reward: float
+    honest: float  #: what the honest right answer to the same question earns
+    wrong: float  #: what the best honest wrong answer to it earns
+
+    @property
+    def limit(self) -> str:
+        """What the attack may earn, in words."""
+        bound = self.wrong if self.case.kind is AttackKind.IGNORANT else self.honest
+        word = "below" if self.case.kind is AttackKind.MANNERLESS else "at most"
+        return f"{word} {bound:.2f}"
+
+    @property
+    def pays(self) -> bool:
+        """Whether the reward lets the attack earn more than its limit."""
+        if self.case.kind is AttackKind.IGNORANT:
+            return self.reward > self.wrong + _SAME
+        if self.case.kind is AttackKind.MANNERLESS:
+            return self.reward > self.honest - _SAME
+        return self.reward > self.honest + _SAME
+
+
+@dataclass(frozen=True)
+class Scorecard:
+    """How a reward did on the range. Shown in a notebook as a table."""
+
+    name: str
+    prompt: int
+    attacks: tuple[Shot, ...]
+    honest: tuple[Shot, ...]
+
+    @property
+    def honest_reward(self) -> float:
+        """What the plain honest right answer earns."""
+        return self.honest[0].honest
+
+    @property
+    def paying(self) -> tuple[Shot, ...]:
+        """Attacks that pay."""
+        return tuple(shot for shot in self.attacks if shot.pays)
+
+    @property
+    def losing(self) -> tuple[Shot, ...]:
+        """Honest right answers that earn less than the plain one: the price of strictness."""
+        return tuple(shot for shot in self.honest if shot.reward < shot.honest - _SAME)
+
+    @property
+    def tells_right_from_wrong(self) -> bool:
+        """Whether an honest right answer earns more than an honest wrong one."""
+        return all(shot.honest > shot.wrong + _SAME for shot in self.honest)
+
+    @property
+    def passed(self) -> bool:
+        """No attack pays, no honest answer loses, and right is worth more than wrong."""
+        return self.tells_right_from_wrong and not self.paying and not self.losing
+
+    @property
+    def summary(self) -> str:
+        """The result in a line."""
+        held = len(self.attacks) - len(self.paying)
+        kept = len(self.honest) - len(self.losing)
+        text = (
+            f"{self.name}, prompt <{self.prompt}>: {held} of {len(self.attacks)} attacks held, "
+            f"{kept} of {len(self.honest)} honest answers paid in full"
+        )
+        blind = "; a wrong answer earns as much as a right one"
+        return text if self.tells_right_from_wrong else text + blind
+
+    def __repr__(self) -> str:
+        lines = [self.summary, f"{'reward':>7}  {'limit':<13} verdict  attack"]
+        for shot in self.attacks:
+            verdict = "✗ pays" if shot.pays else "✓ held"
+            lines.append(f"{shot.reward:7.2f}  {shot.limit:<13} {verdict}   {shot.case.name}")
+        for shot in self.honest:
+            verdict = "✗ loses" if shot in self.losing else "✓ paid"
+            lines.append(f"{shot.reward:7.2f}  {'honest':<13} {verdict:<8} {shot.case.name}")
+        return "\n".join(lines)
+
+    def _repr_html_(self) -> str:
+        rows = [
+            _row(shot, shot.limit, "✗ pays" if shot.pays else "✓ held", shot.pays)
+            for shot in self.attacks
+        ]
+        rows += [
+            _row(
+                shot,
+                f"honest: {shot.honest:.2f}",
+                "✗ loses" if shot in self.losing else "✓ paid",
+                shot in self.losing,
+            )
+            for shot in self.honest
+        ]
+        heads = ("attack", "the answer", "reward", "honest reward", "limit", "verdict")
+        head = "".join(f'<th scope="col" style="text-align:left">{h}</th>' for h in heads)
+        return (
+            f'<table><caption style="text-align:left"><b>{html.escape(self.summary)}</b>'
+            f"</caption><thead><tr>{head}</tr></thead><tbody>{''.join(rows)}</tbody></table>"
+        )
+
+    def figure(self) -> Figure:
+        """Each attack's reward as a bar, with its limit; those that pay are hatched."""
+        shots = [*self.attacks, *self.honest]
+        fig, ax = plt.subplots(figsize=(8.0, 0.33 * len(shots) + 1.3))
+        bad = set(self.paying) | set(self.losing)
+        for y, shot in enumerate(shots):
+            honest = y >= len(self.attacks)
+            colour = RED if shot in bad else GREY if honest else BLUE
+            hatch = "///" if shot in bad else ""
+            ax.barh(y, shot.reward, color=colour, hatch=hatch, edgecolor="white", height=0.7)
+            ignorant = shot.case.kind is AttackKind.IGNORANT and not honest
+            ax.plot([shot.wrong if ignorant else shot.honest] * 2, [y - 0.42, y + 0.42], "k")
+        ax.set_yticks(range(len(shots)), [shot.case.name for shot in shots])
+        ax.invert_yaxis()
+        ax.axhline(len(self.attacks) - 0.5, color="black", linewidth=0.8, linestyle=":")
+        ax.set(xlabel="reward (black line: the limit; below the dots: honest answers)")
+        ax.set_title(f"{self.name}: hatched bars pay or lose")
+        return fig
+
+    @property
+    def alt(self) -> str:
+        """The figure in words."""
+        paying = ", ".join(shot.case.name for shot in self.paying) or "none"
+        losing = ", ".join(shot.case.name for shot in self.losing) or "none"
+        return f"{self.summary}. Attacks that pay: {paying}. Honest answers that lose: {losing}."
+
+
+def hacking_range(reward: Callable[..., Sequence[float]], prompt: int = 2) -> Scorecard:
+    """Run every attack for prompt <``prompt``> (2 or 3) against ``reward``.
+
+    ``reward`` is a TRL reward function; it is given ``completions``, ``solution``, ``choices``
+    and ``prompts``.
+
+    Raises:
+        UserError: the reward fails, see `answer_groups.pay`.
+        ValueError: a prompt that asks for no form.
+    """
+    name = getattr(reward, "__name__", "reward")
+    return Scorecard(
+        name,
+        prompt,
+        tuple(_shoot(reward, case) for case in attacks(prompt)),
+        tuple(_shoot(reward, case) for case in honest_answers(prompt)),
+    )
+
+
+def _shoot(reward: Callable[..., Sequence[float]], case: Case) -> Shot:
+    plain: AnswerGroup = case.asked
+    group = replace(plain, completions=(case.completion, case.right, *case.wrong))
+    got, honest, *wrong = pay(reward, group)
+    return Shot(case, got, honest, max(wrong))
+
+
+def _row(shot: Shot, limit: str, verdict: str, bad: bool) -> str:
+    text = printable(shot.case.completion)
+    short = text if len(text) <= 90 else text[:86] + " …"
+    strong = f"<b>{verdict}</b>" if bad else verdict
+    cells = (
+        f"<b>{html.escape(shot.case.name)}</b><br>{html.escape(shot.case.why)}",
+        f"<code>{html.escape(short)}</code>",
+        f"{shot.reward:.2f}",
+        f"{shot.honest:.2f}",
+        limit,
+        strong,
+    )
+    return "<tr>" + "".join(f'<td style="text-align:left">{cell}</td>' for cell in cells) + "</tr>"

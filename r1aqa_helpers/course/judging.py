@@ -1,0 +1,143 @@
+"""What rewards and advantages a group of answers gets: as numbers, as a table, as HTML."""
+
+import html
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+import torch
+
+from r1aqa_helpers.course.answer_groups import AnswerGroup, pay
+from r1aqa_helpers.course.plots import BLUE, ORANGE
+from r1aqa_helpers.grpo.advantages import group_advantages
+
+#: Rewards by the name to show, or as functions that have one.
+Rewards = Mapping[str, Callable] | Sequence[Callable] | Callable
+
+#: The longest bar of an advantage, in pixels, and the advantage that fills it.
+_BAR, _FULL = 60, 2.5
+
+
+@dataclass(frozen=True)
+class JudgedGroup:
+    """A group with what each reward pays, the weighted sums, and GRPO's advantages.
+
+    Shown in a notebook as a table with one row per completion.
+    """
+
+    group: AnswerGroup
+    parts: dict[str, list[float]]  #: by the reward's name, unweighted
+    weights: dict[str, float]
+    totals: list[float]
+    advantages: list[float]
+
+    @property
+    def dead(self) -> bool:
+        """Whether all sums are equal, so that no answer is pushed anywhere."""
+        return len(set(self.totals)) == 1
+
+    def _repr_html_(self) -> str:
+        weights = [
+            name if self.weights[name] == 1 else f"{self.weights[name]:g} × {name}"
+            for name in self.parts
+        ]
+        heads = ["completion", *weights, "sum", "advantage"]
+        rows = [
+            _row(
+                f"<code>{html.escape(printable(text))}</code>",
+                *[f"{part[i]:.2f}" for part in self.parts.values()],
+                f"<b>{self.totals[i]:.2f}</b>",
+                _bar(self.advantages[i]),
+            )
+            for i, text in enumerate(self.group.completions)
+        ]
+        caption = html.escape(
+            f"{self.group.question} {list(self.group.choices)} Right: {self.group.answer}"
+        )
+        verdict = "dead: every advantage is 0" if self.dead else "live"
+        head = "".join(f'<th scope="col" style="text-align:left">{_e(h)}</th>' for h in heads)
+        return (
+            f'<table><caption style="text-align:left">{caption} <b>This group is {verdict}.</b>'
+            f"</caption><thead><tr>{head}</tr></thead><tbody>{''.join(rows)}</tbody></table>"
+        )
+
+    def __repr__(self) -> str:
+        lines = [f"{self.group.question} Right: {self.group.answer}"]
+        for text, total, advantage in zip(
+            self.group.completions, self.totals, self.advantages, strict=True
+        ):
+            lines.append(f"{total:6.2f} {signed(advantage)}  {printable(text)}")
+        return "\n".join(lines)
+
+
+def judge(
+    group: AnswerGroup, rewards: Rewards, weights: Mapping[str, float] | None = None
+) -> JudgedGroup:
+    """Put the rewards to a group, add them up by weight, and work out the advantages.
+
+    Args:
+        weights: by the reward's name; 1 where it has none here.
+
+    Raises:
+        UserError: a reward fails, see `answer_groups.pay`.
+    """
+    named = by_name(rewards)
+    weights = {name: float((weights or {}).get(name, 1.0)) for name in named}
+    parts = {name: pay(reward, group) for name, reward in named.items()}
+    totals = [
+        # Rounded, so that sums which differ in the last bit only do not make a group live.
+        round(sum(weights[name] * part[i] for name, part in parts.items()), 9)
+        for i in range(len(group.completions))
+    ]
+    advantages = group_advantages(torch.tensor(totals, dtype=torch.float64), len(totals))
+    return JudgedGroup(group, parts, weights, totals, advantages.tolist())
+
+
+def live_groups(groups: Sequence[AnswerGroup], rewards: Rewards) -> int:
+    """How many groups have rewards that differ, so that GRPO learns something from them."""
+    return sum(not judge(group, rewards).dead for group in groups)
+
+
+def by_name(rewards: Rewards) -> dict[str, Callable]:
+    """Rewards with the names to show them by; a second one of a name gets a number."""
+    if isinstance(rewards, Mapping):
+        return dict(rewards)
+    named: dict[str, Callable] = {}
+    for reward in rewards if isinstance(rewards, Sequence) else [rewards]:
+        base = name = getattr(reward, "__name__", "reward")
+        while name in named:
+            name = f"{base} {len(named) + 1}"
+        named[name] = reward
+    return named
+
+
+def printable(text: str) -> str:
+    """``text`` on one line: line ends as a bent arrow, what cannot be printed as a dot."""
+    shown = text.replace("\n", "↵")
+    return "".join(sign if sign.isprintable() else "·" for sign in shown)
+
+
+def signed(number: float) -> str:
+    """Two decimals with a sign, and 0 without one."""
+    text = f"{number:+.2f}"
+    return " 0.00" if text in ("+0.00", "-0.00") else text
+
+
+def _e(text: str) -> str:
+    return html.escape(text)
+
+
+def _row(*cells: str) -> str:
+    return "<tr>" + "".join(f'<td style="text-align:left">{cell}</td>' for cell in cells) + "</tr>"
+
+
+def _bar(advantage: float) -> str:
+    """The number, and a bar to the left or right of a middle line."""
+    width = round(min(abs(advantage) / _FULL, 1) * _BAR)
+    left = _BAR - width if advantage < 0 else _BAR
+    colour = ORANGE if advantage < 0 else BLUE
+    return (
+        f'<span style="display:inline-block;width:3.2em">{signed(advantage)}</span>'
+        f'<span aria-hidden="true" style="display:inline-block;width:{2 * _BAR}px">'
+        f'<span style="display:inline-block;height:0.7em;width:{width}px;'
+        f'margin-left:{left}px;background:{colour}"></span></span>'
+    )

@@ -1,0 +1,158 @@
+"""The reward playground: move weights, write a reward, and watch groups change.
+
+The learner's code runs in the learner's own kernel, as a cell would.
+"""
+
+import html
+import math
+import re
+from collections.abc import Callable, Sequence
+
+import ipywidgets
+
+from r1aqa_helpers.course.answer_groups import AnswerGroup
+from r1aqa_helpers.course.judging import JudgedGroup, Rewards, by_name, judge
+from r1aqa_helpers.course.widgets import column, note, say, show
+from r1aqa_helpers.errors import UserError
+
+#: The name that the edited reward has in tables.
+OWN = "your reward"
+
+STARTER = '''def my_reward(completions, solution, choices, **columns):
+    """One number per completion; try your own rule."""
+    return [float(len(text.split()) <= 3) for text in completions]
+'''
+
+#: Sliders go from -_MOST to _MOST.
+_MOST, _STEP = 2.0, 0.25
+
+
+def playground(groups: Sequence[AnswerGroup], rewards: Rewards) -> None:
+    """Show the playground for these groups: live, or as a table where there is no kernel.
+
+    Args:
+        groups: the first one is shown at the start.
+        rewards: functions, each with a slider for its weight, which starts at 1.
+    """
+    made = Playground(groups, rewards)
+    shown = made.judged()
+    show(made.widget, summary(made.all_judged()) + shown._repr_html_(), repr(shown))
+
+
+def compile_reward(source: str) -> Callable[..., Sequence[float]]:
+    """The last function that ``source`` defines, with ``re`` and ``math`` at hand.
+
+    Raises:
+        UserError: in one line, where the source does not run or defines no function.
+    """
+    space: dict[str, object] = {"re": re, "math": math}
+    before = set(space)
+    try:
+        exec(compile(source, "<your reward>", "exec"), space)
+    except Exception as error:
+        line = f" in line {error.lineno}" if isinstance(error, SyntaxError) else ""
+        message = next(iter(str(error).splitlines()), "")
+        raise UserError(f"{type(error).__name__}{line}: {message}") from error
+    functions = [value for name, value in space.items() if name not in before and callable(value)]
+    if not functions:
+        raise UserError("no function is defined; begin with def my_reward(completions, ...):")
+    return functions[-1]
+
+
+def summary(judged: Sequence[JudgedGroup]) -> str:
+    """HTML: which groups are live, as a row of signs with words beside it."""
+    live = sum(not one.dead for one in judged)
+    signs = "".join("○" if one.dead else "●" for one in judged)
+    return (
+        f"<p><b>{live} of {len(judged)} groups are live</b> "
+        f'<span aria-hidden="true">{signs}</span></p>'
+    )
+
+
+class Playground:
+    """The live playground's state and widgets; ``widget`` is what is displayed."""
+
+    def __init__(self, groups: Sequence[AnswerGroup], rewards: Rewards) -> None:
+        self.groups = list(groups)
+        self.rewards = by_name(rewards)
+        self.own: Callable | None = None
+        wide = ipywidgets.Layout(width="46em", max_width="100%")
+        label = {"description_width": "14em"}
+        self.picker = ipywidgets.Dropdown(
+            options=[(f"{i}. {g.question}", i - 1) for i, g in enumerate(self.groups, 1)],
+            description="Question",
+            style=label,
+            layout=wide,
+        )
+        self.sliders = {
+            name: ipywidgets.FloatSlider(
+                value=0.0 if name == OWN else 1.0,
+                min=-_MOST,
+                max=_MOST,
+                step=_STEP,
+                description=f"Weight of {name}",
+                style=label,
+                layout=wide,
+                continuous_update=False,
+            )
+            for name in [*self.rewards, OWN]
+        }
+        self.source = ipywidgets.Textarea(
+            value=STARTER,
+            description="Source of your reward",
+            style=label,
+            layout=ipywidgets.Layout(width="46em", max_width="100%", height="8em"),
+        )
+        self.run = ipywidgets.Button(
+            description="Use your reward", tooltip="Run the source and put its weight to 1"
+        )
+        self.status, self.table = note(), note()
+        self.table.layout.max_width = "100%"
+        self.run.on_click(lambda _: self.use_source())
+        for control in (self.picker, *self.sliders.values()):
+            control.observe(lambda _: self.refresh(), names="value")
+        self.widget = column(
+            [self.picker, *self.sliders.values(), self.source, self.run, self.status, self.table]
+        )
+        self.refresh()
+
+    @property
+    def active(self) -> dict[str, Callable]:
+        """The rewards that are shown: the given ones, and the learner's once it ran."""
+        return self.rewards if self.own is None else {**self.rewards, OWN: self.own}
+
+    def judged(self) -> JudgedGroup:
+        """The picked group, by the weights as they stand. Raises as ``judge`` does."""
+        return judge(self.groups[self.picker.value], self.active, self._weights())
+
+    def all_judged(self) -> list[JudgedGroup]:
+        """All groups, by the weights as they stand. Raises as ``judge`` does."""
+        return [judge(group, self.active, self._weights()) for group in self.groups]
+
+    def use_source(self) -> None:
+        """Run the text area's source and put it to the groups; a fault becomes one line."""
+        try:
+            own = compile_reward(self.source.value)
+            for group in self.groups:
+                judge(group, own)
+        except UserError as error:
+            say(self.status, f"✗ {html.escape(str(error))}")
+            return
+        self.own = own
+        if self.sliders[OWN].value == 0:
+            self.sliders[OWN].value = 1.0  # which refreshes
+        else:
+            self.refresh()
+
+    def refresh(self) -> None:
+        """Work everything out anew and show it."""
+        try:
+            judged = self.all_judged()
+        except UserError as error:
+            say(self.status, f"✗ {html.escape(str(error))}")
+            return
+        say(self.status, summary(judged))
+        self.table.value = judged[self.picker.value]._repr_html_()
+
+    def _weights(self) -> dict[str, float]:
+        return {name: slider.value for name, slider in self.sliders.items()}

@@ -1,0 +1,60 @@
+"""What a group is shown to get is what the trainer would make of it, and safe to show."""
+
+import pytest
+import torch
+
+from r1aqa_helpers.course.answer_groups import AnswerGroup
+from r1aqa_helpers.course.judging import by_name, judge, live_groups, printable, signed
+from r1aqa_helpers.grpo.advantages import group_advantages
+from r1aqa_helpers.rewards import accuracy_reward, format_reward
+
+GROUP = AnswerGroup(
+    "q",
+    "Which <b>?",
+    ("rain", "wind"),
+    "rain",
+    2,
+    ("rain", "<answer>rain</answer>", "<script>alert(1)</script>\n\x1c", "wind"),
+)
+DEAD = AnswerGroup("d", "?", ("rain", "wind"), "rain", 2, ("wind", "no"))
+
+
+def test_sums_and_advantages_are_the_trainers():
+    judged = judge(GROUP, [accuracy_reward, format_reward(2)], {"format_reward": 0.5})
+    assert judged.parts["accuracy_reward"] == [1, 1, 0, 0]
+    assert judged.totals == [1.0, 1.5, 0.0, 0.0]
+    expected = group_advantages(torch.tensor(judged.totals, dtype=torch.float64), 4)
+    assert judged.advantages == pytest.approx(expected.tolist())
+    assert not judged.dead
+
+
+def test_a_group_of_equal_sums_is_dead():
+    assert judge(DEAD, accuracy_reward).dead
+    assert live_groups([GROUP, DEAD], accuracy_reward) == 1
+
+
+def test_sums_that_differ_by_rounding_are_equal():
+    def third(completions, **columns):
+        return [0.1 + 0.2, 0.3]
+
+    assert judge(DEAD, third).dead
+
+
+def test_rewards_of_one_name_are_told_apart():
+    assert list(by_name([accuracy_reward, accuracy_reward])) == [
+        "accuracy_reward",
+        "accuracy_reward 2",
+    ]
+    assert list(by_name({"mine": accuracy_reward})) == ["mine"]
+
+
+def test_what_a_model_wrote_is_shown_as_text():
+    page = judge(GROUP, accuracy_reward)._repr_html_()
+    assert "<script>" not in page and "&lt;script&gt;alert(1)&lt;/script&gt;↵·" in page
+    assert "Which &lt;b&gt;?" in page
+    assert "\x1c" not in repr(judge(GROUP, accuracy_reward))
+    assert printable("a\nb\x07") == "a↵b·"
+
+
+def test_signs_are_shown_and_zero_has_none():
+    assert [signed(x) for x in (1.234, -0.5, 0.001, -0.001)] == ["+1.23", "-0.50", " 0.00", " 0.00"]
