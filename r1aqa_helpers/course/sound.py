@@ -16,7 +16,7 @@ PLAYER_LIMIT = 30_000
 #: Compression tried in turn (libsndfile's scale for MP3): good sound first.
 _LEVELS = (None, 0.9)
 #: Seconds played of a recording that no compression makes small enough.
-_CUT = 10.0
+_CUT = 6.0
 
 
 class Player:

@@ -1,0 +1,153 @@
+"""Every exercise's check, tried with the folded solution, the untouched stub and wrong answers.
+
+Wrong answers lie in ``wrong_answers/nNN.py``: exercise number -> pairs of a source and a piece of
+the message that it must draw. Each mistake has to draw a message of its own.
+"""
+
+import importlib
+import runpy
+from pathlib import Path
+from typing import Any
+
+import nbformat
+import pytest
+
+from r1aqa_helpers.course.exercise import (
+    OPEN,
+    RIGHT,
+    WRONG,
+    Exercise,
+    exercise,
+    expect,
+)
+from r1aqa_helpers.course.stages import STAGES
+
+ROOT = Path(__file__).resolve().parents[2]
+ANATOMY = runpy.run_path(str(ROOT / "scripts" / "anatomy.py"))
+LEAST_WRONG = 5
+
+
+def notebook(number: str) -> nbformat.NotebookNode:
+    file = next(s.file for s in STAGES if s.number == number)
+    return nbformat.read(ROOT / "notebooks" / file, as_version=4)
+
+
+def exercises() -> list[tuple[str, str]]:
+    """Notebook and exercise, of every exercise of every notebook that is there."""
+    found = []
+    for stage in STAGES:
+        if (ROOT / "notebooks" / stage.file).exists():
+            for cell in notebook(stage.number).cells:
+                heading = ANATOMY["EXERCISE"].search(cell.source)
+                if cell.cell_type == "markdown" and heading:
+                    found.append((stage.number, heading[1]))
+    return found
+
+
+class Recorder:
+    """Stands in for a notebook's ``check``: keeps what the real check says."""
+
+    def __init__(self, number: str) -> None:
+        self.module = importlib.import_module(f"r1aqa_helpers.course.checks.n{number}")
+        self.verdicts: list[tuple[str, str, str]] = []
+
+    def __getattr__(self, name: str) -> Any:
+        check = getattr(self.module, name)
+        if not isinstance(check, Exercise):
+            return check
+
+        def call(*answer: Any) -> None:
+            self.verdicts.append((check.number, *check.verdict(*answer)))
+
+        return call
+
+
+def verdict(number: str, named: str, answer: str | None) -> tuple[str, str]:
+    """What the check of an exercise says to a source in place of the stub; None: the stub."""
+    cells = notebook(number).cells
+    index = next(
+        i
+        for i, c in enumerate(cells)
+        if c.cell_type == "markdown"
+        and (m := ANATOMY["EXERCISE"].search(c.source))
+        and m[1] == named
+    )
+    stub, call = ANATOMY["stub"](cells[index + 1].source)
+    recorder = Recorder(number)
+    space: dict[str, Any] = {}
+    exec(ANATOMY["imports"](notebook(number)), space)
+    space["check"] = recorder
+    exec(compile(stub if answer is None else answer, "<answer>", "exec"), space)
+    exec(call, space)
+    assert [v[0] for v in recorder.verdicts] == [named], "the stub's last line calls one check"
+    return recorder.verdicts[0][1:]
+
+
+def wrong_answers(number: str) -> dict[str, list[tuple[str, str]]]:
+    path = Path(__file__).parent / "wrong_answers" / f"n{number}.py"
+    return runpy.run_path(str(path))["WRONG"]
+
+
+@pytest.mark.parametrize(("number", "named"), exercises())
+def test_the_folded_solution_is_right(number: str, named: str) -> None:
+    mark, line = verdict(number, named, ANATOMY["solutions"](notebook(number))[named])
+    assert mark == RIGHT, line
+
+
+@pytest.mark.parametrize(("number", "named"), exercises())
+def test_the_stub_is_not_done_yet(number: str, named: str) -> None:
+    assert verdict(number, named, None) == (OPEN, "not done yet")
+
+
+@pytest.mark.parametrize(("number", "named"), exercises())
+def test_each_mistake_is_named(number: str, named: str) -> None:
+    wrong = wrong_answers(number)[named]
+    assert len(wrong) >= LEAST_WRONG
+    lines = []
+    for source, fragment in wrong:
+        mark, line = verdict(number, named, source)
+        assert mark == WRONG, f"taken for right:\n{source}"
+        assert fragment in line, source
+        lines.append(line)
+    assert len(set(lines)) == len(lines), "two mistakes draw the same message"
+    assert len({fragment for _, fragment in wrong}) == len(wrong)
+
+
+@exercise("99.1", passed="two is even")
+def even(answer: Any) -> None:
+    got = answer(1) if callable(answer) else answer
+    expect(got != 3, "three is odd")
+    expect(got == 2, "not two")
+
+
+@pytest.mark.parametrize(
+    ("answer", "mark", "line"),
+    [
+        (2, RIGHT, "right: two is even"),
+        (3, WRONG, "three is odd"),
+        (4, WRONG, "not two"),
+        (None, OPEN, "not done yet"),
+        (..., OPEN, "not done yet"),
+        (lambda x: None, OPEN, "not done yet"),
+        (lambda x: 2 * x, RIGHT, "right: two is even"),
+    ],
+)
+def test_a_check_tells_open_right_and_wrong(answer: Any, mark: str, line: str) -> None:
+    assert even.verdict(answer) == (mark, line)
+
+
+def test_a_check_reports_a_learners_exception_in_one_line(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    space: dict[str, Any] = {}
+    exec(compile("def answer(x):\n    return [][x]", "<answer>", "exec"), space)
+    even(space["answer"])
+    told = "your code raised IndexError in line 2 of the cell: list index out of range"
+    assert capsys.readouterr().out == f"{WRONG} 99.1 {told}\n"
+
+
+def test_not_implemented_counts_as_not_done() -> None:
+    def stub(x: int) -> int:
+        raise NotImplementedError
+
+    assert even.verdict(stub) == (OPEN, "not done yet")

@@ -1,0 +1,68 @@
+"""What every notebook starts with: samples with each task's share, and questions held out."""
+
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+
+from r1aqa_helpers.course.session import Lab, start, stratified
+from r1aqa_helpers.errors import UserError
+from r1aqa_helpers.profiles import FULL_PROFILE
+from r1aqa_helpers.questions import AudioQuestion
+
+
+def question(number: int, task: str) -> AudioQuestion:
+    return AudioQuestion(str(number), Path("x.wav"), "What?", ("a", "b"), "a", task=task)
+
+
+QUESTIONS = [
+    question(i, "sound" if i < 60 else "music" if i < 90 else "speech") for i in range(100)
+]
+
+
+@pytest.mark.parametrize(("n", "shares"), [(10, (6, 3, 1)), (50, (30, 15, 5)), (100, (60, 30, 10))])
+def test_a_sample_has_each_tasks_share(n: int, shares: tuple[int, int, int]) -> None:
+    chosen = stratified(QUESTIONS, n, seed=0)
+    counts = Counter(q.task for q in chosen)
+    assert (counts["sound"], counts["music"], counts["speech"]) == shares
+    assert [int(q.id) for q in chosen] == sorted({int(q.id) for q in chosen})
+
+
+def test_a_sample_goes_by_the_seed() -> None:
+    assert stratified(QUESTIONS, 20, 1) == stratified(QUESTIONS, 20, 1)
+    assert stratified(QUESTIONS, 20, 1) != stratified(QUESTIONS, 20, 2)
+
+
+@pytest.mark.parametrize("n", [0, 101])
+def test_a_sample_that_cannot_be_is_refused(n: int) -> None:
+    with pytest.raises(ValueError, match="of 100"):
+        stratified(QUESTIONS, n, 0)
+
+
+def test_a_session_seeds_what_is_drawn(capsys: pytest.CaptureFixture[str]) -> None:
+    start("tiny", seed=3)
+    first = torch.rand(3)
+    start("tiny", seed=3)
+    assert torch.equal(first, torch.rand(3))
+    assert capsys.readouterr().out == "profile tiny, seed 3\n" * 2
+
+
+def test_an_unknown_profile_is_named() -> None:
+    with pytest.raises(UserError, match="no-such"):
+        start("no-such")
+
+
+def test_elsewhere_the_last_tenth_is_held_out(
+    make_questions: Callable[..., tuple[Path, Path]], tmp_path: Path
+) -> None:
+    train, test = make_questions(20)
+    lab = Lab(replace(FULL_PROFILE, train=train, test=test), 0, tmp_path)
+    ids = [q.id for q in lab.train_questions()]
+    held_out = [q.id for q in lab.validation_questions()]
+    assert (len(ids), held_out) == (18, ["q18", "q19"])
+    assert len(lab.test_questions(6)) == 6
+    with pytest.raises(UserError, match="no file of test questions"):
+        Lab(FULL_PROFILE, 0, tmp_path).test_questions()
