@@ -29,6 +29,7 @@ PURPOSE = {
     "codespell": "finds misspelt words in notebooks",
     "datasets": "tables of training questions, as trl takes them",
     "accelerate": "device placement and the training loops of transformers and TRL",
+    "ipython": "shows pictures and players in notebooks",
     "ipywidgets": "widgets and progress bars in notebooks",
     "jupyterlab": "opens notebooks",
     "jupytext": "turns notebooks into text and back",
