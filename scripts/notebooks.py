@@ -5,6 +5,7 @@
     uv run scripts/notebooks.py run 06 07    run notebooks as they are, store their outputs anew
     uv run scripts/notebooks.py check [06]   what is not as it should be; exit 1 when anything is
     uv run scripts/notebooks.py measure      seconds and peak memory of each, for the cards
+    uv run scripts/notebooks.py map          write the table of notebooks/README.md from them
     uv run scripts/notebooks.py html 06 OUT  the notebook as a page
 
 A notebook is edited as text (jupytext's percent format), and stored with its outputs. What
@@ -21,7 +22,7 @@ from pathlib import Path
 
 import jupytext
 import nbformat
-from anatomy import SETUP, UNSTORED, faults, words
+from anatomy import EXERCISE, RATING, SETUP, UNSTORED, faults, words
 from nbclient import NotebookClient
 from nbformat import NotebookNode
 
@@ -161,6 +162,33 @@ def measure(numbers: list[str]) -> None:
         print(f"{number}: {seconds:.0f} s, {peak:.1f} GB")
 
 
+def course_map() -> str:
+    """The table of the notebooks that are there, as Markdown."""
+    measured = read_json(MEASURED)
+    lines = ["| | notebook | run | read | exercises |", "|---|---|--:|--:|--:|"]
+    for number in written():
+        notebook = read(number)
+        texts = [c.source for c in notebook.cells if c.cell_type == "markdown"]
+        count = sum(bool(EXERCISE.search(text)) for text in texts)
+        ratings = [m[0] for text in texts if (m := RATING.search(text))]
+        minutes = sum(int(rating.split(" · ")[2].split()[0]) for rating in ratings)
+        took = measured.get(number, {}).get(TINY_PROFILE.name)
+        run = f"{took['seconds']:.0f} s" if took else "not measured"
+        file, title = stage(number).file, stage(number).title
+        reading = round(words(notebook) / 200)
+        lines.append(
+            f"| {number} | [{title}]({file}) | {run} | {reading} min | {count}, {minutes} min |"
+        )
+    return "\n".join(lines)
+
+
+def with_map(text: str) -> str:
+    """notebooks/README.md with its table written anew."""
+    begin, end = "<!-- map:begin -->", "<!-- map:end -->"
+    head, tail = text.split(begin)[0], text.split(end)[1]
+    return f"{head}{begin}\n{course_map()}\n{end}{tail}"
+
+
 def to_html(number: str, out: Path) -> None:
     from nbconvert import HTMLExporter
 
@@ -183,11 +211,22 @@ def main() -> int:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("what", choices=["text", "build", "run", "check", "measure", "html"])
+    parser.add_argument("what", choices=["text", "build", "run", "check", "measure", "map", "html"])
     parser.add_argument("numbers", nargs="*", help="notebooks, like 06; by default all")
+    parser.add_argument("--check", action="store_true", help="map: write nothing, exit 1 if stale")
     args = parser.parse_args()
     if args.what == "html":
         to_html(args.numbers[0], Path(args.numbers[1]))
+        return 0
+    if args.what == "map":
+        readme = NOTEBOOKS / "README.md"
+        old = readme.read_text(encoding="utf-8")
+        new = with_map(old)
+        if not args.check:
+            write_text(readme, new)
+        elif new != old:
+            print("notebooks/README.md: its table is stale; run scripts/notebooks.py map")
+            return 1
         return 0
     numbers = args.numbers or written()
     if args.what == "check":

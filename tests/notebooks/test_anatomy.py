@@ -86,6 +86,12 @@ def test_notebooks_are_numbered_without_a_gap() -> None:
     assert there == [s.file for s in STAGES[: len(there)]]
 
 
+def test_the_map_of_the_notebooks_is_the_present_one() -> None:
+    command = [sys.executable, str(ROOT / "scripts" / "notebooks.py"), "map", "--check"]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert (done.returncode, done.stdout) == (0, "")
+
+
 def spoilt(notebook: NotebookNode, how: str) -> NotebookNode:
     """A copy with one thing wrong."""
     changed = copy.deepcopy(notebook)
