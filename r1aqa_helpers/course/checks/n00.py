@@ -1,4 +1,4 @@
-"""Checks of notebook 00: counting right answers, reading a table, chance, and advantages."""
+"""Checks of notebook 00: counting right answers, reading a table, advantages, and chance."""
 
 import math
 from collections.abc import Callable, Sequence
@@ -65,27 +65,7 @@ def gain(answer: Callable[[dict[str, float], str, str], float]) -> None:
     expect(_near(got, -5), f"for 'direct' against 'sft' it says {got:g}")
 
 
-@exercise("00.3", passed="with mixed numbers of choices, average the chances, not the choices")
-def chance_percent(answer: Callable[[Sequence[int]], float]) -> None:
-    """Accuracy of blind guessing in percent, from each question's number of choices."""
-    got = _number(answer([2, 5]), "chance_percent([2, 5])")
-    expect(not _near(got, 100 / 3.5), "you averaged the choices first: average the chances")
-    expect(not _near(got, 0.35), "0.35 is a share between 0 and 1; a percentage is wanted")
-    expect(not _near(got, 25), "25 is right for four choices only: use each question's own number")
-    expect(not _near(got, 70), "that is the sum of both chances; the mean is wanted")
-    expect(
-        not (_near(got, 50) or _near(got, 20)),
-        "every question counts, not only the one with the fewest or most choices",
-    )
-    expect(_near(got, 35), f"half of the time 50, half of the time 20 is not {got:g}")
-    got = _number(answer([4, 4, 4, 2]), "chance_percent([4, 4, 4, 2])")
-    expect(
-        _near(got, 31.25),
-        f"for choices 4, 4, 4, 2 it says {got:g}: a number that appears three times counts thrice",
-    )
-
-
-@exercise("00.4", passed="an advantage says how much better than its group an answer was")
+@exercise("00.3", passed="an advantage says how much better than its group an answer was")
 def advantages(answer: Callable[[list[float]], Sequence[float]]) -> None:
     """Reward minus the mean reward of the group, for each answer of the group."""
     given = [1.0, 0.0, 0.0, 1.0]
@@ -120,3 +100,23 @@ def advantages(answer: Callable[[list[float]], Sequence[float]]) -> None:
     expect(all(map(_near, got, [0.75, -0.25, -0.25, -0.25])), f"for rewards 1, 0, 0, 0: {got}")
     got = [_number(value, "an advantage") for value in answer([1.0, 1.0])]
     expect(all(map(_near, got, [0, 0])), "a group in which all are right has no advantage to give")
+
+
+@exercise("00.4", passed="with mixed numbers of choices, average the chances, not the choices")
+def chance_percent(answer: Callable[[Sequence[int]], float]) -> None:
+    """Accuracy of blind guessing in percent, from each question's number of choices."""
+    got = _number(answer([2, 5]), "chance_percent([2, 5])")
+    expect(not _near(got, 100 / 3.5), "you averaged the choices first: average the chances")
+    expect(not _near(got, 0.35), "0.35 is a share between 0 and 1; a percentage is wanted")
+    expect(not _near(got, 25), "25 is right for four choices only: use each question's own number")
+    expect(not _near(got, 70), "that is the sum of both chances; the mean is wanted")
+    expect(
+        not (_near(got, 50) or _near(got, 20)),
+        "every question counts, not only the one with the fewest or most choices",
+    )
+    expect(_near(got, 35), f"half of the time 50, half of the time 20 is not {got:g}")
+    got = _number(answer([4, 4, 4, 2]), "chance_percent([4, 4, 4, 2])")
+    expect(
+        _near(got, 31.25),
+        f"for choices 4, 4, 4, 2 it says {got:g}: a number that appears three times counts thrice",
+    )

@@ -52,18 +52,6 @@ WRONG: dict[str, list[tuple[str, str]]] = {
         (_GAIN + "    return better - baseline", "your code raised TypeError"),
     ],
     "00.3": [
-        (_CHANCE + "    return 100 / (sum(n) / len(n))", "you averaged the choices first"),
-        (_CHANCE + "    return sum(1 / k for k in n) / len(n)", "0.35 is a share"),
-        (_CHANCE + "    return 25.0", "right for four choices only"),
-        (_CHANCE + "    return 100 * sum(1 / k for k in n)", "the sum of both chances"),
-        (_CHANCE + "    return 100 / min(n)", "every question counts"),
-        (
-            _CHANCE + "    return sum(100 / k for k in set(n)) / len(set(n))",
-            "appears three times counts thrice",
-        ),
-        (_CHANCE + "    return 100 - sum(100 / k for k in n) / len(n)", "is not 65"),
-    ],
-    "00.4": [
         (_ADVANTAGES + "    return [mean - r for r in rewards]", "right answers come out negative"),
         (_ADVANTAGES + "    return [r - max(rewards) for r in rewards]", "the best of the group"),
         (
@@ -78,5 +66,17 @@ WRONG: dict[str, list[tuple[str, str]]] = {
             _ADVANTAGES + "    for i in range(n):\n        rewards[i] -= mean\n    return rewards",
             "must stay as they are",
         ),
+    ],
+    "00.4": [
+        (_CHANCE + "    return 100 / (sum(n) / len(n))", "you averaged the choices first"),
+        (_CHANCE + "    return sum(1 / k for k in n) / len(n)", "0.35 is a share"),
+        (_CHANCE + "    return 25.0", "right for four choices only"),
+        (_CHANCE + "    return 100 * sum(1 / k for k in n)", "the sum of both chances"),
+        (_CHANCE + "    return 100 / min(n)", "every question counts"),
+        (
+            _CHANCE + "    return sum(100 / k for k in set(n)) / len(set(n))",
+            "appears three times counts thrice",
+        ),
+        (_CHANCE + "    return 100 - sum(100 / k for k in n) / len(n)", "is not 65"),
     ],
 }
