@@ -7,6 +7,7 @@ import numpy as np
 from IPython.display import Image, display
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from PIL import Image as Pixels
 
 #: Okabe and Ito's colours, told apart with any colour vision (jfly.uni-koeln.de/color).
 BLUE, ORANGE, GREEN, RED = "#0072B2", "#E69F00", "#009E73", "#D55E00"
@@ -53,7 +54,11 @@ def figure(fig: Figure, alt: str) -> None:
     buffer = io.BytesIO()
     fig.savefig(buffer, format="png", dpi=DPI, metadata={"Software": None})
     plt.close(fig)
-    display(_Picture(buffer.getvalue(), alt))
+    # 256 colours are enough for a drawing, and take less than half the room in the file.
+    pixels = Pixels.open(buffer).convert("RGB").quantize(256, dither=Pixels.Dither.NONE)
+    small = io.BytesIO()
+    pixels.save(small, format="png", optimize=True)
+    display(_Picture(small.getvalue(), alt))
 
 
 class _Picture(Image):
