@@ -1,0 +1,66 @@
+"""The weights that a learner's loop trains, and the step of the trainer it is compared with."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+import torch
+
+from r1aqa_helpers.audio import SAMPLE_RATE, save_audio
+from r1aqa_helpers.course.policy import trainable, trainer_step
+from r1aqa_helpers.models import LoadedModel
+from r1aqa_helpers.profiles import FULL_PROFILE, TINY_PROFILE
+from r1aqa_helpers.questions import AudioQuestion
+from r1aqa_helpers.tiny.build import random_tiny
+
+
+@pytest.fixture
+def loaded() -> LoadedModel:
+    model, processor = random_tiny(seed=0)
+    return LoadedModel(model, processor, "random")
+
+
+@pytest.fixture
+def questions(tmp_path) -> list[AudioQuestion]:
+    noise = np.random.default_rng(0)
+    made = []
+    for i in range(2):
+        wave = 0.1 * noise.standard_normal(SAMPLE_RATE).astype(np.float32)
+        save_audio(tmp_path / f"{i}.wav", wave)
+        made.append(AudioQuestion(f"q{i}", tmp_path / f"{i}.wav", "Which?", ("dog", "cat"), "dog"))
+    return made
+
+
+def test_the_tiny_profile_trains_all_weights(loaded):
+    chosen = trainable(loaded.model, TINY_PROFILE)
+    assert sum(p.numel() for p in chosen) > 0.9 * sum(p.numel() for p in loaded.model.parameters())
+    assert not any("lora" in name for name, _ in loaded.model.named_parameters())
+
+
+def test_a_profile_with_an_adapter_trains_that_alone_and_in_float32(loaded):
+    model = loaded.model.to(torch.bfloat16)
+    profile = dataclasses.replace(FULL_PROFILE, grpo={"lora_rank": 2})
+    chosen = trainable(model, profile)
+    names = [name for name, parameter in model.named_parameters() if parameter.requires_grad]
+    assert names and all("lora" in name and "audio_tower" not in name for name in names)
+    assert len(chosen) == len(names) and {p.dtype for p in chosen} == {torch.float32}
+    ids = torch.tensor([[7, 8, 9]])
+    model(input_ids=ids).logits.float().sum().backward()
+    assert any(p.grad is not None and p.grad.abs().sum() > 0 for p in chosen)
+
+
+def test_the_compared_step_leaves_the_policy_and_shows_what_was_done(loaded, questions, tmp_path):
+    before = {name: p.clone() for name, p in loaded.model.named_parameters()}
+    step = trainer_step(loaded, questions, tmp_path / "step", group_size=4, nudge=0.1)
+    assert [said.question.id for said in step.said] == ["q0"] * 4 + ["q1"] * 4
+    assert all(1 <= len(said.tokens) <= 24 for said in step.said)
+    assert np.isfinite(step.loss)
+    reference = dict(step.reference.named_parameters())
+    nudged = 0
+    for name, weight in loaded.model.named_parameters():
+        assert torch.equal(reference[name], before[name])
+        nudged += not torch.equal(weight, before[name])
+        if name in step.gradients:
+            assert step.gradients[name].shape == weight.shape
+    assert nudged > 50
+    assert "forward" not in vars(loaded.model) and "forward" not in vars(step.reference)
