@@ -112,7 +112,7 @@ class Scorecard:
         rows += [
             _row(
                 shot,
-                f"honest: {shot.honest:.2f}",
+                "in full",
                 "✗ loses" if shot in self.losing else "✓ paid",
                 shot in self.losing,
             )
@@ -128,7 +128,7 @@ class Scorecard:
     def figure(self) -> Figure:
         """Each attack's reward as a bar, with its limit; those that pay are hatched."""
         shots = [*self.attacks, *self.honest]
-        fig, ax = plt.subplots(figsize=(8.0, 0.33 * len(shots) + 1.3))
+        fig, ax = plt.subplots(figsize=(8.0, 0.27 * len(shots) + 1.1))
         bad = set(self.paying) | set(self.losing)
         for y, shot in enumerate(shots):
             honest = y >= len(self.attacks)
@@ -138,7 +138,7 @@ class Scorecard:
             ignorant = shot.case.kind is AttackKind.IGNORANT and not honest
             ax.plot([shot.wrong if ignorant else shot.honest] * 2, [y - 0.42, y + 0.42], "k")
         ax.set_yticks(range(len(shots)), [shot.case.name for shot in shots])
-        ax.invert_yaxis()
+        ax.set_ylim(len(shots) - 0.4, -0.6)
         ax.axhline(len(self.attacks) - 0.5, color="black", linewidth=0.8, linestyle=":")
         ax.set(xlabel="reward (black line: the limit; below the dots: honest answers)")
         ax.set_title(f"{self.name}: hatched bars pay or lose")
@@ -190,4 +190,11 @@ def _row(shot: Shot, limit: str, verdict: str, bad: bool) -> str:
         limit,
         strong,
     )
-    return "<tr>" + "".join(f'<td style="text-align:left">{cell}</td>' for cell in cells) + "</tr>"
+    # What wraps: the attack's name and its text. Numbers and verdicts stay on one line.
+    styles = ["", "", *["white-space:nowrap;"] * 4]
+    columns = zip(styles, cells, strict=True)
+    return (
+        "<tr>"
+        + "".join(f'<td style="{style}text-align:left">{cell}</td>' for style, cell in columns)
+        + "</tr>"
+    )

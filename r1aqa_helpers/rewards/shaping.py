@@ -78,7 +78,7 @@ def length_penalty(free: int, limit: int) -> RewardFunction:
         completions: Sequence[str | Sequence[dict]], **columns: object
     ) -> list[float]:
         words = [len(text_of(completion).split()) for completion in completions]
-        return [-float(min(max(n - free, 0) / (limit - free), 1)) for n in words]
+        return [0.0 - min(max(n - free, 0) / (limit - free), 1.0) for n in words]
 
     return length_penalty
 
