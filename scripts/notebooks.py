@@ -98,6 +98,7 @@ def execute(notebook: NotebookNode) -> tuple[float, float]:
         timeout=CELL_SECONDS,
         kernel_name="python3",
         record_timing=False,
+        coalesce_streams=True,
         resources={"metadata": {"path": str(NOTEBOOKS)}},
         on_cell_executed=_progress(len(notebook.cells)),
     )
