@@ -120,7 +120,7 @@ class HumanTable:
             for name, cells in self.lines()
         )
         return (
-            "<table><caption>Right answers, in percent</caption>"
+            '<table><caption style="text-align:left">Right answers, in percent</caption>'
             f'<thead><tr><td></td>{head}<th scope="col">95 % interval</th></tr></thead>'
             f"<tbody>{rows}</tbody></table>"
         )
@@ -247,7 +247,7 @@ def static_listening(questions: Sequence[AudioQuestion]) -> str:
             f"<details><summary>Answer to clip {number}</summary>"
             f"<p>{html.escape(question.answer or '')}</p></details>"
         )
-    return "".join(parts)
+    return "<br>".join(parts)
 
 
 def _clip(question: AudioQuestion, questions: Sequence[AudioQuestion]) -> str:

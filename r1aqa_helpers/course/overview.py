@@ -106,8 +106,8 @@ class ResultsTable:
         )
         caption = "Right answers, in percent, with 95 % intervals for 1,000 questions"
         return (
-            f"<table><caption>{caption}</caption><thead><tr>{head}</tr></thead>"
-            f"<tbody>{body}</tbody></table>"
+            f'<table><caption style="text-align:left">{caption}</caption>'
+            f"<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
         )
 
     @staticmethod

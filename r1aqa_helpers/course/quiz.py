@@ -103,19 +103,21 @@ def static_quiz(questions: tuple[QuizQuestion, ...]) -> str:
     """The quiz as HTML without a script: the explained answers are folded away."""
     parts = []
     for number, question in enumerate(questions, 1):
-        choices = "".join(f"<li>{rich_text(option.text)}</li>" for option in question.options)
+        # Letters as text: front ends have their own idea of how a list is numbered.
+        choices = "".join(
+            f"<div>{_letter(o)}. {rich_text(option.text)}</div>"
+            for o, option in enumerate(question.options)
+        )
         answers = "".join(
-            f"<li><b>{'✓ Right' if option.right else '✗ Wrong'}:</b> {rich_text(option.text)}."
-            f" {rich_text(option.why)}</li>"
-            for option in question.options
+            f"<p><b>{_letter(o)}. {'✓ Right' if option.right else '✗ Not right'}.</b>"
+            f" {rich_text(option.why)}</p>"
+            for o, option in enumerate(question.options)
         )
         parts.append(
-            f"<p><b>Question {number}.</b> {rich_text(question.question)}</p>"
-            f'<ol type="A">{choices}</ol>'
-            f"<details><summary>Answer to question {number}</summary>"
-            f'<ol type="A">{answers}</ol></details>'
+            f"<p><b>Question {number}.</b> {rich_text(question.question)}</p>{choices}"
+            f"<details><summary>Answer to question {number}</summary>{answers}</details>"
         )
-    return "".join(parts)
+    return "<br>".join(parts)
 
 
 def quiz(nn: str) -> None:

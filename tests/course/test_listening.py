@@ -83,7 +83,8 @@ def test_a_torn_line_and_other_questions_are_left_out(
     questions: list[AudioQuestion], tmp_path: Path
 ) -> None:
     state = tmp_path / "answers.jsonl"
-    state.write_text('{"id": "other", "answer": "x"}\n{"id": []}\n{}\n{"id": "q1", "answer": "cat"}\n{"id": "q')
+    others = '{"id": "other", "answer": "x"}\n{"id": []}\n{}\n'
+    state.write_text(others + '{"id": "q1", "answer": "cat"}\n{"id": "q')
     assert listening.read_answers(state, questions) == {"q1": "cat"}
 
 

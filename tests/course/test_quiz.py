@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from r1aqa_helpers.course import quiz
+from r1aqa_helpers.course.quiz import QUIZZES, QuizWidget, load_quiz, static_quiz
 from r1aqa_helpers.errors import UserError
 
 
@@ -29,12 +29,12 @@ def written(folder: Path, content: object) -> Path:
     return folder
 
 
-def buttons(shown: quiz.QuizWidget, q: int) -> list:
+def buttons(shown: QuizWidget, q: int) -> list:
     return shown._buttons[q]
 
 
 def test_a_quiz_is_read(tmp_path: Path) -> None:
-    read = quiz.load_quiz("42", written(tmp_path, GOOD))
+    read = load_quiz("42", written(tmp_path, GOOD))
     assert len(read) == 5
     assert read[0].question == "What is 1 & `a < 1`?"
     assert [option.right for option in read[0].options] == [False, True, False]
@@ -87,23 +87,23 @@ def test_a_fault_in_a_quiz_is_one_line(
     rows = copy.deepcopy(GOOD)
     spoil(rows)
     with pytest.raises(UserError) as raised:
-        quiz.load_quiz("42", written(tmp_path, rows))
+        load_quiz("42", written(tmp_path, rows))
     assert str(raised.value) == f"{tmp_path / '42.json'}: {fault}"
 
 
 @pytest.mark.parametrize("content", [{}, "text", [1, 2, 3, 4, 5]])
 def test_a_quiz_that_is_no_list_of_questions_is_refused(tmp_path: Path, content: object) -> None:
     with pytest.raises(UserError, match="42.json: "):
-        quiz.load_quiz("42", written(tmp_path, content))
+        load_quiz("42", written(tmp_path, content))
 
 
 def test_a_missing_quiz_is_named(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="42.json: no such file"):
-        quiz.load_quiz("42", tmp_path)
+        load_quiz("42", tmp_path)
 
 
 def test_the_first_choice_counts_and_every_choice_is_explained(tmp_path: Path) -> None:
-    shown = quiz.QuizWidget(quiz.load_quiz("42", written(tmp_path, GOOD)))
+    shown = QuizWidget(load_quiz("42", written(tmp_path, GOOD)))
     buttons(shown, 0)[0].click()
     said = shown._feedback[0].value
     assert 'role="status"' in said and "Not right." in said and "Because a." in said
@@ -117,19 +117,19 @@ def test_the_first_choice_counts_and_every_choice_is_explained(tmp_path: Path) -
 
 
 def test_texts_are_escaped_in_every_form(tmp_path: Path) -> None:
-    read = quiz.load_quiz("42", written(tmp_path, GOOD))
-    static = quiz.static_quiz(read)
+    read = load_quiz("42", written(tmp_path, GOOD))
+    static = static_quiz(read)
     assert "What is 1 &amp; <code>a &lt; 1</code>?" in static
     assert "&lt;i&gt;b&lt;/i&gt; 1" in static and "<i>b" not in static
     assert static.count("<details>") == 5 and static.count("Because") == 15
 
 
 def test_every_quiz_of_the_course_is_whole() -> None:
-    for path in sorted(quiz.QUIZZES.glob("*.json")):
-        assert len(quiz.load_quiz(path.stem)) == 5
+    for path in sorted(QUIZZES.glob("*.json")):
+        assert len(load_quiz(path.stem)) == 5
 
 
 def test_right_answers_of_the_course_do_not_stand_in_one_place() -> None:
-    for path in sorted(quiz.QUIZZES.glob("*.json")):
-        places = [[o.right for o in q.options].index(True) for q in quiz.load_quiz(path.stem)]
+    for path in sorted(QUIZZES.glob("*.json")):
+        places = [[o.right for o in q.options].index(True) for q in load_quiz(path.stem)]
         assert len(set(places)) > 1, f"{path.name}: the right answer always stands in one place"
