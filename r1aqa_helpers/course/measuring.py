@@ -85,13 +85,14 @@ def error_bars(
         label=label,
     )
     ax.set_yticks(np.arange(len(rows))[::-1], list(rows))
+    ax.set_ylim(-0.6, len(rows) - 0.4)
     ax.grid(axis="y", visible=False)
     ax.set_xlabel("accuracy, %; bars: 95 % interval")
 
 
 def road_figure() -> Figure:
     """The road from a response to an accuracy, as boxes with one example below."""
-    fig, ax = plt.subplots(figsize=(9.2, 2.3))
+    fig, ax = plt.subplots(figsize=(9.2, 1.9))
     ax.set_axis_off()
     ax.grid(False)
     steps = (
@@ -125,5 +126,5 @@ def road_figure() -> Figure:
                 (x - 1.28, 0),
                 arrowprops={"arrowstyle": "-|>", "color": GREY, "shrinkA": 0, "shrinkB": 0},
             )
-    ax.set(xlim=(-1.15, 8.4), ylim=(-1.05, 0.4))
+    ax.set(xlim=(-1.15, 8.4), ylim=(-0.9, 0.35))
     return fig
