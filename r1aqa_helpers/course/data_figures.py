@@ -99,8 +99,8 @@ def conversion_flow(written: int, counts: Mapping[str, int]) -> Figure:
     for name, place in ways_out:
         _box(ax, place * 1.9, -0.3, f"{name}\n{counts[name]}", colour=RED)
         _arrow(ax, (place * 1.9, 0.64), (place * 1.9, 0.08))
-    ax.text(5 * 1.9 - 1.4, -0.3, "counted,\nlisted,\nnever silent", va="center", color=RED)
-    ax.set(xlim=(-0.8, 4 * 1.9 + 1.1), ylim=(-0.75, 1.45))
+    ax.text(3 * 1.9 + 0.9, -0.3, "counted, and listed\nin a file", va="center", color=RED)
+    ax.set(xlim=(-0.8, 4 * 1.9 + 0.8), ylim=(-0.75, 1.45))
     return fig
 
 
