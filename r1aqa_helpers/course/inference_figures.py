@@ -1,0 +1,129 @@
+"""Figures of notebook 01: the token stream, decoding settings, padding, choices heard."""
+
+from collections.abc import Mapping, Sequence
+
+import matplotlib.pyplot as plt
+import numpy as np
+import torch
+from matplotlib.figure import Figure
+
+from r1aqa_helpers.course.plots import BLUE, GREEN, GREY, ORANGE, RED, SKY
+
+#: Told apart by hatch as well as by colour.
+_SERIES = ((BLUE, ""), (GREY, "//"), (ORANGE, ".."))
+
+
+def against_chance(right: Mapping[str, int], n: int, chance: float) -> Figure:
+    """Right answers of ``n`` per system, as bars, beside what guessing gives."""
+    fig, ax = plt.subplots(figsize=(8, 0.9 + 0.55 * len(right)))
+    for (name, count), (colour, hatch) in zip(right.items(), _SERIES, strict=False):
+        ax.barh(name, count, color=colour, hatch=hatch, edgecolor="white")
+    ax.axvline(chance, color=RED, linestyle="--")
+    ax.annotate(
+        "chance", (chance, 1), (4, -2), xycoords=("data", "axes fraction"),
+        textcoords="offset points", va="top", color=RED,
+    )  # fmt: skip
+    ax.set(xlabel=f"right answers of {n}", xlim=(0, n))
+    ax.invert_yaxis()
+    return fig
+
+
+def token_strip(ids: torch.Tensor, audio_id: int) -> Figure:
+    """One prompt's tokens (length,) as a strip: before the clip, the clip, after it."""
+    places = (ids == audio_id).nonzero().flatten().tolist()
+    parts = (
+        ("system and turn", places[0], SKY, "//"),
+        ("the clip", len(places), ORANGE, ""),
+        ("question, choices, turn", len(ids) - places[-1] - 1, GREEN, ".."),
+    )
+    fig, ax = plt.subplots(figsize=(8, 2.0))
+    start = 0
+    for name, width, colour, hatch in parts:
+        ax.barh(
+            0, width, left=start, color=colour, hatch=hatch, edgecolor="white",
+            label=f"{name}: {width}",
+        )  # fmt: skip
+        start += width
+    ax.set(yticks=[], xlabel="position in the token sequence", xlim=(0, start))
+    ax.grid(False)
+    fig.legend(ncols=3, loc="outside upper center", fontsize=11)
+    return fig
+
+
+def tokens_by_length(seconds: Sequence[float], counts: Sequence[int], window: float) -> Figure:
+    """Audio tokens against a clip's length, with what lies beyond the window marked."""
+    fig, ax = plt.subplots(figsize=(8, 3))
+    ax.plot(seconds, counts, marker=".", color=BLUE)
+    ax.axvspan(window, seconds[-1], facecolor="white", edgecolor=GREY, alpha=0.5, hatch="//")
+    ax.text(
+        (window + seconds[-1]) / 2, counts[-1] / 2, "cut off,\nwithout a word", ha="center",
+        bbox={"facecolor": "white", "edgecolor": "none"},
+    )  # fmt: skip
+    ax.set(xlabel="length of the clip, seconds", ylabel="audio tokens", ylim=(0, None))
+    ax.set_xlim(0, seconds[-1])
+    return fig
+
+
+def word_chances(
+    words: Sequence[str], panels: Mapping[str, torch.Tensor], seen: torch.Tensor
+) -> Figure:
+    """Probabilities of a few words, a panel per setting; ``seen`` words (indices) are hatched."""
+    fig, axes = plt.subplots(1, len(panels), figsize=(9, 2.9), sharey=True, squeeze=False)
+    for ax, (name, probabilities) in zip(axes[0], panels.items(), strict=True):
+        bars = ax.bar(words, probabilities.numpy(), color=BLUE)
+        for index in seen.tolist():
+            bars[index].set(facecolor=ORANGE, hatch="//", edgecolor="white")
+        ax.set_title(name, fontsize=11)
+        ax.tick_params(axis="x", rotation=60)
+        ax.grid(axis="x", visible=False)
+    axes[0, 0].set_ylabel("probability")
+    return fig
+
+
+def padding(rows: Sequence[Sequence[int]]) -> Figure:
+    """Rows of token ids padded on either side, and where the next token is written."""
+    width = max(map(len, rows))
+    fig, axes = plt.subplots(1, 2, figsize=(8, 0.9 + 0.5 * len(rows)), sharey=True)
+    for ax, side in zip(axes, ("right", "left"), strict=True):
+        for index, row in enumerate(rows):
+            first = width - len(row) if side == "left" else 0
+            for place in range(width):
+                real = first <= place < first + len(row)
+                ax.barh(
+                    index, 1, left=place, height=0.8, edgecolor="white",
+                    color=BLUE if real else GREY, hatch="" if real else "//",
+                )  # fmt: skip
+                text = str(row[place - first]) if real else "pad"
+                ax.text(
+                    place + 0.5, index, text, ha="center", va="center", color="white",
+                    fontsize=10, bbox={"facecolor": BLUE if real else GREY, "edgecolor": "none",
+                                       "pad": 1},
+                )  # fmt: skip
+            ax.barh(index, 1, left=width, height=0.8, color=ORANGE)
+            ax.text(width + 0.5, index, "?", ha="center", va="center")
+        ax.set(title=f"padded on the {side}", yticks=[], xticks=[])
+        ax.grid(False)
+        ax.spines[:].set_visible(False)
+    axes[0].invert_yaxis()  # shared by both
+    return fig
+
+
+def choices_heard(scores: Mapping[str, torch.Tensor], choices: Sequence[str]) -> Figure:
+    """Probability per token of each choice, a bar per recording.
+
+    Args:
+        scores: recording -> mean log-probabilities per token (choices,), in nats.
+    """
+    fig, ax = plt.subplots(figsize=(8, 3.2))
+    at = np.arange(len(choices))
+    for place, ((name, values), (colour, hatch)) in enumerate(
+        zip(scores.items(), _SERIES, strict=False)
+    ):
+        ax.bar(
+            at + 0.27 * (place - 1), values.exp().numpy(), 0.25, color=colour, hatch=hatch,
+            edgecolor="white", label=name,
+        )  # fmt: skip
+    ax.set(xticks=at, xticklabels=choices, ylabel="probability per token")
+    ax.grid(axis="x", visible=False)
+    ax.legend()
+    return fig
