@@ -5,6 +5,8 @@ the modules of this folder.
 """
 
 from r1aqa_helpers.course.cards import card
+from r1aqa_helpers.course.hacking import hacking_range
+from r1aqa_helpers.course.playground import playground
 from r1aqa_helpers.course.plots import (
     BLUE,
     COLOURS,
@@ -42,7 +44,9 @@ __all__ = [
     "calibration",
     "card",
     "figure",
+    "hacking_range",
     "player",
+    "playground",
     "predict",
     "quiz",
     "reveal",
