@@ -1,12 +1,14 @@
-"""Models: load, save, speak to, and check that they listen.
+"""Models: load, save, share, speak to, and check that they listen.
 
 ``bundle`` holds the model with its processor and turns texts and clips into tensors,
-``loading`` reads and writes checkpoint folders, ``embedding`` turns clips and tokens into the
-language model's input, ``decoding`` says by which rules answers are generated, ``generation``
-generates them, ``listening`` finds out whether the model hears.
+``loading`` finds and reads checkpoints, ``adapters`` merges LoRA into them, ``saving`` writes
+folders to share, with their ``card``, and ``pushing`` uploads them. ``embedding`` turns clips
+and tokens into the language model's input, ``decoding`` says by which rules answers are
+generated, ``generation`` generates them, ``listening`` finds out whether the model hears.
 """
 
 from .bundle import LoadedModel, chat_text, encode, weights_fingerprint
+from .card import CARD, ModelCard, add_results
 from .decoding import (
     MAX_NEW_TOKENS,
     SeededSampling,
@@ -16,15 +18,20 @@ from .decoding import (
 from .embedding import Clips, StateCache, audio_states, embed_prompts, positions
 from .generation import decode, generate
 from .listening import ListeningReport, choice_logprobs, listening_check
-from .loading import load, save
+from .loading import load
+from .pushing import push
+from .saving import save
 
 __all__ = [
+    "CARD",
     "MAX_NEW_TOKENS",
     "Clips",
     "ListeningReport",
     "LoadedModel",
+    "ModelCard",
     "SeededSampling",
     "StateCache",
+    "add_results",
     "audio_states",
     "chat_text",
     "choice_logprobs",
@@ -36,6 +43,7 @@ __all__ = [
     "listening_check",
     "load",
     "positions",
+    "push",
     "sampling_config",
     "save",
     "weights_fingerprint",

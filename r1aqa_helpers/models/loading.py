@@ -1,13 +1,12 @@
-"""Checkpoint folders: checked, loaded, written."""
+"""Checkpoint folders and Hub names: found, checked, loaded."""
 
-import os
 import re
-import shutil
 from pathlib import Path
 from typing import Any
 
 import torch
 from huggingface_hub import hf_hub_download, snapshot_download
+from huggingface_hub.errors import EntryNotFoundError
 from safetensors import SafetensorError, safe_open
 from transformers import (
     Qwen2AudioConfig,
@@ -17,8 +16,9 @@ from transformers import (
 
 from ..errors import UserError
 from ..files import read_json, shown, shown_value
+from .adapters import ADAPTER_CONFIG, adapter_base, is_adapter, merge_adapter, some_names
 from .bundle import LoadedModel
-from .decoding import greedy_config, own_generation_config
+from .decoding import greedy_config
 
 _HUB_NAME = re.compile(r"[\w-][\w.-]*/[\w-][\w.-]*", re.ASCII)
 _HUB_FILES = ["*.json", "*.safetensors", "*.txt", "*.jinja"]
@@ -29,62 +29,43 @@ def load(
     name_or_path: str | Path,
     device: str | torch.device | None = None,
     dtype: str | torch.dtype | None = None,
+    base: str | Path | None = None,
 ) -> LoadedModel:
     """A Qwen2-Audio from a local folder, or by its name on the Hugging Face Hub.
 
     Parameters
     ----------
+    name_or_path: of a whole model, in the names of transformers 4 or 5, or of a LoRA adapter,
+        which is merged into the weights of its base model
     device: by default the GPU where there is one, otherwise the CPU
     dtype: a torch dtype or its name; by default bfloat16 on a GPU that has it, float16 on
         other GPUs, float32 elsewhere, whatever the checkpoint is stored in
+    base: an adapter's base model; by default the one that its configuration names
 
     Only safetensors are read and no code of the checkpoint's is run. Its generation
     configuration, which samples, is replaced by greedy decoding. Raises ``UserError`` where the
-    folder is no complete Qwen2-Audio, or does not exist.
+    folder is no complete Qwen2-Audio, or does not exist, or where weights are missing or left
+    over.
     """
     device = _pick_device(device)
     dtype = _pick_dtype(dtype, device)
-    folder = _find_folder(name_or_path)
+    given = _find_folder(name_or_path)
+    adapter = given if is_adapter(given) else None
+    if adapter is None and base is not None:
+        raise UserError(
+            f"model {shown(str(name_or_path))}: is a whole model and not an adapter; give no base"
+        )
+    folder = given if adapter is None else _find_base(adapter, base)
     _check_config(folder)
-    _check_weights(folder)
-    processor = _load_processor(folder)
+    check_weights(folder)
+    described = adapter if adapter is not None and _has_processor(adapter) else folder
+    processor = _load_processor(described)
     loaded = LoadedModel(_load_model(folder, device, dtype), processor, str(name_or_path))
-    _check_agreement(loaded, folder)
+    _check_agreement(loaded, described)
+    if adapter is not None:
+        loaded.model = merge_adapter(loaded.model, adapter)
     loaded.model.generation_config = greedy_config(loaded)
     return loaded
-
-
-def save(loaded: LoadedModel, folder: str | Path) -> None:
-    """Write weights (safetensors), processor and a greedy generation configuration.
-
-    All go to a temporary folder beside ``folder`` first, which is then renamed; a model folder
-    of the same name is replaced. Raises ``UserError`` where ``folder`` holds anything else, or
-    cannot be written.
-    """
-    folder = Path(folder)
-    if folder.exists() and not (folder / "config.json").is_file():
-        if not folder.is_dir() or any(folder.iterdir()):
-            raise UserError(
-                f"{shown(folder)}: exists and is not a model folder, choose another place"
-            )
-    temporary = folder.with_name(f".{folder.name}.{os.getpid()}.partial")
-    replaced = folder.with_name(f".{folder.name}.{os.getpid()}.replaced")
-    try:
-        temporary.mkdir(parents=True)
-        with own_generation_config(loaded.model, greedy_config(loaded)):
-            loaded.model.save_pretrained(temporary)
-        loaded.processor.save_pretrained(temporary)
-        if folder.exists():
-            folder.rename(replaced)
-        temporary.rename(folder)
-    except (OSError, SafetensorError) as error:
-        raise UserError(
-            f"{shown(folder)}: the model cannot be written ({_first_line(error)}), "
-            "choose another place"
-        ) from error
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
-        shutil.rmtree(replaced, ignore_errors=True)
 
 
 def _pick_device(device: str | torch.device | None) -> torch.device:
@@ -129,14 +110,55 @@ def _find_folder(name_or_path: str | Path) -> Path:
     ):
         raise UserError(f"model {shown(name)}: no such folder; a Hub name has the form owner/model")
     try:
-        # The configuration alone first: what is no Qwen2-Audio is not worth gigabytes.
-        _check_config(Path(hf_hub_download(name, "config.json")).parent)
+        _check_hub_config(name)
         return Path(snapshot_download(name, allow_patterns=_HUB_FILES))
     except (OSError, ValueError) as error:
         raise UserError(
             f"model {shown(name)}: neither a folder here nor to be had from the Hugging Face Hub "
-            f"({_first_line(error)})"
+            f"({first_line(error)})"
         ) from error
+
+
+def _check_hub_config(name: str) -> None:
+    """The configuration alone first: what is no Qwen2-Audio is not worth gigabytes."""
+    try:
+        _check_config(Path(hf_hub_download(name, "config.json")).parent)
+    except EntryNotFoundError as missing:
+        try:
+            hf_hub_download(name, ADAPTER_CONFIG)
+        except EntryNotFoundError:
+            raise missing from None
+
+
+def _find_base(adapter: Path, base: str | Path | None) -> Path:
+    """The local folder of an adapter's base model; one of a relative path may lie beside it."""
+    name = base if base is not None else adapter_base(adapter)
+    if name is None:
+        raise UserError(
+            f"{shown(adapter / ADAPTER_CONFIG)}: base_model_name_or_path names no base model; "
+            "give it (base, on the command line --base)"
+        )
+    beside = adapter / name
+    try:
+        folder = beside if base is None and beside.is_dir() else _find_folder(name)
+    except UserError as error:
+        raise UserError(
+            f"adapter {shown(adapter)}: its base model is not to be had ({error}); "
+            "give another place of it (base, on the command line --base)"
+        ) from error
+    if is_adapter(folder):
+        raise UserError(
+            f"adapter {shown(adapter)}: its base model {shown(folder)} is an adapter itself; "
+            "merge that one first"
+        )
+    return folder
+
+
+def _has_processor(folder: Path) -> bool:
+    extractor = any(
+        (folder / f"{kind}_config.json").is_file() for kind in ("processor", "preprocessor")
+    )
+    return extractor and (folder / "tokenizer_config.json").is_file()
 
 
 def _check_config(folder: Path) -> None:
@@ -158,11 +180,11 @@ def _check_config(folder: Path) -> None:
     except Exception as error:
         raise UserError(
             f"{shown(path)}: no Qwen2-Audio configuration, copy or download it again "
-            f"({_first_line(error)})"
+            f"({first_line(error)})"
         ) from error
 
 
-def _check_weights(folder: Path) -> None:
+def check_weights(folder: Path) -> None:
     """Every safetensors file is there, and as long as its header says."""
     index = folder / "model.safetensors.index.json"
     if (folder / "model.safetensors").is_file():
@@ -183,7 +205,7 @@ def _check_weights(folder: Path) -> None:
         except (OSError, SafetensorError) as error:
             raise UserError(
                 f"{shown(folder / shard)}: weights missing or truncated, copy or download them "
-                f"again ({_first_line(error)})"
+                f"again ({first_line(error)})"
             ) from error
 
 
@@ -227,14 +249,13 @@ def _load_model(
     # Damaged weights can fail in many ways.
     except Exception as error:
         raise UserError(
-            f"model {shown(folder)}: cannot be loaded as a Qwen2-Audio ({_first_line(error)})"
+            f"model {shown(folder)}: cannot be loaded as a Qwen2-Audio ({first_line(error)})"
         ) from error
     for kind in ("missing_keys", "unexpected_keys", "mismatched_keys", "error_msgs"):
         if info.get(kind):
-            some = sorted(map(str, info[kind]))
+            found = some_names(kind.replace("_", " "), info[kind])
             raise UserError(
-                f"model {shown(folder)}: weights and config.json do not belong together "
-                f"({len(some)} {kind.replace('_', ' ')}, such as {some[0]})"
+                f"model {shown(folder)}: weights and config.json do not belong together ({found})"
             )
     return model.to(device).eval()
 
@@ -247,7 +268,7 @@ def _load_processor(folder: Path) -> Qwen2AudioProcessor:
     except Exception as error:
         raise UserError(
             f"model {shown(folder)}: its tokenizer or feature extractor cannot be loaded, "
-            f"copy the folder completely ({_first_line(error)})"
+            f"copy the folder completely ({first_line(error)})"
         ) from error
     processor.tokenizer.padding_side = "left"
     return processor
@@ -269,6 +290,7 @@ def _check_agreement(loaded: LoadedModel, folder: Path) -> None:
         )
 
 
-def _first_line(error: BaseException) -> str:
+def first_line(error: BaseException) -> str:
+    """What an error says, in one printable line of at most 200 characters."""
     lines = str(error).strip().splitlines() or [type(error).__name__]
     return shown(lines[0][:200])

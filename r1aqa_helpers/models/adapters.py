@@ -1,0 +1,227 @@
+"""LoRA adapters: recognised, checked, and merged into the weights of their base model.
+
+Only LoRA (arXiv 2106.09685) and DoRA are taken, and of an adapter's configuration only what
+says how its weights are to be merged; a field that this file does not know is an error where it
+is set, because an adapter merged in another way than it was trained gives a plausible, wrong
+model.
+"""
+
+import warnings
+from pathlib import Path
+from typing import Any
+
+import torch
+from peft import LoraConfig, PeftModel, get_peft_model_state_dict, set_peft_model_state_dict
+from peft.utils.other import get_pattern_key
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+from transformers import Qwen2AudioForConditionalGeneration
+
+from ..errors import UserError
+from ..files import read_json, shown, shown_value
+
+ADAPTER_CONFIG = "adapter_config.json"
+ADAPTER_WEIGHTS = "adapter_model.safetensors"
+
+#: What transformers 4 and the files on the Hub call a module, and what it is called since 5.
+_RENAMED = (
+    ("language_model.lm_head", "lm_head"),
+    ("language_model.model", "model.language_model"),
+    ("audio_tower", "model.audio_tower"),
+    ("multi_modal_projector", "model.multi_modal_projector"),
+)
+_PREFIX = "base_model.model."
+#: Fields that say how the weights are merged, and are handed to PEFT.
+_USED = ("r", "lora_alpha", "use_rslora", "use_dora", "lora_bias", "modules_to_save")
+#: Fields that are read here, or that matter in training alone.
+_KNOWN = {
+    *_USED,
+    "peft_type",
+    "base_model_name_or_path",
+    "rank_pattern",
+    "alpha_pattern",
+    "init_lora_weights",
+    "bias",
+    # which modules have an adapter, the weights say themselves
+    "target_modules",
+    "exclude_modules",
+    "layers_to_transform",
+    "layers_pattern",
+    # bookkeeping and training
+    "auto_mapping",
+    "corda_config",
+    "ensure_weight_tying",
+    "eva_config",
+    "inference_mode",
+    "loftq_config",
+    "lora_dropout",
+    "lora_ga_config",
+    "megatron_core",
+    "peft_version",
+    "qalora_group_size",
+    "revision",
+    "task_type",
+}
+#: Beginnings of a LoRA that leave the base model's weights as they were.
+_PLAIN_STARTS = (None, True, False, "gaussian", "orthogonal", "eva")
+
+
+def is_adapter(folder: Path) -> bool:
+    """Whether the folder holds an adapter in place of a whole model.
+
+    Raises:
+        UserError: it holds both, so that merging might count the adapter twice.
+    """
+    if not (folder / ADAPTER_CONFIG).is_file():
+        return False
+    whole = [*folder.glob("model*.safetensors"), *folder.glob("pytorch_model*.bin")]
+    if whole:
+        raise UserError(
+            f"model {shown(folder)}: holds an adapter ({ADAPTER_CONFIG}) and whole weights "
+            f"({shown(whole[0].name)}), so that it is not clear which are meant; move one of the "
+            "two to a folder of its own"
+        )
+    return True
+
+
+def adapter_base(folder: Path) -> str | None:
+    """Name or folder of the base model, as the adapter's configuration has it."""
+    name = _read_config(folder).get("base_model_name_or_path")
+    return name if isinstance(name, str) and name else None
+
+
+def merge_adapter(
+    model: Qwen2AudioForConditionalGeneration, folder: Path
+) -> Qwen2AudioForConditionalGeneration:
+    """``model`` with the adapter in ``folder`` merged into its weights, in place.
+
+    Adapters trained with transformers 4, whose modules had other names, are understood, too.
+
+    Raises:
+        UserError: it is no LoRA, its weights are missing, damaged or pickled, or they do not
+            fit this model.
+    """
+    settings = _read_config(folder)
+    named = _read_weights(folder)
+    weights = {_PREFIX + _present_name(name): tensor for name, tensor in named.items()}
+    trainable = {name: p.requires_grad for name, p in model.named_parameters()}
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", FutureWarning)  # PEFT's use of transformers
+            adapted = PeftModel(model, _lora_config(settings, named))
+            _check_fit(adapted, weights, folder)
+            set_peft_model_state_dict(adapted, weights)
+            merged = adapted.merge_and_unload(safe_merge=True)
+    except UserError:
+        raise
+    # PEFT reports modules that are not there, impossible ranks and NaN in errors of many kinds.
+    except Exception as error:
+        reason = (str(error).strip().splitlines() or [type(error).__name__])[0][:200]
+        raise UserError(
+            f"adapter {shown(folder)}: cannot be merged into its base model ({shown(reason)})"
+        ) from error
+    for name, parameter in merged.named_parameters():
+        parameter.requires_grad_(trainable[name])
+    return merged.eval()
+
+
+def _read_config(folder: Path) -> dict[str, Any]:
+    """The adapter's configuration, checked to hold nothing that would not be followed."""
+    path = folder / ADAPTER_CONFIG
+    settings = read_json(path)
+    kind = settings.get("peft_type") if isinstance(settings, dict) else None
+    if kind != "LORA":
+        raise UserError(
+            f"{shown(path)}: peft_type is {shown_value(kind)}, not 'LORA'; merge the adapter with "
+            "the library that made it, and give the merged model"
+        )
+    start, bias = settings.get("init_lora_weights"), settings.get("bias", "none")
+    refused = [name for name, value in settings.items() if value and name not in _KNOWN]
+    if isinstance(start, (dict, list)) or start not in _PLAIN_STARTS:
+        refused.append("init_lora_weights")
+    if bias != "none":
+        refused.append("bias")
+    if refused:
+        name = sorted(refused)[0]
+        raise UserError(
+            f"{shown(path)}: {shown(name)} {shown_value(settings[name])} is not supported; merge "
+            "the adapter with the library that made it, and give the merged model"
+        )
+    return settings
+
+
+def _read_weights(folder: Path) -> dict[str, torch.Tensor]:
+    """The adapter's tensors by name, without PEFT's prefix."""
+    path = folder / ADAPTER_WEIGHTS
+    if not path.is_file():
+        if any(folder.glob("adapter_model*.bin")):
+            raise UserError(
+                f"adapter {shown(folder)}: its weights are pickled (.bin), which can run code when "
+                "loaded; give an adapter in safetensors"
+            )
+        raise UserError(f"adapter {shown(folder)}: has no {ADAPTER_WEIGHTS}, copy it completely")
+    try:
+        weights = load_file(path)
+    except (OSError, SafetensorError) as error:
+        raise UserError(
+            f"{shown(path)}: weights missing or truncated, copy or download them again"
+        ) from error
+    strange = sorted(name for name in weights if not name.startswith(_PREFIX))
+    if strange or not weights:
+        some = f"such as {shown(strange[0])}" if strange else "none at all"
+        raise UserError(f"{shown(path)}: its keys ({some}) are not those of a PEFT adapter")
+    return {name.removeprefix(_PREFIX): tensor for name, tensor in weights.items()}
+
+
+def _present_name(name: str) -> str:
+    """The name of a module or weight in this release, from that of either."""
+    for old, new in _RENAMED:
+        if name == old or name.startswith(old + "."):
+            return new + name.removeprefix(old)
+    return name
+
+
+def _lora_config(settings: dict[str, Any], named: dict[str, torch.Tensor]) -> LoraConfig:
+    """PEFT's configuration for exactly the modules that ``named`` has weights for.
+
+    Patterns of ranks and alphas are matched with the names that the adapter itself uses.
+    """
+    modules = sorted({name.split(".lora_")[0] for name in named if ".lora_" in name})
+
+    def special(field: str) -> dict[str, int]:
+        pattern = settings.get(field) or {}
+        keys = {module: get_pattern_key(pattern.keys(), module) for module in modules}
+        return {_present_name(m): pattern[key] for m, key in keys.items() if key in pattern}
+
+    return LoraConfig(
+        target_modules=[_present_name(module) for module in modules],
+        rank_pattern=special("rank_pattern"),
+        alpha_pattern=special("alpha_pattern"),
+        inference_mode=True,
+        **{name: settings[name] for name in _USED if name in settings},
+    )
+
+
+def _check_fit(adapted: PeftModel, weights: dict[str, torch.Tensor], folder: Path) -> None:
+    """Raise ``UserError`` unless every weight has its place, and every place its weight."""
+    wanted = get_peft_model_state_dict(adapted, save_embedding_layers=False)
+    shapes = {name: tensor.shape for name, tensor in weights.items()}
+    wrong = {
+        "missing keys": wanted.keys() - shapes.keys(),
+        "unexpected keys": shapes.keys() - wanted.keys(),
+        "mismatched keys": {
+            name for name in wanted.keys() & shapes.keys() if wanted[name].shape != shapes[name]
+        },
+    }
+    for kind, names in wrong.items():
+        if names:
+            raise UserError(
+                f"adapter {shown(folder)}: does not fit its configuration and base model "
+                f"({some_names(kind, names)})"
+            )
+
+
+def some_names(kind: str, names: Any) -> str:
+    """``3 missing keys, such as a, b, c``: how many, and the first three."""
+    ordered = sorted(map(str, names))
+    return f"{len(ordered)} {kind}, such as {shown(', '.join(ordered[:3])[:300])}"

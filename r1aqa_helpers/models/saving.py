@@ -1,0 +1,84 @@
+"""Folders to share: weights or adapter, processor, greedy generation settings, model card."""
+
+import os
+import shutil
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from peft import PeftModel
+from safetensors import SafetensorError
+
+from ..errors import UserError
+from ..files import shown, write_text
+from .adapters import ADAPTER_CONFIG
+from .bundle import LoadedModel
+from .card import CARD, ModelCard
+from .decoding import greedy_config, own_generation_config
+from .loading import first_line
+
+
+def save(loaded: LoadedModel, folder: str | Path, card: ModelCard | None = None) -> None:
+    """Write weights (safetensors), processor, greedy generation configuration and model card.
+
+    Of a PEFT model, only the adapter is written, with the base model's name. ``card`` says how
+    the model came about; what can be counted is filled in here. All files go to a temporary
+    folder beside ``folder`` first, which is then renamed; a model folder of the same name is
+    replaced. Raises ``UserError`` where ``folder`` holds anything else, or cannot be written.
+    """
+    folder = Path(folder)
+    if folder.exists() and not is_model_folder(folder):
+        if not folder.is_dir() or any(folder.iterdir()):
+            raise UserError(
+                f"{shown(folder)}: exists and is not a model folder, choose another place"
+            )
+    temporary = folder.with_name(f".{folder.name}.{os.getpid()}.partial")
+    replaced = folder.with_name(f".{folder.name}.{os.getpid()}.replaced")
+    try:
+        temporary.mkdir(parents=True)
+        _write_weights(loaded, temporary)
+        loaded.processor.save_pretrained(temporary)
+        write_text(temporary / CARD, _completed(card, loaded).text())
+        if folder.exists():
+            folder.rename(replaced)
+        temporary.rename(folder)
+    except (OSError, SafetensorError) as error:
+        raise UserError(
+            f"{shown(folder)}: the model cannot be written ({first_line(error)}), "
+            "choose another place"
+        ) from error
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+        shutil.rmtree(replaced, ignore_errors=True)
+
+
+def is_model_folder(folder: Path) -> bool:
+    """Whether ``folder`` is one that `save` wrote, or another model's or adapter's."""
+    return any((folder / name).is_file() for name in ("config.json", ADAPTER_CONFIG))
+
+
+def _write_weights(loaded: LoadedModel, folder: Path) -> None:
+    model: Any = loaded.model
+    config = greedy_config(loaded)
+    if not isinstance(model, PeftModel):
+        with own_generation_config(model, config):
+            model.save_pretrained(folder)
+        return
+    for adapter in model.peft_config.values():
+        # PEFT would name the folder of this machine's into which the base model was downloaded.
+        adapter.base_model_name_or_path = loaded.name
+    # Whether the vocabulary was changed, which it never is here, PEFT would ask of the Hub.
+    model.save_pretrained(folder, save_embedding_layers=False)
+    config.save_pretrained(folder)
+
+
+def _completed(card: ModelCard | None, loaded: LoadedModel) -> ModelCard:
+    model: Any = loaded.model
+    adapter = isinstance(model, PeftModel)
+    counted = (p.numel() for n, p in model.named_parameters() if not adapter or ".lora_" in n)
+    return replace(
+        card or ModelCard(base=loaded.name),
+        adapter=adapter,
+        parameters=sum(counted),
+        window_seconds=loaded.window_seconds,
+    )
