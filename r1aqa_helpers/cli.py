@@ -108,6 +108,10 @@ Model = Annotated[
 Questions = Annotated[
     Path, typer.Option("--questions", help="Questions: .jsonl (AVQA lines) or .json (MMAU).")
 ]
+Base = Annotated[
+    str | None,
+    typer.Option("--base", help="Base model of an adapter; by default the one that it names."),
+]
 AudioDir = Annotated[
     Path | None,
     typer.Option("--audio-dir", help="Folder of the recordings; by default that of the file."),
@@ -168,6 +172,7 @@ def evaluate(
     questions: Questions,
     out: Annotated[Path, typer.Option("--out", help="Predictions, as MMAU's JSON.")],
     audio_dir: AudioDir = None,
+    base: Base = None,
     prompt: PromptNumber = Prompt.answer,
     batch_size: Annotated[int | None, typer.Option("--batch-size", min=1)] = None,
     seed: Seed = 0,
@@ -186,7 +191,7 @@ def evaluate(
     from r1aqa_helpers.answering import answer_questions, write_predictions
     from r1aqa_helpers.models import listening_check, load
 
-    loaded = load(model)
+    loaded = load(model, base=base)
     listening_check(loaded, asked)
     predictions = answer_questions(
         loaded,
@@ -244,6 +249,7 @@ def ask(
         ),
     ] = TINY_PROFILE.model,
     prompt: PromptNumber = Prompt.answer,
+    base: Base = None,
 ) -> None:
     """Ask about one recording."""
     from r1aqa_helpers.audio import load_audio
@@ -254,7 +260,7 @@ def ask(
     from r1aqa_helpers.answering import answer_one
     from r1aqa_helpers.models import load
 
-    loaded = load(model)
+    loaded = load(model, base=base)
     prediction, cut = answer_one(loaded, wave, question, choices, int(prompt.value))
     if cut:
         heard = loaded.window_seconds
@@ -304,6 +310,46 @@ def _typed(prompt: str) -> str:
     if not line:
         raise UserError("the input ended before the last clip; the same command goes on from here")
     return line
+
+
+ModelFolder = Annotated[Path, typer.Argument(help="Folder of a saved model.", metavar="FOLDER")]
+
+
+@app.command()
+def push(
+    folder: ModelFolder,
+    repo: Annotated[str, typer.Option("--repo", help="Where to: OWNER/NAME.")],
+    private: Annotated[
+        bool, typer.Option("--private", help="Make a new repository private.")
+    ] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="List what would be sent, without any network.")
+    ] = False,
+) -> None:
+    """Upload a saved model or adapter, with its card, to the Hugging Face Hub.
+
+    The access token is taken from HF_TOKEN, or from where `hf auth login` keeps it.
+    """
+    from r1aqa_helpers.models import push as upload
+
+    address = upload(folder, repo, private=private, dry_run=dry_run, say=typer.echo)
+    if address is not None:
+        typer.echo(address)
+
+
+@app.command()
+def card(
+    folder: ModelFolder,
+    results: Annotated[
+        Path, typer.Option("--results", help="results.json of a run of r1aqa reproduce.")
+    ],
+) -> None:
+    """Put a run's table, with its intervals, into a saved model's card."""
+    from r1aqa_helpers.files import read_json
+    from r1aqa_helpers.models import CARD, add_results
+
+    add_results(folder, read_json(results))
+    typer.echo(folder / CARD)
 
 
 @train_app.command("grpo")

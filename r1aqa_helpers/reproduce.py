@@ -27,7 +27,14 @@ from r1aqa_helpers.answering import Prediction, answer_questions, write_predicti
 from r1aqa_helpers.errors import UserError
 from r1aqa_helpers.files import read_bytes, read_journal, shown, write_bytes, write_json
 from r1aqa_helpers.grpo.train import GRPOSettings, train_grpo
-from r1aqa_helpers.models import LoadedModel, listening_check, load, weights_fingerprint
+from r1aqa_helpers.models import (
+    CARD,
+    LoadedModel,
+    add_results,
+    listening_check,
+    load,
+    weights_fingerprint,
+)
 from r1aqa_helpers.paths import DATA
 from r1aqa_helpers.profiles import Profile, hardware
 from r1aqa_helpers.questions import AudioQuestion, read_questions
@@ -360,4 +367,8 @@ def _write(
         sft=read_journal(out / SFT.folder / "metrics.jsonl"),
         clips=clips,
     )
+    for method in (SFT, GRPO):
+        for name in ("model", "adapter"):
+            if (out / method.folder / name / CARD).is_file():
+                add_results(out / method.folder / name, results)
     write_json(out / "results.json", results)

@@ -101,7 +101,8 @@ def train_sft(
     For full training, load the model in float32: small steps vanish in bfloat16's rounding.
 
     Returns:
-        The folder of the trained model, for ``models.load``; adapters are merged. Where the run
+        The folder of the trained model, for ``models.load``; adapters are merged (and saved alone
+        beside it). Where the run
         had already ended, that folder, with ``loaded`` as it was.
 
     Raises:
@@ -123,7 +124,8 @@ def train_sft(
         return out_dir / "model"
     with quiet():
         model = _train(loaded, questions, settings, out_dir, checkpoint)
-        save_trained(LoadedModel(model, loaded.processor, loaded.name), out_dir / "model")
+        trained = LoadedModel(model, loaded.processor, loaded.name)
+        save_trained(trained, out_dir, "sft", questions, settings)
     return out_dir / "model"
 
 
@@ -181,7 +183,7 @@ def _train(
         model = trainer.accelerator.unwrap_model(trainer.model, keep_fp32_wrapper=False)
         refuse_answers(loaded.model)
         loaded.model.eval()
-    return model.merge_and_unload() if settings.lora_rank else model
+    return model
 
 
 def _rows(

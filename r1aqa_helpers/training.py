@@ -5,7 +5,8 @@
     OUT/run.json          what the run is: settings, questions, model
     OUT/metrics.jsonl     a row per step
     OUT/checkpoint-N/     the last two; without the file `COMPLETE`, an interruption's remains
-    OUT/model/            the trained model; is there when the run has ended
+    OUT/adapter/          with LoRA: the adapter alone, small enough to share
+    OUT/model/            the trained model, adapters merged; is there when the run has ended
 """
 
 import hashlib
@@ -14,14 +15,17 @@ import math
 import shutil
 import time
 import warnings
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import torch
 from accelerate import PartialState
+from peft import PeftModel
 from transformers import (
     PrinterCallback,
     Qwen2AudioForConditionalGeneration,
@@ -35,7 +39,8 @@ from transformers.utils import logging as hf_logging
 
 from .errors import UserError
 from .files import append_jsonl, read_journal, read_json, shown, write_json, write_jsonl
-from .models import LoadedModel, save, weights_fingerprint
+from .models import LoadedModel, ModelCard, save, weights_fingerprint
+from .profiles import hardware
 from .progress import track
 from .questions import AudioQuestion
 
@@ -252,9 +257,51 @@ def train_with(trainer: Trainer, journal: Journal, checkpoint: Path | None) -> N
     trainer.train(resume_from_checkpoint=None if checkpoint is None else str(checkpoint))
 
 
-def save_trained(loaded: LoadedModel, folder: Path) -> None:
-    """Write the model once, whatever the number of processes, and wait until it is there."""
-    state = PartialState()
+def save_trained(
+    loaded: LoadedModel,
+    out_dir: Path,
+    method: str,
+    questions: Sequence[AudioQuestion],
+    settings: Any,
+) -> None:
+    """Write ``out_dir/model`` once, whatever the number of processes, and wait until it is there.
+
+    Of a PEFT model the adapter goes to ``out_dir/adapter`` first, and is then merged, in place.
+    Both get a model card with what the run knows; ``method`` is the card's, sft or grpo.
+    """
+    state, model = PartialState(), loaded.model
     if state.is_main_process:
-        save(loaded, folder)
+        card = training_card(loaded, out_dir, method, questions, settings)
+        if isinstance(model, PeftModel):
+            save(loaded, out_dir / "adapter", card)
     state.wait_for_everyone()
+    if isinstance(model, PeftModel):
+        loaded = LoadedModel(model.merge_and_unload(), loaded.processor, loaded.name)
+    if state.is_main_process:
+        save(loaded, out_dir / "model", card)
+    state.wait_for_everyone()
+
+
+def training_card(
+    loaded: LoadedModel,
+    out_dir: Path,
+    method: str,
+    questions: Sequence[AudioQuestion],
+    settings: Any,
+) -> ModelCard:
+    """What the run in ``out_dir`` knows of the model that it trained."""
+    rows = read_journal(out_dir / "metrics.jsonl")
+    facts = {"steps made": rows[-1].get("step")} if rows else {}
+    if rows and "seconds" in rows[-1]:
+        facts["minutes of training"] = f"{sum(row['seconds'] for row in rows) / 60:.1f}"
+    facts["hardware"] = hardware()
+    facts |= {name: version(name) for name in ("torch", "transformers", "trl", "peft")}
+    kept = {key: value for key, value in asdict(settings).items() if key not in _FREE}
+    return ModelCard(
+        base=loaded.name,
+        method=method,
+        questions=len(questions),
+        datasets=Counter(question.dataset for question in questions),
+        settings=kept,
+        facts=facts,
+    )

@@ -15,8 +15,9 @@ from r1aqa_helpers.cli import app, spread
 from r1aqa_helpers.files import read_json, write_json, write_jsonl
 
 COMMANDS = (
-    [], ["reproduce"], ["evaluate"], ["score"], ["ask"], ["quiz"], ["train"], ["train", "grpo"],
-    ["train", "sft"], ["data"], ["data", "prepare"], ["data", "audit"], ["data", "convert-avqa"],
+    [], ["reproduce"], ["evaluate"], ["score"], ["ask"], ["quiz"], ["push"], ["card"], ["train"],
+    ["train", "grpo"], ["train", "sft"], ["data"], ["data", "prepare"], ["data", "audit"],
+    ["data", "convert-avqa"],
 )  # fmt: skip
 
 
@@ -202,7 +203,12 @@ def test_evaluate_finds_faults_before_the_work(evaluate, test_file, tmp_path, mo
 
     loaded = []
     load = r1aqa_helpers.models.load
-    monkeypatch.setattr(r1aqa_helpers.models, "load", lambda m: loaded.append(m) or load(m))
+
+    def watched(model, **fields):
+        loaded.append(model)
+        return load(model, **fields)
+
+    monkeypatch.setattr(r1aqa_helpers.models, "load", watched)
 
     def instead(option: str, value: object) -> str:
         arguments = list(evaluate)

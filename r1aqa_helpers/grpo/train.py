@@ -75,7 +75,8 @@ def train_grpo(
     For full training, load the model in float32: steps of 1e-6 vanish in bfloat16's rounding.
 
     Returns:
-        The folder of the trained model, for ``models.load``; adapters are merged. Where the run
+        The folder of the trained model, for ``models.load``; adapters are merged (and saved alone
+        beside it). Where the run
         had already ended, that folder, with ``loaded`` as it was.
 
     Raises:
@@ -92,7 +93,8 @@ def train_grpo(
         return out_dir / "model"
     with quiet():
         model = _train(loaded, questions, settings, accumulation, out_dir, checkpoint)
-        save_trained(LoadedModel(model, loaded.processor, loaded.name), out_dir / "model")
+        trained = LoadedModel(model, loaded.processor, loaded.name)
+        save_trained(trained, out_dir, "grpo", questions, settings)
     return out_dir / "model"
 
 
@@ -144,7 +146,7 @@ def _train(
         train_with(trainer, Journal(out_dir, "GRPO", row, settings.minutes), checkpoint)
     finally:
         model = trainer.release()
-    return model.merge_and_unload() if settings.lora_rank else model
+    return model
 
 
 def _accumulation(settings: GRPOSettings) -> int:
