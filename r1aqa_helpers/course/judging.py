@@ -136,8 +136,9 @@ def _bar(advantage: float) -> str:
     left = _BAR - width if advantage < 0 else _BAR
     colour = ORANGE if advantage < 0 else BLUE
     return (
+        '<span style="white-space:nowrap">'
         f'<span style="display:inline-block;width:3.2em">{signed(advantage)}</span>'
         f'<span aria-hidden="true" style="display:inline-block;width:{2 * _BAR}px">'
         f'<span style="display:inline-block;height:0.7em;width:{width}px;'
-        f'margin-left:{left}px;background:{colour}"></span></span>'
+        f'margin-left:{left}px;background:{colour}"></span></span></span>'
     )
