@@ -56,11 +56,11 @@ def test_the_compared_step_leaves_the_policy_and_shows_what_was_done(loaded, que
     assert all(1 <= len(said.tokens) <= 24 for said in step.said)
     assert np.isfinite(step.loss)
     reference = dict(step.reference.named_parameters())
-    nudged = 0
     for name, weight in loaded.model.named_parameters():
         assert torch.equal(reference[name], before[name])
-        nudged += not torch.equal(weight, before[name])
+        # What is the same everywhere, as a fresh model's biases, has no deviation to go by.
+        constant = weight.numel() < 2 or before[name].std() == 0
+        assert torch.equal(weight, before[name]) == bool(constant)
         if name in step.gradients:
             assert step.gradients[name].shape == weight.shape
-    assert nudged > 50
     assert "forward" not in vars(loaded.model) and "forward" not in vars(step.reference)
