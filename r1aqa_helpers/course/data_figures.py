@@ -144,8 +144,7 @@ def noise_lines(noise: float, choices: int = 4) -> Figure:
     ax.plot(100 * true, 100 * true, color=GREY, linestyle="--", label="right labels")
     measured = true * (1 - noise) + (1 - true) * noise / (choices - 1)
     ax.plot(100 * true, 100 * measured, color=BLUE, label=f"{100 * noise:.0f} % wrong labels")
-    ax.plot(100, 100 * measured[-1], "o", color=BLUE)
-    ax.annotate("a perfect listener", (100, 100 * measured[-1]), (52, 96))
+    ax.plot(100, 100 * measured[-1], "o", color=BLUE, label="a perfect listener")
     ax.set(xlabel="true accuracy, %", ylabel="measured accuracy, %")
     ax.legend(loc="lower right")
     return fig
