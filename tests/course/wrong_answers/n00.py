@@ -1,9 +1,9 @@
 """Wrong answers to the exercises of notebook 00, and what each is told."""
 
 _ACCURACY = "def accuracy_percent(said, gold):\n"
-_GAIN = "def gain(table, better, baseline):\n"
+_GAIN = "def gain_in_points(table, better, baseline):\n"
 _CHANCE = "def chance_percent(numbers_of_choices):\n    n = numbers_of_choices\n"
-_ADVANTAGES = "def advantages(rewards):\n    n = len(rewards)\n    mean = sum(rewards) / n\n"
+_ADVANTAGES = "def group_advantages(rewards):\n    n = len(rewards)\n    mean = sum(rewards) / n\n"
 
 WRONG: dict[str, list[tuple[str, str]]] = {
     "00.1": [
