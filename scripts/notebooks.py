@@ -4,7 +4,7 @@
     uv run scripts/notebooks.py build 06     that text -> notebook, run from top to bottom
     uv run scripts/notebooks.py run 06 07    run notebooks as they are, store their outputs anew
     uv run scripts/notebooks.py check [06]   what is not as it should be; exit 1 when anything is
-    uv run scripts/notebooks.py measure      seconds and peak memory of each, for the cards
+    uv run scripts/notebooks.py measure      the same, and seconds and peak memory for the cards
     uv run scripts/notebooks.py map          write the table of notebooks/README.md from them
     uv run scripts/notebooks.py html 06 OUT  the notebook as a page
 
@@ -26,7 +26,7 @@ from anatomy import EXERCISE, RATING, SETUP, UNSTORED, faults, words
 from nbclient import NotebookClient
 from nbformat import NotebookNode
 
-from r1aqa_helpers.course.cards import MEASURED
+from r1aqa_helpers.course.cards import MEASURED, Card
 from r1aqa_helpers.course.stages import STAGES, stage
 from r1aqa_helpers.files import read_json, write_json, write_text
 from r1aqa_helpers.profiles import TINY_PROFILE, hardware
@@ -149,9 +149,10 @@ def check(numbers: list[str]) -> int:
 
 
 def measure(numbers: list[str]) -> None:
-    """Run each notebook and write what it took; nothing of the notebooks is changed."""
+    """Run each notebook, store its outputs, and write what it took, on its card as well."""
     for number in numbers:
-        seconds, peak = execute(read(number))
+        notebook = read(number)
+        seconds, peak = execute(notebook)
         measured = read_json(MEASURED)
         measured.setdefault(number, {})[TINY_PROFILE.name] = {
             "seconds": round(seconds, 1),
@@ -160,7 +161,13 @@ def measure(numbers: list[str]) -> None:
             "date": date.today().isoformat(),
         }
         write_json(MEASURED, dict(sorted(measured.items())))
-        print(f"{number}: {seconds:.0f} s, {peak:.1f} GB")
+        # The card was shown before the run that it tells of had ended.
+        card = Card(number)
+        for output in (o for c in notebook.cells for o in c.get("outputs", [])):
+            if str(output.get("data", {}).get("text/plain", "")).startswith(card.title):
+                output.data = {"text/html": card._repr_html_(), "text/plain": repr(card)}
+        store(notebook, number)
+        print(f"{number}: {seconds:.0f} s, {peak:.1f} GB", flush=True)
 
 
 def course_map() -> str:

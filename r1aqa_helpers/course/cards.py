@@ -24,11 +24,13 @@ class Card:
             UserError: the file of measurements cannot be read.
         """
         self.stage = stage(number)
+        #: the first line of the card's text
+        self.title = f"Notebook {number}, {self.stage.title}"
         measured = read_json(MEASURED).get(number, {})
         self.rows = [(name, *_figures(measured.get(name))) for name in PROFILES]
 
     def __repr__(self) -> str:
-        lines = [f"Notebook {self.stage.number}, {self.stage.title}"]
+        lines = [self.title]
         lines += [f"{name}: {time}, {memory} ({where})" for name, time, memory, where in self.rows]
         return "\n".join(lines)
 
