@@ -15,6 +15,7 @@ import json
 import shutil
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
@@ -28,7 +29,6 @@ from r1aqa_helpers.errors import UserError
 from r1aqa_helpers.files import read_bytes, read_journal, shown, write_bytes, write_json
 from r1aqa_helpers.grpo.train import GRPOSettings, train_grpo
 from r1aqa_helpers.models import (
-    CARD,
     LoadedModel,
     add_results,
     listening_check,
@@ -369,6 +369,6 @@ def _write(
     )
     for method in (SFT, GRPO):
         for name in ("model", "adapter"):
-            if (out / method.folder / name / CARD).is_file():
+            with suppress(UserError):  # no adapter; or a card that somebody wrote anew
                 add_results(out / method.folder / name, results)
     write_json(out / "results.json", results)

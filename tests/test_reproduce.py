@@ -106,6 +106,16 @@ def test_everything_is_written(whole):
     assert "grpo <2> against direct <1>" in printed
 
 
+def test_the_trained_models_cards_have_the_run_s_table(whole):
+    out, _ = whole
+    for method in ("sft", "grpo"):
+        card = (out / method / "model" / "README.md").read_text(encoding="utf-8")
+        for row in read_json(out / "results.json")["rows"]:
+            low, high = row["ci95"]
+            assert f"| **{row['average']:.1f}** | {low:.1f}–{high:.1f} | {row['n']} |" in card
+        assert str(out) not in card
+
+
 def test_a_finished_run_is_not_made_again(profile, whole):
     out, _ = whole
     results = read_json(out / "results.json")

@@ -178,7 +178,9 @@ def add_results(folder: Path, results: Mapping[str, Any]) -> None:
         raise UserError(
             f"{shown(path)}: has no place for results; save the model again to get a new card"
         )
-    write_text(path, content[:start] + _results_block(results) + content[end + len(_END) :])
+    changed = content[:start] + _results_block(results) + content[end + len(_END) :]
+    if changed != content:
+        write_text(path, changed)
 
 
 def is_hub_name(name: str) -> bool:
@@ -224,10 +226,11 @@ def _results_text(results: Mapping[str, Any]) -> str:
             f"results: are not those of r1aqa reproduce ({shown_value(error)}); give its "
             "results.json"
         ) from error
-    known = ("profile", "model", "seed", "hardware", "test", "questions", "versions")
-    origin = ", ".join(
-        f"{name} {value(_flat(results[name]))}" for name in known if results.get(name) is not None
-    )
+    known = ("profile", "seed", "hardware", "test", "questions", "versions")
+    facts = {name: _flat(results[name]) for name in known if results.get(name) is not None}
+    if isinstance(results.get("model"), str):
+        facts = {"base model": _shown_base(results["model"]), **facts}
+    origin = ", ".join(f"{name} {value(fact)}" for name, fact in facts.items())
     head = ("method", "prompt", "sound, %", "music, %", "speech, %", "average, %", "95 %", "n")
     parts = [f"Measured by `r1aqa reproduce`: {origin}.", table(head, rows, figures=6)]
     if tests:
