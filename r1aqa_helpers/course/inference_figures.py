@@ -15,14 +15,11 @@ _SERIES = ((BLUE, ""), (GREY, "//"), (ORANGE, ".."))
 
 def against_chance(right: Mapping[str, int], n: int, chance: float) -> Figure:
     """Right answers of ``n`` per system, as bars, beside what guessing gives."""
-    fig, ax = plt.subplots(figsize=(8, 0.9 + 0.55 * len(right)))
+    fig, ax = plt.subplots(figsize=(8, 1.1 + 0.55 * len(right)))
     for (name, count), (colour, hatch) in zip(right.items(), _SERIES, strict=False):
         ax.barh(name, count, color=colour, hatch=hatch, edgecolor="white")
     ax.axvline(chance, color=RED, linestyle="--")
-    ax.annotate(
-        "chance", (chance, 1), (4, -2), xycoords=("data", "axes fraction"),
-        textcoords="offset points", va="top", color=RED,
-    )  # fmt: skip
+    ax.text(chance, 1.01, "chance", transform=ax.get_xaxis_transform(), ha="center", color=RED)
     ax.set(xlabel=f"right answers of {n}", xlim=(0, n))
     ax.invert_yaxis()
     return fig
