@@ -5,6 +5,9 @@ import datetime
 import shutil
 import subprocess
 import sys
+import threading
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from importlib.machinery import ModuleSpec
 from pathlib import Path
 from types import ModuleType
@@ -14,7 +17,13 @@ import pytest
 
 from r1aqa_helpers.audio import load_audio, save_audio
 from r1aqa_helpers.course import recording
-from r1aqa_helpers.course.recording import Recording, UploadWidget, ask, own_recording
+from r1aqa_helpers.course.recording import (
+    RECORD_JS,
+    Recording,
+    UploadWidget,
+    ask,
+    own_recording,
+)
 from r1aqa_helpers.errors import UserError
 from r1aqa_helpers.models import LoadedModel, load
 from r1aqa_helpers.paths import TINY
@@ -158,3 +167,34 @@ def test_ask_prints_the_answer_and_what_was_cut(
     assert lines[0] == "How many times does it ring?" and lines[1].startswith("-> ")
     assert lines[2] == "(the last 1.0 s were cut: the window is 4 s)"
     assert lines[3] == "Describe the audio." and lines[5] == lines[2]
+
+
+@pytest.mark.skipif(shutil.which("chromium") is None, reason="there is no browser")
+def test_a_browser_records_samples(tmp_path: Path) -> None:
+    """RECORD_JS in a real browser, which makes up a microphone that beeps."""
+    from playwright.sync_api import sync_playwright
+
+    (tmp_path / "index.html").write_text("<p>microphone</p>")
+
+    class Handler(SimpleHTTPRequestHandler):
+        def log_message(self, *_: object) -> None: ...
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), partial(Handler, directory=tmp_path)) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        with sync_playwright() as tool:
+            browser = tool.chromium.launch(
+                executable_path=shutil.which("chromium"),
+                args=[
+                    "--no-sandbox",
+                    "--use-fake-device-for-media-stream",
+                    "--use-fake-ui-for-media-stream",
+                    "--autoplay-policy=no-user-gesture-required",
+                ],
+            )
+            page = browser.new_page()
+            page.goto(f"http://127.0.0.1:{server.server_port}/")  # secure, as it is this machine
+            sent = page.evaluate(f"{RECORD_JS}(2, 16000)")
+            browser.close()
+        server.shutdown()
+    samples = np.frombuffer(base64.b64decode(sent), "<i2")
+    assert len(samples) == 32_000 and np.abs(samples).max() > 10_000
