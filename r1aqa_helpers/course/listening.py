@@ -24,6 +24,8 @@ LENGTH = 10
 #: Beside the runs, which git leaves alone.
 FOLDER = DATA.parent / "runs" / "listening"
 
+_LEFT = 'style="text-align:left;padding:2px 12px 2px 0"'
+
 
 def pick(questions: Sequence[AudioQuestion], k: int = LENGTH, seed: int = 0) -> list[AudioQuestion]:
     """``k`` of the questions, of each task its share, the same for the same seed.
@@ -112,17 +114,17 @@ class HumanTable:
         )
 
     def _repr_html_(self) -> str:
-        head = "".join(f'<th scope="col">{name}</th>' for name in (*DOMAINS, "average"))
+        heads = ["", *DOMAINS, "average", "95 % interval"]
+        head = "".join(f'<th scope="col" {_LEFT}>{name}</th>' for name in heads)
         rows = "".join(
-            f'<tr><th scope="row">{html.escape(name)}</th>'
-            + "".join(f"<td>{html.escape(cell)}</td>" for cell in cells)
+            f'<tr><th scope="row" {_LEFT}>{html.escape(name)}</th>'
+            + "".join(f"<td {_LEFT}>{html.escape(cell)}</td>" for cell in cells)
             + "</tr>"
             for name, cells in self.lines()
         )
         return (
-            '<table><caption style="text-align:left">Right answers, in percent</caption>'
-            f'<thead><tr><td></td>{head}<th scope="col">95 % interval</th></tr></thead>'
-            f"<tbody>{rows}</tbody></table>"
+            f"<table><caption {_LEFT}>Right answers, in percent</caption>"
+            f"<thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>"
         )
 
 

@@ -76,6 +76,7 @@ class QuizWidget:
                 ]
             )
             heading = note(f"<b>Question {q + 1}.</b> {rich_text(question.question)}")
+            heading.layout.margin = "12px 2px 2px 2px"  # nearer to its choices than to others
             parts += [heading, *self._buttons[-1], self._feedback[q]]
         self.widget = column([*parts, self._score])
         self._say_score()

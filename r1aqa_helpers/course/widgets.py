@@ -13,12 +13,17 @@ from IPython.display import display
 
 VIEW = "application/vnd.jupyter.widget-view+json"
 
-#: Buttons as wide as their text needs, over several lines; the focus stays visible.
+#: Buttons over several lines, with a focus that stays visible and marks that have contrast in
+#: light and dark themes; lines of text as close as in the notebook around them.
 _STYLE = """<style>
 .course-choice.jupyter-button { white-space: normal; height: auto; min-height: 32px;
   width: auto; max-width: 46em; text-align: left; line-height: 1.4; padding: 4px 12px; }
 .course-choice.jupyter-button:focus-visible { outline: 3px solid #0072B2; outline-offset: 2px; }
-.course-choice.jupyter-button:disabled { opacity: 0.75; }
+.course-choice.jupyter-button.mod-success { background: #CDEBE0; color: #00382A;
+  border-left: 5px solid #009E73; opacity: 1; }
+.course-choice.jupyter-button.mod-warning { background: #FBE3D0; color: #522300;
+  border-left: 5px solid #D55E00; opacity: 1; }
+.course-note .widget-html-content { line-height: 1.5; }
 </style>"""
 
 
@@ -50,7 +55,9 @@ def plain_text(text: str) -> str:
 def note(value: str = "") -> ipywidgets.HTML:
     """A piece of HTML in a column; the caller has escaped what is in it."""
     # The margin of ipywidgets' own would set it off from the buttons below.
-    return ipywidgets.HTML(value, layout=ipywidgets.Layout(margin="2px", max_width="52em"))
+    place = ipywidgets.HTML(value, layout=ipywidgets.Layout(margin="2px", max_width="60em"))
+    place.add_class("course-note")
+    return place
 
 
 def say(place: ipywidgets.HTML, message: str) -> None:
