@@ -43,7 +43,7 @@ class Player:
         return (
             '<figure style="margin:0.4em 0">'
             f"<figcaption>{label}</figcaption>"
-            f'<audio controls preload="none" aria-label="{label}" '
+            f'<audio controls preload="none" aria-label="{label}" title="{label}" '
             f'src="data:audio/mpeg;base64,{data}"></audio></figure>'
         )
 
