@@ -11,7 +11,6 @@ from .floors import (
     fixed_position,
     longest_choice,
     majority_answer,
-    position_shares,
     random_choice,
 )
 from .matching import accepted_choices, extract_answer, strict_match, string_match
@@ -43,7 +42,6 @@ __all__ = [
     "majority_answer",
     "mcnemar",
     "mcnemar_p",
-    "position_shares",
     "questions_needed",
     "random_choice",
     "read_predictions",

@@ -13,7 +13,7 @@ from r1aqa_helpers.errors import UserError
 from r1aqa_helpers.files import shown_value
 from r1aqa_helpers.questions import AudioQuestion
 
-from .matching import accepted_choices, string_match
+from .matching import string_match
 
 
 def chance(questions: Sequence[AudioQuestion]) -> float:
@@ -82,21 +82,6 @@ def majority_answer(
 def longest_choice(questions: Sequence[AudioQuestion]) -> dict[str, str]:
     """The choice with the most characters; among equals the first."""
     return {q.id: max(q.choices, key=len) for q in questions}
-
-
-def position_shares(questions: Sequence[AudioQuestion], predictions: dict[str, str]) -> list[float]:
-    """How often a system picks each position, as shares of the predictions that name one.
-
-    A prediction that MMAU's matcher would accept for several choices counts for the first, one
-    that it would accept for none is left out; all shares are 0 where every one is.
-    """
-    width = max((len(q.choices) for q in questions), default=0)
-    picked = [
-        places[0]
-        for q in questions
-        if (places := accepted_choices(predictions.get(q.id, ""), q.choices))
-    ]
-    return [picked.count(place) / max(1, len(picked)) for place in range(width)]
 
 
 def _gold(question: AudioQuestion) -> str:

@@ -12,7 +12,6 @@ from r1aqa_helpers.scoring import (
     fixed_position,
     longest_choice,
     majority_answer,
-    position_shares,
     random_choice,
     score,
 )
@@ -66,13 +65,6 @@ def test_the_majority_answer_goes_by_what_was_seen():
 
 def test_the_longest_choice():
     assert longest_choice(FOUR) == {"1": "a", "2": "yes", "3": "long one", "4": "B"}
-
-
-def test_position_shares_leave_out_what_names_no_choice():
-    said = {"1": "b", "2": "It is yes.", "3": "bird", "4": "B"}
-    assert position_shares(FOUR, said) == pytest.approx([1 / 3, 2 / 3, 0, 0])
-    assert position_shares(FOUR, {}) == [0, 0, 0, 0]
-    assert position_shares([], {}) == []
 
 
 def test_without_questions_or_gold_there_is_no_floor():
