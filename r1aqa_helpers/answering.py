@@ -96,7 +96,7 @@ def answer_questions(
         "seed": seed if sample else None,  # greedy answers do not depend on it
         "questions": _digest(sorted(texts.items())),
     }
-    rows = {} if journal is None else _open_journal(journal, run)
+    rows = {} if journal is None else open_journal(journal, run)
     rest = [q for q in questions if q.id not in rows]
     most = batch_size or len(rest)
     batches = plan_batches(loaded, rest, texts, most, batch_tokens, max_new_tokens)
@@ -332,7 +332,7 @@ def _respond(
     return responses
 
 
-def _open_journal(path: Path, run: dict[str, Any]) -> dict[str, dict[str, Any]]:
+def open_journal(path: Path, run: dict[str, Any]) -> dict[str, dict[str, Any]]:
     """The rows of an interrupted run, by question id; a new journal gets ``run`` as its header."""
     header, *rows = read_journal(path) or [None]
     if header is None:

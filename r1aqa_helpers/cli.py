@@ -179,29 +179,72 @@ def evaluate(
     sample: Annotated[
         bool, typer.Option("--sample", help="Draw answers at temperature 1; otherwise greedy.")
     ] = False,
+    endpoint: Annotated[
+        str | None,
+        typer.Option(
+            "--endpoint",
+            help="Ask an OpenAI-compatible server that takes input_audio, in place of a local "
+            "model: its address. --model is then the server's name for the model.",
+        ),
+    ] = None,
+    concurrency: Annotated[
+        int | None,
+        typer.Option("--concurrency", min=1, max=256, help="With --endpoint: requests at once."),
+    ] = None,
+    per_minute: Annotated[
+        float | None,
+        typer.Option("--requests-per-minute", min=0.01, help="With --endpoint: at most so many."),
+    ] = None,
+    timeout: Annotated[
+        float | None,
+        typer.Option("--timeout", min=0.01, help="With --endpoint: seconds for one request."),
+    ] = None,
 ) -> None:
     """Answer a file of questions and, where it has gold answers, score them.
 
     Answers are kept in a journal beside the predictions; interrupted, the same command goes on.
+
+    A key for --endpoint is taken from R1AQA_API_KEY, or else OPENAI_API_KEY, and from nowhere else.
     """
+    at_endpoint = _given(concurrency=concurrency, per_minute=per_minute, timeout=timeout)
+    if endpoint is None and at_endpoint:
+        raise UserError(
+            "--concurrency, --requests-per-minute, --timeout: are for --endpoint; give its address"
+        )
+    if endpoint is not None and (base is not None or batch_size is not None or sample):
+        raise UserError(
+            "--base, --batch-size, --sample: are for a local model; leave them out with --endpoint"
+        )
     asked = read_questions(questions, audio_dir)
     if out.is_dir():
         raise UserError(f"{shown(out)}: is a folder; give --out a file to write")
     check_writable(out.parent)
     from r1aqa_helpers.answering import answer_questions, write_predictions
-    from r1aqa_helpers.models import listening_check, load
 
-    loaded = load(model, base=base)
-    listening_check(loaded, asked)
-    predictions = answer_questions(
-        loaded,
-        asked,
-        prompt=int(prompt.value),
-        batch_size=batch_size,
-        sample=sample,
-        seed=seed,
-        journal=out.with_name(out.name + ".journal.jsonl"),
-    )
+    journal = out.with_name(out.name + ".journal.jsonl")
+    if endpoint is not None:
+        from r1aqa_helpers.endpoint import Pace, answer_at_endpoint, find_endpoint
+
+        server = find_endpoint(endpoint, model)
+        key = f"with the key from {server.key_variable}" if server.key_variable else "without a key"
+        typer.echo(f"asking {server.url} {key}")
+        predictions = answer_at_endpoint(
+            server, asked, prompt=int(prompt.value), pace=Pace(**at_endpoint), journal=journal
+        )
+    else:
+        from r1aqa_helpers.models import listening_check, load
+
+        loaded = load(model, base=base)
+        listening_check(loaded, asked)
+        predictions = answer_questions(
+            loaded,
+            asked,
+            prompt=int(prompt.value),
+            batch_size=batch_size,
+            sample=sample,
+            seed=seed,
+            journal=journal,
+        )
     write_predictions(out, asked, predictions)
     typer.echo(f"{len(predictions)} answers in {out}")
     if all(question.answer is not None for question in asked):
