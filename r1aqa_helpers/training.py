@@ -80,8 +80,9 @@ def _open_run(out_dir: Path, description: dict[str, Any], journals: Iterable[str
     place = out_dir / "run.json"
     if place.exists():
         found = read_json(place)
-        for key, value in description.items():
-            if not isinstance(found, dict) or found.get(key) != value:
+        held = found if isinstance(found, dict) else {}
+        for key in {**description, **held}:
+            if held.get(key) != description.get(key):
                 raise UserError(
                     f"{shown(place)}: the folder holds a run with another {key}; "
                     "give another output folder, or remove this one"

@@ -16,7 +16,7 @@ from ..files import append_jsonl
 from ..models import LoadedModel
 from ..prompts import build_prompt, question_text
 from ..questions import AudioQuestion
-from ..rewards import rewards_for
+from ..rewards import RewardFunction, rewards_for
 from ..training import (
     Journal,
     check_answers,
@@ -63,6 +63,7 @@ def train_grpo(
     questions: Sequence[AudioQuestion],
     settings: GRPOSettings,
     out_dir: str | Path,
+    rewards: Sequence[RewardFunction] | None = None,
 ) -> Path:
     """Train ``loaded`` in place, and save it; interrupted, the same call goes on from there.
 
@@ -71,6 +72,10 @@ def train_grpo(
     ``metrics.jsonl`` (means over a step's answers, completion_length in tokens, kl in nats per
     token, reward_std the mean deviation within a group, zero_variance_groups a share, left_out
     the share of answers that were left out of the backward pass).
+
+    ``rewards``: in place of R1-AQA's accuracy and format (`rewards_for`), functions of one's own.
+    Each gets ``completions`` and, as keywords, ``solution``, ``choices``, ``id``; it is logged
+    under its ``__name__``. A run goes on only with rewards of the same names.
 
     For full training, load the model in float32: steps of 1e-6 vanish in bfloat16's rounding.
 
@@ -86,13 +91,15 @@ def train_grpo(
     out_dir = Path(out_dir)
     check_answers(questions)
     accumulation = _accumulation(settings)
-    checkpoint = open_run(
-        out_dir, describe_run(loaded, questions, settings), ("metrics.jsonl", "rollouts.jsonl")
-    )
+    description = describe_run(loaded, questions, settings)
+    if rewards is not None:
+        description["rewards"] = _names(rewards)
+    checkpoint = open_run(out_dir, description, ("metrics.jsonl", "rollouts.jsonl"))
     if (out_dir / "model").is_dir():
         return out_dir / "model"
     with quiet():
-        model = _train(loaded, questions, settings, accumulation, out_dir, checkpoint)
+        chosen = rewards_for(settings.prompt) if rewards is None else list(rewards)
+        model = _train(loaded, questions, settings, chosen, accumulation, out_dir, checkpoint)
         trained = LoadedModel(model, loaded.processor, loaded.name)
         save_trained(trained, out_dir, "grpo", questions, settings)
     return out_dir / "model"
@@ -102,6 +109,7 @@ def _train(
     loaded: LoadedModel,
     questions: Sequence[AudioQuestion],
     settings: GRPOSettings,
+    rewards: list[RewardFunction],
     accumulation: int,
     out_dir: Path,
     checkpoint: Path | None,
@@ -127,7 +135,7 @@ def _train(
     )
     trainer = AudioGRPOTrainer(
         model=loaded.model,
-        reward_funcs=rewards_for(settings.prompt),
+        reward_funcs=rewards,
         args=config,
         processing_class=loaded.processor,
         train_dataset=_rows(questions, settings),
@@ -147,6 +155,16 @@ def _train(
     finally:
         model = trainer.release()
     return model
+
+
+def _names(rewards: Sequence[RewardFunction]) -> list[str]:
+    names = [reward.__name__ for reward in rewards]
+    if not names or len(set(names)) < len(names):
+        raise UserError(
+            f"GRPO: rewards {names}: give one or more, each with a __name__ of its own "
+            "(r1aqa_helpers.rewards.named gives one)"
+        )
+    return names
 
 
 def _accumulation(settings: GRPOSettings) -> int:
@@ -171,6 +189,7 @@ def _rows(questions: Sequence[AudioQuestion], settings: GRPOSettings) -> Dataset
                 "prompt": build_prompt(question_text(question), question.choices, settings.prompt),
                 "audio": str(question.audio),
                 "solution": question.answer,
+                "choices": list(question.choices),
             }
             for question in chosen
         ]
@@ -182,7 +201,7 @@ def _metrics(logs: dict[str, Any], rollouts: list[dict[str, Any]]) -> dict[str, 
     return {
         "loss": logs["loss"],
         "reward": logs["reward"],
-        "accuracy": logs["rewards/accuracy_reward/mean"],
+        "accuracy": logs.get("rewards/accuracy_reward/mean"),
         "format": logs.get("rewards/format_reward/mean"),
         "reward_std": statistics.fmean(deviations),
         "zero_variance_groups": logs["frac_reward_zero_std"],

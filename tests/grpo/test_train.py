@@ -197,3 +197,26 @@ def test_the_run_s_description_is_written(loaded, questions, tmp_path, monkeypat
     run(loaded, questions, tmp_path, monkeypatch)
     description = json.loads((tmp_path / "run.json").read_text())
     assert description["settings"]["lr"] == 1e-2 and "minutes" not in description["settings"]
+
+
+def one_of_the_choices(completions, choices, solution, **columns):
+    assert all(answer in offered for answer, offered in zip(solution, choices, strict=True))
+    return [float(len(text)) for text in completions]
+
+
+def test_a_run_is_trained_on_rewards_of_ones_own(loaded, questions, tmp_path):
+    settings = replace(SETTINGS, steps=1)
+    model = copy.deepcopy(loaded)
+    train_grpo(model, questions, settings, tmp_path, [one_of_the_choices])
+    rollouts = read_journal(tmp_path / "rollouts.jsonl")
+    assert all(list(row["rewards_by_function"]) == ["one_of_the_choices"] for row in rollouts)
+    metrics = read_journal(tmp_path / "metrics.jsonl")
+    assert metrics[0]["accuracy"] is None and metrics[0]["reward"] > 0
+    with pytest.raises(UserError, match="another rewards"):
+        train_grpo(loaded, questions, settings, tmp_path)
+
+
+@pytest.mark.parametrize("rewards", [[], [one_of_the_choices, one_of_the_choices]])
+def test_rewards_without_names_of_their_own_are_refused(loaded, questions, tmp_path, rewards):
+    with pytest.raises(UserError, match="a __name__ of its own"):
+        train_grpo(loaded, questions, SETTINGS, tmp_path, rewards)
