@@ -295,6 +295,9 @@ def training_card(
     facts = {"steps made": rows[-1].get("step")} if rows else {}
     if rows and "seconds" in rows[-1]:
         facts["minutes of training"] = f"{sum(row['seconds'] for row in rows) / 60:.1f}"
+    own = read_json(out_dir / "run.json").get("rewards")
+    if own:
+        facts["rewards"] = ", ".join(own)
     facts["hardware"] = hardware()
     facts |= {name: version(name) for name in ("torch", "transformers", "trl", "peft")}
     kept = {key: value for key, value in asdict(settings).items() if key not in _FREE}

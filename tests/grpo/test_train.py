@@ -212,6 +212,7 @@ def test_a_run_is_trained_on_rewards_of_ones_own(loaded, questions, tmp_path):
     assert all(list(row["rewards_by_function"]) == ["one_of_the_choices"] for row in rollouts)
     metrics = read_journal(tmp_path / "metrics.jsonl")
     assert metrics[0]["accuracy"] is None and metrics[0]["reward"] > 0
+    assert "one_of_the_choices" in (tmp_path / "model" / "README.md").read_text()
     with pytest.raises(UserError, match="another rewards"):
         train_grpo(loaded, questions, settings, tmp_path)
 
