@@ -42,6 +42,7 @@ CODE_LONG, CODE_LONGEST = 25, 40
 LINE = 78
 WITH_OUTPUT = 0.75
 BYTES = 1_000_000
+PLAYER = 30_000
 EXERCISES = 3
 PREDICTIONS = 2
 #: Cells whose outputs differ between machines: run, not compared, and not stored.
@@ -54,6 +55,7 @@ SOLUTION = re.compile(
     re.DOTALL,
 )
 _HINT = re.compile(r"<details>\s*<summary>Hint (\d)</summary>\s*\n\s*\n.*?</details>", re.DOTALL)
+_PROGRESS = re.compile(r"\d+ ?s left|it/s\b|s/it\b|\d+%\|")
 _LINK = re.compile(r"\[[^\]\n]+\]\(([^)\s]+)\)")
 
 
@@ -234,6 +236,11 @@ def _stored(notebook: NotebookNode, number: str) -> Iterator[str]:
                 yield f"cell {index}: ends with {output.ename}"
             if any("widget-view" in kind for kind in output.get("data", {})):
                 yield f"cell {index}: a widget's view is stored"
+            if output.get("name") == "stderr" or _PROGRESS.search(str(output.get("text", ""))):
+                yield f"cell {index}: progress or timing is stored"
+            page = str(output.get("data", {}).get("text/html", ""))
+            if any(len(sound) > PLAYER for sound in re.findall(r"data:audio/[^\"']*", page)):
+                yield f"cell {index}: a player of more than {PLAYER} bytes"
             if re.search(r"(?<![\w.])/(?:home|root|tmp|work|Users)/", str(output)):
                 yield f"cell {index}: a path of this machine is stored"
             if "image/png" in output.get("data", {}) and not output.get("metadata", {}).get(

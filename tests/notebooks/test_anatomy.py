@@ -124,6 +124,11 @@ def spoilt(notebook: NotebookNode, how: str) -> NotebookNode:
         code[2].outputs = [nbformat.v4.new_output("display_data", data=view)]
     elif how == "picture":
         code[2].outputs = [nbformat.v4.new_output("display_data", data={"image/png": "x"})]
+    elif how == "progress":
+        code[2].outputs = [nbformat.v4.new_output("stream", name="stderr", text="x: 3/9")]
+    elif how == "player":
+        page = {"text/html": f'<audio src="data:audio/mpeg;base64,{"A" * 30_001}">'}
+        code[2].outputs = [nbformat.v4.new_output("display_data", data=page)]
     elif how == "link":
         changed.cells[0].source += " [here](http//wrong)"
     elif how == "quiz":
@@ -151,6 +156,8 @@ def spoilt(notebook: NotebookNode, how: str) -> NotebookNode:
         ("error", "ends with ValueError"),
         ("widget", "widget's view"),
         ("picture", "picture without a text"),
+        ("progress", "progress or timing"),
+        ("player", "a player of more"),
         ("link", "not well formed"),
         ("quiz", "lack course.quiz"),
         ("few words", "words:"),
