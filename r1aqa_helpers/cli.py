@@ -83,6 +83,13 @@ class Prompt(StrEnum):
     think = "3"
 
 
+class Release(StrEnum):
+    """MMAU's releases of test-mini."""
+
+    v1 = "v1"
+    v05_15_25 = "v05.15.25"
+
+
 # pretty_exceptions: a traceback is for a defect report, and shall not show local values.
 OPTIONS = {"no_args_is_help": True, "rich_markup_mode": None}
 app = typer.Typer(
@@ -97,6 +104,8 @@ train_app = typer.Typer(help="Train a model on a file of questions.", **OPTIONS)
 data_app = typer.Typer(help="Prepare the questions and recordings.", **OPTIONS)
 app.add_typer(train_app, name="train")
 app.add_typer(data_app, name="data")
+fetch_app = typer.Typer(help="Make a published test ready to be asked.", **OPTIONS)
+data_app.add_typer(fetch_app, name="fetch")
 
 ProfileName = Annotated[
     str | None,
@@ -538,6 +547,48 @@ def data_convert_avqa(
     typer.echo(f"left out: {len(done.left_out)} ({counts}), listed in {shown(done.list_file)}")
     for each in done.left_out[:_SHOWN]:
         typer.echo(f"  {each.kind}: {shown_value(each.video_name)}: {each.reason}")
+    if len(done.left_out) > _SHOWN:
+        typer.echo(f"  and {len(done.left_out) - _SHOWN} more")
+
+
+@fetch_app.command("mmau")
+def data_fetch_mmau(
+    version: Annotated[
+        Release | None,
+        typer.Option("--version", help="The release that it must be; by default the one there."),
+    ] = None,
+    folder: Annotated[
+        Path | None,
+        typer.Option(
+            "--from", help="Folder (or file of questions) that you have; by default the Hub."
+        ),
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option("--out", help="By default runs/mmau-test-mini-VERSION.")
+    ] = None,
+) -> None:
+    """Make MMAU test-mini ready: questions as MMAU's JSON, recordings, and source.json.
+
+    From the Hugging Face Hub, or from a folder with MMAU's JSON and recordings or with parquet
+    files. Which release it is, the content decides. Questions without a recording that can be
+    decoded are left out, counted, and listed in source.json. Interrupted, the same command
+    goes on.
+    """
+    if out is not None:
+        check_writable(out)
+    from r1aqa_helpers.questions.mmau import fetch_mmau
+
+    done = fetch_mmau(None if version is None else version.value, folder, out)
+    typer.echo(f"{done.n} questions in {shown(done.questions)}")
+    if done.version is None:
+        typer.echo("release: none that is known; do not compare with published results")
+    else:
+        note = "" if done.exact else ", but not all of its texts: do not compare with published"
+        typer.echo(f"release: {done.version}{note}")
+    counts = ", ".join(f"{kind} {n}" for kind, n in done.counts.items())
+    typer.echo(f"left out: {len(done.left_out)} ({counts}), listed in {shown(done.source)}")
+    for each in done.left_out[:_SHOWN]:
+        typer.echo(f"  {each.kind}: {shown(each.place)}: {shown(each.reason)}")
     if len(done.left_out) > _SHOWN:
         typer.echo(f"  and {len(done.left_out) - _SHOWN} more")
 

@@ -18,7 +18,7 @@ COMMANDS = (
     [], ["reproduce"], ["evaluate"], ["score"], ["ask"], ["quiz"], ["push"], ["card"], ["doctor"],
     ["train"],
     ["train", "grpo"], ["train", "sft"], ["data"], ["data", "prepare"], ["data", "audit"],
-    ["data", "convert-avqa"],
+    ["data", "convert-avqa"], ["data", "fetch"], ["data", "fetch", "mmau"],
 )  # fmt: skip
 
 
