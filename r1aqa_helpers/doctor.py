@@ -554,7 +554,7 @@ def _hub(done: Examination) -> Found:
     token = f"access token {facts['token']}"
     if done.offline or constants.HF_HUB_OFFLINE:
         facts["answers"] = None
-        reason = "--offline" if done.offline else "HF_HUB_OFFLINE is set"
+        reason = "HF_HUB_OFFLINE is set" if constants.HF_HUB_OFFLINE else "--offline"
         findings = [Finding("hub", OK, f"not asked ({reason}); {token}")]
         facts["skipped"] = reason
         away = reason
@@ -567,9 +567,11 @@ def _hub(done: Examination) -> Found:
         away = "the Hub does not answer"
     model = done.known("profile", "model")
     if model in WEIGHTS and done.known("cache", "model_cached") is False:
-        text = f"{model} is not in the local cache, and it cannot be fetched ({away})"
+        unknown = done.offline and not constants.HF_HUB_OFFLINE
+        fetched = "whether it can be fetched was not asked" if unknown else "it cannot be fetched"
+        text = f"{model} is not in the local cache, and {fetched} ({away})"
         step = "connect to the Hub, or give a folder with the model: --model FOLDER"
-        findings.append(Finding("hub", STOP, text, step))
+        findings.append(Finding("hub", NOTE if unknown else STOP, text, step))
     return facts, findings
 
 

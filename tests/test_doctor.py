@@ -224,6 +224,10 @@ def test_offline_asks_nobody(monkeypatch, how):
     reason = "--offline" if how == "option" else "HF_HUB_OFFLINE is set"
     assert f"not asked ({reason}); access token not set" in texts(done, "ok")
     assert done.stops == []
+    gpu(monkeypatch, A100)
+    status = "note" if how == "option" else "stop"  # not asked is not the same as not there
+    missing = [f for f in examine(offline=how == "option").findings if doctor.BASE_7B in f.text]
+    assert status in {f.status for f in missing} and len({f.status for f in missing}) == 2
 
 
 def test_a_silent_hub_matters_only_where_weights_are_missing(monkeypatch, tmp_path):
