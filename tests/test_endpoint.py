@@ -19,10 +19,17 @@ import pytest
 import soundfile
 from typer.testing import CliRunner
 
-from r1aqa_helpers import endpoint as module
 from r1aqa_helpers.audio import load_audio
 from r1aqa_helpers.cli import app
-from r1aqa_helpers.endpoint import Endpoint, Pace, answer_at_endpoint, find_endpoint
+from r1aqa_helpers.endpoint import (
+    KEY_VARIABLES,
+    Endpoint,
+    Pace,
+    answer_at_endpoint,
+    engine,
+    find_endpoint,
+)
+from r1aqa_helpers.endpoint.protocol import retry_after
 from r1aqa_helpers.errors import UserError
 from r1aqa_helpers.files import read_json
 from r1aqa_helpers.prompts import build_prompt
@@ -108,7 +115,7 @@ def completion(content: object, **fields: object) -> dict:
 
 @pytest.fixture(autouse=True)
 def no_keys(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in (*module.KEY_VARIABLES, "http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"):
+    for name in (*KEY_VARIABLES, "http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"):
         monkeypatch.delenv(name, raising=False)
 
 
@@ -276,7 +283,7 @@ def test_a_server_that_wants_to_be_left_alone_for_long_is(server, questions):
     ("Wed, 21 Oct 2015 07:28:00 GMT", 0), ("Wed, 99 Oct 2015 07:28:00 GMT", None),
 ])  # fmt: skip
 def test_retry_after_is_read(value, seconds):
-    assert module._retry_after(value) == seconds
+    assert retry_after(value) == seconds
 
 
 def test_the_rate_limit_holds_with_many_threads(server, questions):
@@ -383,7 +390,7 @@ def test_ctrl_c_keeps_what_was_answered_and_does_not_wait(server, questions, tmp
             time.sleep(0.01)
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(module, "_take", interrupted)
+    monkeypatch.setattr(engine, "_take", interrupted)
     started = time.monotonic()
     with pytest.raises(KeyboardInterrupt):
         ask(server, questions, journal=journal)
