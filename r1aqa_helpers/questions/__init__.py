@@ -8,7 +8,7 @@ and written back. No row is dropped: a file is read whole, or a `UserError` says
 is wrong. Whether the recordings exist is found out when they are loaded.
 
 `audit` counts what may be wrong with a file of questions; `avqa` converts AVQA's own
-annotations; `mmau` makes MMAU ready as it is released, `mmau_hub` downloads it.
+annotations; `mmau` downloads MMAU and makes it ready as it is released.
 """
 
 from .question import AudioQuestion

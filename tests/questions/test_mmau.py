@@ -19,8 +19,9 @@ from r1aqa_helpers.audio import load_audio
 from r1aqa_helpers.cli import app
 from r1aqa_helpers.errors import UserError
 from r1aqa_helpers.files import read_json
-from r1aqa_helpers.questions import mmau, mmau_hub, read_mmau
+from r1aqa_helpers.questions import mmau, read_mmau
 from r1aqa_helpers.questions.mmau import content_hash, fetch_mmau, release_of, unlettered
+from r1aqa_helpers.questions.mmau import hub as mmau_hub
 
 REAL = Path(__file__).resolve().parents[2].parent / "shared" / "mmau"
 
@@ -99,10 +100,11 @@ def releases(monkeypatch, tmp_path):
     for version, rows in (("v1", items()), ("v05.15.25", items()[:3])):
         path.write_text(json.dumps(rows))
         questions = read_mmau(path)
-        ids = mmau._sha256_of(sorted(q.id for q in questions))
+        ids = mmau.releases._sha256_of(sorted(q.id for q in questions))
         known[version] = (ids, content_hash(questions))
     path.unlink()
-    monkeypatch.setattr(mmau, "RELEASES", known)
+    for version, hashes in known.items():
+        monkeypatch.setitem(mmau.RELEASES, version, hashes)
 
 
 @pytest.mark.parametrize("shape", [as_json, as_parquet])
@@ -147,7 +149,7 @@ def test_by_default_it_goes_to_a_folder_of_its_release(tmp_path):
 
 def test_the_same_call_goes_on(tmp_path, monkeypatch):
     folder, out = as_parquet(tmp_path / "in"), tmp_path / "out"
-    write, written = mmau.write_bytes, []
+    write, written = mmau.fetch.write_bytes, []
 
     def broken_off(path, data):
         if len(written) == 2:
@@ -155,7 +157,7 @@ def test_the_same_call_goes_on(tmp_path, monkeypatch):
         written.append(path)
         write(path, data)
 
-    monkeypatch.setattr(mmau, "write_bytes", broken_off)
+    monkeypatch.setattr(mmau.fetch, "write_bytes", broken_off)
     with pytest.raises(KeyboardInterrupt):
         fetch_mmau(None, folder, out)
     assert not (out / "source.json").exists()
@@ -282,7 +284,7 @@ def test_a_cut_parquet_file_is_an_error(tmp_path):
 
 
 def test_room_is_looked_for_first(tmp_path, monkeypatch):
-    monkeypatch.setattr(mmau.shutil, "disk_usage", lambda place: SimpleNamespace(free=1000))
+    monkeypatch.setattr(shutil, "disk_usage", lambda place: SimpleNamespace(free=1000))
     with pytest.raises(UserError, match="needs 0.00 GB, and 0.00 GB are free; make room"):
         fetch_mmau(None, as_json(tmp_path / "in"), tmp_path / "out")
     assert not (tmp_path / "out").exists()
@@ -320,8 +322,8 @@ def test_the_real_releases_are_known(version, monkeypatch):
         unlettered([f"({'ABCDEFGH'[n]}) {c}" for n, c in enumerate(q.choices)], None)[0]
         for q in questions
     ]
-    assert [[*map(mmau._words, c)] for c in lettered] == [
-        [*map(mmau._words, q.choices)] for q in questions
+    assert [[*map(mmau.releases._words, c)] for c in lettered] == [
+        [*map(mmau.releases._words, q.choices)] for q in questions
     ]
 
 
@@ -390,7 +392,8 @@ def hub(tmp_path, monkeypatch):
     monkeypatch.setattr(mmau_hub, "hf_hub_download", again)
     monkeypatch.setattr(mmau_hub.constants, "HF_HUB_CACHE", str(cache))
     old, new = reversed(list(mmau.RELEASES.values()))
-    monkeypatch.setattr(mmau, "RELEASES", {"v1": old, "v05.15.25": new})
+    monkeypatch.setitem(mmau.RELEASES, "v1", old)
+    monkeypatch.setitem(mmau.RELEASES, "v05.15.25", new)
     return asked
 
 
@@ -429,7 +432,7 @@ def test_gits_checksum_of_small_files_counts_too(hub, tmp_path):
 
 
 def test_room_on_the_disk_is_looked_for_before_the_download(hub, tmp_path, monkeypatch):
-    monkeypatch.setattr(mmau.shutil, "disk_usage", lambda place: SimpleNamespace(free=5))
+    monkeypatch.setattr(shutil, "disk_usage", lambda place: SimpleNamespace(free=5))
     with pytest.raises(UserError, match="make room"):
         fetch_mmau(None, None, tmp_path / "out")
     assert hub.downloads == []

@@ -12,10 +12,10 @@ from typing import Any
 from huggingface_hub import HfApi, constants, hf_hub_download, snapshot_download
 from huggingface_hub.errors import HTTPError
 
-from ..errors import UserError
-from ..files import shown
-from ..progress import track
-from .mmau import check_space, sha256_of_file
+from ...errors import UserError
+from ...files import shown
+from ...progress import track
+from .disk import check_space, sha256_of_file
 
 REPO = "gamma-lab-umd/MMAU-test-mini"
 
