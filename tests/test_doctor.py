@@ -2,9 +2,12 @@
 
 import importlib.metadata
 import json
+import shutil
 import subprocess
 import sys
+import tempfile
 import types
+import webbrowser
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -16,6 +19,7 @@ from typer.testing import CliRunner
 from r1aqa_helpers import doctor
 from r1aqa_helpers.cli import app
 from r1aqa_helpers.doctor import Examination, Finding, examine
+from r1aqa_helpers.doctor.__main__ import main
 
 ROOT = Path(__file__).resolve().parent.parent
 A100 = ("NVIDIA A100-SXM4-40GB", (8, 0), 42_000_000_000)
@@ -44,13 +48,13 @@ def machine(monkeypatch, tmp_path):
     monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
     monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "hub"))
     monkeypatch.setattr(huggingface_hub, "get_token", lambda: None)
-    monkeypatch.setattr(doctor, "_asked", lambda endpoint: None)
-    monkeypatch.setattr(doctor, "_memory", lambda: (16_000_000_000, 9_000_000_000))
-    monkeypatch.setattr(doctor.shutil, "which", lambda name: None)
-    monkeypatch.setattr(doctor.webbrowser, "get", lambda: None)
+    monkeypatch.setattr(doctor.hub, "_asked", lambda endpoint: None)
+    monkeypatch.setattr(doctor.machine, "_memory", lambda: (16_000_000_000, 9_000_000_000))
+    monkeypatch.setattr(shutil, "which", lambda name: None)
+    monkeypatch.setattr(webbrowser, "get", lambda: None)
     free = SimpleNamespace(free=100_000_000_000)
-    monkeypatch.setattr(doctor.shutil, "disk_usage", lambda path: free)
-    pins = dict(doctor._named(line) for line in doctor._project()["pins"])
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: free)
+    pins = dict(doctor.packages._named(line) for line in doctor.packages._project()["pins"])
     versions = {name: rest.removeprefix("==") for name, rest in pins.items()}
     with_markers = {"numpy": "2.5.5", "scipy": "1.18.1"}
     monkeypatch.setattr(importlib.metadata, "version", {**with_markers, **versions}.__getitem__)
@@ -106,8 +110,8 @@ def test_a_large_gpu_picks_the_full_track(monkeypatch):
         "name": A100[0], "memory_bytes": A100[2], "capability": "8.0", "bf16": True
     }  # fmt: skip
     assert done.facts["profile"]["why"] == f"there is a CUDA GPU, {A100[0]}"
-    assert done.facts["room"]["needs"]["gpu_bytes_at_least"] == 2 * doctor.PARAMETERS_7B
-    assert done.facts["room"]["needs"]["cache_disk_bytes"] == 2 * doctor.PARAMETERS_7B
+    assert done.facts["room"]["needs"]["gpu_bytes_at_least"] == 2 * doctor.profile.PARAMETERS_7B
+    assert done.facts["room"]["needs"]["cache_disk_bytes"] == 2 * doctor.profile.PARAMETERS_7B
     assert "memory that the main job needs: not known" in texts(done, "ok")
     assert done.next == [
         "make the files of questions: r1aqa data convert-avqa, r1aqa data fetch mmau",
@@ -143,7 +147,7 @@ def test_an_apple_gpu_is_named(monkeypatch):
 
 
 def test_a_gpu_that_torch_does_not_see(monkeypatch):
-    monkeypatch.setattr(doctor.shutil, "which", lambda name: name)
+    monkeypatch.setattr(shutil, "which", lambda name: name)
     expected = "nvidia-smi is here, but torch (built for CUDA 13.0) sees no GPU"
     assert expected in texts(examine(), "note")
 
@@ -158,7 +162,7 @@ def test_a_broken_torch_stops_and_the_rest_goes_on(monkeypatch):
 
 @pytest.mark.parametrize("version", [(3, 10, 4), (3, 14, 0)])
 def test_a_python_that_is_not_supported_stops(monkeypatch, version):
-    monkeypatch.setattr(doctor.sys, "version_info", version)
+    monkeypatch.setattr(sys, "version_info", version)
     (stop,) = examine().stops
     assert stop.text == f"{'.'.join(map(str, version))}, but >=3.11,<3.14 is needed"
 
@@ -168,7 +172,7 @@ def test_a_python_that_is_not_supported_stops(monkeypatch, version):
 
 def test_versions_are_those_of_this_checkout(machine):
     facts = examine().facts["packages"]
-    assert tuple(facts) == doctor.PACKAGES
+    assert tuple(facts) == doctor.packages.PACKAGES
     assert facts["trl"] == {
         "installed": machine["trl"], "pinned": machine["trl"], "as_pinned": True
     }  # fmt: skip
@@ -185,7 +189,7 @@ def test_mismatching_versions_are_named(machine, monkeypatch):
         f"peft is 0.99, pinned is {machine['peft']}",
     ]
     assert done.facts["packages"]["torch"]["as_pinned"] is True
-    assert done.next.count(doctor.PINNED) == 1
+    assert done.next.count(doctor.packages.PINNED) == 1
 
 
 def test_missing_packages(machine, monkeypatch):
@@ -198,11 +202,11 @@ def test_missing_packages(machine, monkeypatch):
     done = examine()
     assert texts(done, "stop") == ["peft is missing", "rich is missing"]
     assert "jupyterlab is missing; the notebooks need it" in texts(done, "note")
-    assert done.next[0] == doctor.INSTALL
+    assert done.next[0] == doctor.findings.INSTALL
 
 
 def test_without_a_checkout_the_ranges_count(machine, monkeypatch, tmp_path):
-    monkeypatch.setattr(doctor, "_ROOT", tmp_path)
+    monkeypatch.setattr(doctor.places, "ROOT", tmp_path)
     lines = ["torch>=2.11,<2.12", "trl==1.16.0", 'colorama>=0.4; sys_platform == "win32"']
     monkeypatch.setattr(importlib.metadata, "requires", lambda name: lines)
     monkeypatch.setattr(importlib.metadata, "metadata", lambda n: {"Requires-Python": ">=3.11"})
@@ -217,7 +221,7 @@ def test_without_a_checkout_the_ranges_count(machine, monkeypatch, tmp_path):
 
 @pytest.mark.parametrize("how", ["option", "environment"])
 def test_offline_asks_nobody(monkeypatch, how):
-    monkeypatch.setattr(doctor, "_asked", lambda endpoint: pytest.fail("it asked"))
+    monkeypatch.setattr(doctor.hub, "_asked", lambda endpoint: pytest.fail("it asked"))
     monkeypatch.setattr(constants, "HF_HUB_OFFLINE", how == "environment")
     done = examine(offline=how == "option")
     assert done.facts["hub"]["answers"] is None
@@ -226,22 +230,22 @@ def test_offline_asks_nobody(monkeypatch, how):
     assert done.stops == []
     gpu(monkeypatch, A100)
     status = "note" if how == "option" else "stop"  # not asked is not the same as not there
-    missing = [f for f in examine(offline=how == "option").findings if doctor.BASE_7B in f.text]
+    missing = [f for f in examine(offline=how == "option").findings if doctor.hub.BASE_7B in f.text]
     assert status in {f.status for f in missing} and len({f.status for f in missing}) == 2
 
 
 def test_a_silent_hub_matters_only_where_weights_are_missing(monkeypatch, tmp_path):
-    monkeypatch.setattr(doctor, "_asked", lambda endpoint: "ConnectError")
+    monkeypatch.setattr(doctor.hub, "_asked", lambda endpoint: "ConnectError")
     done = examine()
     assert "does not answer (ConnectError); access token not set" in texts(done, "note")
     assert done.stops == []
     gpu(monkeypatch, A100)
     (stop,) = examine().stops
     assert stop.text == (
-        f"{doctor.BASE_7B} is not in the local cache, and it cannot be fetched"
+        f"{doctor.hub.BASE_7B} is not in the local cache, and it cannot be fetched"
         " (the Hub does not answer)"
     )
-    in_cache(monkeypatch, {doctor.BASE_7B: [INDEX, *SHARDS]}, tmp_path)
+    in_cache(monkeypatch, {doctor.hub.BASE_7B: [INDEX, *SHARDS]}, tmp_path)
     assert examine().stops == []
 
 
@@ -259,7 +263,7 @@ def test_weights_in_the_cache(monkeypatch, tmp_path, files, held):
     in_cache(monkeypatch, {"mispeech/r1-aqa": files}, tmp_path)
     facts = examine().facts["cache"]
     assert facts["mispeech/r1-aqa"]["weights"] == held
-    assert facts[doctor.BASE_7B]["weights"] == "absent"
+    assert facts[doctor.hub.BASE_7B]["weights"] == "absent"
 
 
 def test_an_index_cannot_name_other_files(monkeypatch, tmp_path):
@@ -270,14 +274,14 @@ def test_an_index_cannot_name_other_files(monkeypatch, tmp_path):
 
 
 def test_mmau_in_the_cache(monkeypatch, tmp_path):
-    repo = SimpleNamespace(repo_type="dataset", repo_id=doctor.MMAU, size_on_disk=1_500_000_000)
+    repo = SimpleNamespace(repo_type="dataset", repo_id=doctor.hub.MMAU, size_on_disk=1_500_000_000)
     scanned = SimpleNamespace(repos=[repo])
     monkeypatch.setattr(huggingface_hub, "scan_cache_dir", lambda: scanned)
     ready = tmp_path / "runs" / "mmau-test-mini-v1"
     ready.mkdir(parents=True)
     (ready / "source.json").write_text("{}")
     done = examine()
-    assert done.facts["cache"][doctor.MMAU] == {
+    assert done.facts["cache"][doctor.hub.MMAU] == {
         "cached": True, "bytes": 1_500_000_000, "ready": ["mmau-test-mini-v1"]
     }  # fmt: skip
     assert any("in the local cache (1.5 GB); made ready in runs" in t for t in texts(done, "ok"))
@@ -299,8 +303,8 @@ def test_the_question_to_the_hub(monkeypatch):
     expected = {200: None, 302: None, 503: "status 503", None: "ConnectionError"}
     for status, answer in expected.items():
         monkeypatch.setattr(huggingface_hub, "get_session", session(status))
-        assert doctor._asked("https://example.invalid") == answer
-    assert seen[0] == ("https://example.invalid", doctor.HUB_TIMEOUT)
+        assert doctor.hub._asked("https://example.invalid") == answer
+    assert seen[0] == ("https://example.invalid", doctor.hub.HUB_TIMEOUT)
 
 
 def test_a_hub_that_hangs_is_given_up(monkeypatch):
@@ -310,8 +314,8 @@ def test_a_hub_that_hangs_is_given_up(monkeypatch):
     forever = threading.Event()
     hanging = SimpleNamespace(head=lambda *_, **__: forever.wait(30))
     monkeypatch.setattr(huggingface_hub, "get_session", lambda: hanging)
-    monkeypatch.setattr(doctor, "HUB_LIMIT", 0.05)
-    assert doctor._asked("https://example.invalid") == "nothing within 0.05 s"
+    monkeypatch.setattr(doctor.hub, "HUB_LIMIT", 0.05)
+    assert doctor.hub._asked("https://example.invalid") == "nothing within 0.05 s"
     forever.set()
 
 
@@ -331,7 +335,7 @@ def data(monkeypatch, tmp_path) -> Path:
     """A small ``data/tiny`` with three clips, none rendered; returns its folder."""
     import hashlib
 
-    monkeypatch.setattr(doctor, "_ROOT", tmp_path)
+    monkeypatch.setattr(doctor.places, "ROOT", tmp_path)
     folder = tmp_path / "data" / "tiny"
     (folder / "recipes").mkdir(parents=True)
     (folder / "model").mkdir()
@@ -345,7 +349,7 @@ def data(monkeypatch, tmp_path) -> Path:
     head = json.dumps({"w": {"dtype": "F32", "shape": [2], "data_offsets": [0, 8]}}).encode()
     weights = len(head).to_bytes(8, "little") + head + bytes(8)
     (folder / "model" / "model.safetensors").write_bytes(weights)
-    monkeypatch.setattr(doctor, "_project", lambda: {"requires-python": ">=3.11"})
+    monkeypatch.setattr(doctor.packages, "_project", lambda: {"requires-python": ">=3.11"})
     return folder
 
 
@@ -374,10 +378,10 @@ def test_broken_data_stop(data):
         "data/tiny/recipes/train.jsonl: No such file or directory",
         "data/tiny/model/model.safetensors is cut short or has too much",
     ]
-    assert done.next[0] == doctor.RESTORE
+    assert done.next[0] == doctor.data.RESTORE
     for content in (b"", b"version https://git-lfs", b"\2\0\0\0\0\0\0\0[]"):
         weights.write_bytes(content)
-        assert doctor._cut(weights) == "is damaged"
+        assert doctor.data._cut(weights) == "is damaged"
     assert [f.status for f in examine("full").findings if f.check == "tiny_data"] == ["note"] * 3
     (data / "checksums.json").unlink()
     assert "checksums.json: no such file" in examine().stops[0].text
@@ -387,7 +391,7 @@ def test_a_folder_that_cannot_be_written(monkeypatch):
     def refuse(dir):
         raise PermissionError(13, "Permission denied")
 
-    monkeypatch.setattr(doctor.tempfile, "TemporaryFile", refuse)
+    monkeypatch.setattr(tempfile, "TemporaryFile", refuse)
     assert texts(examine(), "stop") == [
         "the folder that you are in cannot be written: Permission denied",
         "data/tiny cannot be written: Permission denied",
@@ -395,12 +399,12 @@ def test_a_folder_that_cannot_be_written(monkeypatch):
 
 
 def test_too_little_room(monkeypatch, data):
-    monkeypatch.setattr(doctor.shutil, "disk_usage", lambda path: SimpleNamespace(free=1000))
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: SimpleNamespace(free=1000))
     assert texts(examine(), "stop") == ["disk for the clips (at most): 0.0 GB needed, 0.0 GB there"]
 
 
 def test_little_memory_is_told(monkeypatch):
-    monkeypatch.setattr(doctor, "_memory", lambda: (2_000_000_000, 500_000_000))
+    monkeypatch.setattr(doctor.machine, "_memory", lambda: (2_000_000_000, 500_000_000))
     done = examine()
     assert any("0.5 GB there" in text for text in texts(done, "note")) and done.stops == []
 
@@ -409,7 +413,7 @@ def test_the_number_of_parameters_is_that_of_the_configuration(monkeypatch):
     monkeypatch.undo()  # the real torch
     from r1aqa_helpers.models.costs import config_7b, parameters
 
-    assert parameters(config_7b())["total"] == doctor.PARAMETERS_7B
+    assert parameters(config_7b())["total"] == doctor.profile.PARAMETERS_7B
 
 
 # --- the report ---------------------------------------------------------------------------
@@ -419,7 +423,7 @@ def test_no_probe_brings_it_down(monkeypatch):
     def broken(done):
         raise RuntimeError("first\nsecond \x1b[31m")
 
-    monkeypatch.setattr(doctor, "PROBES", tuple((name, broken) for name in CHECKS))
+    monkeypatch.setattr(doctor.examination, "PROBES", tuple((name, broken) for name in CHECKS))
     done = examine()
     assert [f.check for f in done.findings] == CHECKS
     assert {f.text for f in done.findings} == {"could not be found out: RuntimeError: first"}
@@ -455,7 +459,7 @@ def test_the_command(monkeypatch):
 
 def test_it_starts_without_any_package():
     """Also where the command line itself cannot be imported."""
-    code = "import sys; import r1aqa_helpers.doctor; print([m for m in sys.modules if m in %r])"
+    code = "import sys, r1aqa_helpers.doctor.__main__; print([m for m in sys.modules if m in %r])"
     foreign = ["typer", "numpy", "torch", "rich", "huggingface_hub", "packaging", "transformers"]
     command = [sys.executable, "-S", "-c", code % foreign]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
@@ -463,7 +467,7 @@ def test_it_starts_without_any_package():
 
 
 def test_the_module_is_a_command(capsys):
-    assert doctor.main(["--json", "--offline"]) == 0
+    assert main(["--json", "--offline"]) == 0
     captured = capsys.readouterr()
     assert json.loads(captured.out)["main_job_can_run"]
     assert captured.err == "the main job can run\n"
