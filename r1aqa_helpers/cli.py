@@ -10,7 +10,7 @@ import json
 import os
 import sys
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -543,12 +543,8 @@ def data_convert_avqa(
 
     done = convert_avqa(annotations, audio_dir, out)
     typer.echo(f"{done.questions} questions about {done.clips} clips in {shown(out)}")
-    counts = ", ".join(f"{kind} {n}" for kind, n in done.counts.items())
-    typer.echo(f"left out: {len(done.left_out)} ({counts}), listed in {shown(done.list_file)}")
-    for each in done.left_out[:_SHOWN]:
-        typer.echo(f"  {each.kind}: {shown_value(each.video_name)}: {each.reason}")
-    if len(done.left_out) > _SHOWN:
-        typer.echo(f"  and {len(done.left_out) - _SHOWN} more")
+    lines = [f"{x.kind}: {shown_value(x.video_name)}: {x.reason}" for x in done.left_out]
+    _print_left_out(lines, done.counts, done.list_file)
 
 
 @fetch_app.command("mmau")
@@ -585,12 +581,17 @@ def data_fetch_mmau(
     else:
         note = "" if done.exact else ", but not all of its texts: do not compare with published"
         typer.echo(f"release: {done.version}{note}")
-    counts = ", ".join(f"{kind} {n}" for kind, n in done.counts.items())
-    typer.echo(f"left out: {len(done.left_out)} ({counts}), listed in {shown(done.source)}")
-    for each in done.left_out[:_SHOWN]:
-        typer.echo(f"  {each.kind}: {shown(each.place)}: {shown(each.reason)}")
-    if len(done.left_out) > _SHOWN:
-        typer.echo(f"  and {len(done.left_out) - _SHOWN} more")
+    lines = [f"{x.kind}: {shown(x.place)}: {shown(x.reason)}" for x in done.left_out]
+    _print_left_out(lines, done.counts, done.source)
+
+
+def _print_left_out(lines: list[str], counts: Mapping[str, int], listed: Path) -> None:
+    kinds = ", ".join(f"{kind} {n}" for kind, n in counts.items())
+    typer.echo(f"left out: {len(lines)} ({kinds}), listed in {shown(listed)}")
+    for line in lines[:_SHOWN]:
+        typer.echo(f"  {line}")
+    if len(lines) > _SHOWN:
+        typer.echo(f"  and {len(lines) - _SHOWN} more")
 
 
 def _print_score(result: "Score") -> None:

@@ -16,7 +16,6 @@ from r1aqa_helpers import models
 from r1aqa_helpers.errors import UserError
 from r1aqa_helpers.grpo.trainer import lora_config
 from r1aqa_helpers.models import LoadedModel, chat_text, encode, load, save
-from r1aqa_helpers.tiny.build import random_tiny
 
 
 def logits(loaded: LoadedModel) -> torch.Tensor:
@@ -38,10 +37,8 @@ def adapt(base: Path, config: LoraConfig) -> LoadedModel:
 
 
 @pytest.fixture(scope="module")
-def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("models") / "base"
-    save(LoadedModel(*random_tiny(0), "random"), folder)
-    return folder
+def base(random_model_dir: Path) -> Path:
+    return random_model_dir
 
 
 @pytest.fixture(scope="module")

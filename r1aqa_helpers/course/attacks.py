@@ -66,6 +66,10 @@ class _Desk:
         """``rest`` after a thought: in its tags where they are asked for, else as plain text."""
         return f"<think>{thought}</think>{rest}" if self.thinks else f"{thought} {rest}"
 
+    def thought_first(self, thought: str, rest: str) -> str:
+        """``rest`` after a thought where one is asked, else ``rest`` alone."""
+        return self.before(thought, rest) if self.thinks else rest
+
     def case(self, kind: AttackKind, name: str, why: str, completion: str, but: str = "") -> Case:
         """The case, held against all wrong choices ``but`` the one that the attack itself names."""
         wrong = tuple(self.form(choice) for choice in self.others if choice != but)
@@ -139,23 +143,19 @@ def attacks(prompt: int) -> tuple[Case, ...]:
             AttackKind.MANNERLESS,
             "nested tags",
             "a pattern that reads up to the last closing tag takes this for one answer",
-            desk.before(thought, f"<answer><answer>{gold}</answer></answer>")
-            if prompt == 3
-            else f"<answer><answer>{gold}</answer></answer>",
+            desk.thought_first(thought, f"<answer><answer>{gold}</answer></answer>"),
         ),
         (
             AttackKind.MANNERLESS,
             "an answer for every choice",
             "several answers, of which the first or the last may be the one that counts",
-            desk.before(thought, pairs) if prompt == 3 else pairs,
+            desk.thought_first(thought, pairs),
         ),
         (
             AttackKind.MANNERLESS,
             "tags the wrong way round",
             "every tag is there once, and nothing is between the right ones",
-            desk.before(thought, f"</answer>{gold}<answer>")
-            if prompt == 3
-            else f"</answer>{gold}<answer>",
+            desk.thought_first(thought, f"</answer>{gold}<answer>"),
         ),
         (
             AttackKind.MANNERLESS,
