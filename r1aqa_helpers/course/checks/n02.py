@@ -74,48 +74,51 @@ def compress(answer: Callable[[torch.Tensor], torch.Tensor]) -> None:
     )
 
 
-@exercise("02.2", passed="prompt and model count the same, at every length")
-def audio_tokens(answer: Callable[[int, int], int]) -> None:
-    """Samples to audio tokens, through the roundings of frames, convolution and pool."""
-    second = answer(16_000, 4)
+@exercise("02.2", passed="not a sample more fits, and every sample is heard")
+def longest_clip(answer: Callable[[int, int], int]) -> None:
+    """From audio tokens back to the most samples, through both roundings and the window."""
+    second = answer(25, 4)
     expect(
         isinstance(second, int),
-        f"{second!r} is no int: tokens are whole, so divide with // all the way",
+        f"{second!r} is no int: samples are whole, so stay with whole numbers",
     )
-    expect(second != 100, "a second gives 100, which are its frames: convolution and pool are left")
-    expect(second != 50, "a second gives 50 positions: the pool, which halves them, is left")
+    expect(second != 102, "25 tokens give 102, which are its frames; a frame has 160 samples")
+    expect(second != 1, "25 tokens give 1: these are seconds, and samples are wanted")
     expect(
-        second == 25,
-        f"a second gives {second} tokens; 25 are wanted, as 100 frames are halved twice",
-    )
-    full = answer(160_000, 4)
-    expect(
-        full != 250,
-        "ten seconds in a window of four give 250: what exceeds the window is cut off first",
-    )
-    expect(full == 100, f"ten seconds in a window of four give {full}; 100 fill that window")
-    wide = answer(160_000, 30)
-    expect(
-        wide == 250,
-        f"ten seconds in a window of thirty give {wide}, not 250: the window is an argument",
+        second != 16_000,
+        "25 tokens give 16,000 samples, which do fit, but are not the most: both roundings "
+        "let frames fall off the end",
     )
     expect(
-        answer(57_920, 4) != 91,
-        "3.62 s give 91: some step rounds up, where the pool lets an odd position fall",
+        second != 16_160,
+        "25 tokens give one frame more than a second; the pool drops an odd position, and a "
+        "position stands for two frames",
     )
-    for frames in range(3, 401):
-        expected, found = right_tokens(160 * frames, 4), answer(160 * frames, 4)
-        expect(
-            found == expected,
-            f"{frames} whole frames give {found} tokens, not {expected}: follow the two roundings "
-            "in the model's order",
-        )
-    begun = answer(58_000, 4)
     expect(
-        begun == 91,
-        f"58,000 samples are 362 frames and a half, of which you make {begun} tokens; 91 are "
-        "wanted, for a frame that has begun counts",
+        right_tokens(second, 4) <= 25,
+        f"25 tokens give {second:,} samples, which make {right_tokens(second, 4)} tokens: too many",
     )
+    expect(
+        second == 16_320,
+        f"25 tokens give {second:,} samples; some more would still make 25",
+    )
+    full = answer(100, 4)
+    expect(
+        full <= 64_000,
+        f"100 tokens in a window of four seconds give {full:,} samples, of which the processor "
+        "cuts some off: all are to be heard",
+    )
+    expect(full == 64_000, f"100 tokens in a window of four seconds give {full:,}, not 64,000")
+    wide = answer(100, 30)
+    expect(
+        wide == 64_320,
+        f"100 tokens in a window of thirty seconds give {wide:,}, not 64,320: the window is an "
+        "argument",
+    )
+    for tokens in range(1, 100):
+        found = answer(tokens, 4)
+        fits = right_tokens(found, 4) == tokens < right_tokens(found + 1, 4)
+        expect(fits or found == 64_000, f"{tokens} tokens give {found:,} samples: not the most")
 
 
 @exercise("02.3", passed="with this, most of a transformer can be counted")

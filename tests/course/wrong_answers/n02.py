@@ -6,7 +6,7 @@ def _compress(*lines: str) -> str:
 
 
 def _tokens(*lines: str) -> str:
-    return "def audio_tokens(samples, window_seconds):\n" + "\n".join(
+    return "def longest_clip(tokens, window_seconds):\n" + "\n".join(
         f"    {line}" for line in lines
     )
 
@@ -25,7 +25,7 @@ def _insert(*lines: str) -> str:
 
 
 _LOGS = "logs = mel.clamp(min=1e-10).log10()"
-_CUT = "frames = -(-min(samples, window_seconds * 16_000) // 160)"
+_BACK = "frames = 2 * (2 * tokens + 1)"
 _WEIGHT = "inputs * outputs + (outputs if bias else 0)"
 _PLACES = "places = ids == audio_id"
 _COUNT = "if int(places.sum()) != len(clip): raise ValueError('count')"
@@ -84,34 +84,16 @@ WRONG: dict[str, list[tuple[str, str]]] = {
         ),
     ],
     "02.2": [
-        (_tokens(_CUT, "return frames"), "which are its frames"),
-        (_tokens(_CUT, "return (frames - 1) // 2 + 1"), "50 positions"),
-        (_tokens(_CUT, "return frames / 4"), "divide with //"),
-        (
-            _tokens("frames = -(-samples // 160)", "return ((frames - 1) // 2 - 1) // 2 + 1"),
-            "cut off first",
-        ),
-        (
-            _tokens(
-                "frames = -(-min(samples, 4 * 16_000) // 160)",
-                "return ((frames - 1) // 2 - 1) // 2 + 1",
-            ),
-            "the window is an argument",
-        ),
-        (_tokens(_CUT, "return -(-frames // 4)"), "some step rounds up"),
-        (
-            _tokens(
-                "frames = min(samples, window_seconds * 16_000) // 160",
-                "return ((frames - 1) // 2 - 1) // 2 + 1",
-            ),
-            "a frame that has begun counts",
-        ),
-        (_tokens(_CUT, "return frames // 4"), "follow the two roundings"),
-        (_tokens(_CUT, "return frames // 4 - 1"), "a second gives 24 tokens"),
-        (
-            _tokens(_CUT, "return min(frames // 4, 99)"),
-            "ten seconds in a window of four give 99",
-        ),
+        (_tokens(_BACK, "return frames"), "a frame has 160 samples"),
+        (_tokens("return tokens // 25"), "these are seconds"),
+        (_tokens("return min(tokens * 640, window_seconds * 16_000)"), "not the most: both"),
+        (_tokens("return 160 * (4 * tokens + 1)"), "stands for two frames"),
+        (_tokens("return 160 * (4 * tokens + 3)"), "which make 26 tokens"),
+        (_tokens("return 160 * (4 * tokens + 2) - 1"), "some more would still make 25"),
+        (_tokens(_BACK, "return 160.0 * frames"), "stay with whole numbers"),
+        (_tokens(_BACK, "return 160 * frames"), "cuts some off"),
+        (_tokens(_BACK, "return min(160 * frames, 4 * 16_000)"), "the window is an argument"),
+        (_tokens(_BACK, "return min(160 * frames, 63_000)"), "give 63,000, not 64,000"),
     ],
     "02.3": [
         (
