@@ -1,0 +1,130 @@
+"""``r1aqa data``: questions and recordings made, converted, fetched and audited."""
+
+import json
+from collections.abc import Mapping
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from r1aqa_helpers.cli.frame import OPTIONS
+from r1aqa_helpers.errors import UserError
+from r1aqa_helpers.files import shown, shown_value
+from r1aqa_helpers.run_folder import check_writable
+
+_SHOWN = 10  # of the questions that a conversion left out
+data_app = typer.Typer(help="Prepare the questions and recordings.", **OPTIONS)
+fetch_app = typer.Typer(help="Make a published test ready to be asked.", **OPTIONS)
+data_app.add_typer(fetch_app, name="fetch")
+
+
+class Release(StrEnum):
+    """MMAU's releases of test-mini."""
+
+    v1 = "v1"
+    v05_15_25 = "v05.15.25"
+
+
+@data_app.command("prepare")
+def data_prepare(
+    force: Annotated[bool, typer.Option("--force", help="Render anew what is there.")] = False,
+) -> None:
+    """Render the recordings of the tiny track and write its files of questions."""
+    from r1aqa_helpers.tiny.data import prepare
+
+    data = prepare(force=force)
+    for name in ("train", "validation", "test"):
+        typer.echo(f"{name}: {getattr(data, name)}")
+
+
+@data_app.command("audit")
+def data_audit(
+    file: Annotated[
+        Path, typer.Argument(help="Questions: .jsonl (AVQA lines) or .json (MMAU).", metavar="FILE")
+    ],
+    against: Annotated[
+        Path | None,
+        typer.Option("--against", help="Another file: say what is shared, and what differs."),
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON and nothing else.")] = False,
+) -> None:
+    """Count a file's questions, gold positions, best constant answers and duplicates."""
+    from r1aqa_helpers.questions.audit import audit_file, audit_text
+
+    report = audit_file(file, against)
+    if as_json:
+        typer.echo(json.dumps(report, ensure_ascii=False, allow_nan=False))
+    else:
+        typer.echo(audit_text(report))
+
+
+@data_app.command("convert-avqa")
+def data_convert_avqa(
+    annotations: Annotated[
+        Path, typer.Option("--annotations", help="AVQA's own train_qa.json or val_qa.json.")
+    ],
+    audio_dir: Annotated[Path, typer.Option("--audio-dir", help="Folder of the clips.")],
+    out: Annotated[Path, typer.Option("--out", help="R1-AQA's lines, .jsonl.")],
+) -> None:
+    """Turn AVQA's annotations into R1-AQA's training lines.
+
+    Questions whose clip is missing or broken are left out, counted, and listed in a file
+    beside OUT.
+    """
+    if out.suffix.lower() != ".jsonl":
+        raise UserError(f"{shown(out)}: unknown kind of question file; name it .jsonl")
+    check_writable(out.parent)
+    from r1aqa_helpers.questions.avqa import convert_avqa
+
+    done = convert_avqa(annotations, audio_dir, out)
+    typer.echo(f"{done.questions} questions about {done.clips} clips in {shown(out)}")
+    lines = [f"{x.kind}: {shown_value(x.video_name)}: {x.reason}" for x in done.left_out]
+    _print_left_out(lines, done.counts, done.list_file)
+
+
+@fetch_app.command("mmau")
+def data_fetch_mmau(
+    version: Annotated[
+        Release | None,
+        typer.Option("--version", help="The release that it must be; by default the one there."),
+    ] = None,
+    folder: Annotated[
+        Path | None,
+        typer.Option(
+            "--from", help="Folder (or file of questions) that you have; by default the Hub."
+        ),
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option("--out", help="By default runs/mmau-test-mini-VERSION.")
+    ] = None,
+) -> None:
+    """Make MMAU test-mini ready: questions as MMAU's JSON, recordings, and source.json.
+
+    From the Hugging Face Hub, or from a folder with MMAU's JSON and recordings or with parquet
+    files. Which release it is, the content decides. Questions without a recording that can be
+    decoded are left out, counted, and listed in source.json. Interrupted, the same command
+    goes on.
+    """
+    if out is not None:
+        check_writable(out)
+    from r1aqa_helpers.questions.mmau import fetch_mmau
+
+    done = fetch_mmau(None if version is None else version.value, folder, out)
+    typer.echo(f"{done.n} questions in {shown(done.questions)}")
+    if done.version is None:
+        typer.echo("release: none that is known; do not compare with published results")
+    else:
+        note = "" if done.exact else ", but not all of its texts: do not compare with published"
+        typer.echo(f"release: {done.version}{note}")
+    lines = [f"{x.kind}: {shown(x.place)}: {shown(x.reason)}" for x in done.left_out]
+    _print_left_out(lines, done.counts, done.source)
+
+
+def _print_left_out(lines: list[str], counts: Mapping[str, int], listed: Path) -> None:
+    kinds = ", ".join(f"{kind} {n}" for kind, n in counts.items())
+    typer.echo(f"left out: {len(lines)} ({kinds}), listed in {shown(listed)}")
+    for line in lines[:_SHOWN]:
+        typer.echo(f"  {line}")
+    if len(lines) > _SHOWN:
+        typer.echo(f"  and {len(lines) - _SHOWN} more")

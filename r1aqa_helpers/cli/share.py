@@ -1,0 +1,43 @@
+"""Commands for a saved model: card, push."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+ModelFolder = Annotated[Path, typer.Argument(help="Folder of a saved model.", metavar="FOLDER")]
+
+
+def push(
+    folder: ModelFolder,
+    repo: Annotated[str, typer.Option("--repo", help="Where to: OWNER/NAME.")],
+    private: Annotated[
+        bool, typer.Option("--private", help="Make a new repository private.")
+    ] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="List what would be sent, without any network.")
+    ] = False,
+) -> None:
+    """Upload a saved model or adapter, with its card, to the Hugging Face Hub.
+
+    The access token is taken from HF_TOKEN, or from where `hf auth login` keeps it.
+    """
+    from r1aqa_helpers.models import push as upload
+
+    address = upload(folder, repo, private=private, dry_run=dry_run, say=typer.echo)
+    if address is not None:
+        typer.echo(address)
+
+
+def card(
+    folder: ModelFolder,
+    results: Annotated[
+        Path, typer.Option("--results", help="results.json of a run of r1aqa reproduce.")
+    ],
+) -> None:
+    """Put a run's table, with its intervals, into a saved model's card."""
+    from r1aqa_helpers.files import read_json
+    from r1aqa_helpers.models import CARD, add_results
+
+    add_results(folder, read_json(results))
+    typer.echo(folder / CARD)
