@@ -181,6 +181,17 @@ def importers() -> dict[str, list[str]]:
     return parts
 
 
+def direct_dependencies(pyproject: dict) -> list[tuple[str, str]]:
+    """Name and extras ("[…]" or nothing) of what the project names itself, each once."""
+    named = [*pyproject["project"]["dependencies"], *pyproject["dependency-groups"]["dev"]]
+    found: dict[str, str] = {}
+    for requirement in named:
+        match = re.match(r"([\w.-]+)(\[[^\]]*\])?", requirement)
+        name = re.sub(r"[-_.]+", "-", match[1]).lower()
+        found[name] = match[2] or found.get(name, "")
+    return sorted(found.items())
+
+
 def environment(pyproject: dict, pins: list[Pin]) -> str:
     """The text of environment.yml."""
     python = pyproject["project"]["requires-python"]
@@ -196,16 +207,13 @@ def environment(pyproject: dict, pins: list[Pin]) -> str:
         "  - pip:",
     ]
     parts = importers()
-    direct = [*pyproject["project"]["dependencies"], *pyproject["dependency-groups"]["dev"]]
-    for requirement in sorted(direct, key=str.lower):
-        match = re.match(r"([\w.-]+)(\[[^\]]*\])?", requirement)
-        name = re.sub(r"[-_.]+", "-", match[1]).lower()
+    for name, extras in direct_dependencies(pyproject):
         if name not in PURPOSE:
             raise Failure(f"scripts/pin.py: say in PURPOSE why the project depends on {name}")
         used_in = ", ".join(parts.get(name.replace("-", "_"), []))
         comment = PURPOSE[name] + (f"; used in {used_in}" if used_in else "")
         for pin in (pin for pin in pins if pin.name == name):
-            shown = pin._replace(name=name + (match[2] or ""))
+            shown = pin._replace(name=name + extras)
             lines.append(f"      - {shown}  # {comment}")
     lines.append("      - -e .  # this project: r1aqa_helpers and the command r1aqa")
     return "\n".join(lines) + "\n"
