@@ -12,6 +12,7 @@ from r1aqa_helpers.cli.answering import ask, evaluate, quiz, score
 from r1aqa_helpers.cli.data import data_app
 from r1aqa_helpers.cli.doctor import doctor
 from r1aqa_helpers.cli.frame import OPTIONS, ManyChoices, Reporting, spread
+from r1aqa_helpers.cli.probe import probe
 from r1aqa_helpers.cli.reproduce import reproduce
 from r1aqa_helpers.cli.share import card, push
 from r1aqa_helpers.cli.train import train_app
@@ -31,6 +32,7 @@ app.command()(evaluate)
 app.command()(score)
 app.command(cls=ManyChoices)(ask)
 app.command()(quiz)
+app.command()(probe)
 app.command()(push)
 app.command()(card)
 app.command()(doctor)

@@ -1,10 +1,11 @@
-"""Answering without ears: what a question's words give away, and clips replaced by silence.
+"""Answering without ears: what a question's words give away, and clips that do not tell.
 
 Either measures leakage. Where one of them scores above chance, part of the accuracy of any
 model on those questions needs no hearing.
 """
 
 import math
+import random
 from collections import Counter
 from collections.abc import Hashable, Iterator, Sequence
 from dataclasses import replace
@@ -13,6 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from ..audio import load_audio, save_audio
+from ..errors import UserError
 from ..files import PathLike
 from .question import AudioQuestion
 
@@ -86,3 +88,27 @@ def silenced(questions: Sequence[AudioQuestion], folder: PathLike) -> list[Audio
             save_audio(written[samples], np.zeros(samples, np.float32))
         silent.append(replace(question, audio=written[samples]))
     return silent
+
+
+def swapped(questions: Sequence[AudioQuestion], seed: int = 0) -> list[AudioQuestion]:
+    """The same questions, each about the clip of another question of the same task.
+
+    The clips of a task go round in one ring of random order, so that each is heard as often as
+    before and none with a question of its own.
+
+    Raises:
+        UserError: a task has one clip only.
+    """
+    order = list(range(len(questions)))
+    random.Random(seed).shuffle(order)
+    rings: dict[str, list[Path]] = {}
+    for index in order:
+        ring = rings.setdefault(questions[index].task, [])
+        if questions[index].audio not in ring:
+            ring.append(questions[index].audio)
+    following = {}
+    for task, ring in rings.items():
+        if len(ring) == 1:
+            raise UserError(f"task {task!r}: has one clip only, so none can be exchanged")
+        following[task] = dict(zip(ring, ring[1:] + ring[:1], strict=True))
+    return [replace(q, audio=following[q.task][q.audio]) for q in questions]
