@@ -19,9 +19,9 @@ from r1aqa_helpers.audio import load_audio
 from r1aqa_helpers.cli import app
 from r1aqa_helpers.errors import UserError
 from r1aqa_helpers.files import read_json
-from r1aqa_helpers.questions import mmau, read_mmau
+from r1aqa_helpers.questions import clips, mmau, read_mmau
+from r1aqa_helpers.questions import hub as questions_hub
 from r1aqa_helpers.questions.mmau import content_hash, fetch_mmau, release_of, unlettered
-from r1aqa_helpers.questions.mmau import hub as mmau_hub
 
 REAL = Path(__file__).resolve().parents[2].parent / "shared" / "mmau"
 
@@ -149,7 +149,7 @@ def test_by_default_it_goes_to_a_folder_of_its_release(tmp_path):
 
 def test_the_same_call_goes_on(tmp_path, monkeypatch):
     folder, out = as_parquet(tmp_path / "in"), tmp_path / "out"
-    write, written = mmau.fetch.write_bytes, []
+    write, written = clips.write_bytes, []
 
     def broken_off(path, data):
         if len(written) == 2:
@@ -157,7 +157,7 @@ def test_the_same_call_goes_on(tmp_path, monkeypatch):
         written.append(path)
         write(path, data)
 
-    monkeypatch.setattr(mmau.fetch, "write_bytes", broken_off)
+    monkeypatch.setattr(clips, "write_bytes", broken_off)
     with pytest.raises(KeyboardInterrupt):
         fetch_mmau(None, folder, out)
     assert not (out / "source.json").exists()
@@ -387,10 +387,10 @@ def hub(tmp_path, monkeypatch):
         asked.forced.append(name)
         fetch(revision, name, asked.damage > 1)
 
-    monkeypatch.setattr(mmau_hub, "HfApi", Api)
-    monkeypatch.setattr(mmau_hub, "snapshot_download", snapshot)
-    monkeypatch.setattr(mmau_hub, "hf_hub_download", again)
-    monkeypatch.setattr(mmau_hub.constants, "HF_HUB_CACHE", str(cache))
+    monkeypatch.setattr(questions_hub, "HfApi", Api)
+    monkeypatch.setattr(questions_hub, "snapshot_download", snapshot)
+    monkeypatch.setattr(questions_hub, "hf_hub_download", again)
+    monkeypatch.setattr(questions_hub.constants, "HF_HUB_CACHE", str(cache))
     old, new = reversed(list(mmau.RELEASES.values()))
     monkeypatch.setitem(mmau.RELEASES, "v1", old)
     monkeypatch.setitem(mmau.RELEASES, "v05.15.25", new)
@@ -442,7 +442,7 @@ def test_a_silent_hub_is_one_line(monkeypatch, tmp_path):
     def down(*_, **__):
         raise ConnectionError("no route\nto host")
 
-    monkeypatch.setattr(mmau_hub.HfApi, "dataset_info", down)
+    monkeypatch.setattr(questions_hub.HfApi, "dataset_info", down)
     with pytest.raises(UserError) as fault:
         fetch_mmau(None, None, tmp_path / "out")
     assert "cannot be fetched (no route); the same command goes on" in str(fault.value)

@@ -7,9 +7,8 @@ in front ("(A) Man"), and the labels as JSON text in ``other_attributes``. And i
 which are two tests: of the 894 ids that v1 and v05.15.25 share, 258 differ. Which one a file is,
 its content says, not its name.
 
-From the bottom up: `releases` says which release a set of questions is, `disk` looks for room and
-takes checksums, `sets` makes questions of rows, `parquet` and `shapes` find them in a folder,
-`hub` downloads them, `fetch` writes them out.
+From the bottom up: `releases` says which release a set of questions is, `sets` makes questions of
+rows, `parquet` and `shapes` find them in a folder, `hub` downloads them, `fetch` writes them out.
 """
 
 from .fetch import Fetched, LeftOut, fetch_mmau, read_source

@@ -1,24 +1,21 @@
 """Writing MMAU out: the questions, their recordings, and ``source.json``."""
 
-import hashlib
 import os
 from collections import Counter
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path, PurePath
 from typing import Any
 
-from ...audio import load_audio
 from ...errors import UserError
-from ...files import PathLike, read_json, shown, shown_value, write_bytes, write_json
+from ...files import PathLike, read_json, shown, shown_value, write_json
 from ...progress import track
+from ..clips import Broken, keep_clip
+from ..disk import check_space, sha256_of_file
 from ..rows import Fault
 from ..writing import write_mmau
-from .disk import check_space, sha256_of_file
 from .releases import RELEASES, content_hash
 from .sets import Found
 from .shapes import SOURCE, choose, look
-
-_STARTS = {b"RIFF": ".wav", b"RF64": ".wav", b"fLaC": ".flac", b"OggS": ".ogg", b"FORM": ".aiff"}
 
 
 @dataclass(frozen=True)
@@ -117,11 +114,10 @@ def _write(found: Found, origin: dict[str, str], out: Path, name: str) -> Fetche
         elif isinstance(data, str):
             left_out.append(LeftOut(place, identity, "missing", data))
         else:
-            # The name is ours: one from the data could lead anywhere, and lies about the format.
-            audio = out / "audio" / f"{hashlib.sha256(data).hexdigest()[:24]}{_suffix(data)}"
-            reason = _keep(audio, data)
-            if reason is not None:
-                left_out.append(LeftOut(place, identity, "broken", reason))
+            try:
+                audio = keep_clip(out / "audio", data)
+            except Broken as fault:
+                left_out.append(LeftOut(place, identity, "broken", str(fault)))
                 continue
             formats[audio.suffix[1:]] += 1
             questions.append(replace(question, audio=Path(os.path.abspath(audio))))
@@ -162,22 +158,3 @@ def _check_out(source: Path, version: str | None) -> None:
                 f"{shown(source.parent)}: already holds {shown_value(other)} of MMAU, and this is"
                 f" {shown_value(version)}; give --out another folder"
             )
-
-
-def _keep(audio: Path, data: bytes) -> str | None:
-    """Write a recording where it is not there yet; why it cannot be decoded, if it cannot."""
-    if not audio.is_file() or audio.read_bytes() != data:
-        write_bytes(audio, data)
-    try:
-        load_audio(audio)
-    except UserError as fault:
-        audio.unlink(missing_ok=True)
-        return str(fault).removeprefix(f"{shown(audio)}: ")
-    return None
-
-
-def _suffix(data: bytes) -> str:
-    """By content: 46 recordings of MMAU are MP3 and are named .wav."""
-    if data[:3] == b"ID3" or data[:1] == b"\xff" and data[1:2] >= b"\xe0":
-        return ".mp3"
-    return _STARTS.get(data[:4], ".audio")

@@ -1,21 +1,18 @@
 """MMAU as parquet, the shape of the Hub: recordings in the rows, letters before the choices."""
 
-import contextlib
+import itertools
 import json
 import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-import pyarrow
-import pyarrow.parquet
-
 from ...errors import UserError
 from ...files import shown
+from ..parquet import ROWS, open_parquet, python_rows, recording_bytes
 from ..rows import Fault, Recordings, kind
 from .sets import Found, found_set, read_rows
 
-_ROWS = 4  # of a parquet file that are in memory at a time
 #: Names of one and the same column in the copies that are about.
 _AUDIO, _QUESTION = ("context", "audio"), ("instruction", "question")
 
@@ -29,7 +26,7 @@ def from_parquet(files: Sequence[Path]) -> Found:
     items, size = [], 0
     recordings = Recordings(Path(os.path.abspath(files[0].parent)), by_name=False)
     for path in files:
-        with _parquet(path) as table:
+        with open_parquet(path) as table:
             names = table.schema_arrow.names
             columns = [name for name in names if name not in _AUDIO]
             if len(columns) == len(names) or not {*_QUESTION} & {*columns}:
@@ -39,43 +36,20 @@ def from_parquet(files: Sequence[Path]) -> Found:
                 )
             groups = range(table.metadata.num_row_groups)
             size += sum(table.metadata.row_group(group).total_byte_size for group in groups)
-            rows = (row for batch in table.iter_batches(columns=columns) for row in _python(batch))
+            rows = (
+                row for batch in table.iter_batches(columns=columns) for row in python_rows(batch)
+            )
             items += [(f"{path.name}: row {n}", _item(row)) for n, row in enumerate(rows)]
 
     def clips() -> Iterator[bytes | str]:
         for path in files:
-            with _parquet(path) as table:
+            with open_parquet(path) as table:
                 column = next(name for name in _AUDIO if name in table.schema_arrow.names)
-                for batch in table.iter_batches(batch_size=_ROWS, columns=[column]):
-                    for row in _python(batch):
-                        yield _bytes(row[column])
+                for batch in table.iter_batches(batch_size=ROWS, columns=[column]):
+                    for row in python_rows(batch):
+                        yield recording_bytes(row[column]) or "no recording in the row"
 
     return found_set(tuple(files), read_rows(items, recordings), clips, size)
-
-
-@contextlib.contextmanager
-def _parquet(path: Path) -> Iterator[pyarrow.parquet.ParquetFile]:
-    """A parquet file that is open, to be read in pieces; its faults as `UserError`."""
-    try:
-        # A buffer, so that the recordings are not all read at once.
-        options = {"pre_buffer": False, "buffer_size": 1 << 20}
-        with pyarrow.parquet.ParquetFile(path, **options) as table:
-            yield table
-    except (pyarrow.ArrowException, OSError) as fault:
-        raise UserError(f"{shown(path)}: is no whole parquet file; fetch it anew") from fault
-
-
-def _python(batch: pyarrow.RecordBatch) -> list[dict[str, Any]]:
-    try:
-        return batch.to_pylist()
-    except UnicodeDecodeError as fault:  # what a column of texts holds, parquet does not check
-        raise pyarrow.ArrowInvalid(str(fault)) from fault
-
-
-def _bytes(audio: Any) -> bytes | str:
-    """The recording in a row. Its path is another machine's, and is not followed."""
-    data = audio.get("bytes") if isinstance(audio, dict) else audio
-    return data if isinstance(data, bytes) and data else "no recording in the row"
 
 
 def _item(row: dict[str, Any]) -> Any:

@@ -4,8 +4,8 @@ import hashlib
 import shutil
 from pathlib import Path
 
-from ...errors import UserError
-from ...files import PathLike, shown
+from ..errors import UserError
+from ..files import PathLike, shown
 
 _SPARE = 1.05  # a file system needs a little more than the files
 
