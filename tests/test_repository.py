@@ -18,8 +18,8 @@ MIB = 2**20
 #: The rooms of the package: each may import only those before it.
 ROOMS = (
     "errors files paths progress audio questions prompts scoring rewards profiles provenance "
-    "models answering endpoint probes training grpo sft results report run_folder tiny course "
-    "doctor reproduce cli __main__"
+    "models answering endpoint probes processes training grpo sft results ledger report "
+    "run_folder tiny course table doctor reproduce cli __main__"
 ).split()
 #: The only rooms that may know that a tiny model exists.
 TINY_USERS = {"tiny", "course", "reproduce", "cli"}

@@ -15,6 +15,7 @@ from r1aqa_helpers.cli.frame import OPTIONS, ManyChoices, Reporting, spread
 from r1aqa_helpers.cli.probe import probe
 from r1aqa_helpers.cli.reproduce import reproduce
 from r1aqa_helpers.cli.share import card, push
+from r1aqa_helpers.cli.table import table
 from r1aqa_helpers.cli.train import train_app
 
 __all__ = ["app", "main", "spread"]
@@ -33,6 +34,7 @@ app.command()(score)
 app.command(cls=ManyChoices)(ask)
 app.command()(quiz)
 app.command()(probe)
+app.command()(table)
 app.command()(push)
 app.command()(card)
 app.command()(doctor)

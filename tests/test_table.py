@@ -1,0 +1,105 @@
+"""The table: thirteen published rows, the paper's, floors and own rows."""
+
+import json
+import shutil
+
+import pytest
+from typer.testing import CliRunner
+
+from r1aqa_helpers.cli import app
+from r1aqa_helpers.course import listening
+from r1aqa_helpers.files import append_jsonl
+from r1aqa_helpers.paths import TINY
+from r1aqa_helpers.questions import read_questions
+from r1aqa_helpers.results import load_published
+
+FIGURES = ("sound", "music", "speech", "average")
+
+
+@pytest.fixture(autouse=True)
+def no_listener(monkeypatch, tmp_path):
+    """Nobody has listened, whoever runs the tests."""
+    monkeypatch.setattr(listening, "FOLDER", tmp_path / "listening")
+
+
+def run(*arguments):
+    done = CliRunner().invoke(app, ["table", *map(str, arguments)])
+    assert done.exit_code == 0, done.output
+    return done.stdout
+
+
+def rows(*arguments):
+    return json.loads(run("--json", *arguments))["rows"]
+
+
+def test_all_thirteen_rows_stand_first_in_the_cards_order():
+    found, card = rows()[:13], load_published().card
+    for row, reported in zip(found, card, strict=True):
+        assert (row["model"], row["method"]) == (reported.model, reported.method)
+        assert row["reported"] == {
+            **{name: getattr(reported, name) for name in FIGURES}, "source": reported.source,
+        }  # fmt: skip
+    assert [row["kind"] for row in found] == ["human"] + ["published"] * 12
+
+
+def test_own_figures_are_those_of_the_committed_run():
+    stored = json.loads((TINY / "reference_run" / "results.json").read_text())
+    own = {(r["method"], r["prompt"]): r for r in stored["rows"]}
+    by_name = {(r["model"], r["method"]): r["reproduced"] for r in rows()}
+    pairs = {
+        "Direct Inference": ("direct", 2), "Zero-Shot-CoT": ("zero-shot-cot", 3),
+        "GRPO (Ours)": ("grpo", 2), "SFT Full + Prompt <1>": ("sft", 2),
+    }  # fmt: skip
+    for method, key in pairs.items():
+        beside = by_name["Qwen2-Audio-7B-Instruct", method]
+        for name in FIGURES:
+            assert beside[name] == pytest.approx(own[key][name], abs=1e-6)
+        assert beside["n"] == 1000 and beside["track"] == "tiny"
+        assert beside["ci95"] == pytest.approx(own[key]["ci95"], abs=1e-6)
+    # With the other prompt it has no published counterpart, and is not lost.
+    (other,) = [r for r in rows() if r["method"] == "direct <1>"]
+    assert other["kind"] == "own" and other["reported"] is None
+
+
+def test_floors_are_rows_of_their_own():
+    floors = [r for r in rows() if r["kind"] == "floor"]
+    assert {r["method"] for r in floors} == {
+        "random", "first", "best-place", "longest", "majority", "text-only", "silence",
+        "other-clip",
+    }  # fmt: skip
+    for row in floors:
+        low, high = row["reproduced"]["ci95"]
+        assert row["reported"] is None and low <= row["reproduced"]["average"] <= high
+
+
+def test_a_run_of_ones_own_comes_before_the_committed_one(tmp_path):
+    shutil.copytree(TINY / "reference_run", tmp_path / "run")
+    place = tmp_path / "run" / "results.json"
+    stored = json.loads(place.read_text())
+    stored["profile"] = "a100"
+    for row in stored["rows"]:
+        row["average"] = 70.0
+    place.write_text(json.dumps(stored))
+    found = rows("--run", tmp_path / "run")
+    (grpo,) = [r for r in found if r["method"] == "GRPO (Ours)"]
+    assert (grpo["reproduced"]["track"], grpo["reproduced"]["average"]) == ("a100", 70.0)
+    # The tiny track's row is still there.
+    assert [r for r in found if r["method"] == "grpo <2>"][0]["reproduced"]["track"] == "tiny"
+    missing = CliRunner().invoke(app, ["table", "--run", str(tmp_path / "none")])
+    assert missing.exit_code == 1 and "results.json" in missing.stderr
+
+
+def test_who_listened_stands_in_the_human_row(tmp_path):
+    asked = listening.pick(read_questions(TINY / "tiny-mmau.json"))
+    for question in asked:
+        append_jsonl(listening.answers_file("tiny"), {"id": question.id, "answer": question.answer})
+    human = rows()[0]
+    assert human["kind"] == "human" and human["reproduced"]["average"] == 100
+    assert human["reproduced"]["n"] == 10 and human["reproduced"]["ci95"][0] < 75
+
+
+def test_the_printed_table_has_every_row_and_says_what_it_is_not():
+    text = run()
+    for name in ("Human", "SALMONN", "GRPO (Ours)", "Prompt <3>", "silence", "81.3", "not run"):
+        assert name in text
+    assert "not with those on the left" in " ".join(text.split())
