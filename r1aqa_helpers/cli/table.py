@@ -32,6 +32,6 @@ def table(
         typer.echo(json.dumps({"rows": rows}, ensure_ascii=False, allow_nan=False))
         return
     # Wide enough for a row to stay one row also in a pipe.
-    console = Console(width=max(132, Console().width))
+    console = Console(width=max(140, Console().width))
     for part in print_table(rows, published):
         console.print(part)
