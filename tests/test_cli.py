@@ -19,6 +19,7 @@ COMMANDS = (
     ["train"],
     ["train", "grpo"], ["train", "sft"], ["data"], ["data", "prepare"], ["data", "audit"],
     ["data", "convert-avqa"], ["data", "fetch"], ["data", "fetch", "mmau"],
+    ["data", "fetch", "avqa"],
 )  # fmt: skip
 
 

@@ -9,13 +9,14 @@ from typing import Annotated
 import typer
 
 from r1aqa_helpers.cli.frame import OPTIONS
+from r1aqa_helpers.cli.options import RUNS
 from r1aqa_helpers.errors import UserError
 from r1aqa_helpers.files import shown, shown_value
 from r1aqa_helpers.run_folder import check_writable
 
 _SHOWN = 10  # of the questions that a conversion left out
 data_app = typer.Typer(help="Prepare the questions and recordings.", **OPTIONS)
-fetch_app = typer.Typer(help="Make a published test ready to be asked.", **OPTIONS)
+fetch_app = typer.Typer(help="Make published questions and recordings ready.", **OPTIONS)
 data_app.add_typer(fetch_app, name="fetch")
 
 
@@ -24,6 +25,13 @@ class Release(StrEnum):
 
     v1 = "v1"
     v05_15_25 = "v05.15.25"
+
+
+class Split(StrEnum):
+    """AVQA's parts."""
+
+    train = "train"
+    validation = "validation"
 
 
 @data_app.command("prepare")
@@ -119,6 +127,30 @@ def data_fetch_mmau(
         typer.echo(f"release: {done.version}{note}")
     lines = [f"{x.kind}: {shown(x.place)}: {shown(x.reason)}" for x in done.left_out]
     _print_left_out(lines, done.counts, done.source)
+
+
+@fetch_app.command("avqa")
+def data_fetch_avqa(
+    folder: Annotated[
+        Path | None,
+        typer.Option("--from", help="Folder of the parquet files; by default the Hub."),
+    ] = None,
+    out: Annotated[Path, typer.Option("--out", help="Folder to write to.")] = RUNS / "avqa",
+    split: Annotated[Split, typer.Option("--split", help="R1-AQA trains on train.")] = Split.train,
+) -> None:
+    """Make AVQA ready to train on: R1-AQA's lines, and the clips as files.
+
+    From gijs/avqa-processed on the Hugging Face Hub, or from a folder with its parquet files, read
+    piece by piece. Rows whose clip is missing or broken are left out,
+    counted, and listed in a file beside the lines. Interrupted, the same command goes on.
+    """
+    check_writable(out)
+    from r1aqa_helpers.questions.avqa_processed import fetch_avqa
+
+    done = fetch_avqa(split.value, folder, out)
+    typer.echo(f"{done.questions} questions about {done.clips} clips in {shown(done.file)}")
+    lines = [f"{x.kind}: {shown(x.place)}: {shown(x.reason)}" for x in done.left_out]
+    _print_left_out(lines, done.counts, done.list_file)
 
 
 def _print_left_out(lines: list[str], counts: Mapping[str, int], listed: Path) -> None:

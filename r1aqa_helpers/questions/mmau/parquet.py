@@ -1,6 +1,5 @@
 """MMAU as parquet, the shape of the Hub: recordings in the rows, letters before the choices."""
 
-import itertools
 import json
 import os
 from collections.abc import Iterator, Sequence
