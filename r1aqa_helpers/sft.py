@@ -1,5 +1,7 @@
 """Supervised fine-tuning on the right answers, the method that GRPO is compared with."""
 
+import hashlib
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +13,7 @@ from peft import get_peft_model
 from torch import nn
 from transformers import PreTrainedModel, Trainer, TrainingArguments
 
+from . import processes
 from .errors import UserError
 from .grpo.prompt_store import PromptStore
 from .grpo.scoring import Answers, accept_answers, refuse_answers
@@ -23,16 +26,23 @@ from .training import (
     Journal,
     check_answers,
     describe_run,
+    divide_step,
     freeze_tower,
     open_run,
     quiet,
     run_schedule,
     save_trained,
     train_with,
+    whole_model,
 )
 
 #: What is learnt as the answer to the paper's prompts, before the end of the turn.
-_ANSWERS = {1: "{answer}", 2: "<answer>{answer}</answer>"}
+_ANSWERS = {
+    1: "{answer}",
+    2: "<answer>{answer}</answer>",
+    3: "<think>{reasoning}</think><answer>{answer}</answer>",
+}
+_REASONED = 3
 
 
 @dataclass(frozen=True)
@@ -98,6 +108,9 @@ def train_sft(
     Writes to ``out_dir`` what `training` describes, with loss (nats per token), lr, grad_norm
     and seconds in ``metrics.jsonl``.
 
+    With prompt <3> each question's ``extra["reasoning"]`` (a field of that name in its line) is
+    learnt before its answer, between the tags of thinking.
+
     For full training, load the model in float32: small steps vanish in bfloat16's rounding.
 
     Returns:
@@ -106,33 +119,55 @@ def train_sft(
         had already ended, that folder, with ``loaded`` as it was.
 
     Raises:
-        UserError: a question without an answer, a clip that cannot be read, settings that do
-            not fit one another, or a folder that holds another run.
+        UserError: a question without an answer, or without the reasoning where it is to be
+            learnt; a clip that cannot be read, settings that do not fit one another, or a folder
+            that holds another run.
     """
     out_dir = Path(out_dir)
     check_answers(questions)
     if settings.prompt not in _ANSWERS:
         known = ", ".join(map(str, _ANSWERS))
         raise UserError(f"SFT: prompt {settings.prompt} has no written answers; choose of {known}")
-    if settings.batch_size % settings.rows_per_forward:
-        raise UserError(
-            f"SFT: a batch of {settings.batch_size} is not a multiple of the "
-            f"{settings.rows_per_forward} rows per forward pass; change one of the two"
-        )
-    checkpoint = open_run(out_dir, describe_run(loaded, questions, settings), ("metrics.jsonl",))
+    processes.join(loaded.device)
+    division = divide_step("SFT", "rows", settings.batch_size, settings.rows_per_forward)
+    description = describe_run(loaded, questions, settings)
+    if settings.prompt == _REASONED:
+        reasoning = [reasoning_of(loaded, question) for question in questions]
+        digest = hashlib.sha256(json.dumps(reasoning).encode()).hexdigest()
+        description = {"reasoning": digest[:16], **description}
+    checkpoint = open_run(out_dir, description, ("metrics.jsonl",))
     if (out_dir / "model").is_dir():
         return out_dir / "model"
     with quiet():
-        model = _train(loaded, questions, settings, out_dir, checkpoint)
+        model = _train(loaded, questions, settings, division, out_dir, checkpoint)
         trained = LoadedModel(model, loaded.processor, loaded.name)
         save_trained(trained, out_dir, "sft", questions, settings)
     return out_dir / "model"
 
 
-def answer_tokens(loaded: LoadedModel, answer: str, prompt: int) -> list[int]:
+def reasoning_of(loaded: LoadedModel, question: AudioQuestion) -> str:
+    """The reasoning that is to be learnt before the question's answer.
+
+    Raises ``UserError`` where there is none, or one with tags or special tokens in it, which
+    would end the thinking or the turn within it.
+    """
+    reasoning = question.extra.get("reasoning")
+    if not isinstance(reasoning, str) or not reasoning.strip():
+        raise UserError(
+            f"question {question.id}: field reasoning: has no text to learn before the answer; "
+            "write one, or train with prompt 1 or 2"
+        )
+    tags = ("<think>", "</think>", "<answer>", "</answer>")
+    for mark in (*tags, *loaded.processor.tokenizer.all_special_tokens):
+        if mark in reasoning:
+            raise UserError(f"question {question.id}: field reasoning: holds {mark}; remove it")
+    return reasoning.strip()
+
+
+def answer_tokens(loaded: LoadedModel, answer: str, prompt: int, reasoning: str = "") -> list[int]:
     """What the model shall write after prompt <``prompt``>, up to and with the turn's end."""
     tokenizer = loaded.processor.tokenizer
-    text = _ANSWERS[prompt].format(answer=answer)
+    text = _ANSWERS[prompt].format(answer=answer, reasoning=reasoning)
     return tokenizer(text, add_special_tokens=False)["input_ids"] + [loaded.eos_ids[0]]
 
 
@@ -154,6 +189,7 @@ def _train(
     loaded: LoadedModel,
     questions: Sequence[AudioQuestion],
     settings: SFTSettings,
+    division: tuple[int, int],
     out_dir: Path,
     checkpoint: Path | None,
 ) -> PreTrainedModel:
@@ -167,7 +203,7 @@ def _train(
     trainer = AnswerTrainer(
         store,
         model=model,
-        args=_arguments(loaded, settings, out_dir),
+        args=_arguments(loaded, settings, division, out_dir),
         train_dataset=_rows(loaded, store, questions, settings),
         data_collator=collate,
         processing_class=loaded.processor,
@@ -180,7 +216,7 @@ def _train(
     try:
         train_with(trainer, Journal(out_dir, "SFT", row, settings.minutes), checkpoint)
     finally:
-        model = trainer.accelerator.unwrap_model(trainer.model, keep_fp32_wrapper=False)
+        model = whole_model(trainer)
         refuse_answers(loaded.model)
         loaded.model.eval()
     return model
@@ -199,17 +235,22 @@ def _rows(
         question = questions[index]
         text = build_prompt(question_text(question), question.choices, settings.prompt)
         number = store.number(text, question.audio)
-        answer = answer_tokens(loaded, question.answer, settings.prompt)
+        reasoned = settings.prompt == _REASONED
+        reasoning = reasoning_of(loaded, question) if reasoned else ""
+        answer = answer_tokens(loaded, question.answer, settings.prompt, reasoning)
         rows.append({"prompt_number": number, "answer": answer})
     return Dataset.from_list(rows)
 
 
-def _arguments(loaded: LoadedModel, settings: SFTSettings, out_dir: Path) -> TrainingArguments:
+def _arguments(
+    loaded: LoadedModel, settings: SFTSettings, division: tuple[int, int], out_dir: Path
+) -> TrainingArguments:
+    at_once, passes = division
     return TrainingArguments(
         output_dir=str(out_dir),
         max_steps=settings.steps,
-        per_device_train_batch_size=settings.rows_per_forward,
-        gradient_accumulation_steps=settings.batch_size // settings.rows_per_forward,
+        per_device_train_batch_size=at_once,
+        gradient_accumulation_steps=passes,
         learning_rate=settings.lr,
         lr_scheduler_type="linear",
         train_sampling_strategy="sequential",
@@ -221,6 +262,7 @@ def _arguments(loaded: LoadedModel, settings: SFTSettings, out_dir: Path) -> Tra
         report_to="none",
         disable_tqdm=True,
         remove_unused_columns=False,
+        ddp_find_unused_parameters=False,
         use_cpu=loaded.device.type == "cpu",
         bf16=loaded.model.dtype == torch.bfloat16,
     )

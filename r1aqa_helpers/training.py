@@ -24,9 +24,14 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from accelerate import PartialState
-from peft import PeftModel
+from peft import (
+    PeftModel,
+    get_peft_model,
+    get_peft_model_state_dict,
+    set_peft_model_state_dict,
+)
 from transformers import (
+    PreTrainedModel,
     PrinterCallback,
     Qwen2AudioForConditionalGeneration,
     Trainer,
@@ -37,6 +42,7 @@ from transformers import (
 )
 from transformers.utils import logging as hf_logging
 
+from . import processes
 from .errors import UserError
 from .files import append_jsonl, read_journal, read_json, shown, write_json, write_jsonl
 from .models import LoadedModel, ModelCard, save, weights_fingerprint
@@ -67,13 +73,13 @@ def open_run(out_dir: Path, description: dict[str, Any], journals: Iterable[str]
     """Make the folder ready; the checkpoint to go on from, if it holds one of this run.
 
     Checkpoints that an interruption left unfinished are removed. The journals lose the rows of
-    steps after the checkpoint, which will be made once more.
+    steps after the checkpoint, which will be made once more. Of several processes, the main one
+    does all that, and all get its answer.
 
     Raises:
         UserError: the folder belongs to another run, or cannot be written.
     """
-    with PartialState().main_process_first():
-        return _open_run(out_dir, description, journals)
+    return processes.in_main(lambda: _open_run(out_dir, description, journals))
 
 
 def _open_run(out_dir: Path, description: dict[str, Any], journals: Iterable[str]) -> Path | None:
@@ -126,6 +132,35 @@ def check_answers(questions: Sequence[AudioQuestion]) -> None:
             raise UserError(f"question {question.id}: has no answer to train on; leave it out")
 
 
+def divide_step(method: str, asked: str, per_step: int, per_forward: int) -> tuple[int, int]:
+    """How many go through the model at once, and how often in a step, in each process.
+
+    Each of the processes gets an equal share of a step, so that the step is the same whatever
+    their number; a share smaller than ``per_forward`` goes at once.
+
+    Args:
+        method, asked: for messages: who trains, on what.
+
+    Raises:
+        UserError: a step cannot be divided so.
+    """
+    count = processes.count()
+    if per_step % count:
+        raise UserError(
+            f"{method}: {per_step} {asked} per step are not a multiple of the {count} processes; "
+            "change one of the two"
+        )
+    share = per_step // count
+    at_once = min(per_forward, share)
+    if share % at_once:
+        each = f", {share} for each process," if count > 1 else ""
+        raise UserError(
+            f"{method}: {per_step} {asked} per step{each} are not a multiple of the {at_once} "
+            f"{asked} per forward pass; change one of the two"
+        )
+    return at_once, share // at_once
+
+
 def freeze_tower(loaded: LoadedModel, frozen: bool) -> None:
     """Train all weights, or all but the audio tower's."""
     loaded.model.requires_grad_(True)
@@ -166,10 +201,16 @@ class Journal(TrainerCallback):
         control: TrainerControl,
         **kwargs: Any,
     ) -> None:
-        """Move the progress on; stop, with a checkpoint, where the time is over."""
+        """Move the progress on; stop, with a checkpoint, where the time is over.
+
+        By the main process's clock: one that stopped alone would leave the others waiting.
+        """
         next(self._bar, None)
-        if self._minutes is not None and time.monotonic() - self._start > 60 * self._minutes:
+        if self._minutes is not None and processes.in_main(self._time_is_over):
             control.should_training_stop = control.should_save = True
+
+    def _time_is_over(self) -> bool:
+        return time.monotonic() - self._start > 60 * self._minutes
 
     def on_log(
         self,
@@ -198,7 +239,8 @@ class Journal(TrainerCallback):
         control: TrainerControl,
         **kwargs: Any,
     ) -> None:
-        """Mark the checkpoint as whole."""
+        """Mark the checkpoint as whole, once every process has written its part."""
+        processes.wait()
         if not state.is_world_process_zero:
             return
         folder = self._out_dir / f"checkpoint-{state.global_step}"
@@ -258,6 +300,47 @@ def train_with(trainer: Trainer, journal: Journal, checkpoint: Path | None) -> N
     trainer.train(resume_from_checkpoint=None if checkpoint is None else str(checkpoint))
 
 
+def whole_model(trainer: Trainer) -> PreTrainedModel | PeftModel:
+    """The trained model without what the trainer put around it, an adapter still on.
+
+    Where the processes hold shards of the weights (ZeRO-3, FSDP), the main process gets a copy
+    of the whole model on its CPU; the others get theirs as it is, in pieces.
+    """
+    wrapped, accelerator = trainer.model_wrapped, trainer.accelerator
+    model = accelerator.unwrap_model(trainer.model, keep_fp32_wrapper=False)
+    if not is_sharded(trainer):
+        return model
+    weights = accelerator.get_state_dict(wrapped)  # gathered, and whole in the main process only
+    return _rebuilt(model, weights) if processes.is_main() else model
+
+
+def is_sharded(trainer: Trainer) -> bool:
+    """Whether each process holds a piece of the weights only."""
+    if trainer.is_fsdp_enabled:
+        return True
+    state = trainer.accelerator.state
+    return trainer.is_deepspeed_enabled and state.deepspeed_plugin.zero_stage == 3
+
+
+def _rebuilt(
+    model: PreTrainedModel | PeftModel, weights: dict[str, torch.Tensor]
+) -> PreTrainedModel | PeftModel:
+    """A model like ``model`` on the CPU, with these weights under its names."""
+    if not isinstance(model, PeftModel):
+        return type(model).from_pretrained(None, config=model.config, state_dict=weights)
+    adapter = get_peft_model_state_dict(model, state_dict=weights, save_embedding_layers=False)
+    base, prefix = model.get_base_model(), "base_model.model."
+    plain = {
+        name.removeprefix(prefix).replace(".base_layer.", "."): tensor
+        for name, tensor in weights.items()
+        if ".lora_" not in name
+    }
+    rebuilt = _rebuilt(base, plain)
+    adapted = get_peft_model(rebuilt, model.active_peft_config)
+    set_peft_model_state_dict(adapted, adapter)
+    return adapted
+
+
 def save_trained(
     loaded: LoadedModel,
     out_dir: Path,
@@ -270,17 +353,17 @@ def save_trained(
     Of a PEFT model the adapter goes to ``out_dir/adapter`` first, and is then merged, in place.
     Both get a model card with what the run knows; ``method`` is the card's, sft or grpo.
     """
-    state, model = PartialState(), loaded.model
-    if state.is_main_process:
+
+    def write() -> None:
         card = training_card(loaded, out_dir, method, questions, settings)
-        if isinstance(model, PeftModel):
+        whole = loaded
+        if isinstance(loaded.model, PeftModel):
             save(loaded, out_dir / "adapter", card)
-    state.wait_for_everyone()
-    if isinstance(model, PeftModel):
-        loaded = LoadedModel(model.merge_and_unload(), loaded.processor, loaded.name)
-    if state.is_main_process:
-        save(loaded, out_dir / "model", card)
-    state.wait_for_everyone()
+            merged = loaded.model.merge_and_unload()
+            whole = LoadedModel(merged, loaded.processor, loaded.name)
+        save(whole, out_dir / "model", card)
+
+    processes.in_main(write)
 
 
 def training_card(

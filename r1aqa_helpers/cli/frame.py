@@ -2,7 +2,9 @@
 
 import os
 import sys
+import time
 import warnings
+from contextlib import nullcontext, redirect_stdout
 from typing import Any
 
 import typer
@@ -14,23 +16,49 @@ from r1aqa_helpers.errors import UserError
 OPTIONS = {"no_args_is_help": True, "rich_markup_mode": None}
 
 
+#: Started by a launcher, all processes meet the same fault; this long the others leave the main
+#: one to tell it, in seconds. It ends when it has, and the launcher ends the others.
+_PRECEDENCE = 5.0
+
+
 class Reporting(TyperGroup):
     """Turns what the user can mend, and Ctrl-C, into one line and an exit code."""
 
     def invoke(self, ctx: Any) -> Any:
-        """Run the command; what the user can mend becomes exit code 1, Ctrl-C 130."""
+        """Run the command; what the user can mend becomes exit code 1, Ctrl-C 130.
+
+        Of several processes that a launcher started, the main one speaks.
+        """
+        main = os.environ.get("RANK", "0") == "0"
         if not sys.stderr.isatty():
             # Read when the library is imported; transformers' bars follow it. A log wants lines.
             os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
         warnings.formatwarning = lambda message, *_, **__: f"warning: {message}\n"
+        if not main:
+            warnings.simplefilter("ignore")
         try:
-            return super().invoke(ctx)
+            with nullcontext() if main else redirect_stdout(None):
+                return super().invoke(ctx)
         except UserError as error:
+            if not main:
+                time.sleep(_PRECEDENCE)
             typer.echo(f"error: {error}", err=True)
             raise typer.Exit(1) from None
         except KeyboardInterrupt:
-            typer.echo("\ninterrupted: the same command goes on from here", err=True)
+            if main:
+                typer.echo("\ninterrupted: the same command goes on from here", err=True)
             raise typer.Exit(130) from None
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> tuple[str | None, Any, list[str]]:
+        """Find the command; one that does its work alone is refused to several processes."""
+        name, command, rest = super().resolve_command(ctx, args)
+        count = os.environ.get("WORLD_SIZE", "1")
+        if count != "1" and name != "train":
+            raise UserError(
+                f"{name}: is the work of one process, and {count} were started; start it without "
+                "the launcher, which is for train"
+            )
+        return name, command, rest
 
 
 class ManyChoices(TyperCommand):

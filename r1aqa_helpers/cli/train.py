@@ -66,10 +66,13 @@ def _train(
     audio_dir: Path | None,
     out: Path,
 ) -> None:
+    from r1aqa_helpers import processes
     from r1aqa_helpers.models import listening_check, load
 
     asked = read_questions(questions, audio_dir)
     check_writable(out)
-    loaded = load(model or profile.model, device=profile.device, dtype=profile.dtype)
+    device = processes.join(profile.device)
+    loaded = load(model or profile.model, device=device, dtype=profile.dtype)
     listening_check(loaded, asked)
     typer.echo(f"trained model: {run(loaded, asked, settings, out)}")
+    processes.leave()

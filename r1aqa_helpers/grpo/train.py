@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from accelerate import PartialState
 from datasets import Dataset
 from transformers import PreTrainedModel
 
+from .. import processes
 from ..errors import UserError
 from ..files import append_jsonl
 from ..models import LoadedModel
@@ -21,6 +21,7 @@ from ..training import (
     Journal,
     check_answers,
     describe_run,
+    divide_step,
     freeze_tower,
     open_run,
     quiet,
@@ -42,6 +43,9 @@ class GRPOSettings:
     group_size: int = 8
     prompts_per_forward: int = 1
     """Groups that go through the model together: memory against speed, not the result."""
+    prompts_per_rollout: int | None = None
+    """The most groups that are sampled together: memory against speed, not the distribution.
+    None: all that a process has in a step."""
     lr: float = 1e-6
     beta: float = 0.04
     temperature: float = 1.0
@@ -49,6 +53,8 @@ class GRPOSettings:
     max_prompt: int | None = None
     row_tokens: int = ROW_TOKENS
     """The most tokens of a packed row: memory against speed, not the result."""
+    text_only: bool = False
+    """Train without the recordings, on what can be read; nothing changes in how it is asked."""
     freeze_tower: bool = False
     lora_rank: int = 0
     """0: all weights are trained; else LoRA of this rank on the language model."""
@@ -90,7 +96,10 @@ def train_grpo(
     """
     out_dir = Path(out_dir)
     check_answers(questions)
-    accumulation = _accumulation(settings)
+    processes.join(loaded.device)
+    division = divide_step(
+        "GRPO", "prompts", settings.prompts_per_step, settings.prompts_per_forward
+    )
     description = describe_run(loaded, questions, settings)
     if rewards is not None:
         description["rewards"] = _names(rewards)
@@ -99,7 +108,7 @@ def train_grpo(
         return out_dir / "model"
     with quiet():
         chosen = rewards_for(settings.prompt) if rewards is None else list(rewards)
-        model = _train(loaded, questions, settings, chosen, accumulation, out_dir, checkpoint)
+        model = _train(loaded, questions, settings, chosen, division, out_dir, checkpoint)
         trained = LoadedModel(model, loaded.processor, loaded.name)
         save_trained(trained, out_dir, "grpo", questions, settings)
     return out_dir / "model"
@@ -110,11 +119,12 @@ def _train(
     questions: Sequence[AudioQuestion],
     settings: GRPOSettings,
     rewards: list[RewardFunction],
-    accumulation: int,
+    division: tuple[int, int],
     out_dir: Path,
     checkpoint: Path | None,
 ) -> PreTrainedModel:
     freeze_tower(loaded, settings.freeze_tower)
+    at_once, passes = division
     config = audio_grpo_config(
         out_dir,
         beta=settings.beta,
@@ -123,8 +133,9 @@ def _train(
         max_completion_length=settings.max_completion,
         learning_rate=settings.lr,
         max_steps=settings.steps,
-        per_device_train_batch_size=settings.prompts_per_forward * settings.group_size,
-        gradient_accumulation_steps=accumulation,
+        per_device_train_batch_size=at_once * settings.group_size,
+        gradient_accumulation_steps=passes,
+        steps_per_generation=_passes_per_rollout(settings, at_once, passes),
         shuffle_dataset=False,  # the rows come in the order in which they are to be asked
         save_strategy="steps",
         save_steps=settings.save_every,
@@ -167,15 +178,11 @@ def _names(rewards: Sequence[RewardFunction]) -> list[str]:
     return names
 
 
-def _accumulation(settings: GRPOSettings) -> int:
-    """Forward passes per step, on each of the processes."""
-    at_once = settings.prompts_per_forward * PartialState().num_processes
-    if settings.prompts_per_step % at_once:
-        raise UserError(
-            f"GRPO: {settings.prompts_per_step} prompts per step are not a multiple of "
-            f"{at_once}, the prompts that go through the model at once; change one of the two"
-        )
-    return settings.prompts_per_step // at_once
+def _passes_per_rollout(settings: GRPOSettings, at_once: int, passes: int) -> int:
+    """Forward passes whose answers are sampled together: so many that all parts are equal."""
+    most = settings.prompts_per_rollout
+    wanted = passes if most is None else max(1, most // at_once)
+    return max(n for n in range(1, passes + 1) if passes % n == 0 and n <= wanted)
 
 
 def _rows(questions: Sequence[AudioQuestion], settings: GRPOSettings) -> Dataset:
@@ -187,7 +194,7 @@ def _rows(questions: Sequence[AudioQuestion], settings: GRPOSettings) -> Dataset
             {
                 "id": question.id,
                 "prompt": build_prompt(question_text(question), question.choices, settings.prompt),
-                "audio": str(question.audio),
+                "audio": None if settings.text_only else str(question.audio),
                 "solution": question.answer,
                 "choices": list(question.choices),
             }

@@ -14,7 +14,7 @@ from trl import GRPOConfig
 from ..errors import UserError
 from ..models import LoadedModel, StateCache
 from ..models.decoding import NEUTRAL
-from ..training import ExactResume
+from ..training import ExactResume, whole_model
 from .prompt_store import CAPACITY, PromptStore
 from .rollout import sample_answers
 from .scoring import ROW_TOKENS, Answers, accept_answers, refuse_answers
@@ -64,6 +64,7 @@ def audio_grpo_config(out_dir: str | Path, **overrides: Any) -> GRPOConfig:
         "seed": 42,
         "report_to": "none",
         "disable_tqdm": True,
+        "ddp_find_unused_parameters": False,
         "logging_steps": 1,
         "per_device_train_batch_size": 8,
     }
@@ -147,7 +148,7 @@ class AudioGRPOTrainer(ExactResume, TRLSeam):
 
     def release(self) -> PreTrainedModel:
         """The trained model as it was before the trainer took hold of it, adapter still on."""
-        model = self.accelerator.unwrap_model(self.model, keep_fp32_wrapper=False)
+        model = whole_model(self)
         refuse_answers(_base(model))
         return model.eval()
 
