@@ -20,8 +20,8 @@ import numpy as np
 
 from r1aqa_helpers.audio import SAMPLE_RATE, load_audio
 from r1aqa_helpers.files import write_text
-from r1aqa_helpers.questions import AudioQuestion
-from r1aqa_helpers.results import DOMAINS, Published
+from r1aqa_helpers.questions import AudioQuestion, QuestionSet
+from r1aqa_helpers.results import DOMAINS, MEANING, Published, no_verdict
 
 BLUE, ORANGE, GREEN, VERMILLION, PURPLE = "#0072B2", "#E69F00", "#009E73", "#D55E00", "#CC79A7"
 SMOOTHING = 10  # steps in a running mean
@@ -74,6 +74,7 @@ GRPO_CURVES = (
     Axis("completion_length", "Completion length", "tokens", PURPLE),
 )
 SFT_CURVES = (Axis("loss", "SFT loss", "nats per token", BLUE),)
+CURVES = {"GRPO": GRPO_CURVES, "SFT": SFT_CURVES}
 
 
 @dataclass(frozen=True)
@@ -124,26 +125,30 @@ def write_report(
     results: Mapping[str, Any],
     published: Published,
     *,
-    grpo: Sequence[Mapping[str, Any]],
-    sft: Sequence[Mapping[str, Any]],
+    test_set: QuestionSet,
+    training: Mapping[str, Sequence[Mapping[str, Any]]],
     clips: Sequence[Clip],
+    chosen_by: str,
 ) -> None:
     """Write the page to ``path``, whole or not at all.
 
-    ``results`` is the content of ``results.json``; ``grpo`` and ``sft`` are the rows of their
-    ``metrics.jsonl``. Raises ``UserError`` where ``path`` cannot be written or a clip's
-    recording cannot be read.
+    ``results`` is the content of ``results.json``; ``training`` holds for "GRPO" and "SFT", as
+    far as there was any, the rows of their ``metrics.jsonl``; ``chosen_by`` is the row by whose
+    right and wrong answers ``clips`` were chosen. Raises ``UserError`` where ``path`` cannot be
+    written or a clip's recording cannot be read.
     """
     page = fill(
         PAGE,
         title=f"R1-AQA reproduced: profile {results['profile']}, seed {results['seed']}",
+        questions=test_set.text,
         measured=_measured_table(results["rows"]),
         comparisons=join(
             fill("<li>$text</li>", text=_comparison(test)) for test in results["comparisons"]
         ),
+        verdicts=_verdicts(results.get("verdicts", ()), no_verdict(published, test_set)),
         published=_published_tables(published),
-        grpo=join(_figure(curve) for curve in curves(grpo, GRPO_CURVES)),
-        sft=join(_figure(curve) for curve in curves(sft, SFT_CURVES)),
+        training=join(_training(name, rows) for name, rows in training.items()),
+        chosen_by=chosen_by,
         clips=join(_clip(number, clip) for number, clip in enumerate(clips, 1)),
         settings=join(
             fill('<tr><th scope="row">$name</th><td>$value</td></tr>', name=name, value=value)
@@ -205,6 +210,52 @@ def _published_tables(published: Published) -> Html:
         for caption, rows in parts
     )
     return join([note, *tables])
+
+
+def _verdicts(found: Sequence[Mapping[str, Any]], reason: str | None) -> Html:
+    """The verdict on each published row, or why there is none."""
+    if reason is not None:
+        return fill("<p>$reason</p>", reason=reason)
+    rows = [
+        [
+            f"{row['method']} <{row['prompt']}>",
+            name,
+            _number(part["published"], 2),
+            _number(part["measured"], 2),
+            "–".join(_number(end, 1) for end in part["ci95"]),
+            str(part["n"]),
+            part["verdict"],
+        ]
+        for row in found
+        for name, part in row["parts"].items()
+    ]
+    sources = join(
+        fill(
+            "<li>$label: $model, $method; $note</li>",
+            label=f"{row['method']} <{row['prompt']}>",
+            model=row["published"]["model"],
+            method=row["published"]["method"],
+            note=row["published"]["note"],
+        )
+        for row in found
+    )
+    head = ["Row", "Part", "published", "measured", "95 % interval", "n", "verdict"]
+    return join(
+        [
+            table("Published accuracy beside the measured one, in percent", head, rows),
+            fill('<p class="note">$meaning</p><ul>$sources</ul>', meaning=MEANING, sources=sources),
+        ]
+    )
+
+
+def _training(name: str, rows: Sequence[Mapping[str, Any]]) -> Html:
+    """The curves of one method's training."""
+    return fill(
+        '<h2>$name training</h2>\n<p class="note">Each step\'s mean over its answers; the bold line'
+        ' is the mean of ten steps.</p>\n<div class="figures">$figures</div>',
+        name=name,
+        figures=join(_figure(curve) for curve in curves(rows, CURVES[name])),
+    )
 
 
 def _comparison(test: Mapping[str, Any]) -> str:
@@ -381,17 +432,16 @@ audio { width: 100%; max-width: 28rem; }
 <h1>$title</h1>
 <h2>Measured in this run</h2>
 $measured
+<p>Questions: $questions</p>
 <h3>Paired tests on the same questions</h3>
 <ul>$comparisons</ul>
+<h2>Reproduced?</h2>
+$verdicts
 <h2>Published, not measured here</h2>
 <div class="published">$published</div>
-<h2>GRPO training</h2>
-<p class="note">Each step's mean over its answers; the bold line is the mean of ten steps.</p>
-<div class="figures">$grpo</div>
-<h2>SFT training</h2>
-<div class="figures">$sft</div>
+$training
 <h2>Clips to listen to</h2>
-<p>Drawn with the seed of the run, for each task among those that GRPO answered right and
+<p>Drawn with the seed of the run, for each task among those that $chosen_by answered right and
 those that it answered wrong.</p>
 $clips
 <h2>Settings</h2>

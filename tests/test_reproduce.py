@@ -14,12 +14,13 @@ import torch
 from rich.console import Console
 from safetensors.torch import load_file
 
-from r1aqa_helpers import reproduce as job
 from r1aqa_helpers.errors import UserError
 from r1aqa_helpers.files import read_journal, read_json
 from r1aqa_helpers.models import save
 from r1aqa_helpers.profiles import Profile
 from r1aqa_helpers.reproduce import check_gain, reproduce
+from r1aqa_helpers.reproduce import run as run_parts
+from r1aqa_helpers.reproduce import training as job
 
 DOMAINS = ("sound", "music", "speech")
 STEPS = 4
@@ -103,6 +104,8 @@ def test_everything_is_written(whole):
     assert rollouts[0].keys() >= {"step", "id", "completions", "rewards", "advantages"}
     assert len(re.findall("<audio", (out / "report.html").read_text(encoding="utf-8"))) == 6
     assert "Measured in this run" in printed and "Not measured here" in printed
+    assert "No verdict: the published rows are of MMAU test-mini v1" in printed
+    assert results["verdicts"] == [] and results["test_set"]["release"] is None
     assert "grpo <2> against direct <1>" in printed
 
 
@@ -143,7 +146,8 @@ def test_the_folder_of_another_run(profile, whole):
 DRIVER = """
 import json, sys, time
 from pathlib import Path
-from r1aqa_helpers import reproduce as job, training
+from r1aqa_helpers import training
+from r1aqa_helpers.reproduce import training as job
 from r1aqa_helpers.profiles import Profile
 
 values = json.loads(sys.argv[1])
@@ -261,7 +265,7 @@ def test_gain_is_not_enough(gains, fault):
 
 
 def test_faults_are_found_before_the_work(profile, tmp_path, monkeypatch):
-    monkeypatch.setattr(job, "answer_questions", lambda *_, **__: pytest.fail("work began"))
+    monkeypatch.setattr(run_parts, "answer_questions", lambda *_, **__: pytest.fail("work began"))
     (tmp_path / "a file").write_text("x")
     with pytest.raises(UserError, match="a file.*cannot be written"):
         reproduce(profile, tmp_path / "a file" / "run")
