@@ -111,6 +111,34 @@ def test_prompt_one_is_answered_without_tags(loaded):
     assert loaded.processor.tokenizer.decode(tokens) == "dog<|im_end|>"
 
 
+def with_reasoning(questions):
+    return [
+        replace(q, extra={"reasoning": f"Plan: listen. Caption: {q.answer}."}) for q in questions
+    ]
+
+
+def test_reasoning_is_learnt_before_the_answer(loaded, questions, tmp_path):
+    tokens = answer_tokens(loaded, "dog", 3, "A {dog} barks.")
+    written = loaded.processor.tokenizer.decode(tokens)
+    assert written == "<think>A {dog} barks.</think><answer>dog</answer><|im_end|>"
+
+    settings = replace(SETTINGS, prompt=3, steps=30, lr=3e-3, save_every=100)
+    reasoned = with_reasoning(questions)
+    train_sft(loaded, reasoned, settings, tmp_path)
+    rows = read_journal(tmp_path / "metrics.jsonl")
+    assert rows[-1]["loss"] < 0.5 * rows[0]["loss"]
+    others = [replace(q, extra={"reasoning": "Plan: none."}) for q in questions]
+    with pytest.raises(UserError, match="a run with another reasoning"):
+        train_sft(loaded, others, settings, tmp_path)
+
+
+@pytest.mark.parametrize("mark", ["</think>", "<answer>", "<|im_end|>", "<|AUDIO|>"])
+def test_reasoning_that_would_end_itself_is_refused(loaded, questions, tmp_path, mark):
+    wrong = [replace(questions[0], extra={"reasoning": f"so {mark} it is"})]
+    with pytest.raises(UserError, match="question q0: field reasoning: holds"):
+        train_sft(loaded, wrong, replace(SETTINGS, prompt=3), tmp_path / "out")
+
+
 @pytest.mark.parametrize("lora_rank", [0, 4])
 def test_an_interrupted_run_goes_on_as_if_nothing_had_been(
     loaded, questions, tmp_path, monkeypatch, lora_rank
@@ -162,7 +190,8 @@ def test_it_learns_the_answers_and_says_so(loaded, questions, tmp_path, capsys):
 
 def test_unfit_settings_are_refused_before_anything_is_written(loaded, questions, tmp_path):
     for change, message in (
-        ({"prompt": 3}, "prompt 3 has no written answers"),
+        ({"prompt": 4}, "prompt 4 has no written answers"),
+        ({"prompt": 3}, "question q0: field reasoning: has no text to learn"),
         ({"rows_per_forward": 3}, "not a multiple of the 3 rows"),
     ):
         with pytest.raises(UserError, match=message):

@@ -13,6 +13,7 @@ import torch
 
 from ..audio import clip_to_window, load_audio
 from ..models import Clips, LoadedModel, StateCache, chat_text, encode
+from ..models.bundle import TOKENIZING
 
 #: Bytes of features that are kept; at 7B in bfloat16 that is 1,400 clips.
 CAPACITY = 2**30
@@ -25,11 +26,11 @@ class EncodedPrompt:
     ids: list[int]
     """Tokens of the chat up to the assistant's turn, one audio token per audio embedding."""
     input_features: torch.Tensor
-    """(mels, frames), padded to the model's window."""
+    """(mels, frames), padded to the model's window; of no frames where there is no clip."""
     feature_attention_mask: torch.Tensor
     """(frames,), 1 where the clip is."""
     key: str
-    """A hash of the clip's samples."""
+    """A hash of the clip's samples; empty where there is no clip."""
 
 
 class PromptStore:
@@ -39,14 +40,14 @@ class PromptStore:
         self._loaded = loaded
         #: Set where the tower stands still: what it made of clips, for all who score them.
         self.states: StateCache | None = None
-        self._numbers: dict[tuple[str, str], int] = {}
-        self._pairs: list[tuple[str, str]] = []
+        self._numbers: dict[tuple[str, str | None], int] = {}
+        self._pairs: list[tuple[str, str | None]] = []
         self._encoded: OrderedDict[int, EncodedPrompt] = OrderedDict()
         self._bytes = 0
 
-    def number(self, text: str, audio: str | Path) -> int:
-        """The number of the user turn ``text`` about the recording ``audio``."""
-        pair = (text, str(audio))
+    def number(self, text: str, audio: str | Path | None) -> int:
+        """The number of the user turn ``text`` about the recording ``audio``, if there is one."""
+        pair = (text, None if audio is None else str(audio))
         if pair not in self._numbers:
             self._numbers[pair] = len(self._pairs)
             self._pairs.append(pair)
@@ -61,19 +62,30 @@ class PromptStore:
             self._encoded.move_to_end(number)
             return self._encoded[number]
         text, audio = self._pairs[number]
-        wave, _ = clip_to_window(load_audio(audio), self._loaded.window_seconds)
-        inputs = encode(self._loaded, [chat_text(self._loaded, text)], [wave]).to("cpu")
-        prompt = EncodedPrompt(
-            ids=inputs["input_ids"][0].tolist(),
-            input_features=inputs["input_features"][0],
-            feature_attention_mask=inputs["feature_attention_mask"][0],
-            key=hashlib.sha256(wave.tobytes()).hexdigest(),
-        )
+        prompt = self._text_alone(text) if audio is None else self._with_clip(text, audio)
         self._encoded[number] = prompt
         self._bytes += _size(prompt)
         while self._bytes > CAPACITY and len(self._encoded) > 1:
             self._bytes -= _size(self._encoded.popitem(last=False)[1])
         return prompt
+
+    def _with_clip(self, text: str, audio: str) -> EncodedPrompt:
+        wave, _ = clip_to_window(load_audio(audio), self._loaded.window_seconds)
+        inputs = encode(self._loaded, [chat_text(self._loaded, text)], [wave]).to("cpu")
+        return EncodedPrompt(
+            ids=inputs["input_ids"][0].tolist(),
+            input_features=inputs["input_features"][0],
+            feature_attention_mask=inputs["feature_attention_mask"][0],
+            key=hashlib.sha256(wave.tobytes()).hexdigest(),
+        )
+
+    def _text_alone(self, text: str) -> EncodedPrompt:
+        written = chat_text(self._loaded, text, heard=False)
+        with TOKENIZING:
+            ids = self._loaded.processor.tokenizer(written)["input_ids"]
+        mels = self._loaded.processor.feature_extractor.feature_size
+        features = torch.zeros(mels, 0, dtype=self._loaded.model.dtype)
+        return EncodedPrompt(ids, features, torch.zeros(0, dtype=torch.long), key="")
 
     def tokens(self, numbers: list[int], device: torch.device) -> tuple[torch.Tensor, torch.Tensor]:
         """The prompts with these numbers, (B, P) padded on the left, and their mask, (B, P)."""
@@ -92,10 +104,17 @@ class PromptStore:
         clip, encoded = [], []
         for number in numbers:
             audio = self[number].key
+            if not audio:
+                clip.append([-1])
+                continue
             if audio not in chosen:
                 chosen[audio] = len(encoded)
                 encoded.append(self[number])
             clip.append([chosen[audio]])
+        if not encoded:
+            nothing = self[numbers[0]]
+            features, mask = nothing.input_features[None][:0], nothing.feature_attention_mask[None]
+            return Clips(features.to(device), mask[:0].to(device), torch.tensor(clip).to(device))
         return Clips(
             torch.stack([one.input_features for one in encoded]).to(device),
             torch.stack([one.feature_attention_mask for one in encoded]).to(device),

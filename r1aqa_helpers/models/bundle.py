@@ -55,9 +55,10 @@ class LoadedModel:
         return self.eos_ids[-1] if pad is None else pad
 
 
-def chat_text(loaded: LoadedModel, prompt_text: str) -> str:
+def chat_text(loaded: LoadedModel, prompt_text: str, heard: bool = True) -> str:
     """``prompt_text`` in the model's chat template, after a clip, up to the assistant's turn.
 
+    Without the clip's place where it is not ``heard``: the turn is text alone.
     Raises ``UserError`` where the text holds one of the tokenizer's special tokens: it would be
     read as the turn's end, or as one more clip.
     """
@@ -67,14 +68,15 @@ def chat_text(loaded: LoadedModel, prompt_text: str) -> str:
                 f"the text {shown_value(prompt_text)} holds the model's special token "
                 f"{token}; remove it"
             )
+    messages = chat_messages(prompt_text)
+    if not heard:
+        messages = [{"role": "user", "content": prompt_text}]
     return loaded.processor.apply_chat_template(
-        chat_messages(prompt_text), tokenize=False, add_generation_prompt=True
+        messages, tokenize=False, add_generation_prompt=True
     )
 
 
-def encode(
-    loaded: LoadedModel, texts: Sequence[str], waves: Sequence[np.ndarray]
-) -> BatchFeature:
+def encode(loaded: LoadedModel, texts: Sequence[str], waves: Sequence[np.ndarray]) -> BatchFeature:
     """One chat text and one clip per row, as tensors on the model's device, padded on the left.
 
     Parameters

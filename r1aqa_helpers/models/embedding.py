@@ -130,10 +130,12 @@ def embed_prompts(
         ValueError: the number of audio tokens does not fit the clips' lengths.
     """
     embeddings = model.get_input_embeddings()(prompt_ids)
+    places = prompt_ids == model.config.audio_token_id
+    if not len(clips.input_features) and not places.any():
+        return embeddings  # text alone
     states, lengths = _states(model.model.audio_tower, clips)
     audio = model.model.multi_modal_projector(states)
     filled = torch.arange(audio.shape[1], device=audio.device) < lengths.unsqueeze(1)
-    places = prompt_ids == model.config.audio_token_id
     wanted = (lengths[clips.clip] * (clips.clip >= 0)).sum(dim=1)
     if not torch.equal(places.sum(dim=1), wanted):
         raise ValueError(f"{places.sum(dim=1).tolist()} audio tokens for {wanted.tolist()}")
