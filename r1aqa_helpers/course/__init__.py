@@ -5,6 +5,7 @@ the modules of this folder.
 """
 
 from r1aqa_helpers.course.cards import card
+from r1aqa_helpers.course.flight import flight_recorder
 from r1aqa_helpers.course.hacking import hacking_range
 from r1aqa_helpers.course.playground import playground
 from r1aqa_helpers.course.plots import (
@@ -23,10 +24,12 @@ from r1aqa_helpers.course.plots import (
 )
 from r1aqa_helpers.course.predictions import calibration, predict, reveal
 from r1aqa_helpers.course.quiz import quiz
+from r1aqa_helpers.course.recorded_run import REFERENCE, load_run
 from r1aqa_helpers.course.roadmap import roadmap
 from r1aqa_helpers.course.session import Lab, start
 from r1aqa_helpers.course.shown import accuracy, value
 from r1aqa_helpers.course.sound import Player, player
+from r1aqa_helpers.course.training_curves import SFT_PANELS, LiveCurves, curves
 
 __all__ = [
     "BLUE",
@@ -34,17 +37,23 @@ __all__ = [
     "GREEN",
     "GREY",
     "Lab",
+    "LiveCurves",
     "ORANGE",
     "PURPLE",
     "Player",
     "RED",
+    "REFERENCE",
+    "SFT_PANELS",
     "SKY",
     "YELLOW",
     "accuracy",
     "calibration",
     "card",
+    "curves",
     "figure",
+    "flight_recorder",
     "hacking_range",
+    "load_run",
     "player",
     "playground",
     "predict",

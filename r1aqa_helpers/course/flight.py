@@ -1,0 +1,117 @@
+"""The flight recorder: every group of a training run, to hear and to read again, step by step."""
+
+import html
+
+import ipywidgets
+
+from r1aqa_helpers.course.judging import signed
+from r1aqa_helpers.course.recorded_run import RecordedRun, Rollout
+from r1aqa_helpers.course.sound import Player
+from r1aqa_helpers.course.widgets import column, note, show
+from r1aqa_helpers.errors import UserError
+
+
+def flight_recorder(run: RecordedRun, step: int | None = None) -> None:
+    """Show the recorder: live with a slider, or, without a kernel, one step's first live group.
+
+    Args:
+        step: where to begin; the first one, if not given.
+
+    Raises:
+        UserError: the run has no such step.
+    """
+    recorder = FlightRecorder(run, step)
+    rollout = recorder.rollout
+    fallback = recorder.status() + table(run, rollout)
+    plain = f"flight recorder: steps {run.steps[0]} to {run.steps[-1]}\n{recorder.plain()}"
+    show(recorder.widget, fallback, plain)
+
+
+class FlightRecorder:
+    """The recorder's state and widgets; ``widget`` is what is displayed."""
+
+    def __init__(self, run: RecordedRun, step: int | None = None) -> None:
+        steps = run.steps
+        if step is not None and step not in steps:
+            raise UserError(f"step {step}: is not in this run, which has {steps[0]} to {steps[-1]}")
+        self.run = run
+        wide = ipywidgets.Layout(width="46em", max_width="100%")
+        label = {"description_width": "6em"}
+        self.slider = ipywidgets.SelectionSlider(
+            options=steps,
+            value=steps[0] if step is None else step,
+            description="Step",
+            continuous_update=False,
+            style=label,
+            layout=wide,
+        )
+        self.picker = ipywidgets.Dropdown(description="Question", style=label, layout=wide)
+        self.figures, self.player, self.table = note(), note(), note()
+        self.table.layout.max_width = "100%"
+        self.slider.observe(lambda _: self._turn(), names="value")
+        self.picker.observe(lambda _: self._show(), names="value")
+        self.widget = column([self.slider, self.picker, self.figures, self.player, self.table])
+        self._turn()
+
+    @property
+    def groups(self) -> list[Rollout]:
+        """The groups of the step that the slider stands at."""
+        return self.run.groups(self.slider.value)
+
+    @property
+    def rollout(self) -> Rollout:
+        """The group that is shown."""
+        return self.groups[self.picker.value]
+
+    def status(self) -> str:
+        """HTML: what the step's figures are."""
+        row = next((m for m in self.run.metrics if m.get("step") == self.slider.value), {})
+        dead = sum(group.dead for group in self.groups)
+        parts = [f"<b>Step {self.slider.value}</b>", f"{dead} of {len(self.groups)} groups dead"]
+        for name, text in (("accuracy", "right"), ("format", "in the right form")):
+            if isinstance(row.get(name), int | float):
+                parts.append(f"{100 * row[name]:.0f} % of the answers {text}")
+        if isinstance(row.get("kl"), int | float):
+            parts.append(f"KL {row['kl']:.3f} nats per token")
+        return f"<p>{', '.join(parts)}</p>"
+
+    def plain(self) -> str:
+        """The shown group as text."""
+        rollout = self.rollout
+        return f"step {rollout.step}: {rollout.judged(self._question(rollout))!r}"
+
+    def _question(self, rollout: Rollout):
+        return self.run.questions.get(rollout.id)
+
+    def _turn(self) -> None:
+        """Show another step; begin with its first group that teaches anything."""
+        groups = self.groups
+        self.picker.options = [(_title(self.run, g, i), i) for i, g in enumerate(groups)]
+        self.picker.value = next((i for i, g in enumerate(groups) if not g.dead), 0)
+        self.figures.value = self.status()
+        self._show()
+
+    def _show(self) -> None:
+        if self.picker.value is None:  # while its options are changed
+            return
+        rollout = self.rollout
+        self.table.value = table(self.run, rollout)
+        question = self._question(rollout)
+        try:
+            heard = "" if question is None else Player(question.audio, rollout.id).html()
+        except UserError as fault:  # a clip that is not there; the group can still be read
+            heard = f"<p>{html.escape(str(fault))}</p>"
+        self.player.value = heard
+
+
+def table(run: RecordedRun, rollout: Rollout) -> str:
+    """HTML: the group with rewards and advantages."""
+    return rollout.judged(run.questions.get(rollout.id))._repr_html_()
+
+
+def _title(run: RecordedRun, rollout: Rollout, place: int) -> str:
+    question = run.questions.get(rollout.id)
+    text = rollout.id if question is None else question.question
+    mean = sum(rollout.rewards) / len(rollout.rewards)
+    state = "dead" if rollout.dead else f"mean reward {signed(mean)}"
+    return f"{place + 1}. {text} ({state})"

@@ -1,0 +1,123 @@
+"""A training run as its folder recorded it: a row per step, and every group of answers.
+
+`REFERENCE` is a run of the tiny track that is committed, so that what a notebook says about
+curves and groups is there without training.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from r1aqa_helpers.course.answer_groups import AnswerGroup
+from r1aqa_helpers.course.judging import JudgedGroup
+from r1aqa_helpers.errors import UserError
+from r1aqa_helpers.files import read_journal, shown, shown_value
+from r1aqa_helpers.paths import TINY
+from r1aqa_helpers.questions import AudioQuestion
+
+#: GRPO with prompt <2> on tiny-avqa: the run that README reports.
+REFERENCE = TINY / "reference_run"
+
+_LISTS = ("completions", "rewards", "advantages")
+
+
+@dataclass(frozen=True)
+class Rollout:
+    """The group of answers to one question in one step, as ``rollouts.jsonl`` has it."""
+
+    step: int
+    id: str  #: of the question
+    completions: tuple[str, ...]
+    rewards: tuple[float, ...]
+    by_function: dict[str, list[float]]  #: each reward function's share of ``rewards``
+    advantages: tuple[float, ...]
+
+    @property
+    def dead(self) -> bool:
+        """Whether all answers were paid the same, so that the group taught nothing."""
+        return len(set(self.rewards)) == 1
+
+    def judged(self, question: AudioQuestion | None, prompt: int = 2) -> JudgedGroup:
+        """The group as a table; without the question, its id stands in its place."""
+        group = AnswerGroup(
+            id=self.id,
+            question=self.id if question is None else question.question,
+            choices=() if question is None else question.choices,
+            answer="" if question is None else question.answer or "",
+            prompt=prompt,
+            completions=self.completions,
+        )
+        return JudgedGroup(
+            group,
+            parts=self.by_function,
+            weights=dict.fromkeys(self.by_function, 1.0),
+            totals=list(self.rewards),
+            advantages=list(self.advantages),
+        )
+
+
+@dataclass(frozen=True)
+class RecordedRun:
+    """A run that ended, was interrupted, or is still going on."""
+
+    folder: Path
+    metrics: list[dict[str, Any]]  #: a row per step, as `train_grpo` describes it
+    rollouts: list[Rollout]
+    questions: dict[str, AudioQuestion] = field(repr=False)
+
+    @property
+    def steps(self) -> list[int]:
+        """The steps whose groups are there, in order."""
+        return sorted({rollout.step for rollout in self.rollouts})
+
+    def groups(self, step: int) -> list[Rollout]:
+        """The groups of one step, in the order in which they were asked."""
+        return [rollout for rollout in self.rollouts if rollout.step == step]
+
+
+def load_run(folder: Path | str, questions: Sequence[AudioQuestion]) -> RecordedRun:
+    """Read a GRPO run's ``metrics.jsonl`` and ``rollouts.jsonl``.
+
+    Args:
+        questions: those it was trained on; groups are shown with their text and clip.
+
+    Raises:
+        UserError: no rollouts are there yet, or a line of them cannot be understood.
+    """
+    folder = Path(folder)
+    path = folder / "rollouts.jsonl"
+    rows = read_journal(path)
+    if not rows:
+        raise UserError(f"{shown(path)}: no rollouts yet; give the folder of a GRPO run")
+    return RecordedRun(
+        folder,
+        read_journal(folder / "metrics.jsonl"),
+        [_rollout(path, number, row) for number, row in enumerate(rows, start=1)],
+        {question.id: question for question in questions},
+    )
+
+
+def _rollout(path: Path, number: int, row: dict[str, Any]) -> Rollout:
+    where = f"{shown(path)}:{number}"
+    size = len(row["completions"]) if isinstance(row.get("completions"), list) else 0
+    by_function = row.get("rewards_by_function")
+    lists = {name: row.get(name) for name in _LISTS}
+    if isinstance(by_function, dict):
+        lists |= by_function
+    for name, values in lists.items():
+        kind = str if name == "completions" else (int, float)
+        whole = isinstance(values, list) and len(values) == size > 0
+        if not whole or not all(isinstance(value, kind) for value in values):
+            raise UserError(f"{where}: field {shown_value(name)}: is damaged; remove the line")
+    for name, kind in (("step", int), ("id", str), ("rewards_by_function", dict)):
+        if not isinstance(row.get(name), kind):
+            raise UserError(f"{where}: field {name}: is damaged; remove the line")
+    return Rollout(
+        row["step"],
+        row["id"],
+        tuple(row["completions"]),
+        tuple(row["rewards"]),
+        by_function,
+        tuple(row["advantages"]),
+    )

@@ -1,0 +1,147 @@
+"""Curves of a training run: live while it goes on, and as a picture afterwards."""
+
+import io
+import math
+import time
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import matplotlib.pyplot as plt
+from IPython.display import display
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from r1aqa_helpers.course.plots import COLOURS, DPI, GREY
+
+#: What is drawn of a GRPO run: title, y label, and the journal's names with their labels.
+GRPO_PANELS: tuple[tuple[str, str, tuple[tuple[str, str], ...]], ...] = (
+    ("Rewards", "mean reward", (("accuracy", "accuracy"), ("format", "format"))),
+    (
+        "Spread",
+        "within groups",
+        (("reward_std", "standard deviation"), ("zero_variance_groups", "share of dead groups")),
+    ),
+    ("Distance from the start", "KL, nats per token", (("kl", "KL"),)),
+    ("Length", "tokens per answer", (("completion_length", "length"),)),
+)
+SFT_PANELS = (("Loss", "nats per token", (("loss", "loss"),)),)
+
+_DASHES = ("-", "--")
+#: Steps over which the thick line is averaged.
+WINDOW = 9
+_SECONDS = 2.0  # between two drawings
+
+
+def smoothed(values: Sequence[float | None], window: int = WINDOW) -> list[float]:
+    """A centred moving mean, narrower at the ends; gaps (None, NaN) are left out.
+
+    Returns one value per step; NaN where the whole window is a gap.
+    """
+    half, result = window // 2, []
+    for place in range(len(values)):
+        near = values[max(0, place - half) : place + half + 1]
+        known = [v for v in near if v is not None and not math.isnan(v)]
+        result.append(sum(known) / len(known) if known else math.nan)
+    return result
+
+
+def curves(
+    runs: Mapping[str, Sequence[Mapping[str, Any]]] | Sequence[Mapping[str, Any]],
+    panels: Sequence[tuple[str, str, Sequence[tuple[str, str]]]] = GRPO_PANELS,
+) -> Figure:
+    """Draw one run's rows (of ``metrics.jsonl``), or several by name, over steps.
+
+    A thin line is what each step gave, a thick one its moving mean over `WINDOW` steps. Of one
+    run every figure has a colour; of several runs every run has.
+    """
+    named = dict(runs) if isinstance(runs, Mapping) else {"": runs}
+    width = 8.0 if len(panels) > 1 else 6.0
+    rows = -(-len(panels) // 2)
+    fig, axes = plt.subplots(
+        rows, min(2, len(panels)), figsize=(width, 2.5 * rows + 0.3), squeeze=False
+    )
+    for ax in axes.flat[len(panels) :]:
+        ax.set_axis_off()
+    for ax, (title, label, fields) in zip(axes.flat, panels, strict=False):
+        for number, (name, journal) in enumerate(named.items()):
+            for dash, (field, text) in enumerate(fields):
+                colour = COLOURS[(dash if len(named) == 1 else number) % len(COLOURS)]
+                words = ", ".join(part for part in (name, text if len(fields) > 1 else "") if part)
+                _line(ax, journal, field, colour, _DASHES[dash % 2], words)
+        ax.set(title=title, xlabel="step", ylabel=label)
+        if len(named) > 1 or len(fields) > 1:
+            ax.legend(fontsize=10)
+    return fig
+
+
+def _line(
+    ax: Axes, journal: Sequence[Mapping[str, Any]], field: str, colour: str, dash: str, label: str
+) -> None:
+    steps = [row["step"] for row in journal]
+    values = [math.nan if row.get(field) is None else row[field] for row in journal]
+    ax.plot(steps, values, color=colour, linewidth=0.8, alpha=0.4)
+    ax.plot(steps, smoothed(values), color=colour, linestyle=dash, label=label)
+
+
+class LiveCurves:
+    """Curves that grow while a model trains: give it to ``train_grpo(..., watch=...)``.
+
+    The picture is drawn in place, every few seconds at most, so that drawing costs the training
+    next to nothing; `close` draws the last one.
+    """
+
+    def __init__(
+        self,
+        steps: int,
+        panels: Sequence[tuple[str, str, Sequence[tuple[str, str]]]] = GRPO_PANELS,
+    ) -> None:
+        """Open the place of the picture; ``steps`` are those of the whole run."""
+        self.steps, self.panels = steps, panels
+        self.rows: list[dict[str, Any]] = []
+        self._begun = time.monotonic()
+        self._drawn = -math.inf
+        self._handle = display({"text/plain": "training begins"}, raw=True, display_id=True)
+
+    def __call__(self, row: Mapping[str, Any]) -> None:
+        """Take a step's row, and draw where the last picture is old enough."""
+        self.rows.append(dict(row))
+        if time.monotonic() - self._drawn >= _SECONDS or row.get("step") == self.steps:
+            self.close()
+
+    def close(self) -> None:
+        """Draw what there is."""
+        if not self.rows or self._handle is None:
+            return
+        fig = curves(self.rows, self.panels)
+        buffer = io.BytesIO()
+        fig.savefig(buffer, format="png", dpi=DPI)
+        plt.close(fig)
+        self._handle.update(
+            {"image/png": buffer.getvalue(), "text/plain": self.caption()}, raw=True
+        )
+        self._drawn = time.monotonic()
+
+    def caption(self) -> str:
+        """How far the run is, and how long the rest will take at this pace."""
+        done = self.rows[-1]["step"]
+        seconds = [row["seconds"] for row in self.rows if row.get("seconds") is not None]
+        if not seconds:
+            return f"step {done} of {self.steps}"
+        left = (self.steps - done) * sum(seconds) / len(seconds)
+        return f"step {done} of {self.steps}, about {left:.0f} s left"
+
+
+def marked(ax: Axes, step: float, text: str, low: bool = False) -> None:
+    """Point to a step of a curve: a grey line over the whole height, with words beside it."""
+    ax.axvline(step, color=GREY, linewidth=1.2, linestyle=":")
+    place = (0.04, "bottom") if low else (0.96, "top")
+    ax.annotate(
+        text,
+        (step, place[0]),
+        xycoords=("data", "axes fraction"),
+        xytext=(4, 0),
+        textcoords="offset points",
+        va=place[1],
+        fontsize=10,
+        color=GREY,
+    )

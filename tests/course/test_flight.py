@@ -1,0 +1,110 @@
+"""The flight recorder: a committed run, its steps, groups, clips and rewards."""
+
+import json
+
+import pytest
+
+from r1aqa_helpers.course.flight import FlightRecorder, flight_recorder
+from r1aqa_helpers.course.recorded_run import REFERENCE, load_run
+from r1aqa_helpers.course.widgets import VIEW
+from r1aqa_helpers.errors import UserError
+from r1aqa_helpers.paths import TINY
+from r1aqa_helpers.questions import read_questions
+
+
+@pytest.fixture(scope="module")
+def run():
+    return load_run(REFERENCE, read_questions(TINY / "tiny-avqa-train.jsonl"))
+
+
+def test_the_committed_run_is_whole_and_small(run):
+    assert run.steps == list(range(1, 101)) and len(run.metrics) == 100
+    assert {len(run.groups(step)) for step in run.steps} == {8}
+    assert all(len(r.completions) == 8 and r.id in run.questions for r in run.rollouts)
+    size = sum(path.stat().st_size for path in REFERENCE.iterdir())
+    assert size < 2 * 2**20
+
+
+def test_recorded_figures_agree_with_one_another(run):
+    for step in (1, 50, 100):
+        groups = run.groups(step)
+        rewards = [r for group in groups for r in group.rewards]
+        row = run.metrics[step - 1]
+        assert row["reward"] == pytest.approx(sum(rewards) / len(rewards), abs=1e-6)
+        dead = sum(group.dead for group in groups) / len(groups)
+        assert row["zero_variance_groups"] == pytest.approx(dead)
+        for group in groups:
+            parts = [sum(values) for values in zip(*group.by_function.values(), strict=True)]
+            assert parts == pytest.approx(group.rewards)
+            assert sum(group.advantages) == pytest.approx(0, abs=1e-4)
+
+
+def test_slider_and_picker_turn_the_page(run):
+    recorder = FlightRecorder(run)
+    assert recorder.slider.value == 1 and not recorder.rollout.dead
+    before = recorder.table.value
+    assert "<b>Step 1</b>" in recorder.figures.value and "<audio" in recorder.player.value
+    recorder.slider.value = 100
+    assert "<b>Step 100</b>" in recorder.figures.value and recorder.table.value != before
+    titles = [text for text, _ in recorder.picker.options]
+    assert len(titles) == 8 and titles[0].startswith("1. ")
+    last = recorder.table.value
+    recorder.picker.value = 7 if recorder.picker.value != 7 else 6
+    assert recorder.table.value != last
+    assert recorder.rollout.id == recorder.groups[recorder.picker.value].id
+
+
+def test_a_step_can_be_asked_for(run):
+    assert FlightRecorder(run, step=40).slider.value == 40
+    with pytest.raises(UserError, match="step 500: is not in this run, which has 1 to 100"):
+        FlightRecorder(run, step=500)
+
+
+def test_without_a_front_end_a_group_can_still_be_read(run, monkeypatch):
+    from r1aqa_helpers.course import widgets
+
+    shown = []
+    monkeypatch.setattr(widgets, "display", lambda data, raw: shown.append(data))
+    flight_recorder(run, step=2)
+    assert VIEW in shown[0] and "<table" in shown[0]["text/html"]
+    assert shown[0]["text/plain"].startswith("flight recorder: steps 1 to 100\nstep 2: ")
+
+
+def write(folder, *rows):
+    (folder / "rollouts.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+
+
+ROW = {
+    "step": 1, "id": "q<b>", "completions": ["<script>x</script>", "b"], "rewards": [1.0, 0.0],
+    "rewards_by_function": {"<i>mine</i>": [1.0, 0.0]}, "advantages": [0.7, -0.7],
+}  # fmt: skip
+
+
+def test_what_a_model_wrote_is_escaped_and_an_unknown_question_keeps_its_id(tmp_path):
+    write(tmp_path, ROW)
+    recorder = FlightRecorder(load_run(tmp_path, []))
+    page = recorder.table.value + recorder.figures.value + recorder.player.value
+    assert "&lt;script&gt;" in page and "<script" not in page and "<i>mine" not in page
+    assert recorder.picker.options[0][0].startswith("1. q<b>")  # text, not HTML, in a dropdown
+
+
+@pytest.mark.parametrize(
+    "change, message",
+    [
+        ({"rewards": [1.0]}, "rollouts.jsonl:1: field 'rewards'"),
+        ({"completions": "ab"}, "field 'completions'"),
+        ({"advantages": [None, 1]}, "field 'advantages'"),
+        ({"rewards_by_function": [1]}, "field rewards_by_function"),
+        ({"step": "one"}, "field step"),
+    ],
+)
+def test_damaged_rows_are_named(tmp_path, change, message):
+    write(tmp_path, ROW | change)
+    with pytest.raises(UserError) as fault:
+        load_run(tmp_path, [])
+    assert message in str(fault.value)
+
+
+def test_a_folder_without_rollouts_is_named(tmp_path):
+    with pytest.raises(UserError, match="no rollouts yet"):
+        load_run(tmp_path, [])
