@@ -1,0 +1,121 @@
+"""Structured reasoning about tiny-avqa's clips: plan, caption, reasoning, all from the recipes.
+
+What Audio-Reasoner's CoTA (arXiv 2503.02318) had from a large model's pen is derived here from
+what each clip is known to hold, so that every statement is true. The label of a question is left
+as its file has it: where it is wrong on purpose, it contradicts the reasoning before it.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+
+from r1aqa_helpers.errors import UserError
+from r1aqa_helpers.questions import AudioQuestion
+from r1aqa_helpers.tiny.asking import caption
+from r1aqa_helpers.tiny.bank import INSTRUMENT_FAMILIES, NUMBERS
+from r1aqa_helpers.tiny.scenes import Scene
+
+#: What is asked, and the scene's facts -> the right answer.
+_ANSWERS: dict[str, Callable[[AudioQuestion, Mapping], str]] = {
+    "source": lambda q, f: f.get("source") or f["sources"][0],
+    "order": lambda q, f: _at(q, f["sources"]),
+    "before-after": lambda q, f: f["sources"][0 if " before " in q.question else 2],
+    "absent": lambda q, f: next(c for c in q.choices if c not in f["sources"]),
+    "count": lambda q, f: NUMBERS[f["count"]],
+    "louder": lambda q, f: f["louder"],
+    "longer": lambda q, f: f["longer"],
+    "instrument": lambda q, f: f["instruments"][0],
+    "instrument-order": lambda q, f: _at(q, f["instruments"]),
+    "family": lambda q, f: INSTRUMENT_FAMILIES[f["instruments"][0]],
+    "direction": lambda q, f: f["contour"],
+    "mode": lambda q, f: f["mode"],
+    "tempo": lambda q, f: f["tempo"],
+    "metre": lambda q, f: NUMBERS[f["beats"]],
+    "players": lambda q, f: NUMBERS[len(f["instruments"])],
+    "word": lambda q, f: f["words"][0],
+    "word-order": lambda q, f: _at(q, f["words"]),
+    "number": lambda q, f: f["words"][0],
+    "sum": lambda q, f: str(sum(f["values"])),
+    "speakers": lambda q, f: NUMBERS[len(set(f["voices"]))],
+    "voice": lambda q, f: f["voices"][0].split()[0],
+    "rate": lambda q, f: f["rate"],
+}
+
+#: Type of question -> what to listen for, and what the true answer means. In words that the tiny
+#: tokenizer has whole, where it can be.
+_THOUGHTS = {
+    "source": ("the source", "The source is {answer}."),
+    "order": ("which sound is {place}", "The {place} sound is {answer}."),
+    "before-after": ("which sound is {side}", "Right {side} the {middle} is {answer}."),
+    "absent": ("which sound is missing", "The {answer} is not heard."),
+    "count": ("how many times", "The number is {answer}."),
+    "louder": ("which sound is louder", "The {answer} is louder."),
+    "longer": ("which sound lasts longer", "The {answer} lasts longer."),
+    "instrument": ("which instrument", "The instrument is {answer}."),
+    "instrument-order": ("which instrument is {place}", "The {place} instrument is {answer}."),
+    "family": ("which family", "The family is {answer}."),
+    "direction": ("the melody", "The melody is {answer}."),
+    "mode": ("the chord", "The chord is {answer}."),
+    "tempo": ("the tempo", "The tempo is {answer}."),
+    "metre": ("the number of beats", "The number of beats is {answer}."),
+    "players": ("how many instruments", "The number of instruments is {answer}."),
+    "word": ("which word", "The word is {answer}."),
+    "word-order": ("which word is {place}", "The {place} word is {answer}."),
+    "number": ("which number", "The number is {answer}."),
+    "sum": ("the sum of the two numbers", "The sum is {answer}."),
+    "speakers": ("how many speakers", "The number of speakers is {answer}."),
+    "voice": ("who speaks first", "The first speaker is a {answer}."),
+    "rate": ("how fast", "The speech is {answer}."),
+}
+_PLACES = {"first": 0, "second": 1, "last": -1}
+
+
+def true_answer(question: AudioQuestion, scene: Scene) -> str:
+    """What is right by the recipe, whatever the question's label says.
+
+    Raises ``UserError`` for a question that does not come from the sound world.
+    """
+    return _ANSWERS[_type(question)](question, scene.facts)
+
+
+def reasoning(question: AudioQuestion, scene: Scene) -> str:
+    """Plan, caption and reasoning in one line: ``Plan: … Caption: … Reasoning: …``.
+
+    Raises ``UserError`` as `true_answer`.
+    """
+    answer = true_answer(question, scene)
+    plan, thought = _THOUGHTS[_type(question)]
+    words = {"answer": answer}
+    words["place"] = next((place for place in _PLACES if place in question.question), "")
+    words["side"] = "before" if " before " in question.question else "after"
+    words["middle"] = scene.facts.get("sources", ["", ""])[-2:][0]
+    return (
+        f"Plan: {plan.format(**words)}. Caption: {caption(scene)} "
+        f"Reasoning: {thought.format(**words)}"
+    )
+
+
+def with_reasoning(
+    questions: Sequence[AudioQuestion], scenes: Mapping[str, Scene]
+) -> list[AudioQuestion]:
+    """The questions with ``extra["reasoning"]``, which ``train_sft`` learns with prompt <3>.
+
+    ``scenes`` by question id, from ``data.recipes``. Raises ``UserError`` as `true_answer`.
+    """
+    reasoned = []
+    for question in questions:
+        if question.id not in scenes:
+            raise UserError(f"question {question.id}: has no recipe; give tiny-avqa's questions")
+        text = reasoning(question, scenes[question.id])
+        reasoned.append(replace(question, extra={**question.extra, "reasoning": text}))
+    return reasoned
+
+
+def _type(question: AudioQuestion) -> str:
+    kind = question.extra.get("question-type")
+    if kind not in _ANSWERS:
+        raise UserError(f"question {question.id}: is none of the sound world's questions")
+    return kind
+
+
+def _at(question: AudioQuestion, items: Sequence[str]) -> str:
+    return items[next(i for place, i in _PLACES.items() if place in question.question)]

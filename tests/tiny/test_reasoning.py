@@ -1,0 +1,59 @@
+"""Reasoning from recipes: true of every committed question, and short enough to be learnt."""
+
+from dataclasses import replace
+
+import pytest
+
+from r1aqa_helpers.errors import UserError
+from r1aqa_helpers.files import read_jsonl
+from r1aqa_helpers.models import load
+from r1aqa_helpers.paths import TINY
+from r1aqa_helpers.profiles import TINY_PROFILE
+from r1aqa_helpers.questions import read_questions
+from r1aqa_helpers.sft import answer_tokens
+from r1aqa_helpers.tiny.asking import TYPES, caption
+from r1aqa_helpers.tiny.data import recipes
+from r1aqa_helpers.tiny.reasoning import true_answer, with_reasoning
+
+FILES = {
+    "train": TINY / "tiny-avqa-train.jsonl",
+    "validation": TINY / "tiny-avqa-validation.jsonl",
+    "test": TINY / "tiny-mmau.json",
+}
+
+
+@pytest.mark.parametrize("split", FILES)
+def test_the_true_answer_is_the_label_except_where_it_is_wrong_on_purpose(split):
+    rows = (row for _, row in read_jsonl(TINY / f"recipes/{split}.jsonl"))
+    wrong = {row["id"] for row in rows if row.get("mislabelled")}
+    questions, scenes = read_questions(FILES[split]), recipes(split)
+    assert {q.extra["question-type"] for q in questions} == set(TYPES)
+    for question in questions:
+        truth = true_answer(question, scenes[question.id])
+        assert truth in question.choices
+        assert (truth != question.answer) == (question.id in wrong), question.id
+
+
+def test_reasoning_is_whole_and_fits_the_answers_that_are_allowed():
+    loaded = load(str(TINY / "model"), device="cpu", dtype="float32")
+    questions, scenes = read_questions(FILES["train"]), recipes("train")
+    longest = 0
+    for question in with_reasoning(questions, scenes):
+        text = question.extra["reasoning"]
+        truth = true_answer(question, scenes[question.id])
+        head, _, thought = text.partition(" Reasoning: ")
+        assert head.startswith("Plan: ") and caption(scenes[question.id]) in head
+        assert truth in thought and "{" not in text and "  " not in text
+        if question.extra["question-type"] == "before-after":
+            assert f"the {scenes[question.id].facts['sources'][1]} is" in thought
+        tokens = answer_tokens(loaded, question.answer, 3, text)
+        longest = max(longest, len(tokens))
+    assert 40 < longest <= TINY_PROFILE.max_new_tokens, longest
+
+
+def test_other_questions_are_refused():
+    question, scenes = read_questions(FILES["validation"])[0], recipes("validation")
+    with pytest.raises(UserError, match="none of the sound world's"):
+        with_reasoning([replace(question, extra={})], scenes)
+    with pytest.raises(UserError, match="has no recipe"):
+        with_reasoning([question], {})
