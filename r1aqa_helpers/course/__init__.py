@@ -24,7 +24,7 @@ from r1aqa_helpers.course.plots import (
 )
 from r1aqa_helpers.course.predictions import calibration, predict, reveal
 from r1aqa_helpers.course.quiz import quiz
-from r1aqa_helpers.course.recorded_run import REFERENCE, load_run
+from r1aqa_helpers.course.recorded_run import REFERENCE, load_run, recorded_answers
 from r1aqa_helpers.course.roadmap import roadmap
 from r1aqa_helpers.course.session import Lab, start
 from r1aqa_helpers.course.shown import accuracy, value
@@ -58,6 +58,7 @@ __all__ = [
     "playground",
     "predict",
     "quiz",
+    "recorded_answers",
     "reveal",
     "roadmap",
     "spectrogram",

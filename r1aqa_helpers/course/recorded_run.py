@@ -12,12 +12,15 @@ from typing import Any
 from r1aqa_helpers.course.answer_groups import AnswerGroup
 from r1aqa_helpers.course.judging import JudgedGroup
 from r1aqa_helpers.errors import UserError
-from r1aqa_helpers.files import read_journal, shown, shown_value
+from r1aqa_helpers.files import read_journal, read_json, shown, shown_value
 from r1aqa_helpers.paths import TINY
 from r1aqa_helpers.questions import AudioQuestion
 
 #: GRPO with prompt <2> on tiny-avqa: the run that README reports.
 REFERENCE = TINY / "reference_run"
+
+#: Each method's answers to tiny-mmau, in that folder, as ``METHOD.jsonl`` with id and response.
+ANSWERS = "answers"
 
 _LISTS = ("completions", "rewards", "advantages")
 
@@ -96,6 +99,28 @@ def load_run(folder: Path | str, questions: Sequence[AudioQuestion]) -> Recorded
         [_rollout(path, number, row) for number, row in enumerate(rows, start=1)],
         {question.id: question for question in questions},
     )
+
+
+def recorded_answers(method: str, folder: Path = REFERENCE) -> dict[str, str]:
+    """What a method of the committed run said to each test question: responses by id.
+
+    So that a notebook can begin without what an earlier one made. Prints whose answers they are.
+
+    Args:
+        method: direct-1, direct-2, zero-shot-cot, sft or grpo.
+
+    Raises:
+        UserError: the run has no such method.
+    """
+    kept = sorted(path.stem for path in (folder / ANSWERS).glob("*.jsonl"))
+    if method not in kept:
+        raise UserError(f"method {method!r}: was not recorded; choose one of {', '.join(kept)}")
+    run = read_json(folder / "results.json")
+    when = run.get("provenance", run).get("date")
+    made = f"r1aqa reproduce --profile {run['profile']} --seed {run['seed']}"
+    print(f"{method}: recorded{f' on {when}' if when else ''} by {made}, {run['hardware']}")
+    rows = read_journal(folder / ANSWERS / f"{method}.jsonl")
+    return {row["id"]: row["response"] for row in rows}
 
 
 def _rollout(path: Path, number: int, row: dict[str, Any]) -> Rollout:
