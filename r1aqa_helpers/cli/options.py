@@ -19,7 +19,10 @@ class Prompt(StrEnum):
 
 ProfileName = Annotated[
     str | None,
-    typer.Option("--profile", help="tiny or full; by default tiny where there is no CUDA device."),
+    typer.Option(
+        "--profile",
+        help="tiny, t4, l4, a100, h100, h200-full, multi-gpu or mps; by default this machine's.",
+    ),
 ]
 Model = Annotated[
     str, typer.Option("--model", help="Folder of a Qwen2-Audio, or its Hugging Face Hub name.")

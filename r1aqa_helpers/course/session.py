@@ -12,7 +12,7 @@ import transformers
 
 from r1aqa_helpers.course.plots import use_style
 from r1aqa_helpers.errors import UserError
-from r1aqa_helpers.models import LoadedModel, listening_check, load
+from r1aqa_helpers.models import LoadedModel, listening_check, load_for
 from r1aqa_helpers.profiles import Profile, pick_profile
 from r1aqa_helpers.questions import AudioQuestion, read_questions
 from r1aqa_helpers.tiny import data
@@ -41,7 +41,7 @@ class Lab:
         Raises:
             UserError: it cannot be loaded, or does not hear.
         """
-        loaded = load(self.profile.model, self.profile.device, self.profile.dtype)
+        loaded = load_for(self.profile)
         report = listening_check(loaded, self.test_questions())
         print(f"listening check: the model hears ({report.n} questions, with and without clip)")
         return loaded
@@ -84,7 +84,7 @@ class Lab:
         if path is None:
             raise UserError(
                 f"profile {self.profile.name}: names no file of {split} questions; "
-                f"give one in r1aqa_helpers/profiles.py, field {split}"
+                f"give one in r1aqa_helpers/profiles/table.py, field {split}"
             )
         return read_questions(path, self.profile.audio_dir)
 

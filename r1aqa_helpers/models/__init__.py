@@ -1,10 +1,11 @@
 """Models: load, save, share, speak to, and check that they listen.
 
 ``bundle`` holds the model with its processor and turns texts and clips into tensors,
-``loading`` finds and reads checkpoints, ``adapters`` merges LoRA into them, ``saving`` writes
-folders to share, with their ``card``, and ``pushing`` uploads them. ``embedding`` turns clips
-and tokens into the language model's input, ``decoding`` says by which rules answers are
-generated, ``generation`` generates them, ``listening`` finds out whether the model hears.
+``loading`` finds and reads checkpoints, ``for_profile`` that of a profile, ``adapters`` merges
+LoRA into them, ``saving`` writes folders to share, with their ``card``, and ``pushing`` uploads
+them. ``embedding`` turns clips and tokens into the language model's input, ``decoding`` says by
+which rules answers are generated, ``generation`` generates them, ``listening`` finds out whether
+the model hears.
 """
 
 from .bundle import LoadedModel, chat_text, encode, weights_fingerprint
@@ -16,6 +17,7 @@ from .decoding import (
     sampling_config,
 )
 from .embedding import Clips, StateCache, audio_states, embed_prompts, positions
+from .for_profile import load_for
 from .generation import decode, generate
 from .listening import ListeningReport, choice_logprobs, listening_check
 from .loading import load
@@ -42,6 +44,7 @@ __all__ = [
     "greedy_config",
     "listening_check",
     "load",
+    "load_for",
     "positions",
     "push",
     "sampling_config",

@@ -9,7 +9,7 @@ import torch
 from r1aqa_helpers.audio import SAMPLE_RATE, save_audio
 from r1aqa_helpers.course.policy import trainable, trainer_step
 from r1aqa_helpers.models import LoadedModel
-from r1aqa_helpers.profiles import FULL_PROFILE, TINY_PROFILE
+from r1aqa_helpers.profiles import PROFILES, TINY_PROFILE
 from r1aqa_helpers.questions import AudioQuestion
 from r1aqa_helpers.tiny.build import random_tiny
 
@@ -39,7 +39,7 @@ def test_the_tiny_profile_trains_all_weights(loaded):
 
 def test_a_profile_with_an_adapter_trains_that_alone_and_in_float32(loaded):
     model = loaded.model.to(torch.bfloat16)
-    profile = dataclasses.replace(FULL_PROFILE, grpo={"lora_rank": 2})
+    profile = dataclasses.replace(PROFILES["a100"], grpo={"lora_rank": 2})
     chosen = trainable(model, profile)
     names = [name for name, parameter in model.named_parameters() if parameter.requires_grad]
     assert names and all("lora" in name and "audio_tower" not in name for name in names)

@@ -10,7 +10,7 @@ import torch
 
 from r1aqa_helpers.course.session import Lab, start, stratified
 from r1aqa_helpers.errors import UserError
-from r1aqa_helpers.profiles import FULL_PROFILE
+from r1aqa_helpers.profiles import PROFILES
 from r1aqa_helpers.questions import AudioQuestion
 
 
@@ -59,10 +59,10 @@ def test_elsewhere_the_last_tenth_is_held_out(
     make_questions: Callable[..., tuple[Path, Path]], tmp_path: Path
 ) -> None:
     train, test = make_questions(20)
-    lab = Lab(replace(FULL_PROFILE, train=train, test=test), 0, tmp_path)
+    lab = Lab(replace(PROFILES["a100"], train=train, test=test), 0, tmp_path)
     ids = [q.id for q in lab.train_questions()]
     held_out = [q.id for q in lab.validation_questions()]
     assert (len(ids), held_out) == (18, ["q18", "q19"])
     assert len(lab.test_questions(6)) == 6
     with pytest.raises(UserError, match="no file of test questions"):
-        Lab(FULL_PROFILE, 0, tmp_path).test_questions()
+        Lab(PROFILES["a100"], 0, tmp_path).test_questions()

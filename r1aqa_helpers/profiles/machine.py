@@ -1,0 +1,62 @@
+"""The machine: what it is in words, and what of it decides on a profile."""
+
+import os
+import platform
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True)
+class Machine:
+    """What decides on a profile.
+
+    Attributes:
+        gpus: name and bytes of memory of each CUDA GPU that PyTorch sees.
+        bf16: whether all of them compute in bfloat16 themselves, not by emulation.
+        mps: whether PyTorch sees Apple's GPU.
+        memory: bytes of the machine's memory, which Apple's GPU shares; None: not known.
+    """
+
+    gpus: tuple[tuple[str, int], ...] = ()
+    bf16: bool = False
+    mps: bool = False
+    memory: int | None = None
+
+
+def this_machine() -> Machine:
+    """What PyTorch sees here."""
+    import torch  # here, so that asking for help stays quick
+
+    count = torch.cuda.device_count() if torch.cuda.is_available() else 0
+    seen = [torch.cuda.get_device_properties(index) for index in range(count)]
+    # PyTorch's own answer counts emulation unless told otherwise; compute capability 8 is Ampere.
+    native = bool(torch.version.hip) or all(
+        tuple(torch.cuda.get_device_capability(index)) >= (8, 0) for index in range(count)
+    )
+    return Machine(
+        gpus=tuple((gpu.name, int(gpu.total_memory)) for gpu in seen),
+        bf16=bool(count) and native,
+        mps=bool(torch.backends.mps.is_available()),
+        memory=_memory(),
+    )
+
+
+def hardware() -> str:
+    """The machine in words: processor, cores, GPU."""
+    import torch  # here, so that asking for help stays quick
+
+    name = platform.processor() or platform.machine()
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+        name = next(x.split(":", 1)[1].strip() for x in lines if x.startswith("model name"))
+    except (OSError, StopIteration):
+        pass  # not Linux, or a processor that does not say
+    gpu = f", {torch.cuda.get_device_name()}" if torch.cuda.is_available() else ""
+    return f"{name}, {os.cpu_count()} cores, {torch.get_num_threads()} threads{gpu}"
+
+
+def _memory() -> int | None:
+    try:
+        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    except (AttributeError, ValueError, OSError):  # Windows has no sysconf
+        return None
