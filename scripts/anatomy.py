@@ -4,13 +4,18 @@ import ast
 import re
 import statistics
 from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
 
 from nbformat import NotebookNode
 
-#: The set-up cell, the same in every notebook.
-SETUP = """\
+from r1aqa_helpers.publishing.stamping import address
+
+#: The set-up cell, the same in every notebook; its address is pyproject.toml's, empty without one.
+_SETUP = """\
 # Set-up: the same cell in every notebook. Run it first.
 PROFILE = "tiny"  # the name of another profile runs the same on a GPU
+REPOSITORY = "{repository}"  # the course's git address
 
 import importlib.util
 import os
@@ -18,20 +23,24 @@ import subprocess
 import sys
 
 if importlib.util.find_spec("r1aqa_helpers") is None:  # Colab, Kaggle
+    source = os.environ.get("R1AQA_REPOSITORY") or REPOSITORY
+    assert source, "write the course's git address into REPOSITORY"
     if not os.path.isdir("r1aqa"):
-        source = os.environ["R1AQA_REPOSITORY"]  # the course's git address
         clone = ["git", "clone", "--quiet", "--depth", "1", source, "r1aqa"]
         subprocess.run(clone, check=True)
-    pip = [sys.executable, "-m", "pip", "install", "--quiet", "uv"]
-    subprocess.run(pip, check=True)
-    uv = [sys.executable, "-m", "uv", "pip", "install", "--quiet"]
-    uv += ["--python", sys.executable, "--editable", "."]
-    subprocess.run(uv, check=True, cwd="r1aqa")  # at the pinned versions
     sys.path.insert(0, os.path.abspath("r1aqa"))
+
+from r1aqa_helpers.publishing import hosted
+
+hosted.install()  # at the pinned versions; nothing where all is there
 
 from r1aqa_helpers import course
 
 lab = course.start(PROFILE)"""
+SETUP = _SETUP.replace("{repository}", address(Path(__file__).resolve().parent.parent) or "")
+
+#: Notebooks that run the 7B model where PROFILE names one for a GPU; the others ask for none.
+GPU = frozenset({"01", "07", "08", "09", "10", "12"})
 
 CELLS = range(70, 131)
 WORDS = range(2000, 4501)
@@ -59,10 +68,29 @@ _PROGRESS = re.compile(r"\d+ ?s left|it/s\b|s/it\b|\d+%\|")
 _LINK = re.compile(r"\[[^\]\n]+\]\(([^)\s]+)\)")
 
 
+def host_metadata(number: str) -> dict[str, Any]:
+    """What a notebook asks of Colab and Kaggle: a GPU or none, and, to install, the network.
+
+    The tiny track needs no GPU, and a free one is rationed. The T4, because CUDA 13, which
+    torch is built with, no longer knows Kaggle's other GPU, the P100.
+    """
+    gpu = number in GPU
+    kaggle = {
+        "accelerator": "nvidiaTeslaT4" if gpu else "none",
+        "dataSources": [],
+        "isGpuEnabled": gpu,
+        "isInternetEnabled": True,
+        "language": "python",
+        "sourceType": "notebook",
+    }
+    colab = {"accelerator": "GPU", "colab": {"gpuType": "T4", "provenance": []}} if gpu else {}
+    return {"kaggle": kaggle, **colab}
+
+
 def faults(notebook: NotebookNode, number: str, size: int) -> list[str]:
     """Every way in which a notebook is not built as all are; size is that of its file in bytes."""
     found = []
-    for check in (_whole, _beginning, _end, _cells, _code, _exercises, _stored, _links):
+    for check in (_whole, _hosts, _beginning, _end, _cells, _code, _exercises, _stored, _links):
         found += check(notebook, number)
     if size >= BYTES:
         found.append(f"{size} bytes: under {BYTES} are allowed")
@@ -138,6 +166,13 @@ def _whole(notebook: NotebookNode, number: str) -> Iterator[str]:
     for name, least in (("course.predict(", PREDICTIONS), ("course.reveal(", PREDICTIONS)):
         if text.count(name) < least:
             yield f"{text.count(name)} x {name}…): at least {least} are wanted"
+
+
+def _hosts(notebook: NotebookNode, number: str) -> Iterator[str]:
+    wanted = host_metadata(number)
+    for name in ("accelerator", "colab", "kaggle"):
+        if notebook.metadata.get(name) != wanted.get(name):
+            yield f"metadata {name}: {notebook.metadata.get(name)}, not {wanted.get(name)}"
 
 
 def _beginning(notebook: NotebookNode, number: str) -> Iterator[str]:

@@ -3,6 +3,7 @@
     uv run scripts/notebooks.py text 06      notebook -> notebooks/text/06_….py, to be edited
     uv run scripts/notebooks.py build 06     that text -> notebook, run from top to bottom
     uv run scripts/notebooks.py run 06 07    run notebooks as they are, store their outputs anew
+    uv run scripts/notebooks.py common       what all share: set-up cell, and what hosts are asked
     uv run scripts/notebooks.py check [06]   what is not as it should be; exit 1 when anything is
     uv run scripts/notebooks.py measure      the same, and seconds and peak memory for the cards
     uv run scripts/notebooks.py map          write the table of notebooks/README.md from them
@@ -22,7 +23,7 @@ from pathlib import Path
 
 import jupytext
 import nbformat
-from anatomy import EXERCISE, RATING, SETUP, UNSTORED, faults, words
+from anatomy import EXERCISE, RATING, SETUP, UNSTORED, faults, host_metadata, words
 from nbclient import NotebookClient
 from nbformat import NotebookNode
 
@@ -34,6 +35,7 @@ from r1aqa_helpers.profiles import TINY_PROFILE, hardware
 ROOT = Path(__file__).resolve().parent.parent
 NOTEBOOKS = ROOT / "notebooks"
 TEXT = NOTEBOOKS / "text"
+WHAT = ["text", "build", "run", "common", "check", "measure", "map", "html"]
 CELL_SECONDS = 900
 _PEAK = "import resource; resource.getrusage(resource.RUSAGE_SELF).ru_maxrss"
 
@@ -74,6 +76,7 @@ def from_text(number: str) -> NotebookNode:
     notebook.metadata = {
         "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
         "language_info": {"name": "python"},
+        **host_metadata(number),
     }
     notebook.nbformat, notebook.nbformat_minor = 4, 5
     seen: dict[str, int] = {}
@@ -131,6 +134,21 @@ def store(notebook: NotebookNode, number: str) -> None:
                 output.traceback = output.traceback[-1:]
     nbformat.validate(notebook)
     write_text(notebook_path(number), nbformat.writes(notebook))
+
+
+def write_common(number: str) -> None:
+    """Write anew what all notebooks share, without running it; outputs and all else stay."""
+    notebook, path = read(number), notebook_path(number)
+    for cell in _setup_cells(notebook):
+        cell.source = SETUP
+    for name in ("accelerator", "colab", "kaggle"):
+        notebook.metadata.pop(name, None)
+    notebook.metadata.update(host_metadata(number))
+    old = path.read_text(encoding="utf-8")
+    new = nbformat.writes(notebook) + "\n" * old.endswith("\n")
+    if new != old:
+        write_text(path, new)
+        print(path.relative_to(ROOT))
 
 
 def check(numbers: list[str]) -> int:
@@ -219,7 +237,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("what", choices=["text", "build", "run", "check", "measure", "map", "html"])
+    parser.add_argument("what", choices=WHAT)
     parser.add_argument("numbers", nargs="*", help="notebooks, like 06; by default all")
     parser.add_argument("--check", action="store_true", help="map: write nothing, exit 1 if stale")
     args = parser.parse_args()
@@ -241,6 +259,10 @@ def main() -> int:
         return check(numbers)
     if args.what == "measure":
         measure(numbers)
+        return 0
+    if args.what == "common":
+        for number in numbers:
+            write_common(number)
         return 0
     for number in numbers:
         if args.what == "text":

@@ -16,6 +16,7 @@ from r1aqa_helpers.files import read_json, write_json, write_jsonl
 
 COMMANDS = (
     [], ["reproduce"], ["evaluate"], ["score"], ["ask"], ["quiz"], ["push"], ["card"], ["doctor"],
+    ["lab"], ["stamp"],
     ["train"],
     ["train", "grpo"], ["train", "sft"], ["data"], ["data", "prepare"], ["data", "audit"],
     ["data", "convert-avqa"], ["data", "fetch"], ["data", "fetch", "mmau"],
@@ -278,7 +279,8 @@ def test_train(kind, random_model_dir, make_questions, tmp_path, monkeypatch):
     arguments = ["train", kind, "--questions", make_questions()[0], "--out", out,
                  "--model", random_model_dir, "--profile", "tiny"]  # fmt: skip
     result = succeed(*arguments, "--steps", 7, "--seed", 5)
-    assert result.stdout == f"trained model: {out / 'model'}\n"
+    trained = "training 0.30 M of 0.31 M parameters: all weights, the audio tower's too"
+    assert result.stdout == f"{trained}\ntrained model: {out / 'model'}\n"
     from r1aqa_helpers.profiles import TINY_PROFILE
 
     lr = getattr(TINY_PROFILE, kind)["lr"]

@@ -19,7 +19,7 @@ MIB = 2**20
 ROOMS = (
     "errors files paths progress audio questions prompts scoring rewards profiles provenance "
     "models answering endpoint probes processes training grpo sft results ledger report "
-    "run_folder tiny course table doctor reproduce cli __main__"
+    "run_folder tiny course table doctor publishing reproduce cli __main__"
 ).split()
 #: The only rooms that may know that a tiny model exists.
 TINY_USERS = {"tiny", "course", "reproduce", "cli"}

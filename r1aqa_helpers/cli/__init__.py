@@ -12,9 +12,11 @@ from r1aqa_helpers.cli.answering import ask, evaluate, quiz, score
 from r1aqa_helpers.cli.data import data_app
 from r1aqa_helpers.cli.doctor import doctor
 from r1aqa_helpers.cli.frame import OPTIONS, ManyChoices, Reporting, spread
+from r1aqa_helpers.cli.lab import lab
 from r1aqa_helpers.cli.probe import probe
 from r1aqa_helpers.cli.reproduce import reproduce
 from r1aqa_helpers.cli.share import card, push
+from r1aqa_helpers.cli.stamp import stamp
 from r1aqa_helpers.cli.table import table
 from r1aqa_helpers.cli.train import train_app
 
@@ -38,6 +40,8 @@ app.command()(table)
 app.command()(push)
 app.command()(card)
 app.command()(doctor)
+app.command()(lab)
+app.command()(stamp)
 app.add_typer(train_app, name="train")
 app.add_typer(data_app, name="data")
 
