@@ -11,7 +11,7 @@ import pytest
 import soundfile
 
 from r1aqa_helpers.audio import SAMPLE_RATE, save_audio
-from r1aqa_helpers.questions import AudioQuestion
+from r1aqa_helpers.questions import AudioQuestion, QuestionSet
 from r1aqa_helpers.report import (
     GRPO_CURVES,
     Answer,
@@ -25,6 +25,7 @@ from r1aqa_helpers.report import (
 from r1aqa_helpers.results import load_published
 
 EVIL = "<script>alert('1')</script>\"><img src=x onerror=alert(2)>$title"
+V1 = QuestionSet(EVIL, "v1", True, 1000, "c" * 64, "d" * 64)
 VOID = {"meta", "link", "img", "br", "input"}
 
 
@@ -91,6 +92,22 @@ def results() -> dict:
                 "b_prompt": 1,
             }
         ],
+        "verdicts": [
+            {
+                "method": "grpo",
+                "prompt": 2,
+                "published": {"model": "7B", "method": EVIL, "source": "s", "note": EVIL},
+                "parts": {
+                    "sound": {
+                        "published": 69.37,
+                        "measured": 50.0,
+                        "ci95": [44.7, 55.3],
+                        "n": 333,
+                        "verdict": "below",
+                    }
+                },
+            }
+        ],
         "settings": {"grpo": {"lr": 0.0001}},
     }
 
@@ -107,7 +124,15 @@ def written(tmp_path_factory, results, clip_file) -> str:
     answers = (Answer("direct <2>", EVIL, False), Answer("grpo <2>", "cat", True))
     clip = Clip(question(1, clip_file, task=EVIL, text=EVIL), answers)
     path = tmp_path_factory.mktemp("report") / "report.html"
-    write_report(path, results, load_published(), grpo=grpo, sft=sft, clips=[clip])
+    write_report(
+        path,
+        results,
+        load_published(),
+        test_set=V1,
+        training={"GRPO": grpo, "SFT": sft},
+        clips=[clip],
+        chosen_by="grpo <2>",
+    )
     return path.read_text(encoding="utf-8")
 
 
@@ -122,8 +147,8 @@ def test_hostile_text_stays_text(written):
     assert not page.all("script") and not page.all("img")
     assert all(not name.startswith("on") for _, attrs in page.elements for name in attrs)
     shown = "".join(page.text)
-    # The response, the question's text, and the hardware: each in full, as text.
-    assert shown.count("<script>alert('1')</script>") >= 3
+    # Response, question, hardware, name of the set, published method and note: in full, as text.
+    assert shown.count("<script>alert('1')</script>") >= 6
     assert "onerror=alert(2)>$title" in shown
 
 
@@ -178,6 +203,20 @@ def test_tables_tell_measured_from_published(written):
         assert f"{row.average:.2f}" in published
 
 
+def test_verdicts_and_questions_are_shown_or_why_there_are_none(written, results, tmp_path):
+    text = "".join(Page(written).text)
+    assert "sha256 cccccccccccc" in text and "GRPO training" in text and "SFT training" in text
+    assert "69.37" in text and "44.7–55.3" in text and "below" in text
+    assert "How uncertain the published figure is" in text and "No verdict" not in text
+    options = {"training": {}, "clips": [], "chosen_by": "x"}
+    other = QuestionSet("mine", "v05.15.25", True, 1000, "e" * 64, "f" * 64)
+    plain = {**results, "verdicts": []}
+    write_report(tmp_path / "a.html", plain, load_published(), test_set=other, **options)
+    text = "".join(Page((tmp_path / "a.html").read_text(encoding="utf-8")).text)
+    assert "are of another version, v05.15.25" in text and "lies within" not in text
+    assert "training, s" in text and "SFT training" not in text
+
+
 def test_the_same_input_gives_the_same_page(tmp_path, results):
     pages = []
     for name in ("a.html", "b.html"):
@@ -185,9 +224,10 @@ def test_the_same_input_gives_the_same_page(tmp_path, results):
             tmp_path / name,
             results,
             load_published(),
-            grpo=[{"step": 1, "accuracy": 0.5}],
-            sft=[],
+            test_set=V1,
+            training={"GRPO": [{"step": 1, "accuracy": 0.5}], "SFT": []},
             clips=[],
+            chosen_by="grpo <2>",
         )
         pages.append((tmp_path / name).read_text(encoding="utf-8"))
     assert pages[0] == pages[1]

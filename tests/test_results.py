@@ -3,20 +3,31 @@
 import io
 import json
 import re
+from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from rich.console import Console
 
 from r1aqa_helpers.errors import UserError
-from r1aqa_helpers.questions import AudioQuestion
+from r1aqa_helpers.files import read_json, write_json
+from r1aqa_helpers.paths import TINY
+from r1aqa_helpers.questions import AudioQuestion, QuestionSet, identify, read_questions
 from r1aqa_helpers.results import (
+    ABOVE,
+    BELOW,
+    REPRODUCED,
     MeasuredRow,
+    check_made_for,
     comparison,
     load_measured,
     load_published,
     measured_row,
+    no_verdict,
     print_tables,
+    verdicts,
+    write_about,
 )
 from r1aqa_helpers.scoring import score, wilson_interval
 
@@ -59,9 +70,14 @@ def questions(count: int, task: str = "sound") -> list[AudioQuestion]:
     ]
 
 
-def printed(measured, comparisons, width=80) -> str:
+OTHER = QuestionSet("a file", None, False, 1000, "a" * 64, "b" * 64)
+V1 = QuestionSet("mmau-test-mini-v1", "v1", True, 1000, "c" * 64, "d" * 64)
+
+
+def printed(measured, comparisons, test_set=OTHER, width=80) -> str:
     stream = io.StringIO()
-    print_tables(Console(file=stream, width=width), load_published(), measured, comparisons)
+    console = Console(file=stream, width=width)
+    print_tables(console, load_published(), measured, comparisons, test_set)
     return stream.getvalue()
 
 
@@ -111,7 +127,8 @@ def test_the_notes_on_impossible_figures_are_right():
 def test_a_measured_row_is_its_score():
     asked = questions(4) + questions(2, "music")
     result = score(asked, {q.id: "Dog" if q.id != "sound0" else "Cat" for q in asked})
-    row = measured_row("grpo", 2, result, 12.5)
+    test_set = identify(asked, "made.json")
+    row = measured_row("grpo", 2, result, 12.5, test_set)
     assert row == MeasuredRow(
         method="grpo",
         prompt=2,
@@ -122,34 +139,63 @@ def test_a_measured_row_is_its_score():
         ci95=wilson_interval(5, 6),
         n=6,
         seconds=12.5,
+        tasks={
+            "sound": {"accuracy": 75.0, "n": 4, "ci95": list(wilson_interval(3, 4))},
+            "music": {"accuracy": 100.0, "n": 2, "ci95": list(wilson_interval(2, 2))},
+        },
+        test_sha256=test_set.sha256,
     )
     assert list(row.as_dict()) == [
         "method", "prompt", "sound", "music", "speech", "average", "ci95", "n", "seconds",
+        "tasks", "test_sha256",
     ]  # fmt: skip
     assert json.loads(json.dumps(row.as_dict())) == row.as_dict()
+
+
+def row_of(method: str, prompt: int, result, asked) -> MeasuredRow:
+    return measured_row(method, prompt, result, 1.0, identify(asked, "made.json"))
 
 
 def test_a_comparison_is_a_minus_b_with_mcnemars_p():
     asked = questions(10)
     good = score(asked, {q.id: "Dog" for q in asked})
     bad = score(asked, {})
-    assert comparison("grpo", "direct", good, bad) == {
+    rows = row_of("grpo", 2, good, asked), row_of("direct", 1, bad, asked)
+    assert comparison(*rows, good, bad) == {
         "a": "grpo",
         "b": "direct",
         "difference": pytest.approx(100.0),
         "mcnemar_p": pytest.approx(2 / 1024),
+        "a_prompt": 2,
+        "b_prompt": 1,
     }
-    with pytest.raises(UserError, match="same questions"):
-        comparison("grpo", "direct", good, score(questions(9), {}))
+
+
+def test_rows_of_different_questions_are_not_compared():
+    """Neither by other ids nor, with the same ids, by other texts."""
+    asked = questions(10)
+    changed = [replace(asked[0], choices=("Dog", "Fox")), *asked[1:]]
+    for others in (questions(9), changed):
+        results = score(asked, {}), score(others, {})
+        rows = row_of("grpo", 2, results[0], asked), row_of("direct", 2, results[1], others)
+        fault = "'grpo <2>' and 'direct <2>': were measured on different questions"
+        with pytest.raises(UserError, match=fault):
+            comparison(*rows, *results)
+        with pytest.raises(UserError, match="'these questions' and 'direct <2>'"):
+            printed(rows, [], identify(asked, "made.json"))
 
 
 def test_measured_and_published_are_printed_apart():
     row = MeasuredRow("zero-shot-cot", 3, 38.8, None, 45.0, 45.5, (42.44, 48.6), 1000, 1131.2)
-    text = printed([row], [{"a": "grpo", "b": "sft", "difference": -1.25, "mcnemar_p": 0.0312}])
+    test = {"a": "grpo", "b": "sft", "difference": -1.25, "mcnemar_p": 0.0312}
+    text = printed([row], [{**test, "a_prompt": 2, "b_prompt": 1}])
     measured, published = text.split("Published:")
     (line,) = re.findall(r"zero-shot-cot.*", measured)
     assert line.split() == "zero-shot-cot <3> 38.80 – 45.00 45.50 42.4–48.6 1000 1131".split()
-    assert "grpo against sft: -1.2 points, McNemar's exact test p = 0.031" in measured
+    assert "grpo <2> against sft <1>: -1.2 points, McNemar's exact test p = 0.031" in measured
+    words = " ".join(measured.split())
+    assert "Questions: a file: 1,000 questions, no known release of MMAU, sha256 aaaa" in words
+    assert "No verdict" in measured and "reproduced" not in measured
     assert "64.50" not in measured and "45.50" not in published
     assert "Not measured here. MMAU test-mini" in published
     assert "7B model" in published.splitlines()[0]
@@ -165,11 +211,119 @@ def test_the_tables_fit_80_columns_and_markup_in_names_is_printed_as_it_is():
     assert max(map(len, text.splitlines())) <= 80
 
 
+def made_row(method="r1-aqa", prompt=2, average=645, sound=231, **fields) -> MeasuredRow:
+    """A row of v1 with so many right answers of 1,000, and of 333 about sounds."""
+    part = {"accuracy": 100 * sound / 333, "n": 333, "ci95": list(wilson_interval(sound, 333))}
+    values = {"sound": part["accuracy"], "music": None, "speech": None, "average": average / 10}
+    interval, tasks = wilson_interval(average, 1000), {"sound": part}
+    return MeasuredRow(method, prompt, **values, ci95=interval, n=1000, seconds=1, tasks=tasks,
+                       test_sha256=V1.sha256, **fields)  # fmt: skip
+
+
+def test_a_verdict_asks_whether_the_published_figure_is_in_the_interval():
+    """64.50 and, of sounds, 69.37 are published; the interval's half width is three points."""
+    edge = {low for low, high in map(lambda k: wilson_interval(k, 1000), range(600, 700))
+            if low <= 64.5 <= high}  # fmt: skip
+    for right in range(600, 700):
+        (found,) = verdicts(load_published(), [made_row(average=right)], V1)
+        part = found["parts"]["average"]
+        low, high = wilson_interval(right, 1000)
+        expected = REPRODUCED if low in edge else ABOVE if low > 64.5 else BELOW
+        assert (part["verdict"], part["published"], part["n"]) == (expected, 64.5, 1000)
+        assert part["ci95"] == [low, high] and part["measured"] == right / 10
+    assert 50 < len(edge) < 70
+    (found,) = verdicts(load_published(), [made_row(sound=150)], V1)
+    assert found["parts"]["sound"] == {
+        "published": 69.37, "measured": pytest.approx(45.045, abs=1e-3), "n": 333,
+        "ci95": list(wilson_interval(150, 333)), "verdict": BELOW,
+    }  # fmt: skip
+    assert found["parts"].keys() == {"average", "sound"}
+    assert found["published"]["method"] == "GRPO (Ours)" and found["published"]["source"]
+
+
+def test_every_own_row_is_set_beside_its_published_one():
+    rows = [made_row(m, p) for m, p in (("direct", 1), ("direct", 2), ("zero-shot-cot", 3),
+                                        ("r1-aqa", 2), ("trained", 2), ("sft", 2))]  # fmt: skip
+    found = verdicts(load_published(), rows, V1)
+    published = [v["parts"]["average"]["published"] for v in found]
+    assert published == [49.2, 49.2, 57.8, 64.5, 64.5]
+    text = printed(rows, [], V1)
+    (line,) = [x for x in text.splitlines() if x.startswith(" zero-shot-cot <3>")]
+    assert line.split() == "zero-shot-cot <3> average 57.80 64.50 61.5–67.4 1000 above".split()
+    assert "within the 95 % interval" in " ".join(text.split())
+    assert "is not known" in " ".join(text.split()) and "No verdict" not in text
+    assert max(map(len, text.splitlines())) <= 80
+
+
+@pytest.mark.parametrize(
+    "test_set, reason",
+    [
+        (replace(V1, release="v05.15.25"), "are of another version, v05.15.25"),
+        (replace(V1, whole=False, n=997), "are not all of v1 with its texts"),
+        (replace(V1, release=None, whole=False), "are of no known release"),
+    ],
+)
+def test_other_questions_get_no_verdict_and_it_is_said(test_set, reason):
+    assert verdicts(load_published(), [made_row()], test_set) == []
+    assert no_verdict(load_published(), test_set).endswith(f"measured here {reason}.")
+    text = " ".join(printed([made_row()], [], test_set).split())
+    assert f"published rows are of MMAU test-mini v1, and the questions measured here {reason}" in (
+        text
+    )
+
+
+def test_predictions_are_scored_only_with_the_questions_that_they_answer(tmp_path):
+    asked = questions(4)
+    path = tmp_path / "predictions.json"
+    check_made_for(path, identify(asked, "made.json"))  # nothing is known of it
+    unlabelled = [replace(q, answer=None) for q in asked]
+    write_about(path, identify(unlabelled, "hidden.json"), model="m", prompt=2)
+    check_made_for(path, identify(asked, "made.json"))  # labelled since
+    with pytest.raises(UserError, match=r"answers other questions \(hidden: 4 questions.*made: 3"):
+        check_made_for(path, identify(asked[:3], "made.json"))
+    about = path.with_name("predictions.json.about.json")
+    assert read_json(about)["test_set"]["name"] == "hidden" and read_json(about)["prompt"] == 2
+    for damaged in ([], {}, {"test_set": {"name": "x"}}):
+        write_json(about, damaged)
+        with pytest.raises(UserError, match="about.json: is damaged"):
+            check_made_for(path, identify(asked, "made.json"))
+
+
 def test_the_reference_run_is_read() -> None:
     rows = {(row.method, row.prompt): row for row in load_measured()}
     assert rows["direct", 2].average == 56.9 and rows["direct", 2].n == 1000
     assert rows["direct", 2].ci95 == wilson_interval(569, 1000)
     assert len(rows) == 5
+
+
+def test_the_reference_run_knows_its_questions() -> None:
+    """What the script added is what the committed questions say."""
+    asked = read_questions(TINY / "tiny-mmau.json")
+    test_set = identify(asked, TINY / "tiny-mmau.json")
+    stored = read_json(TINY / "reference_run" / "results.json")
+    assert QuestionSet.from_dict(stored["test_set"]) == test_set
+    assert (test_set.name, test_set.release, test_set.n) == ("tiny-mmau", None, 1000)
+    counts = Counter(q.task for q in asked)
+    for row in load_measured():
+        assert row.test_sha256 == test_set.sha256
+        assert {name: part["n"] for name, part in row.tasks.items()} == counts
+        right = [round(p["accuracy"] * p["n"] / 100) for p in row.tasks.values()]
+        assert 100 * sum(right) / row.n == row.average
+        for count, part in zip(right, row.tasks.values(), strict=True):
+            assert part["ci95"] == list(wilson_interval(count, part["n"]))
+
+
+def test_a_run_from_before_sets_were_kept_is_read_and_a_mixed_one_is_not(tmp_path) -> None:
+    stored = read_json(TINY / "reference_run" / "results.json")
+    for row in stored["rows"]:
+        del row["test_sha256"], row["tasks"]
+    write_json(tmp_path / "old.json", stored)
+    assert {row.test_sha256 for row in load_measured(tmp_path / "old.json")} == {None}
+    for row, sha in zip(stored["rows"], "abbbb", strict=True):
+        row["test_sha256"] = sha
+    write_json(tmp_path / "mixed.json", stored)
+    with pytest.raises(UserError, match="'direct <1>' and 'direct <2>': were measured on diff"):
+        load_measured(tmp_path / "mixed.json")
 
 
 @pytest.mark.parametrize("content", ["[]", "{}", '{"rows": [{"method": "direct"}]}'])

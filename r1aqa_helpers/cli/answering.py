@@ -12,7 +12,7 @@ from r1aqa_helpers.cli.options import AudioDir, Base, Model, Prompt, PromptNumbe
 from r1aqa_helpers.errors import UserError
 from r1aqa_helpers.files import shown
 from r1aqa_helpers.profiles import TINY_PROFILE
-from r1aqa_helpers.questions import read_questions
+from r1aqa_helpers.questions import QuestionSet, identify, read_questions
 from r1aqa_helpers.run_folder import check_writable
 
 if TYPE_CHECKING:
@@ -68,10 +68,12 @@ def evaluate(
             "--base, --batch-size, --sample: are for a local model; leave them out with --endpoint"
         )
     asked = read_questions(questions, audio_dir)
+    test_set = identify(asked, questions)
     if out.is_dir():
         raise UserError(f"{shown(out)}: is a folder; give --out a file to write")
     check_writable(out.parent)
     from r1aqa_helpers.answering import answer_questions, write_predictions
+    from r1aqa_helpers.results import write_about
 
     journal = out.with_name(out.name + ".journal.jsonl")
     if endpoint is not None:
@@ -80,6 +82,7 @@ def evaluate(
         server = find_endpoint(endpoint, model)
         key = f"with the key from {server.key_variable}" if server.key_variable else "without a key"
         typer.echo(f"asking {server.url} {key}")
+        about = {"model": model, "endpoint": server.url}
         predictions = answer_at_endpoint(
             server, asked, prompt=int(prompt.value), pace=Pace(**at_endpoint), journal=journal
         )
@@ -88,6 +91,7 @@ def evaluate(
 
         loaded = load(model, base=base)
         listening_check(loaded, asked)
+        about = {"model": model} | given(base=base)
         predictions = answer_questions(
             loaded,
             asked,
@@ -98,11 +102,13 @@ def evaluate(
             journal=journal,
         )
     write_predictions(out, asked, predictions)
+    how = {"prompt": int(prompt.value), "sample": sample, "seed": seed if sample else None}
+    write_about(out, test_set, **about, **how)
     typer.echo(f"{len(predictions)} answers in {out}")
     if all(question.answer is not None for question in asked):
         from r1aqa_helpers.scoring import score as score_answers
 
-        _print_score(score_answers(asked, {p.id: p.answer for p in predictions}))
+        _print_score(score_answers(asked, {p.id: p.answer for p in predictions}), test_set)
 
 
 def score(
@@ -116,15 +122,24 @@ def score(
     ],
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON and nothing else.")] = False,
 ) -> None:
-    """Score predictions as MMAU's official script does, with 95 % intervals."""
+    """Score predictions as MMAU's official script does, with 95 % intervals.
+
+    It says which release of MMAU the questions are, and refuses predictions that `evaluate` made
+    for other ones.
+    """
+    from r1aqa_helpers.results import check_made_for
     from r1aqa_helpers.scoring import read_predictions
     from r1aqa_helpers.scoring import score as score_answers
 
-    result = score_answers(read_questions(questions), read_predictions(predictions))
+    asked = read_questions(questions)
+    test_set = identify(asked, questions)
+    check_made_for(predictions, test_set)
+    result = score_answers(asked, read_predictions(predictions))
     if as_json:
-        typer.echo(json.dumps(result.as_dict(), ensure_ascii=False, allow_nan=False))
+        scored = {**result.as_dict(), "test_set": test_set.as_dict()}
+        typer.echo(json.dumps(scored, ensure_ascii=False, allow_nan=False))
     else:
-        _print_score(result)
+        _print_score(result, test_set)
 
 
 def ask(
@@ -204,7 +219,7 @@ def _typed(prompt: str) -> str:
     return line
 
 
-def _print_score(result: "Score") -> None:
+def _print_score(result: "Score", test_set: QuestionSet) -> None:
     from rich import box
     from rich.console import Console
     from rich.table import Table
@@ -218,6 +233,7 @@ def _print_score(result: "Score") -> None:
             Text(name), f"{accuracy.percent:.2f}", f"{low:.1f}–{high:.1f}", str(accuracy.n)
         )
     Console().print(table)
+    typer.echo(f"questions: {test_set.text}")
     typer.echo(
         f"{result.missing} without a prediction (counted as wrong), "
         f"{result.unparsed} predictions match none of their choices"

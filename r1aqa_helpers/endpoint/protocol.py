@@ -20,6 +20,8 @@ from r1aqa_helpers.audio import SAMPLE_RATE
 from r1aqa_helpers.prompts import chat_messages
 
 #: Greedy decoding in the words of the protocol, all said, so that nothing is inherited.
+#: ``transformers serve`` knows no other words: temperature 0 ends its sampling, and of the
+#: frequency penalty it makes a repetition penalty of 1 + 0 (tests/test_serving.py).
 GREEDY: dict[str, Any] = {
     "temperature": 0,
     "top_p": 1,

@@ -14,6 +14,7 @@ from typing import Any
 from ..errors import UserError
 from ..files import read_bytes, shown, shown_value, write_text
 from ..paths import TINY
+from ..questions import QuestionSet, one_set
 
 CARD = "README.md"
 
@@ -221,22 +222,35 @@ def _results_text(results: Mapping[str, Any]) -> str:
     try:
         rows = [_result_row(row) for row in results["rows"]]
         tests = [_comparison(test) for test in results.get("comparisons", ())]
+        test_set = _test_set(results)
     except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise UserError(
             f"results: are not those of r1aqa reproduce ({shown_value(error)}); give its "
             "results.json"
         ) from error
-    known = ("profile", "seed", "hardware", "test", "questions", "versions")
+    known = ("profile", "seed", "hardware", "endpoint", "versions")
     facts = {name: _flat(results[name]) for name in known if results.get(name) is not None}
     if isinstance(results.get("model"), str):
         facts = {"base model": _shown_base(results["model"]), **facts}
     origin = ", ".join(f"{name} {value(fact)}" for name, fact in facts.items())
     head = ("method", "prompt", "sound, %", "music, %", "speech, %", "average, %", "95 %", "n")
     parts = [f"Measured by `r1aqa reproduce`: {origin}.", table(head, rows, figures=6)]
+    if test_set is not None:
+        parts.append(f"Questions: {escape(test_set.text)}.")
     if tests:
         parts.append("\n".join(tests))
     parts.append("The interval is Wilson's, of the average.")
     return "\n\n".join(parts)
+
+
+def _test_set(results: Mapping[str, Any]) -> QuestionSet | None:
+    """What all rows were measured on; None where a run from before this was kept does not say."""
+    if results.get("test_set") is None:
+        return None
+    found = QuestionSet.from_dict(results["test_set"])
+    rows = ((f"row {n}", row.get("test_sha256")) for n, row in enumerate(results["rows"], 1))
+    one_set([("test_set", found.sha256), *rows])
+    return found
 
 
 def _flat(fact: object) -> object:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import UserError
-from ..files import PathLike, shown_value
+from ..files import PathLike, shown, shown_value
 from .question import AudioQuestion
 
 _DIGITS = 12  # of a hash, where people read it
@@ -110,6 +110,6 @@ def one_set(rows: Iterable[tuple[str, str | None]]) -> None:
         if sha != known[0][1]:
             raise UserError(
                 f"{shown_value(known[0][0])} and {shown_value(label)}: were measured on different"
-                f" questions (sha256 {shown_value(known[0][1][:_DIGITS])} and"
-                f" {shown_value(sha[:_DIGITS])}); measure both on the same"
+                f" questions (sha256 {shown(str(known[0][1])[:_DIGITS])} and"
+                f" {shown(str(sha)[:_DIGITS])}); measure both on the same"
             )

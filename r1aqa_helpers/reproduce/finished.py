@@ -88,6 +88,8 @@ def compare(
     check_writable(out)
     claim(out, {"job": "compare", "test": test_set.sha256, "settings": run.settings})
     run.say(f"Questions: {test_set.text}")
+    for role, model in models.items():
+        run.say(f"{role.capitalize()} model: {shown(model)}")
     try:
         measured = run.rows()
     except OutOfTime:

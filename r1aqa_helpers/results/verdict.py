@@ -15,11 +15,11 @@ MEANING = (
     "reproduced: the published figure lies within the 95 % interval of the own measurement; above,"
     " below: the whole interval lies above or below it. How uncertain the published figure is"
     " itself, is not known and not counted in. Of many such verdicts one in twenty or so is"
-    " above or below by chance alone."
+    " above or below by chance alone. The published rows of direct inference and zero-shot CoT are"
+    " other authors' measurements, with prompts that need not be <1>, <2> and <3>."
 )
 
 #: (method, prompt) of a measured row -> method of the card's row of Qwen2-Audio-7B-Instruct.
-#: Prompts <1> and <3> are the paper's; the site and Audio-CoT do not say that they used them.
 BESIDE = {
     ("direct", 1): "Direct Inference",
     ("direct", 2): "Direct Inference",

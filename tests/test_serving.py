@@ -1,0 +1,166 @@
+"""A real server, `transformers serve`, asked through the endpoint: it answers as in-process."""
+
+import json
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+import warnings
+from collections.abc import Iterator
+from importlib.util import find_spec
+from pathlib import Path
+
+import pytest
+
+from r1aqa_helpers.answering import answer_questions
+from r1aqa_helpers.endpoint import KEY_VARIABLES, Pace, answer_at_endpoint, find_endpoint
+from r1aqa_helpers.errors import UserError
+from r1aqa_helpers.models import load
+from r1aqa_helpers.paths import TINY
+from r1aqa_helpers.questions import AudioQuestion, read_questions
+from r1aqa_helpers.tiny.data import prepare
+
+MISSING = [name for name in ("fastapi", "uvicorn", "openai") if find_spec(name) is None]
+pytestmark = pytest.mark.skipif(
+    bool(MISSING), reason=f"transformers[serving] is not installed: {', '.join(MISSING)} missing"
+)
+
+#: What Qwen2-Audio ships; greedy decoding would inherit the penalty from it.
+SHIPPED = dict(do_sample=True, top_p=0.5, top_k=20, temperature=0.7, repetition_penalty=1.1)
+START = 240.0  # s, at most, for a server to come up on a busy machine
+#: The server decodes recordings with soundfile, and wants soxr beside it to resample them.
+SOXR = "soxr==1.1.0"
+RUN = "import sys; from transformers.cli.transformers import main; sys.exit(main())"
+
+
+@pytest.fixture(scope="module")
+def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The tiny model, with the generation settings that Qwen2-Audio comes with."""
+    folder = tmp_path_factory.mktemp("served") / "tiny model"
+    shutil.copytree(TINY / "model", folder)
+    path = folder / "generation_config.json"
+    kept = {k: v for k, v in json.loads(path.read_text()).items() if k.endswith("token_id")}
+    path.write_text(json.dumps(kept | SHIPPED))
+    return folder
+
+
+@pytest.fixture(scope="module")
+def more_packages(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    """Environment in which soxr can be imported, where it is not installed."""
+    if find_spec("soxr") is not None:
+        return {}
+    folder = tmp_path_factory.mktemp("packages")
+    command = ["uv", "pip", "install", "--quiet", "--no-deps", "--python", sys.executable,
+               "--target", str(folder), SOXR]  # fmt: skip
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, timeout=120)
+    except (FileNotFoundError, subprocess.TimeoutExpired) as error:
+        pytest.skip(f"{SOXR} is not installed, and uv cannot fetch it: {error}")
+    if done.returncode:
+        pytest.skip(f"{SOXR} is not installed, and uv cannot fetch it: {done.stderr[-300:]}")
+    return {"PYTHONPATH": str(folder)}
+
+
+@pytest.fixture(scope="module")
+def server(
+    checkpoint: Path, more_packages: dict[str, str], tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[str]:
+    """The address of a server that holds the checkpoint; stopped in every case."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    log = tmp_path_factory.mktemp("log") / "serve.txt"
+    offline = {"HF_HUB_OFFLINE": "1", "TRANSFORMERS_OFFLINE": "1", "HF_HUB_DISABLE_TELEMETRY": "1"}
+    arguments = ["serve", str(checkpoint), "--host", "127.0.0.1", "--port", str(port),
+                 "--device", "cpu", "--dtype", "float32"]  # fmt: skip
+    with log.open("wb") as stream:
+        process = subprocess.Popen(
+            [sys.executable, "-c", RUN, *arguments],
+            env={**os.environ, **offline, **more_packages},
+            stdout=stream,
+            stderr=subprocess.STDOUT,
+        )
+        try:
+            _wait(process, f"http://127.0.0.1:{port}/health", log)
+            yield f"http://127.0.0.1:{port}/v1"
+        finally:
+            process.terminate()
+            try:
+                process.wait(timeout=10)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+
+
+def _wait(process: subprocess.Popen, url: str, log: Path) -> None:
+    """Until the server answers; an error with its last words where it does not."""
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    end = time.monotonic() + START
+    while time.monotonic() < end and process.poll() is None:
+        try:
+            with opener.open(url, timeout=5):
+                return
+        except OSError:
+            time.sleep(0.1)
+    pytest.fail(f"the server did not come up:\n{log.read_text(errors='replace')[-2000:]}")
+
+
+@pytest.fixture(scope="module")
+def questions() -> list[AudioQuestion]:
+    """Eight of tiny-mmau, of every task."""
+    return read_questions(prepare().test)[::125]
+
+
+@pytest.fixture(autouse=True)
+def no_keys(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in KEY_VARIABLES:
+        monkeypatch.delenv(name, raising=False)
+
+
+@pytest.mark.parametrize("prompt", [1, 2])
+def test_a_served_checkpoint_answers_as_the_same_one_in_process(
+    server: str, checkpoint: Path, questions: list[AudioQuestion], prompt: int
+) -> None:
+    """Although its own settings would draw answers and penalise repetition."""
+    expected = answer_questions(load(str(checkpoint), device="cpu"), questions, prompt=prompt)
+    endpoint = find_endpoint(server, str(checkpoint))
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        found = answer_at_endpoint(
+            endpoint, questions, prompt=prompt, pace=Pace(concurrency=2, backoff=0.1)
+        )
+    assert [p.response for p in found] == [p.response for p in expected]
+    assert len({p.response for p in found}) > 4, "too alike to tell one answer from another"
+    told = [str(w.message) for w in caught if "does not take" in str(w.message)]
+    assert len(told) == 1 and "repetition_penalty" in told[0]
+
+
+def test_the_recording_that_is_sent_is_what_the_model_hears(
+    server: str, checkpoint: Path, questions: list[AudioQuestion]
+) -> None:
+    """Every question with the recording of the next one: other answers, those of in-process."""
+    from dataclasses import replace
+
+    swapped = [
+        replace(question, audio=other.audio)
+        for question, other in zip(questions, questions[1:] + questions[:1], strict=True)
+    ]
+    endpoint = find_endpoint(server, str(checkpoint))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        plain, other = (answer_at_endpoint(endpoint, asked) for asked in (questions, swapped))
+    assert [p.response for p in plain] != [p.response for p in other]
+    expected = answer_questions(load(str(checkpoint), device="cpu"), swapped)
+    assert [p.response for p in other] == [p.response for p in expected]
+
+
+def test_another_model_than_the_served_one_is_refused_in_one_line(
+    server: str, questions: list[AudioQuestion]
+) -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        with pytest.raises(UserError, match="Server is pinned to .*requested 'another'"):
+            answer_at_endpoint(find_endpoint(server, "another"), questions)
