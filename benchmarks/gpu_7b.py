@@ -48,7 +48,7 @@ from transformers import PrinterCallback, Qwen2AudioForConditionalGeneration, Qw
 
 from r1aqa_helpers.audio import load_audio
 from r1aqa_helpers.grpo.prompt_store import CAPACITY, PromptStore
-from r1aqa_helpers.grpo.trainer import AudioGRPOTrainer, audio_grpo_config, lora_config
+from r1aqa_helpers.grpo.trainer import AudioGRPOTrainer, audio_grpo_config
 from r1aqa_helpers.models import (
     LoadedModel,
     StateCache,
@@ -57,6 +57,7 @@ from r1aqa_helpers.models import (
     generate,
     greedy_config,
 )
+from r1aqa_helpers.models.lora import lora_config
 from r1aqa_helpers.paths import TINY
 from r1aqa_helpers.tiny.build import build_processor, random_tiny
 from r1aqa_helpers.training import quiet

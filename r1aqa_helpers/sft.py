@@ -17,17 +17,18 @@ from . import processes
 from .errors import UserError
 from .grpo.prompt_store import PromptStore
 from .grpo.scoring import Answers, accept_answers, refuse_answers
-from .grpo.trainer import lora_config
 from .models import LoadedModel
+from .models.lora import choose_trained, lora_config
+from .models.precision import training_precision
 from .prompts import build_prompt, question_text
 from .questions import AudioQuestion
 from .training import (
     ExactResume,
     Journal,
     check_answers,
+    check_loss,
     describe_run,
     divide_step,
-    freeze_tower,
     open_run,
     quiet,
     run_schedule,
@@ -55,13 +56,22 @@ class SFTSettings:
     rows_per_forward: int = 1
     """Rows that go through the model together: memory against speed, not the result."""
     lr: float = 1e-5
-    freeze_tower: bool = False
+    freeze_tower: bool | None = None
+    """Whether the audio tower stands still; None: with LoRA it does, in full training not."""
     lora_rank: int = 0
-    """0: all weights are trained; else LoRA of this rank on the language model."""
+    """0: all weights are trained; else LoRA of this rank on the language model, and on the tower
+    where that does not stand still."""
+    optim: str = "adamw_torch"
+    """One of ``models.precision.OPTIMISERS``."""
     seed: int = 42
     save_every: int = 100
     minutes: float | None = None
     """Stop after the step in which so much time has passed, with what was learnt by then."""
+
+    @property
+    def tower_frozen(self) -> bool:
+        """What ``freeze_tower`` comes to."""
+        return bool(self.lora_rank) if self.freeze_tower is None else self.freeze_tower
 
 
 class AnswerTrainer(ExactResume, Trainer):
@@ -91,6 +101,7 @@ class AnswerTrainer(ExactResume, Trainer):
             shared_prefix=False,
         )
         logps, _ = model(answers=answers)
+        check_loss(logps.sum(), self.state.global_step + 1)
         if num_items_in_batch is None:
             return -logps.sum() / answers.mask.sum()
         # Gradients are averaged over the processes, but each has only its share of the tokens.
@@ -128,6 +139,7 @@ def train_sft(
     if settings.prompt not in _ANSWERS:
         known = ", ".join(map(str, _ANSWERS))
         raise UserError(f"SFT: prompt {settings.prompt} has no written answers; choose of {known}")
+    training_precision(loaded.model, settings.lora_rank, settings.optim)
     processes.join(loaded.device)
     division = divide_step("SFT", "rows", settings.batch_size, settings.rows_per_forward)
     description = describe_run(loaded, questions, settings)
@@ -193,12 +205,12 @@ def _train(
     out_dir: Path,
     checkpoint: Path | None,
 ) -> PreTrainedModel:
-    freeze_tower(loaded, settings.freeze_tower)
+    choose_trained(loaded.model, settings.lora_rank, settings.tower_frozen)
     accept_answers(loaded.model)
     model: Any = loaded.model
     if settings.lora_rank:
         torch.manual_seed(settings.seed)
-        model = get_peft_model(model, lora_config(settings.lora_rank))
+        model = get_peft_model(model, lora_config(settings.lora_rank, not settings.tower_frozen))
     store = PromptStore(loaded)
     trainer = AnswerTrainer(
         store,
@@ -216,10 +228,9 @@ def _train(
     try:
         train_with(trainer, Journal(out_dir, "SFT", row, settings.minutes), checkpoint)
     finally:
-        model = whole_model(trainer)
         refuse_answers(loaded.model)
         loaded.model.eval()
-    return model
+    return whole_model(trainer)
 
 
 def _rows(
@@ -264,5 +275,6 @@ def _arguments(
         remove_unused_columns=False,
         ddp_find_unused_parameters=False,
         use_cpu=loaded.device.type == "cpu",
-        bf16=loaded.model.dtype == torch.bfloat16,
+        optim=settings.optim,
+        **training_precision(loaded.model, settings.lora_rank, settings.optim),
     )

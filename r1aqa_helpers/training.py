@@ -46,6 +46,9 @@ from . import processes
 from .errors import UserError
 from .files import append_jsonl, read_journal, read_json, shown, write_json, write_jsonl
 from .models import LoadedModel, ModelCard, save, weights_fingerprint
+from .models.lora import describe_trained
+from .models.precision import NOT_FINITE, check_finite
+from .models.quantised import is_quantised
 from .profiles import hardware
 from .progress import track
 from .questions import AudioQuestion
@@ -54,6 +57,12 @@ COMPLETE = "complete"
 
 #: Settings that may differ between a run and its continuation.
 _FREE = {"save_every", "minutes"}
+#: Settings that came later than the first runs, with the value that those ran with: at it they
+#: are not written down, so that such a run goes on, and one with another value does not.
+_LATER = {"optim": "adamw_torch", "text_only": False, "prompts_per_rollout": None}
+#: A loss scale of float16 begins at 2 to the 16th and is halved at each overflow: after so many
+#: in a row it is less than 1, and gradients overflow by themselves.
+_MOST_OVERFLOWS = 17
 
 
 def describe_run(
@@ -61,7 +70,10 @@ def describe_run(
 ) -> dict[str, Any]:
     """What makes two runs the same: settings, the model's weights, the questions with answers."""
     asked = [(q.id, str(q.audio), q.question, q.choices, q.answer) for q in questions]
-    kept = {key: value for key, value in asdict(settings).items() if key not in _FREE}
+    kept = {**asdict(settings), "freeze_tower": settings.tower_frozen}
+    for key, value in kept.copy().items():
+        if key in _FREE or key in _LATER and value == _LATER[key]:
+            del kept[key]
     return {
         "settings": kept,
         "model": weights_fingerprint(loaded),
@@ -73,8 +85,9 @@ def open_run(out_dir: Path, description: dict[str, Any], journals: Iterable[str]
     """Make the folder ready; the checkpoint to go on from, if it holds one of this run.
 
     Checkpoints that an interruption left unfinished are removed. The journals lose the rows of
-    steps after the checkpoint, which will be made once more. Of several processes, the main one
-    does all that, and all get its answer.
+    steps after the checkpoint, which will be made once more. A model of fewer steps than were
+    asked for, which a limit of minutes left, is removed: the run goes on. Of several processes,
+    the main one does all that, and all get its answer.
 
     Raises:
         UserError: the folder belongs to another run, or cannot be written.
@@ -95,8 +108,10 @@ def _open_run(out_dir: Path, description: dict[str, Any], journals: Iterable[str
                 )
     else:
         write_json(place, description)
-    if (out_dir / "model").is_dir():  # it has ended: nothing is to be made once more
-        return None
+    if (out_dir / "model").is_dir():
+        if _steps_made(out_dir) >= description["settings"]["steps"]:
+            return None  # it has ended: nothing is to be made once more
+        shutil.rmtree(out_dir / "model")  # what was learnt when the minutes were over
     checkpoint, done = None, 0
     for folder in out_dir.glob("checkpoint-*"):
         number = folder.name.removeprefix("checkpoint-")
@@ -110,6 +125,11 @@ def _open_run(out_dir: Path, description: dict[str, Any], journals: Iterable[str
         rows = read_journal(out_dir / name)
         write_jsonl(out_dir / name, [row for row in rows if row.get("step", 0) <= done])
     return checkpoint
+
+
+def _steps_made(out_dir: Path) -> int:
+    rows = read_journal(out_dir / "metrics.jsonl")
+    return rows[-1].get("step", 0) if rows else 0
 
 
 def run_schedule(count: int, needed: int, seed: int) -> list[int]:
@@ -161,11 +181,13 @@ def divide_step(method: str, asked: str, per_step: int, per_forward: int) -> tup
     return at_once, share // at_once
 
 
-def freeze_tower(loaded: LoadedModel, frozen: bool) -> None:
-    """Train all weights, or all but the audio tower's."""
-    loaded.model.requires_grad_(True)
-    loaded.model.model.audio_tower.requires_grad_(not frozen)
-    loaded.model.model.audio_tower.embed_positions.requires_grad_(False)  # sinusoids, as shipped
+def check_loss(loss: torch.Tensor, step: int) -> torch.Tensor:
+    """``loss`` of a step, counted from 1; ``UserError`` where it is not finite.
+
+    Trainer itself would go on, with weights that are no numbers any more.
+    """
+    check_finite(loss, f"step {step}: the loss")
+    return loss
 
 
 class Journal(TrainerCallback):
@@ -180,6 +202,7 @@ class Journal(TrainerCallback):
     ) -> None:
         """``row`` makes the journal's row of what the trainer logs; None ``minutes``: no limit."""
         self._out_dir, self._title, self._row, self._minutes = out_dir, title, row, minutes
+        self._overflows = 0  # in a row
 
     def on_train_begin(
         self,
@@ -220,7 +243,11 @@ class Journal(TrainerCallback):
         logs: dict[str, Any] | None = None,
         **kwargs: Any,
     ) -> None:
-        """Write a step's row; what is not finite becomes null."""
+        """Write a step's row; what is not finite becomes null.
+
+        A gradient that is not finite ends the run here, before the step's checkpoint. In float16
+        some are expected: the trainer leaves those steps out and scales the loss down.
+        """
         if not state.is_world_process_zero or not logs or "loss" not in logs:
             return
         now = time.monotonic()
@@ -231,6 +258,13 @@ class Journal(TrainerCallback):
             for key, value in row.items()
         }
         append_jsonl(self._out_dir / "metrics.jsonl", finite, flush=False)
+        norm = logs.get("grad_norm")
+        self._overflows = 0 if norm is None or math.isfinite(norm) else self._overflows + 1
+        if self._overflows >= (_MOST_OVERFLOWS if args.fp16 else 1):
+            raise UserError(
+                f"step {state.global_step}: the gradient is not finite (its norm is {norm}); "
+                f"{NOT_FINITE}. The run's last checkpoint is without this step"
+            )
 
     def on_save(
         self,
@@ -351,6 +385,8 @@ def save_trained(
     """Write ``out_dir/model`` once, whatever the number of processes, and wait until it is there.
 
     Of a PEFT model the adapter goes to ``out_dir/adapter`` first, and is then merged, in place.
+    On weights in 4 bits it is not merged: ``out_dir/model`` is the adapter, too, and loads onto
+    the same base, with ``quantise`` as it was trained, or merged into all its bits without.
     Both get a model card with what the run knows; ``method`` is the card's, sft or grpo.
     """
 
@@ -359,6 +395,9 @@ def save_trained(
         whole = loaded
         if isinstance(loaded.model, PeftModel):
             save(loaded, out_dir / "adapter", card)
+            if is_quantised(loaded.model):
+                save(loaded, out_dir / "model", card)
+                return
             merged = loaded.model.merge_and_unload()
             whole = LoadedModel(merged, loaded.processor, loaded.name)
         save(whole, out_dir / "model", card)
@@ -381,9 +420,12 @@ def training_card(
     own = read_json(out_dir / "run.json").get("rewards")
     if own:
         facts["rewards"] = ", ".join(own)
+    facts["trained"] = describe_trained(loaded.model, settings.lora_rank, settings.tower_frozen)
+    facts["base in 4 bits"] = "yes, NF4" if is_quantised(loaded.model) else "no"
     facts["hardware"] = hardware()
     facts |= {name: version(name) for name in ("torch", "transformers", "trl", "peft")}
-    kept = {key: value for key, value in asdict(settings).items() if key not in _FREE}
+    all_settings = {**asdict(settings), "freeze_tower": settings.tower_frozen}
+    kept = {key: value for key, value in all_settings.items() if key not in _FREE}
     return ModelCard(
         base=loaded.name,
         method=method,

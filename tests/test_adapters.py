@@ -14,8 +14,8 @@ from safetensors.torch import load_file, save_file
 
 from r1aqa_helpers import models
 from r1aqa_helpers.errors import UserError
-from r1aqa_helpers.grpo.trainer import lora_config
 from r1aqa_helpers.models import LoadedModel, chat_text, encode, load, save
+from r1aqa_helpers.models.lora import lora_config
 
 
 def logits(loaded: LoadedModel) -> torch.Tensor:
@@ -229,11 +229,11 @@ DAMAGE = {
     "another rank": (lambda f: edit_weights(f, _other_rank), "mismatched keys"),
     "no such module": (
         lambda f: edit_weights(f, lambda w: {n.replace(".1.", ".9."): t for n, t in w.items()}),
-        "mismatched keys|missing keys|unexpected keys|cannot be merged",
+        "mismatched keys|missing keys|unexpected keys|cannot be put on",
     ),
     "not a number": (
         lambda f: edit_weights(f, lambda w: {n: t * torch.nan for n, t in w.items()}),
-        "cannot be merged",
+        r"lora_A\.weight holds values that are not finite",
     ),
     "both": (
         lambda f: shutil.copy(f / "adapter_model.safetensors", f / "model.safetensors"),

@@ -162,7 +162,7 @@ def test_published_size_and_encoder() -> None:
 def test_adapter_s_parameters(loaded: LoadedModel) -> None:
     from peft import get_peft_model
 
-    from r1aqa_helpers.grpo.trainer import lora_config
+    from r1aqa_helpers.models.lora import lora_config
 
     model = get_peft_model(loaded.model, lora_config(4))
     trained = sum(p.numel() for p in model.parameters() if p.requires_grad)

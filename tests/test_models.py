@@ -523,7 +523,7 @@ def test_a_model_whose_projector_is_dead_does_not_hear(questions):
 def test_a_model_that_computes_nan_does_not_pass(questions):
     broken = make_tiny()
     torch.nn.init.constant_(broken.model.model.multi_modal_projector.linear.bias, torch.nan)
-    with pytest.raises(UserError, match="does not hear"):
+    with pytest.raises(UserError, match="model random: its logits: not finite"):
         listening_check(broken, questions)
 
 

@@ -10,8 +10,9 @@ from datasets import Dataset
 from peft import inject_adapter_in_model
 from transformers import PreTrainedModel, PrinterCallback, TrainerCallback
 
-from r1aqa_helpers.grpo.trainer import AudioGRPOTrainer, audio_grpo_config, lora_config
+from r1aqa_helpers.grpo.trainer import AudioGRPOTrainer, audio_grpo_config
 from r1aqa_helpers.models import LoadedModel
+from r1aqa_helpers.models.lora import lora_config
 from r1aqa_helpers.profiles import Profile
 from r1aqa_helpers.prompts import build_prompt, question_text
 from r1aqa_helpers.questions import AudioQuestion

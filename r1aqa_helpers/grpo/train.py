@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import torch
 from datasets import Dataset
 from transformers import PreTrainedModel
 
@@ -14,6 +13,8 @@ from .. import processes
 from ..errors import UserError
 from ..files import append_jsonl
 from ..models import LoadedModel
+from ..models.lora import choose_trained, lora_config
+from ..models.precision import training_precision
 from ..prompts import build_prompt, question_text
 from ..questions import AudioQuestion
 from ..rewards import RewardFunction, rewards_for
@@ -22,15 +23,15 @@ from ..training import (
     check_answers,
     describe_run,
     divide_step,
-    freeze_tower,
     open_run,
     quiet,
     run_schedule,
     save_trained,
     train_with,
+    whole_model,
 )
 from .scoring import ROW_TOKENS
-from .trainer import AudioGRPOTrainer, audio_grpo_config, lora_config
+from .trainer import AudioGRPOTrainer, audio_grpo_config
 
 
 @dataclass(frozen=True)
@@ -55,13 +56,22 @@ class GRPOSettings:
     """The most tokens of a packed row: memory against speed, not the result."""
     text_only: bool = False
     """Train without the recordings, on what can be read; nothing changes in how it is asked."""
-    freeze_tower: bool = False
+    freeze_tower: bool | None = None
+    """Whether the audio tower stands still; None: with LoRA it does, in full training not."""
     lora_rank: int = 0
-    """0: all weights are trained; else LoRA of this rank on the language model."""
+    """0: all weights are trained; else LoRA of this rank on the language model, and on the tower
+    where that does not stand still."""
+    optim: str = "adamw_torch"
+    """One of ``models.precision.OPTIMISERS``."""
     seed: int = 42
     save_every: int = 100
     minutes: float | None = None
     """Stop after the step in which so much time has passed, with what was learnt by then."""
+
+    @property
+    def tower_frozen(self) -> bool:
+        """What ``freeze_tower`` comes to."""
+        return bool(self.lora_rank) if self.freeze_tower is None else self.freeze_tower
 
 
 def train_grpo(
@@ -96,6 +106,7 @@ def train_grpo(
     """
     out_dir = Path(out_dir)
     check_answers(questions)
+    training_precision(loaded.model, settings.lora_rank, settings.optim)
     processes.join(loaded.device)
     division = divide_step(
         "GRPO", "prompts", settings.prompts_per_step, settings.prompts_per_forward
@@ -123,8 +134,11 @@ def _train(
     out_dir: Path,
     checkpoint: Path | None,
 ) -> PreTrainedModel:
-    freeze_tower(loaded, settings.freeze_tower)
+    choose_trained(loaded.model, settings.lora_rank, settings.tower_frozen)
     at_once, passes = division
+    adapter = None
+    if settings.lora_rank:
+        adapter = lora_config(settings.lora_rank, not settings.tower_frozen)
     config = audio_grpo_config(
         out_dir,
         beta=settings.beta,
@@ -142,7 +156,8 @@ def _train(
         save_total_limit=2,
         seed=settings.seed,
         use_cpu=loaded.device.type == "cpu",
-        bf16=loaded.model.dtype == torch.bfloat16,
+        optim=settings.optim,
+        **training_precision(loaded.model, settings.lora_rank, settings.optim),
     )
     trainer = AudioGRPOTrainer(
         model=loaded.model,
@@ -150,7 +165,7 @@ def _train(
         args=config,
         processing_class=loaded.processor,
         train_dataset=_rows(questions, settings),
-        peft_config=lora_config(settings.lora_rank) if settings.lora_rank else None,
+        peft_config=adapter,
         max_prompt=settings.max_prompt,
         row_tokens=settings.row_tokens,
     )
@@ -164,8 +179,8 @@ def _train(
     try:
         train_with(trainer, Journal(out_dir, "GRPO", row, settings.minutes), checkpoint)
     finally:
-        model = trainer.release()
-    return model
+        trainer.release()
+    return whole_model(trainer)
 
 
 def _names(rewards: Sequence[RewardFunction]) -> list[str]:

@@ -6,7 +6,6 @@ from typing import Any
 
 import torch
 from accelerate.utils import is_peft_model
-from peft import LoraConfig
 from torch import nn
 from transformers import GenerationConfig, PreTrainedModel, Qwen2AudioProcessor
 from trl import GRPOConfig
@@ -14,15 +13,12 @@ from trl import GRPOConfig
 from ..errors import UserError
 from ..models import LoadedModel, StateCache
 from ..models.decoding import NEUTRAL
-from ..training import ExactResume, whole_model
+from ..models.quantised import is_quantised
+from ..training import ExactResume, check_loss
 from .prompt_store import CAPACITY, PromptStore
 from .rollout import sample_answers
 from .scoring import ROW_TOKENS, Answers, accept_answers, refuse_answers
 from .trl_private import TRLSeam
-
-#: Modules for LoRA: the language model's projections. The audio tower's have the same names
-#: (q_proj, k_proj, v_proj), so that a bare name would adapt it, too.
-LORA_TARGETS = r".*language_model\.layers\.\d+\.(self_attn\.[qkvo]_proj|mlp\.(gate|up|down)_proj)"
 
 
 def audio_grpo_config(out_dir: str | Path, **overrides: Any) -> GRPOConfig:
@@ -69,11 +65,6 @@ def audio_grpo_config(out_dir: str | Path, **overrides: Any) -> GRPOConfig:
         "per_device_train_batch_size": 8,
     }
     return GRPOConfig(output_dir=str(out_dir), **{**settings, **overrides})
-
-
-def lora_config(rank: int) -> LoraConfig:
-    """LoRA of this rank on the language model only, scaled by 2 (alpha = 2 * rank)."""
-    return LoraConfig(r=rank, lora_alpha=2 * rank, target_modules=LORA_TARGETS)
 
 
 class AudioGRPOTrainer(ExactResume, TRLSeam):
@@ -141,14 +132,24 @@ class AudioGRPOTrainer(ExactResume, TRLSeam):
             processing_class=processing_class,
             **arguments,
         )
+        if is_quantised(self.model):
+            # TRL has made them bfloat16, in which float16's gradients cannot be scaled back.
+            for parameter in self.model.parameters():
+                if parameter.requires_grad:
+                    parameter.data = parameter.data.float()
         self.eos_token_ids = self.loaded.eos_ids
         tower = _base(self.model).model.audio_tower
         if not any(parameter.requires_grad for parameter in tower.parameters()):
             self.store.states = StateCache(CAPACITY)
 
+    def compute_loss(self, model: nn.Module, inputs: Any, **arguments: Any) -> torch.Tensor:
+        """TRL's; a ``UserError`` that names the step where it is not finite."""
+        loss = super().compute_loss(model, inputs, **arguments)
+        return check_loss(loss, self.state.global_step + 1)
+
     def release(self) -> PreTrainedModel:
         """The trained model as it was before the trainer took hold of it, adapter still on."""
-        model = whole_model(self)
+        model = self.accelerator.unwrap_model(self.model, keep_fp32_wrapper=False)
         refuse_answers(_base(model))
         return model.eval()
 

@@ -1,4 +1,4 @@
-"""LoRA adapters: recognised, checked, and merged into the weights of their base model.
+"""LoRA adapters: recognised, checked, and merged into, or put on, their base model's weights.
 
 Only LoRA (arXiv 2106.09685) and DoRA are taken, and of an adapter's configuration only what
 says how its weights are to be merged; a field that this file does not know is an error where it
@@ -19,6 +19,7 @@ from transformers import Qwen2AudioForConditionalGeneration
 
 from ..errors import UserError
 from ..files import read_json, shown, shown_value
+from .quantised import is_quantised
 
 ADAPTER_CONFIG = "adapter_config.json"
 ADAPTER_WEIGHTS = "adapter_model.safetensors"
@@ -90,12 +91,14 @@ def adapter_base(folder: Path) -> str | None:
     return name if isinstance(name, str) and name else None
 
 
-def merge_adapter(
+def put_adapter(
     model: Qwen2AudioForConditionalGeneration, folder: Path
 ) -> Qwen2AudioForConditionalGeneration:
     """``model`` with the adapter in ``folder`` merged into its weights, in place.
 
-    Adapters trained with transformers 4, whose modules had other names, are understood, too.
+    Where they are in 4 bits, the adapter stays beside them, in float32: that is what was trained,
+    and rounded to 4 bits once more, most of it would be lost. Adapters trained with
+    transformers 4, whose modules had other names, are understood, too.
 
     Raises:
         UserError: it is no LoRA, its weights are missing, damaged or pickled, or they do not
@@ -111,6 +114,9 @@ def merge_adapter(
             adapted = PeftModel(model, _lora_config(settings, named))
             _check_fit(adapted, weights, folder)
             set_peft_model_state_dict(adapted, weights)
+            if is_quantised(model):
+                model.requires_grad_(False)
+                return model.eval()
             merged = adapted.merge_and_unload(safe_merge=True)
     except UserError:
         raise
@@ -118,7 +124,7 @@ def merge_adapter(
     except Exception as error:
         reason = (str(error).strip().splitlines() or [type(error).__name__])[0][:200]
         raise UserError(
-            f"adapter {shown(folder)}: cannot be merged into its base model ({shown(reason)})"
+            f"adapter {shown(folder)}: cannot be put on its base model ({shown(reason)})"
         ) from error
     for name, parameter in merged.named_parameters():
         parameter.requires_grad_(trainable[name])
@@ -166,6 +172,12 @@ def _read_weights(folder: Path) -> dict[str, torch.Tensor]:
         raise UserError(
             f"{shown(path)}: weights missing or truncated, copy or download them again"
         ) from error
+    wrong = sorted(name for name, tensor in weights.items() if not tensor.isfinite().all())
+    if wrong:
+        raise UserError(
+            f"{shown(path)}: {shown(wrong[0])} holds values that are not finite; "
+            "take the adapter of an earlier checkpoint"
+        )
     strange = sorted(name for name in weights if not name.startswith(_PREFIX))
     if strange or not weights:
         some = f"such as {shown(strange[0])}" if strange else "none at all"

@@ -13,6 +13,7 @@ from ..audio import SAMPLE_RATE
 from ..errors import UserError
 from ..files import shown_value
 from ..prompts import chat_messages
+from .precision import language_dtype
 
 #: Frames that give two audio tokens: the encoder halves them twice, with these roundings:
 #: ((7 - 1) // 2 + 1 - 2) // 2 + 1 = 2.
@@ -34,6 +35,11 @@ class LoadedModel:
     def device(self) -> torch.device:
         """Where the model's weights lie."""
         return self.model.device
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """What the language model computes in; see `half` for the parts that do not."""
+        return language_dtype(self.model)
 
     @property
     def window_seconds(self) -> float:
@@ -87,8 +93,8 @@ def encode(loaded: LoadedModel, texts: Sequence[str], waves: Sequence[np.ndarray
 
     Returns
     -------
-    input_ids, attention_mask (batch, tokens); input_features (batch, mels, frames) in the model's
-    dtype; feature_attention_mask (batch, frames)
+    input_ids, attention_mask (batch, tokens); input_features (batch, mels, frames) in the audio
+    tower's dtype; feature_attention_mask (batch, frames)
 
     A clip that would give fewer than two audio tokens (below 70 ms) is filled up with silence:
     from a batch without two adjacent audio tokens transformers concludes that the processor is
@@ -121,6 +127,7 @@ def encode(loaded: LoadedModel, texts: Sequence[str], waves: Sequence[np.ndarray
             f"model {loaded.name}: its processor returned no audio features, so the model would "
             "answer without hearing; use the versions of transformers that this project pins"
         )
+    # transformers' dtype of a model is that of its first weight, and here the tower's.
     inputs["input_features"] = inputs["input_features"].to(loaded.model.dtype)
     return inputs.to(loaded.device)
 

@@ -9,6 +9,8 @@ from torch import nn
 from transformers import Qwen2AudioForConditionalGeneration
 from transformers.masking_utils import create_bidirectional_mask
 
+from .half import no_half_autocast
+
 #: Mel frames past a clip's end that the two convolutions (kernels of 3) still look at.
 LOOK_AHEAD = 2
 
@@ -133,8 +135,9 @@ def embed_prompts(
     places = prompt_ids == model.config.audio_token_id
     if not len(clips.input_features) and not places.any():
         return embeddings  # text alone
-    states, lengths = _states(model.model.audio_tower, clips)
-    audio = model.model.multi_modal_projector(states)
+    with no_half_autocast(prompt_ids.device):
+        states, lengths = _states(model.model.audio_tower, clips)
+        audio = model.model.multi_modal_projector(states)
     filled = torch.arange(audio.shape[1], device=audio.device) < lengths.unsqueeze(1)
     wanted = (lengths[clips.clip] * (clips.clip >= 0)).sum(dim=1)
     if not torch.equal(places.sum(dim=1), wanted):

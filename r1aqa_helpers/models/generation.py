@@ -28,6 +28,7 @@ from ..errors import UserError
 from .bundle import TOKENIZING, LoadedModel
 from .decoding import NEUTRAL, SeededSampling
 from .embedding import Clips, StateCache, embed_prompts, positions
+from .precision import check_finite
 
 #: Tokens that a cache can take in before it is copied to a larger place.
 _ROOM = 64
@@ -105,7 +106,8 @@ def decode(
         (N, T) tokens, filled up with the pad token after the end token.
 
     Raises:
-        UserError: ``config`` asks for what is not built in here, such as beams.
+        UserError: ``config`` asks for what is not built in here, such as beams; or the model's
+            logits are not finite, of which no answer could be made.
     """
     adjust = LogitsProcessorList([*_constraints(config), *_warpers(config)])
     penalised = any(isinstance(one, RepetitionPenaltyLogitsProcessor) for one in adjust)
@@ -129,6 +131,7 @@ def decode(
     rows = torch.arange(len(group), device=group.device)  # whose logits are in hand
     ended = torch.zeros_like(rows, dtype=torch.bool)
     for step in range(config.max_new_tokens):
+        check_finite(logits, "the model's logits")
         history = tokens[rows, :step]
         if penalised:
             history = torch.cat([prompt_ids[group[rows]], history], dim=1)

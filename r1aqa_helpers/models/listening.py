@@ -11,6 +11,7 @@ from ..errors import UserError
 from ..prompts import build_prompt, question_text
 from ..questions import AudioQuestion
 from .bundle import LoadedModel, chat_text, encode
+from .precision import check_finite
 
 #: Mean absolute change, in nats per token, under which a model counts as deaf. The clip and
 #: silence go through the same shapes, so that a deaf model's change is zero or rounding noise.
@@ -46,7 +47,7 @@ def listening_check(
         silent = choice_logprobs(loaded, text, np.zeros_like(wave), question.choices)
         changes.append((heard - silent).abs())
     change = torch.cat(changes).mean().item()
-    if not change >= THRESHOLD:  # so written, a NaN fails too
+    if change < THRESHOLD:
         raise UserError(
             f"model {loaded.name}: does not hear: silence in place of the clip moves its choices "
             f"by {change:.1e} nats per token (at least {THRESHOLD:.0e} needed); "
@@ -80,5 +81,6 @@ def choice_logprobs(
         }
         length = answer.shape[1]
         logits = loaded.model(**row).logits[0, -length - 1 : -1].float()
+        check_finite(logits, f"model {loaded.name}: its logits")
         scores.append(logits.log_softmax(-1).gather(1, answer[0, :, None]).mean())
     return torch.stack(scores).cpu()

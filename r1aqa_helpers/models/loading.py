@@ -9,6 +9,7 @@ from huggingface_hub import hf_hub_download, snapshot_download
 from huggingface_hub.errors import EntryNotFoundError
 from safetensors import SafetensorError, safe_open
 from transformers import (
+    BitsAndBytesConfig,
     Qwen2AudioConfig,
     Qwen2AudioForConditionalGeneration,
     Qwen2AudioProcessor,
@@ -16,13 +17,15 @@ from transformers import (
 
 from ..errors import UserError
 from ..files import read_json, shown, shown_value
-from .adapters import ADAPTER_CONFIG, adapter_base, is_adapter, merge_adapter, some_names
+from .adapters import ADAPTER_CONFIG, adapter_base, is_adapter, put_adapter, some_names
 from .bundle import LoadedModel
 from .decoding import greedy_config
+from .half import guard_float16
+from .precision import pick_device, pick_dtype
+from .quantised import keep_as_stored, quantisation_config
 
 _HUB_NAME = re.compile(r"[\w-][\w.-]*/[\w-][\w.-]*", re.ASCII)
 _HUB_FILES = ["*.json", "*.safetensors", "*.txt", "*.jinja"]
-_DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 
 
 def load(
@@ -30,25 +33,31 @@ def load(
     device: str | torch.device | None = None,
     dtype: str | torch.dtype | None = None,
     base: str | Path | None = None,
+    quantise: str | None = None,
 ) -> LoadedModel:
     """A Qwen2-Audio from a local folder, or by its name on the Hugging Face Hub.
 
     Parameters
     ----------
     name_or_path: of a whole model, in the names of transformers 4 or 5, or of a LoRA adapter,
-        which is merged into the weights of its base model
+        which is merged into the weights of its base model, or, with ``quantise``, kept on top
+        of them: merged into 4 bits, most of what it learnt would be lost in rounding
     device: by default the GPU where there is one, otherwise the CPU
     dtype: a torch dtype or its name; by default bfloat16 on a GPU that has it, float16 on
         other GPUs, float32 elsewhere, whatever the checkpoint is stored in
     base: an adapter's base model; by default the one that its configuration names
+    quantise: ``"nf4"``: the linear layers' weights in 4 bits, see `quantised`; None: in ``dtype``
+
+    In float16 what would overflow is computed in float32, see `half`.
 
     Only safetensors are read and no code of the checkpoint's is run. Its generation
     configuration, which samples, is replaced by greedy decoding. Raises ``UserError`` where the
     folder is no complete Qwen2-Audio, or does not exist, or where weights are missing or left
     over.
     """
-    device = _pick_device(device)
-    dtype = _pick_dtype(dtype, device)
+    device = pick_device(device)
+    dtype = pick_dtype(dtype, device)
+    weights = quantisation_config(quantise, device, dtype)
     given = _find_folder(name_or_path)
     adapter = given if is_adapter(given) else None
     if adapter is None and base is not None:
@@ -60,38 +69,13 @@ def load(
     check_weights(folder)
     described = adapter if adapter is not None and _has_processor(adapter) else folder
     processor = _load_processor(described)
-    loaded = LoadedModel(_load_model(folder, device, dtype), processor, str(name_or_path))
+    model = _load_model(folder, device, dtype, weights)
+    loaded = LoadedModel(model, processor, str(name_or_path))
     _check_agreement(loaded, described)
     if adapter is not None:
-        loaded.model = merge_adapter(loaded.model, adapter)
+        loaded.model = put_adapter(loaded.model, adapter)
     loaded.model.generation_config = greedy_config(loaded)
     return loaded
-
-
-def _pick_device(device: str | torch.device | None) -> torch.device:
-    if device is None:
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    try:
-        picked = torch.device(device)
-    except RuntimeError as error:
-        raise UserError(f"device {device!r}: unknown, use cpu or cuda") from error
-    if picked.type == "cuda" and not torch.cuda.is_available():
-        raise UserError(f"device {device}: no GPU that PyTorch can use is here, use cpu")
-    return picked
-
-
-def _pick_dtype(dtype: str | torch.dtype | None, device: torch.device) -> torch.dtype:
-    if isinstance(dtype, torch.dtype):
-        return dtype
-    if dtype is not None:
-        if dtype not in _DTYPES:
-            raise UserError(f"dtype {dtype!r}: unknown, use one of {', '.join(_DTYPES)}")
-        return _DTYPES[dtype]
-    if device.type != "cuda":
-        return torch.float32
-    # A T4 computes bfloat16 by emulation only, which counts as support unless told otherwise.
-    native = torch.cuda.is_bf16_supported(including_emulation=False)
-    return torch.bfloat16 if native else torch.float16
 
 
 def _find_folder(name_or_path: str | Path) -> Path:
@@ -226,9 +210,16 @@ def _shards(index: Path) -> list[str]:
 
 
 def _load_model(
-    folder: Path, device: torch.device, dtype: torch.dtype
+    folder: Path,
+    device: torch.device,
+    dtype: torch.dtype,
+    quantisation: BitsAndBytesConfig | None,
 ) -> Qwen2AudioForConditionalGeneration:
-    placement: dict[str, Any] = {"device_map": {"": device}} if device.type == "cuda" else {}
+    placement: dict[str, Any] = {}
+    if quantisation is not None:
+        placement = {"device_map": {"": device}, "quantization_config": quantisation}
+    elif device.type == "cuda":
+        placement = {"device_map": {"": device}}
     try:
         model, info = Qwen2AudioForConditionalGeneration.from_pretrained(
             folder,
@@ -257,7 +248,13 @@ def _load_model(
             raise UserError(
                 f"model {shown(folder)}: weights and config.json do not belong together ({found})"
             )
-    return model.to(device).eval()
+    if quantisation is None:
+        model.to(device)
+    else:  # it lies there
+        keep_as_stored(model)
+    if dtype == torch.float16:
+        guard_float16(model)
+    return model.eval()
 
 
 def _load_processor(folder: Path) -> Qwen2AudioProcessor:

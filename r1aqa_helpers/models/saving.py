@@ -16,6 +16,7 @@ from .bundle import LoadedModel
 from .card import CARD, ModelCard
 from .decoding import greedy_config, own_generation_config
 from .loading import first_line
+from .quantised import is_quantised
 
 
 def save(loaded: LoadedModel, folder: str | Path, card: ModelCard | None = None) -> None:
@@ -24,9 +25,15 @@ def save(loaded: LoadedModel, folder: str | Path, card: ModelCard | None = None)
     Of a PEFT model, only the adapter is written, with the base model's name. ``card`` says how
     the model came about; what can be counted is filled in here. All files go to a temporary
     folder beside ``folder`` first, which is then renamed; a model folder of the same name is
-    replaced. Raises ``UserError`` where ``folder`` holds anything else, or cannot be written.
+    replaced. Raises ``UserError`` where ``folder`` holds anything else, or cannot be written, and
+    for a whole model in 4 bits.
     """
     folder = Path(folder)
+    if is_quantised(loaded.model) and not isinstance(loaded.model, PeftModel):
+        raise UserError(
+            f"{shown(folder)}: a model in 4 bits is not saved; save the adapter that was trained "
+            "on it, or load the model without quantise"
+        )
     if folder.exists() and not is_model_folder(folder):
         if not folder.is_dir() or any(folder.iterdir()):
             raise UserError(

@@ -10,8 +10,9 @@ from transformers import PrinterCallback, TrainerCallback
 
 from r1aqa_helpers.audio import load_audio
 from r1aqa_helpers.errors import UserError
-from r1aqa_helpers.grpo.trainer import AudioGRPOTrainer, audio_grpo_config, lora_config
+from r1aqa_helpers.grpo.trainer import AudioGRPOTrainer, audio_grpo_config
 from r1aqa_helpers.models import chat_text, embedding
+from r1aqa_helpers.models.lora import lora_config
 from r1aqa_helpers.prompts import build_prompt
 
 GROUP, ANSWER = 4, 6

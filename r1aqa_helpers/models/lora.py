@@ -1,0 +1,81 @@
+"""Which parameters train: all, or LoRA adapters (arXiv 2106.09685), with the tower or without."""
+
+import re
+
+from peft import LoraConfig
+from torch import nn
+from transformers import Qwen2AudioForConditionalGeneration
+
+from ..errors import UserError
+from .quantised import numel
+
+#: Modules for LoRA: the language model's projections. The audio tower's have the same names
+#: (q_proj, k_proj, v_proj), so that a bare name would adapt it, too.
+LORA_TARGETS = r".*language_model\.layers\.\d+\.(self_attn\.[qkvo]_proj|mlp\.(gate|up|down)_proj)"
+#: The audio tower's projections, where it is to be trained as well.
+TOWER_TARGETS = r".*audio_tower\.layers\.\d+\.(self_attn\.([qkv]|out)_proj|fc[12])"
+
+
+def lora_config(rank: int, tower: bool = False) -> LoraConfig:
+    """LoRA of this rank, scaled by 2 (alpha = 2 * rank).
+
+    On the language model's projections only; with ``tower``, on the audio tower's, too.
+    """
+    targets = f"({LORA_TARGETS})|({TOWER_TARGETS})" if tower else LORA_TARGETS
+    return LoraConfig(r=rank, lora_alpha=2 * rank, target_modules=targets)
+
+
+def choose_trained(
+    model: Qwen2AudioForConditionalGeneration, lora_rank: int, freeze_tower: bool
+) -> None:
+    """Have all weights train, or all but the tower's; with a ``lora_rank`` none: PEFT adds some.
+
+    Raises:
+        UserError: an adapter lies on the model's 4-bit weights already.
+    """
+    if any(".lora_" in name for name, _ in model.named_parameters()):
+        raise UserError(
+            "training: the model is an adapter on a base in 4 bits, which cannot be merged; load "
+            "it without quantise, save that, and train from there"
+        )
+    if lora_rank:
+        model.requires_grad_(False)
+        return
+    model.requires_grad_(True)
+    model.model.audio_tower.requires_grad_(not freeze_tower)
+    model.model.audio_tower.embed_positions.requires_grad_(False)  # sinusoids, as shipped
+
+
+def describe_trained(model: nn.Module, lora_rank: int, freeze_tower: bool) -> str:
+    """In one line, which parameters train, before or while they do.
+
+    Args:
+        model: a Qwen2-Audio, or one in a PEFT model.
+    """
+    total = sum(numel(p) for n, p in model.named_parameters() if ".lora_" not in n)
+    if lora_rank:
+        language, added = _adapted(model, LORA_TARGETS, lora_rank)
+        where = f"LoRA rank {lora_rank} on {language} modules of the language model"
+        if not freeze_tower:
+            tower, more = _adapted(model, TOWER_TARGETS, lora_rank)
+            where, added = f"{where} and {tower} of the audio tower", added + more
+        trained = added
+    else:
+        still = r".*audio_tower\." if freeze_tower else r".*audio_tower\.embed_positions\."
+        frozen = (numel(p) for n, p in model.named_parameters() if re.match(still, n))
+        trained, where = total - sum(frozen), "all weights, the audio tower's too"
+        if freeze_tower:
+            where = "all weights of projector and language model"
+    end = "; the audio tower stands still" if freeze_tower else ""
+    return f"{_millions(trained)} of {_millions(total)} parameters: {where}{end}"
+
+
+def _adapted(model: nn.Module, targets: str, rank: int) -> tuple[int, int]:
+    """How many modules a LoRA of these targets is on, and its parameters: r (in + out) each."""
+    chosen = [one for name, one in model.named_modules() if re.fullmatch(targets, name)]
+    return len(chosen), sum(rank * (one.in_features + one.out_features) for one in chosen)
+
+
+def _millions(count: int) -> str:
+    millions = count / 1e6
+    return f"{millions:,.{0 if millions >= 1000 else 1 if millions >= 10 else 2}f} M"
