@@ -4,7 +4,7 @@ import os
 import sys
 import time
 import warnings
-from contextlib import nullcontext, redirect_stdout
+from contextlib import ExitStack, redirect_stdout
 from typing import Any
 
 import typer
@@ -37,7 +37,10 @@ class Reporting(TyperGroup):
         if not main:
             warnings.simplefilter("ignore")
         try:
-            with nullcontext() if main else redirect_stdout(None):
+            with ExitStack() as stack:
+                if not main:
+                    nowhere = stack.enter_context(open(os.devnull, "w"))
+                    stack.enter_context(redirect_stdout(nowhere))
                 return super().invoke(ctx)
         except UserError as error:
             if not main:
