@@ -18,11 +18,11 @@ MIB = 2**20
 #: The rooms of the package: each may import only those before it.
 ROOMS = (
     "errors files paths progress audio questions prompts scoring rewards profiles provenance "
-    "models answering endpoint probes processes training grpo sft results ledger report "
-    "run_folder tiny course table doctor publishing reproduce cli __main__"
+    "models answering endpoint probes processes training grpo sft roads results ledger report "
+    "run_folder tiny experiment course table doctor publishing reproduce cli __main__"
 ).split()
 #: The only rooms that may know that a tiny model exists.
-TINY_USERS = {"tiny", "course", "reproduce", "cli"}
+TINY_USERS = {"tiny", "experiment", "course", "reproduce", "cli"}
 
 #: Tracked files that may be larger than 4 MiB, and how large.
 LARGE = {"data/tiny/model/model.safetensors": 16 * MIB}

@@ -11,6 +11,7 @@ import typer
 from r1aqa_helpers.cli.answering import ask, evaluate, quiz, score
 from r1aqa_helpers.cli.data import data_app
 from r1aqa_helpers.cli.doctor import doctor
+from r1aqa_helpers.cli.experiment import experiment_app
 from r1aqa_helpers.cli.frame import OPTIONS, ManyChoices, Reporting, spread
 from r1aqa_helpers.cli.lab import lab
 from r1aqa_helpers.cli.probe import probe
@@ -44,6 +45,7 @@ app.command()(lab)
 app.command()(stamp)
 app.add_typer(train_app, name="train")
 app.add_typer(data_app, name="data")
+app.add_typer(experiment_app, name="experiment")
 
 
 def main() -> None:

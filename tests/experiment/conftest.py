@@ -1,0 +1,55 @@
+"""A miniature: an untrained model, a few of tiny-avqa's questions, two steps per run."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from r1aqa_helpers.audio import save_audio
+from r1aqa_helpers.experiment.material import Material
+from r1aqa_helpers.paths import TINY
+from r1aqa_helpers.profiles import TINY_PROFILE, Profile
+from r1aqa_helpers.questions import read_questions
+from r1aqa_helpers.tiny.bank import load_bank
+from r1aqa_helpers.tiny.data import recipes
+from r1aqa_helpers.tiny.scenes import render
+
+
+@pytest.fixture(scope="session")
+def material(tmp_path_factory) -> Material:
+    folder = tmp_path_factory.mktemp("rendered")
+    bank = load_bank()
+
+    def some(file: str, split: str, count: int):
+        scenes, chosen = recipes(split), []
+        for question in read_questions(TINY / file)[:count]:
+            clip = folder / f"{question.id}.wav"
+            save_audio(clip, render(scenes[question.id], bank))
+            chosen.append(replace(question, audio=clip))
+        return chosen
+
+    return Material(
+        train=some("tiny-avqa-train.jsonl", "train", 8),
+        validation=some("tiny-avqa-validation.jsonl", "validation", 4),
+        test=some("tiny-mmau.json", "test", 5),
+        scenes=recipes("train"),
+    )
+
+
+@pytest.fixture(scope="session")
+def profile(random_model_dir: Path) -> Profile:
+    steps = {"steps": 2, "save_every": 1}
+    return replace(
+        TINY_PROFILE,
+        model=str(random_model_dir),
+        max_new_tokens=6,
+        sft={**TINY_PROFILE.sft, **steps, "batch_size": 2, "rows_per_forward": 2},
+        grpo={
+            **TINY_PROFILE.grpo,
+            **steps,
+            "prompts_per_step": 2,
+            "prompts_per_forward": 2,
+            "group_size": 2,
+            "max_completion": 4,
+        },
+    )

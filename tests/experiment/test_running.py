@@ -1,0 +1,190 @@
+"""The runs: every road on a miniature, the hygiene of the test, going on after a kill."""
+
+import json
+
+import pytest
+
+from r1aqa_helpers.errors import UserError
+from r1aqa_helpers.experiment import running
+from r1aqa_helpers.experiment.choosing import Choice
+from r1aqa_helpers.experiment.plan import EPOCHS, FEW, REGIMES, SOUND, TABLE, WRONG, Regime, Run
+from r1aqa_helpers.experiment.running import Experiment
+from r1aqa_helpers.files import read_json
+from r1aqa_helpers.roads import ROADS
+
+ONE = Regime("table", "one road", ("sft",))
+
+
+def quiet(text: str) -> None:
+    """In place of print."""
+
+
+@pytest.fixture
+def experiment(profile, material, tmp_path):
+    return Experiment(profile, material, tmp_path, seeds=2, say=quiet)
+
+
+@pytest.fixture
+def asked(monkeypatch, material):
+    """Which splits are answered, in order, with the run's name."""
+    log, real = [], running.answer_questions
+    splits = {q.id: name for name in ("validation", "test") for q in getattr(material, name)}
+
+    def watched(loaded, questions, **options):
+        log.append((splits[questions[0].id], loaded.name))
+        return real(loaded, questions, **options)
+
+    monkeypatch.setattr(running, "answer_questions", watched)
+    return log
+
+
+@pytest.mark.parametrize("name", ROADS)
+def test_every_road_runs_and_its_record_says_all(experiment, material, tmp_path, name):
+    road = ROADS[name]
+    run = Run(TABLE, road, 1e-3, 0)
+    choice = Choice("table", name, 1e-3, at_end=False)
+    record = experiment.test(run, choice)
+    assert record == read_json(tmp_path / "runs" / f"table-{name}-lr1.0e-03-seed0.json")
+    assert (record["road"], record["seed"], record["lr"], record["steps"]) == (name, 0, 1e-3, 2)
+    assert record["validation"]["n"] == 4 and record["test"]["n"] == 5
+    assert len(record["test"]["matches"]) == 5
+    right = record["test"]["matches"].count("1")
+    assert record["test"]["accuracy"] == pytest.approx(100 * right / 5)
+    low, high = record["test"]["ci95"]
+    assert low <= record["test"]["accuracy"] <= high
+    assert sum(task["n"] for task in record["test"]["tasks"].values()) == 5
+    for part in (record["training"], record["validation"], record["test"]):
+        assert part["wall_seconds"] > 0 and part["cpu_seconds"] > 0
+    assert not record["training"]["killed"]
+    assert {"commit", "pins", "hardware", "date", "versions", "questions"} <= record.keys()
+    if road.method == "grpo":
+        expected = {"reward", "accuracy", "reward_std", "zero_variance_groups", "kl"}
+        assert expected | {"completion_length"} <= record["traits"].keys()
+        assert ("format" in record["traits"]) == (name != "grpo-accuracy-only")
+        assert len(record["traits"]["reward"]) == 2
+    else:
+        assert record["traits"].keys() == {"loss", "grad_norm"}
+    assert record["settings"].get("text_only", False) == (name == "grpo-text-only")
+    assert bool(record["settings"]["lora_rank"]) == (name == "sft-lora")
+    assert not (tmp_path / "work" / run.name).exists(), "a tested run needs no checkpoint"
+    assert str(tmp_path) not in json.dumps(record), "a record names no machine's folders"
+
+
+@pytest.mark.parametrize("regime", [FEW, WRONG, EPOCHS, SOUND], ids=lambda r: r.name)
+def test_every_regime_runs(experiment, regime):
+    run = Run(regime, ROADS["sft"], 1e-3, 0)
+    record = experiment.train(run)
+    assert record["steps"] == (13 if regime is FEW else 2)
+    tasks = set(record["validation"]["tasks"])
+    assert (tasks == {"sound"}) == (regime is SOUND)
+    assert REGIMES[record["regime"]] is regime
+
+
+def test_the_test_is_asked_after_the_choice_and_once_per_seed(experiment, asked, tmp_path):
+    assert experiment.run([ONE])
+    choice = read_json(tmp_path / "choices.json")["table/sft"]
+    searched = [name for split, name in asked[: [s for s, _ in asked].index("test")]]
+    assert len(searched) in (3, 4) and len(set(searched)) == len(searched)
+    tested = [name for split, name in asked if split == "test"]
+    rate = f"lr{choice['rate']:.1e}"
+    assert tested == [f"table-sft-{rate}-seed{seed}" for seed in (0, 1)]
+    records = [read_json(path) for path in (tmp_path / "runs").glob("*.json")]
+    assert all(r["lr"] == choice["rate"] for r in records if "test" in r)
+
+    before = list(asked)
+    assert experiment.run([ONE])
+    assert asked == before, "what is done is not done again"
+    assert not [p for p in (tmp_path / "work").iterdir() if p.is_dir()]
+
+
+def test_a_rate_that_was_not_chosen_is_never_tested(experiment, asked):
+    run = Run(TABLE, ROADS["sft"], 1e-3, 0)
+    for choice in (
+        Choice("table", "sft", 1e-4, at_end=False),
+        Choice("table", "cota", 1e-3, at_end=False),
+        Choice("few", "sft", 1e-3, at_end=False),
+    ):
+        with pytest.raises(ValueError, match="was not chosen"):
+            experiment.test(run, choice)
+    assert asked == []
+
+
+def test_killed_anywhere_it_goes_on(profile, material, tmp_path, monkeypatch, asked):
+    whole = Experiment(profile, material, tmp_path / "whole", seeds=2, say=quiet)
+    assert whole.run([ONE])
+    steps = list(asked)
+    asked.clear()
+
+    class Killed(BaseException):
+        pass
+
+    # Once before each piece of work, and once after each: in place of a signal.
+    pieces, real_ask, real_train = [0], Experiment._ask, running.train_road
+    limit = [0]
+
+    def counted(work):
+        def wrapped(*arguments, **options):
+            pieces[0] += 1
+            if pieces[0] == limit[0]:
+                raise Killed
+            done = work(*arguments, **options)
+            pieces[0] += 1
+            if pieces[0] == limit[0]:
+                raise Killed
+            return done
+
+        return wrapped
+
+    monkeypatch.setattr(Experiment, "_ask", counted(real_ask))
+    monkeypatch.setattr(running, "train_road", counted(real_train))
+    kills = 0
+    for limit[0] in (1, 2, 3, 4, 4, 3, 2, 1, 6, 5, 9):
+        pieces[0] = 0
+        try:
+            Experiment(profile, material, tmp_path / "torn", seeds=2, say=quiet).run([ONE])
+        except Killed:
+            kills += 1
+    limit[0] = -1
+    assert kills >= 8
+    assert Experiment(profile, material, tmp_path / "torn", seeds=2, say=quiet).run([ONE])
+    assert sorted(set(asked)) == sorted(set(steps))
+    names = sorted(path.name for path in (tmp_path / "whole/runs").iterdir())
+    assert names == sorted(path.name for path in (tmp_path / "torn/runs").iterdir())
+    for name in names:
+        one, other = (read_json(tmp_path / part / "runs" / name) for part in ("whole", "torn"))
+        assert one["validation"]["matches"] == other["validation"]["matches"]
+        assert one.get("test", {}).get("matches") == other.get("test", {}).get("matches")
+
+
+def test_the_minutes_end_it_cleanly(profile, material, tmp_path, asked):
+    assert not Experiment(profile, material, tmp_path, 1, minutes=0, say=quiet).run([ONE])
+    assert asked == []
+    assert Experiment(profile, material, tmp_path, 1, say=quiet).run([ONE])
+
+
+def test_a_lost_model_is_trained_again(experiment, tmp_path):
+    run = Run(TABLE, ROADS["sft"], 1e-3, 0)
+    first = experiment.train(run)
+    model = tmp_path / "work" / run.name / "model"
+    assert model.is_dir()
+    import shutil
+
+    shutil.rmtree(model.parent)
+    again = experiment.test(run, Choice("table", "sft", 1e-3, at_end=False))
+    assert again["validation"]["matches"] == first["validation"]["matches"] and "test" in again
+
+
+def test_another_experiment_s_folder_is_refused(experiment, profile, material, tmp_path):
+    from dataclasses import replace
+
+    other = replace(profile, sft={**profile.sft, "steps": 3})
+    with pytest.raises(UserError, match="holds a run with settings"):
+        Experiment(other, material, tmp_path, 1)
+
+
+def test_it_says_how_much_is_left(profile, material, tmp_path):
+    said = []
+    Experiment(profile, material, tmp_path, 2, say=said.append).run([ONE])
+    ahead = [line for line in said if "to do" in line]
+    assert "4 runs to do." in ahead[0]
+    assert "3 runs to do, about 0 minutes" in ahead[1]
