@@ -14,6 +14,7 @@ from r1aqa_helpers.cli.doctor import doctor
 from r1aqa_helpers.cli.experiment import experiment_app
 from r1aqa_helpers.cli.frame import OPTIONS, ManyChoices, Reporting, spread
 from r1aqa_helpers.cli.lab import lab
+from r1aqa_helpers.cli.launching import launch_config
 from r1aqa_helpers.cli.probe import probe
 from r1aqa_helpers.cli.reproduce import reproduce
 from r1aqa_helpers.cli.share import card, push
@@ -43,6 +44,7 @@ app.command()(card)
 app.command()(doctor)
 app.command()(lab)
 app.command()(stamp)
+app.command("launch-config")(launch_config)
 app.add_typer(train_app, name="train")
 app.add_typer(data_app, name="data")
 app.add_typer(experiment_app, name="experiment")
