@@ -134,7 +134,7 @@ def test_what_overflows_in_float16_does_not_when_guarded(folders, unguarded, pla
 def assert_close_to_half(found: torch.Tensor, wanted: torch.Tensor) -> None:
     """Equal within float16's rounding, of which a dozen roundings lie on a token's way.
 
-    Logits are rounded to `eps` of the largest; each of 4 layers rounds what it adds thrice.
+    Logits are rounded to `eps` of the largest; each of 2 layers rounds what it adds five times.
     """
     bound = 12 * HALF.eps * wanted.abs().max()
     assert (found - wanted).abs().max() < bound
@@ -187,11 +187,15 @@ def test_log_probabilities_of_answers_are_finite_and_close(folders, tmp_path, sh
     assert_close_to_half(*found)
 
 
-def test_an_adapter_in_float32_gets_float32_s_gradients(folders, tmp_path):
-    """The base in float16, its residual stream in float32, and the loss."""
+@pytest.mark.parametrize(("model", "most"), [("plain", 0.02), ("residual", 0.1)])
+def test_an_adapter_in_float32_gets_float32_s_gradients(folders, tmp_path, model, most):
+    """The base in float16, its residual stream in float32, and the loss.
+
+    Where one channel drowns all others, what reaches the tower is a small rest of large numbers.
+    """
     gradients = []
     for dtype in ("float16", "float32"):
-        loaded = load(folders["residual"], device="cpu", dtype=dtype)
+        loaded = load(folders[model], device="cpu", dtype=dtype)
         answers = answers_to(loaded, True, tmp_path)
         accept_answers(loaded.model)
         torch.manual_seed(0)
@@ -211,8 +215,10 @@ def test_an_adapter_in_float32_gets_float32_s_gradients(folders, tmp_path):
             for one in gradients
         )
         # float16 has 3 digits; each gradient is a sum of many terms that partly cancel.
-        assert half.isfinite().all() and 0 < (half - full).norm() < 0.02 * full.norm(), part
-    assert sum("audio_tower" in name for name in gradients[0]) == 2 * 6 * 4
+        assert half.isfinite().all() and 0 < (half - full).norm() < most * full.norm(), part
+    assert (
+        sum("audio_tower" in name for name in gradients[0]) == 2 * 6 * 2
+    )  # A and B, six projections, two layers
 
 
 def test_a_trainer_s_autocast_leaves_the_tower_in_float32(folders):

@@ -1,18 +1,42 @@
 """``r1aqa train``: GRPO and supervised fine-tuning."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
+from r1aqa_helpers.cli.announcing import announce
 from r1aqa_helpers.cli.frame import OPTIONS, given
-from r1aqa_helpers.cli.options import AudioDir, OtherModel, ProfileName, Questions, Seed
+from r1aqa_helpers.cli.options import AudioDir, Base, OtherModel, ProfileName, Questions, Seed
 from r1aqa_helpers.profiles import Profile, pick_profile
 from r1aqa_helpers.questions import read_questions
 from r1aqa_helpers.run_folder import check_writable
 
 train_app = typer.Typer(help="Train a model on a file of questions.", **OPTIONS)
+TrainTower = Annotated[
+    bool | None,
+    typer.Option(
+        "--train-tower/--freeze-tower",
+        help="Whether the audio tower trains, with LoRA by adapters; by default the profile's.",
+    ),
+]
+LoraRank = Annotated[
+    int | None,
+    typer.Option(
+        "--lora-rank", min=0, help="LoRA of this rank, 0: all weights; by default the profile's."
+    ),
+]
+Minutes = Annotated[
+    float | None,
+    typer.Option(
+        "--minutes",
+        min=0,
+        help="Stop, with a model, after the step in which these are over; the same command goes "
+        "on.",
+    ),
+]
 OutFolder = Annotated[Path, typer.Option("--out", help="Folder of the training run.")]
 Steps = Annotated[
     int | None, typer.Option("--steps", min=1, help="Training steps; by default the profile's.")
@@ -24,9 +48,13 @@ def train_grpo(
     questions: Questions,
     out: OutFolder,
     model: OtherModel = None,
+    base: Base = None,
     audio_dir: AudioDir = None,
     profile: ProfileName = None,
     steps: Steps = None,
+    minutes: Minutes = None,
+    lora_rank: LoraRank = None,
+    train_tower: TrainTower = None,
     seed: Seed = 0,
 ) -> None:
     """Train with GRPO, with the profile's settings. Interrupted, the same command goes on."""
@@ -34,8 +62,9 @@ def train_grpo(
     from r1aqa_helpers.grpo.train import train_grpo as run
 
     chosen = pick_profile(profile)
-    settings = GRPOSettings(**{**chosen.grpo, **given(seed=seed, steps=steps)})
-    _train(run, settings, chosen, model, questions, audio_dir, out)
+    asked = _given(seed, steps, minutes, lora_rank, train_tower)
+    settings = GRPOSettings(**{**chosen.grpo, **asked})
+    _train(run, settings, chosen, model, base, questions, audio_dir, out)
 
 
 @train_app.command("sft")
@@ -43,9 +72,13 @@ def train_sft(
     questions: Questions,
     out: OutFolder,
     model: OtherModel = None,
+    base: Base = None,
     audio_dir: AudioDir = None,
     profile: ProfileName = None,
     steps: Steps = None,
+    minutes: Minutes = None,
+    lora_rank: LoraRank = None,
+    train_tower: TrainTower = None,
     seed: Seed = 0,
 ) -> None:
     """Train on the right answers, with the profile's settings. Interrupted, it goes on."""
@@ -53,8 +86,21 @@ def train_sft(
     from r1aqa_helpers.sft import train_sft as run
 
     chosen = pick_profile(profile)
-    settings = SFTSettings(**{**chosen.sft, **given(seed=seed, steps=steps)})
-    _train(run, settings, chosen, model, questions, audio_dir, out)
+    asked = _given(seed, steps, minutes, lora_rank, train_tower)
+    settings = SFTSettings(**{**chosen.sft, **asked})
+    _train(run, settings, chosen, model, base, questions, audio_dir, out)
+
+
+def _given(
+    seed: int,
+    steps: int | None,
+    minutes: float | None,
+    lora_rank: int | None,
+    train_tower: bool | None,
+) -> dict[str, Any]:
+    """Settings in place of the profile's."""
+    freeze = None if train_tower is None else not train_tower
+    return given(seed=seed, steps=steps, minutes=minutes, lora_rank=lora_rank, freeze_tower=freeze)
 
 
 def _train(
@@ -62,17 +108,22 @@ def _train(
     settings: Any,
     profile: Profile,
     model: str | None,
+    base: str | None,
     questions: Path,
     audio_dir: Path | None,
     out: Path,
 ) -> None:
     from r1aqa_helpers import processes
-    from r1aqa_helpers.models import listening_check, load
+    from r1aqa_helpers.models import listening_check, load_for
+    from r1aqa_helpers.models.lora import describe_trained
 
     asked = read_questions(questions, audio_dir)
     check_writable(out)
+    announce(replace(profile, model=model or profile.model), settings)
     device = processes.join(profile.device)
-    loaded = load(model or profile.model, device=device, dtype=profile.dtype)
+    loaded = load_for(profile, model, base, device)
     listening_check(loaded, asked)
+    trained = describe_trained(loaded.model, settings.lora_rank, settings.tower_frozen)
+    typer.echo(f"training {trained}")
     typer.echo(f"trained model: {run(loaded, asked, settings, out)}")
     processes.leave()
