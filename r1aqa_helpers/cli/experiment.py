@@ -41,6 +41,20 @@ def regimes(out: Out = RUNS / "experiment", seeds: Seeds = 3, minutes: Minutes =
     _run(Plan.regimes, out, seeds, minutes)
 
 
+@experiment_app.command("summary")
+def summary(
+    folder: Annotated[Path, typer.Argument(help="The --out of an experiment.")],
+    seeds: Seeds = 3,
+) -> None:
+    """Accuracies over seeds, paired comparisons, costs; also of runs that are not all done."""
+    from rich.console import Console
+
+    from r1aqa_helpers.experiment.showing import print_summary
+    from r1aqa_helpers.experiment.summary import load_records, summarise
+
+    print_summary(Console(), summarise(load_records(folder), seeds))
+
+
 def _run(plan: Plan, out: Path, seeds: int, minutes: float | None) -> None:
     from r1aqa_helpers.experiment.material import tiny_material
     from r1aqa_helpers.experiment.plan import PLANS

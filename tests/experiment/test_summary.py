@@ -1,0 +1,154 @@
+"""The summary: means, paired tests against the scoring room's, and what is missing."""
+
+import json
+
+import numpy as np
+import pytest
+from rich.console import Console
+from typer.testing import CliRunner
+
+from r1aqa_helpers.cli import app
+from r1aqa_helpers.errors import UserError
+from r1aqa_helpers.experiment.comparing import compare, pooled
+from r1aqa_helpers.experiment.record import score_record
+from r1aqa_helpers.experiment.showing import print_summary
+from r1aqa_helpers.experiment.summary import load_records, summarise
+from r1aqa_helpers.questions import AudioQuestion
+from r1aqa_helpers.scoring import bootstrap_difference, holm, mcnemar_p, score
+
+TASKS = ("sound", "music", "speech")
+QUESTIONS = [
+    AudioQuestion(f"q{i}", f"{i}.wav", "?", ("yes", "no"), "yes", task=TASKS[i % 3])
+    for i in range(60)
+]
+
+
+def scored(right: int, shift: int = 0) -> dict:
+    said = {q.id: "yes" if (i + shift) % 60 < right else "no" for i, q in enumerate(QUESTIONS)}
+    return score_record(score(QUESTIONS, said), wall=2.0, cpu=3.0)
+
+
+def record(road: str, seed: int, right: int | None, lr: float = 1e-4, regime: str = "table"):
+    made = {
+        "regime": regime, "road": road, "seed": seed, "lr": lr, "hardware": "a machine",
+        "training": {"wall_seconds": 60.0 + seed, "cpu_seconds": 100.0},
+        "validation": scored(30), "questions": {"train": "a", "validation": "b"},
+    }  # fmt: skip
+    if right is not None:
+        made |= {"test": scored(right, shift=seed)}
+        made["questions"]["test"] = "c"
+    return made
+
+
+@pytest.fixture
+def records():
+    runs = [record("sft", seed, 30 + seed) for seed in range(3)]
+    runs += [record("grpo-2", seed, 45 + seed) for seed in range(3)]
+    return [*runs, record("sft", 0, None, lr=3e-4), record("grpo-3", 0, 20)]
+
+
+def test_rows_hold_mean_ends_and_costs(records):
+    sft, grpo, thinking = summarise(records).rows
+    assert (sft.road, sft.rate, sft.seeds, sft.n) == ("sft", 1e-4, (0, 1, 2), 60)
+    assert sft.mean == pytest.approx(100 * 31 / 60)
+    assert (sft.least, sft.most) == pytest.approx((50, 100 * 32 / 60))
+    assert sft.train_wall == 61 and sft.train_cpu == 100 and sft.test_wall == 2
+    assert list(sft.rates) == [1e-4, 3e-4], "of the search alone"
+    assert sft.tasks.keys() == set(TASKS)
+    assert np.mean(list(grpo.tasks.values())) == pytest.approx(grpo.mean)
+    assert thinking.seeds == (0,)
+
+
+def test_what_is_missing_is_said(records):
+    missing = "\n".join(summarise(records).missing)
+    assert "table, grpo-3: seed 1, 2 not tested yet" in missing
+    assert "table, cota: seed 0, 1, 2 not tested yet" in missing
+    assert "table, sft:" not in missing and "few" not in missing
+    assert "table, sft: seed 3 not" in "\n".join(summarise(records, seeds=4).missing)
+
+
+def test_comparisons_are_paired_pooled_and_corrected(records):
+    found = {(c.a, c.b): c for c in summarise(records).comparisons}
+    assert found.keys() == {("grpo-2", "sft"), ("grpo-3", "grpo-2")}
+    one = found["grpo-2", "sft"]
+    assert one.difference == pytest.approx(25)
+    assert [test.seed for test in one.per_seed] == [0, 1, 2]
+    assert one.per_seed[0].result.p == pytest.approx(mcnemar_p(15, 0))
+    assert one.ci95[0] < 25 < one.ci95[1]
+    assert [t.seed for t in found["grpo-3", "grpo-2"].per_seed] == [0], "the seeds of both"
+    raw = [c.p for c in found.values()]
+    assert [c.holm for c in found.values()] == holm(raw)
+
+
+def test_one_seed_gives_the_bootstrap_over_questions():
+    rng = np.random.default_rng(5)
+    a, b = ("".join(map(str, rng.integers(0, 2, 200))) for _ in range(2))
+    expected = bootstrap_difference(dict(enumerate(map(int, a))), dict(enumerate(map(int, b))))
+    assert compare("table", "a", "b", {0: a}, {0: b}).ci95 == pytest.approx(expected, abs=0.6)
+
+
+def test_disagreeing_seeds_widen_the_interval_and_nothing_is_no_difference():
+    rng = np.random.default_rng(0)
+    steady = np.where(rng.random((3, 300)) < 0.2, 1, 0)
+    torn = steady.copy()
+    torn[0] = -torn[0]
+    widths = [np.subtract(*pooled(signs)[1::-1]) for signs in (steady, torn)]
+    assert widths[1] > 2 * widths[0]
+    assert pooled(steady)[2] < 0.001 < 0.2 < pooled(torn)[2]
+    assert pooled(np.zeros((3, 50))) == (0.0, 0.0, 1.0)
+
+
+def test_roads_without_a_common_seed_or_questions_are_refused():
+    with pytest.raises(UserError, match="no tested seed in common"):
+        compare("table", "a", "b", {0: "01"}, {1: "01"})
+    with pytest.raises(UserError, match="different questions"):
+        compare("table", "a", "b", {0: "01"}, {0: "011"})
+
+
+def test_a_road_tested_at_two_rates_is_refused(records):
+    with pytest.raises(UserError, match="more than one learning rate"):
+        summarise([*records, record("sft", 1, 59, lr=3e-4)])
+
+
+def write(folder, records):
+    (folder / "runs").mkdir(parents=True)
+    for number, one in enumerate(records):
+        (folder / "runs" / f"{number}.json").write_text(json.dumps(one))
+
+
+def test_the_command_reads_a_folder_and_prints(records, tmp_path):
+    write(tmp_path, records)
+    assert len(load_records(tmp_path)) == len(load_records(tmp_path / "runs")) == len(records)
+    done = CliRunner().invoke(app, ["experiment", "summary", str(tmp_path)], env={"COLUMNS": "150"})
+    assert done.exit_code == 0, done.output
+    for text in ("GRPO <2>", "51.7", "50.0–53.3", "+25.0", "missing: table, cota", "a machine"):
+        assert text in done.output, text
+
+
+def test_a_narrow_terminal_still_shows_every_road(records):
+    console = Console(width=80, record=True)
+    print_summary(console, summarise(records))
+    assert "SFT, full" in console.export_text()
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"road": "walk"}, "not known here"),
+        ({"seed": None}, ""),
+        ({"questions": {"test": "other"}}, "tested on different questions"),
+    ],
+)
+def test_wrong_files_are_refused(records, tmp_path, change, message):
+    wrong = {**record("sft", 0, 30), **change}
+    if change == {"seed": None}:
+        del wrong["seed"]
+        message = "is no run of the experiment"
+    write(tmp_path, [*records, wrong])
+    with pytest.raises(UserError, match=message):
+        load_records(tmp_path)
+
+
+def test_an_empty_folder_is_refused(tmp_path):
+    done = CliRunner().invoke(app, ["experiment", "summary", str(tmp_path)])
+    assert done.exit_code == 1 and "holds no run" in done.output
