@@ -25,6 +25,7 @@ from .questions import AudioQuestion
 from .training import (
     ExactResume,
     Journal,
+    Watch,
     check_answers,
     check_loss,
     describe_run,
@@ -113,6 +114,7 @@ def train_sft(
     questions: Sequence[AudioQuestion],
     settings: SFTSettings,
     out_dir: str | Path,
+    watch: Watch | None = None,
 ) -> Path:
     """Train ``loaded`` in place, and save it; interrupted, the same call goes on from there.
 
@@ -121,6 +123,8 @@ def train_sft(
 
     With prompt <3> each question's ``extra["reasoning"]`` (a field of that name in its line) is
     learnt before its answer, between the tags of thinking.
+
+    ``watch``: called with each step's row, for curves that grow meanwhile.
 
     For full training, load the model in float32: small steps vanish in bfloat16's rounding.
 
@@ -151,7 +155,7 @@ def train_sft(
     if (out_dir / "model").is_dir():
         return out_dir / "model"
     with quiet():
-        model = _train(loaded, questions, settings, division, out_dir, checkpoint)
+        model = _train(loaded, questions, settings, division, out_dir, checkpoint, watch)
         trained = LoadedModel(model, loaded.processor, loaded.name)
         save_trained(trained, out_dir, "sft", questions, settings)
     return out_dir / "model"
@@ -204,6 +208,7 @@ def _train(
     division: tuple[int, int],
     out_dir: Path,
     checkpoint: Path | None,
+    watch: Watch | None,
 ) -> PreTrainedModel:
     choose_trained(loaded.model, settings.lora_rank, settings.tower_frozen)
     accept_answers(loaded.model)
@@ -226,7 +231,7 @@ def _train(
         return {"loss": logs["loss"], "lr": logs["learning_rate"], "grad_norm": norm}
 
     try:
-        train_with(trainer, Journal(out_dir, "SFT", row, settings.minutes), checkpoint)
+        train_with(trainer, Journal(out_dir, "SFT", row, settings.minutes, watch), checkpoint)
     finally:
         refuse_answers(loaded.model)
         loaded.model.eval()

@@ -55,6 +55,9 @@ from .questions import AudioQuestion
 
 COMPLETE = "complete"
 
+#: Gets each step's row of ``metrics.jsonl`` as soon as it is written.
+Watch = Callable[[dict[str, Any]], None]
+
 #: Settings that may differ between a run and its continuation.
 _FREE = {"save_every", "minutes"}
 #: Settings that came later than the first runs, with the value that those ran with: at it they
@@ -199,9 +202,11 @@ class Journal(TrainerCallback):
         title: str,
         row: Callable[[dict[str, Any]], dict[str, Any]],
         minutes: float | None,
+        watch: Watch | None = None,
     ) -> None:
         """``row`` makes the journal's row of what the trainer logs; None ``minutes``: no limit."""
         self._out_dir, self._title, self._row, self._minutes = out_dir, title, row, minutes
+        self._watch = watch
         self._overflows = 0  # in a row
 
     def on_train_begin(
@@ -258,6 +263,7 @@ class Journal(TrainerCallback):
             for key, value in row.items()
         }
         append_jsonl(self._out_dir / "metrics.jsonl", finite, flush=False)
+        self._show(finite)
         norm = logs.get("grad_norm")
         self._overflows = 0 if norm is None or math.isfinite(norm) else self._overflows + 1
         if self._overflows >= (_MOST_OVERFLOWS if args.fp16 else 1):
@@ -265,6 +271,15 @@ class Journal(TrainerCallback):
                 f"step {state.global_step}: the gradient is not finite (its norm is {norm}); "
                 f"{NOT_FINITE}. The run's last checkpoint is without this step"
             )
+
+    def _show(self, row: dict[str, Any]) -> None:
+        if self._watch is None:
+            return
+        try:
+            self._watch(row)
+        except Exception as fault:  # a picture is not worth hours of training
+            warnings.warn(f"{self._title}: watching ended ({fault!r}); it trains on", stacklevel=2)
+            self._watch = None
 
     def on_save(
         self,

@@ -20,6 +20,7 @@ from ..questions import AudioQuestion
 from ..rewards import RewardFunction, rewards_for
 from ..training import (
     Journal,
+    Watch,
     check_answers,
     describe_run,
     divide_step,
@@ -80,6 +81,7 @@ def train_grpo(
     settings: GRPOSettings,
     out_dir: str | Path,
     rewards: Sequence[RewardFunction] | None = None,
+    watch: Watch | None = None,
 ) -> Path:
     """Train ``loaded`` in place, and save it; interrupted, the same call goes on from there.
 
@@ -92,6 +94,8 @@ def train_grpo(
     ``rewards``: in place of R1-AQA's accuracy and format (`rewards_for`), functions of one's own.
     Each gets ``completions`` and, as keywords, ``solution``, ``choices``, ``id``; it is logged
     under its ``__name__``. A run goes on only with rewards of the same names.
+
+    ``watch``: called with each step's row, for curves that grow meanwhile.
 
     For full training, load the model in float32: steps of 1e-6 vanish in bfloat16's rounding.
 
@@ -119,7 +123,7 @@ def train_grpo(
         return out_dir / "model"
     with quiet():
         chosen = rewards_for(settings.prompt) if rewards is None else list(rewards)
-        model = _train(loaded, questions, settings, chosen, division, out_dir, checkpoint)
+        model = _train(loaded, questions, settings, chosen, division, out_dir, checkpoint, watch)
         trained = LoadedModel(model, loaded.processor, loaded.name)
         save_trained(trained, out_dir, "grpo", questions, settings)
     return out_dir / "model"
@@ -133,6 +137,7 @@ def _train(
     division: tuple[int, int],
     out_dir: Path,
     checkpoint: Path | None,
+    watch: Watch | None,
 ) -> PreTrainedModel:
     choose_trained(loaded.model, settings.lora_rank, settings.tower_frozen)
     at_once, passes = division
@@ -177,7 +182,7 @@ def _train(
         return _metrics(logs, rollouts)
 
     try:
-        train_with(trainer, Journal(out_dir, "GRPO", row, settings.minutes), checkpoint)
+        train_with(trainer, Journal(out_dir, "GRPO", row, settings.minutes, watch), checkpoint)
     finally:
         trainer.release()
     return whole_model(trainer)

@@ -221,3 +221,18 @@ def test_a_run_is_trained_on_rewards_of_ones_own(loaded, questions, tmp_path):
 def test_rewards_without_names_of_their_own_are_refused(loaded, questions, tmp_path, rewards):
     with pytest.raises(UserError, match="a __name__ of its own"):
         train_grpo(loaded, questions, SETTINGS, tmp_path, rewards)
+
+
+def test_who_watches_sees_every_row_and_cannot_end_the_run(loaded, questions, tmp_path, monkeypatch):
+    monkeypatch.setattr(train, "rewards_for", Reward().rewards_for)
+    seen = []
+
+    def watch(row):
+        seen.append(row)
+        if row["step"] == 3:
+            raise OSError("the picture cannot be drawn")
+
+    with pytest.warns(UserWarning, match="watching ended .*the picture cannot be drawn"):
+        train_grpo(copy.deepcopy(loaded), questions, SETTINGS, tmp_path, watch=watch)
+    rows = read_journal(tmp_path / "metrics.jsonl")
+    assert len(rows) == SETTINGS.steps and seen == rows[:3]
