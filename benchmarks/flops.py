@@ -1,4 +1,4 @@
-"""Count what a Qwen2-Audio computes: FLOPs, bytes, and tokens that a GRPO group repeats.
+"""Count what a Qwen2-Audio computes: FLOPs, and tokens that a GRPO group repeats.
 
 A multiplication and an addition are 2 FLOPs. Only matrix products, convolutions and attention
 are counted; what works element by element is well under 1 % at 7B. Attention is counted over
@@ -35,7 +35,6 @@ from r1aqa_helpers.models.costs import (
     config_7b,
     decoder_flops,
     encoder_flops,
-    group_bytes,
     group_flops,
     group_tokens,
     head_flops,
@@ -55,7 +54,6 @@ __all__ = [
     "counts",
     "decoder_flops",
     "encoder_flops",
-    "group_bytes",
     "group_flops",
     "group_tokens",
     "head_flops",
@@ -126,11 +124,6 @@ def counts(config: Qwen2AudioConfig, group: Group) -> dict[str, Any]:
             for way in WAYS
             for lora in (False, True)
         },
-        "bytes": {
-            f"{way} {'lora' if lora else 'full'}": group_bytes(config, group, way, lora)
-            for way in WAYS
-            for lora in (False, True)
-        },
     }
 
 
@@ -138,7 +131,6 @@ def table(name: str, model: str, values: Mapping[str, Any]) -> str:
     """The counts of one case in lines: stages down, ways across."""
     large = model == "7b"
     unit, scale = ("TFLOP", 1e12) if large else ("GFLOP", 1e9)
-    space, size = ("GiB", 2**30) if large else ("MiB", 2**20)
     group, tokens, flops = values["group"], values["tokens"], values["flops"]
     lines = [
         f"{name} ({model}): {group['size']} answers of {group['answer']} tokens to "
@@ -152,9 +144,6 @@ def table(name: str, model: str, values: Mapping[str, Any]) -> str:
     for stage in next(iter(flops.values())):
         row = "".join(f"{flops[way][stage] / scale:>16.2f}" for way in flops)
         lines.append(f"  {stage:<22}{row}")
-    for part in next(iter(values["bytes"].values())):
-        row = "".join(f"{values['bytes'][way][part] / size:>16.2f}" for way in flops)
-        lines.append(f"  {f'{part}, {space}':<30}{row[8:]}")
     return "\n".join(lines)
 
 

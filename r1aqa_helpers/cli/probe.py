@@ -60,11 +60,11 @@ def probe(
     asked = read_questions(questions, audio_dir)
     seen = read_questions(train, audio_dir)
     check_writable(out)
-    from r1aqa_helpers.models import listening_check, load
+    from r1aqa_helpers.models import listening_check, load_for
     from r1aqa_helpers.probes import probe as run
     from r1aqa_helpers.probes import probe_lines
 
-    loaded = load(model or chosen.model, device=chosen.device, dtype=chosen.dtype, base=base)
+    loaded = load_for(chosen, model, base)
     listening_check(loaded, asked)
     result = run(
         loaded,

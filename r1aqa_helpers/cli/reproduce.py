@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from r1aqa_helpers.cli.announcing import announce
 from r1aqa_helpers.cli.frame import given
 from r1aqa_helpers.cli.options import RUNS, AudioDir, OtherModel, ProfileName, Seed
 from r1aqa_helpers.errors import UserError
@@ -79,6 +80,7 @@ def reproduce(
 
         places = given(train=train, test=test, audio_dir=audio_dir, model=model)
         chosen = replace(chosen, **places)
+        announce(chosen)
         run(chosen, out or RUNS / chosen.name, seed=seed, minutes=minutes)
         return
     if train is not None or test is not None:
@@ -88,6 +90,8 @@ def reproduce(
         )
     from r1aqa_helpers.reproduce import compare, find_questions
 
+    if endpoint is None:
+        announce(chosen)
     compare(
         chosen,
         find_questions(questions, RUNS),

@@ -17,8 +17,6 @@ from ..paths import TINY
 
 #: Ways to perform one update of GRPO; `group_flops` says what each does.
 WAYS = ("published", "plain", "shared")
-#: Bytes per trained parameter in float32: weight, gradient and AdamW's two moments.
-TRAINED_BYTES = 16
 #: Bits per stored weight. NF4 (QLoRA, arXiv 2305.14314, section 3): 4 bits, and per block of 64
 #: weights a scale, which its second quantisation brings from 32 bits to 8 and 32 per 256 blocks.
 BITS: Mapping[str, float] = MappingProxyType(
@@ -73,7 +71,7 @@ def parameters(config: Qwen2AudioConfig) -> dict[str, int]:
     audio, text = config.audio_config, config.text_config
     d, f = audio.d_model, audio.encoder_ffn_dim
     h = text.hidden_size
-    queries, keys = _attention_widths(text)
+    queries, keys = attention_widths(text)
     tower = (
         3 * audio.num_mel_bins * d + d + 3 * d * d + d
         + audio.max_source_positions * d
@@ -94,7 +92,7 @@ def parameters(config: Qwen2AudioConfig) -> dict[str, int]:
 def decoder_layer_weights(config: Qwen2AudioConfig) -> int:
     """Weights that each token meets in a decoder layer: h (2 q + 2 k) + 3 h i."""
     text = config.text_config
-    queries, keys = _attention_widths(text)
+    queries, keys = attention_widths(text)
     return text.hidden_size * (2 * queries + 2 * keys + 3 * text.intermediate_size)
 
 
@@ -131,7 +129,7 @@ def weight_bytes(config: Qwen2AudioConfig, precision: str) -> int:
 def lora_parameters(config: Qwen2AudioConfig, rank: int) -> int:
     """Parameters of an adapter of this rank on all projections of the language model."""
     text = config.text_config
-    queries, keys = _attention_widths(text)
+    queries, keys = attention_widths(text)
     h, i = text.hidden_size, text.intermediate_size
     ends = 2 * (h + queries) + 2 * (h + keys) + 3 * (h + i)
     return text.num_hidden_layers * rank * ends
@@ -169,7 +167,7 @@ def decoder_linear_flops(config: Qwen2AudioConfig, tokens: int) -> int:
 
 def attention_flops(config: Qwen2AudioConfig, pairs: int) -> int:
     """The decoder layers' attention: 4 q FLOPs per pair, q being the width of all heads."""
-    queries, _ = _attention_widths(config.text_config)
+    queries, _ = attention_widths(config.text_config)
     return 4 * config.text_config.num_hidden_layers * queries * pairs
 
 
@@ -194,7 +192,7 @@ def decoder_flops(
 
 def cache_bytes_per_token(config: Qwen2AudioConfig, bytes_per_value: int = 2) -> int:
     """A token's keys and values in all layers."""
-    _, keys = _attention_widths(config.text_config)
+    _, keys = attention_widths(config.text_config)
     return 2 * config.text_config.num_hidden_layers * keys * bytes_per_value
 
 
@@ -308,39 +306,7 @@ def group_flops(
     return {**stages, "total": sum(stages.values())}
 
 
-def group_bytes(
-    config: Qwen2AudioConfig, group: Group, way: str, lora: bool = False, rank: int = 16
-) -> dict[str, int]:
-    """Bytes that one group needs, roughly: the allocator's waste and kernels' scratch left out.
-
-    Full training is in float32 throughout, with AdamW (16 bytes per parameter) and a frozen copy
-    as the reference; LoRA in bfloat16 with the adapter in float32. Activations are the language
-    model's that its backward pass needs, per token and layer: 8 h (inputs of norms and
-    projections, residuals), q + 2 k, and 4 i (gate, up, activation, product); per logit its
-    value, and a float32 copy with its log-softmax.
-    """
-    text = config.text_config
-    queries, keys = _attention_widths(text)
-    total, width = parameters(config)["total"], 2 if lora else 4
-    trained = lora_parameters(config, rank) if lora else total
-    if way == "shared":
-        tokens = group.prompt + group.size * (group.answer - 1)
-    else:
-        tokens = group.size * (group.prompt + group.answer)
-    logits = tokens if way == "published" else group.size * group.answer
-    kept = 8 * text.hidden_size + queries + 2 * keys + 4 * text.intermediate_size
-    cached = group.size * (group.prompt + group.answer)
-    return {
-        "weights": width * total + (4 * trained if lora else 0),
-        "gradients_and_optimiser": (TRAINED_BYTES - 4) * trained,
-        "reference": 0 if lora else width * total,
-        "activations": width * tokens * text.num_hidden_layers * kept
-        + logits * text.vocab_size * (width + 4 + 4),
-        "rollout_cache": cached * cache_bytes_per_token(config, width),
-    }
-
-
-def _attention_widths(text: Qwen2Config) -> tuple[int, int]:
+def attention_widths(text: Qwen2Config) -> tuple[int, int]:
     """Width of all query heads, and of all key heads."""
     width = getattr(text, "head_dim", None) or text.hidden_size // text.num_attention_heads
     return text.num_attention_heads * width, text.num_key_value_heads * width

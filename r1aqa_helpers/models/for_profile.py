@@ -2,22 +2,29 @@
 
 from pathlib import Path
 
+import torch
+
 from ..profiles import Profile
 from .bundle import LoadedModel
 from .loading import load
 
 
 def load_for(
-    profile: Profile, model: str | Path | None = None, base: str | Path | None = None
+    profile: Profile,
+    model: str | Path | None = None,
+    base: str | Path | None = None,
+    device: str | torch.device | None = None,
 ) -> LoadedModel:
     """A profile's model, or another in its place, on the profile's device and in its precision.
 
     Args:
         model: another than the profile's.
         base: of an adapter.
+        device: in place of the profile's, such as one of several GPUs.
 
     Raises:
         UserError: as `load`.
     """
-    fields = {} if profile.quantise is None else {"quantise": profile.quantise}
-    return load(model or profile.model, profile.device, profile.dtype, base, **fields)
+    return load(
+        model or profile.model, device or profile.device, profile.dtype, base, profile.quantise
+    )

@@ -12,7 +12,7 @@ from rich.console import Console
 
 from r1aqa_helpers.answering import Prediction, answer_questions, write_predictions
 from r1aqa_helpers.files import shown
-from r1aqa_helpers.models import LoadedModel, listening_check, load
+from r1aqa_helpers.models import LoadedModel, listening_check, load_for
 from r1aqa_helpers.paths import DATA
 from r1aqa_helpers.profiles import Profile, hardware
 from r1aqa_helpers.questions import AudioQuestion, QuestionSet
@@ -72,7 +72,7 @@ class Run:
         gc.collect()
         if torch.cuda.is_available():
             torch.cuda.empty_cache()
-        loaded = load(model, device=self.profile.device, dtype=self.profile.dtype)
+        loaded = load_for(self.profile, model)
         if Path(model).is_relative_to(self.out):
             # So that a run's folder may be moved between two of its parts.
             loaded.name = str(Path(model).relative_to(self.out))
