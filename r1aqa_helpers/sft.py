@@ -15,6 +15,7 @@ from transformers import PreTrainedModel, Trainer, TrainingArguments
 
 from . import processes
 from .errors import UserError
+from .gathering import whole_model
 from .grpo.prompt_store import PromptStore
 from .grpo.scoring import Answers, accept_answers, refuse_answers
 from .models import LoadedModel
@@ -35,7 +36,6 @@ from .training import (
     run_schedule,
     save_trained,
     train_with,
-    whole_model,
 )
 
 #: What is learnt as the answer to the paper's prompts, before the end of the turn.

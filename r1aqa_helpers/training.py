@@ -24,14 +24,8 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from peft import (
-    PeftModel,
-    get_peft_model,
-    get_peft_model_state_dict,
-    set_peft_model_state_dict,
-)
+from peft import PeftModel
 from transformers import (
-    PreTrainedModel,
     PrinterCallback,
     Qwen2AudioForConditionalGeneration,
     Trainer,
@@ -347,47 +341,6 @@ def train_with(trainer: Trainer, journal: Journal, checkpoint: Path | None) -> N
     trainer.remove_callback(PrinterCallback)
     trainer.add_callback(journal)
     trainer.train(resume_from_checkpoint=None if checkpoint is None else str(checkpoint))
-
-
-def whole_model(trainer: Trainer) -> PreTrainedModel | PeftModel:
-    """The trained model without what the trainer put around it, an adapter still on.
-
-    Where the processes hold shards of the weights (ZeRO-3, FSDP), the main process gets a copy
-    of the whole model on its CPU; the others get theirs as it is, in pieces.
-    """
-    wrapped, accelerator = trainer.model_wrapped, trainer.accelerator
-    model = accelerator.unwrap_model(trainer.model, keep_fp32_wrapper=False)
-    if not is_sharded(trainer):
-        return model
-    weights = accelerator.get_state_dict(wrapped)  # gathered, and whole in the main process only
-    return _rebuilt(model, weights) if processes.is_main() else model
-
-
-def is_sharded(trainer: Trainer) -> bool:
-    """Whether each process holds a piece of the weights only."""
-    if trainer.is_fsdp_enabled:
-        return True
-    state = trainer.accelerator.state
-    return trainer.is_deepspeed_enabled and state.deepspeed_plugin.zero_stage == 3
-
-
-def _rebuilt(
-    model: PreTrainedModel | PeftModel, weights: dict[str, torch.Tensor]
-) -> PreTrainedModel | PeftModel:
-    """A model like ``model`` on the CPU, with these weights under its names."""
-    if not isinstance(model, PeftModel):
-        return type(model).from_pretrained(None, config=model.config, state_dict=weights)
-    adapter = get_peft_model_state_dict(model, state_dict=weights, save_embedding_layers=False)
-    base, prefix = model.get_base_model(), "base_model.model."
-    plain = {
-        name.removeprefix(prefix).replace(".base_layer.", "."): tensor
-        for name, tensor in weights.items()
-        if ".lora_" not in name
-    }
-    rebuilt = _rebuilt(base, plain)
-    adapted = get_peft_model(rebuilt, model.active_peft_config)
-    set_peft_model_state_dict(adapted, adapter)
-    return adapted
 
 
 def save_trained(

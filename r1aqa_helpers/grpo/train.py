@@ -12,6 +12,7 @@ from transformers import PreTrainedModel
 from .. import processes
 from ..errors import UserError
 from ..files import append_jsonl
+from ..gathering import whole_model
 from ..models import LoadedModel
 from ..models.lora import choose_trained, lora_config
 from ..models.precision import training_precision
@@ -29,7 +30,6 @@ from ..training import (
     run_schedule,
     save_trained,
     train_with,
-    whole_model,
 )
 from .scoring import ROW_TOKENS
 from .trainer import AudioGRPOTrainer, audio_grpo_config
