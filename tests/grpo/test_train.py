@@ -179,7 +179,7 @@ def test_questions_without_answers_and_unfit_settings_are_refused(loaded, questi
     with pytest.raises(UserError, match="no question"):
         train_grpo(loaded, [], SETTINGS, tmp_path / "out")
     unfit = replace(SETTINGS, prompts_per_step=3, prompts_per_forward=2)
-    with pytest.raises(UserError, match="not a multiple of 2"):
+    with pytest.raises(UserError, match="not a multiple of the 2 prompts per forward"):
         train_grpo(loaded, questions, unfit, tmp_path / "out")
     assert not (tmp_path / "out").exists()
 
@@ -223,7 +223,7 @@ def test_rewards_without_names_of_their_own_are_refused(loaded, questions, tmp_p
         train_grpo(loaded, questions, SETTINGS, tmp_path, rewards)
 
 
-def test_who_watches_sees_every_row_and_cannot_end_the_run(loaded, questions, tmp_path, monkeypatch):
+def test_who_watches_sees_all_and_cannot_end_the_run(loaded, questions, tmp_path, monkeypatch):
     monkeypatch.setattr(train, "rewards_for", Reward().rewards_for)
     seen = []
 
