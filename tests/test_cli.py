@@ -154,9 +154,27 @@ def test_score_prints_only_json(test_file, tmp_path):
     assert scored["tasks"]["sound"].keys() == {"accuracy", "n", "ci95"}
     assert scored["tasks"]["music"]["accuracy"] == 100
     assert scored["difficulty"]["easy"]["n"] == 6 and scored["sub-category"] == {}
+    assert scored["test_set"]["name"] == "test" and scored["test_set"]["release"] is None
 
     table = succeed("score", "--questions", test_file, "--predictions", lines).stdout
     assert "50.00" in table and "1 without a prediction (counted as wrong)" in table
+    sha = scored["test_set"]["sha256"][:12]
+    assert f"questions: test: 6 questions, no known release of MMAU, sha256 {sha}" in table
+
+
+@pytest.mark.parametrize("version", ["v1", "v05.15.25"])
+def test_score_says_which_release_the_questions_are(version):
+    folder = Path(__file__).resolve().parents[2] / "shared" / "mmau"
+    if not folder.is_dir():
+        pytest.skip("shared/mmau is not here")
+    files = folder / f"mmau-test-mini-{version}.json", folder / f"scored-responses-{version}.json"
+    answers = {row["id"]: row["model_prediction"] for row in read_json(files[1])}
+    rows = [{**row, "model_output": answers[row["id"]]} for row in read_json(files[0])]
+    path = Path("made.json")
+    with CliRunner().isolated_filesystem():
+        write_json(path, rows)
+        said = succeed("score", "--questions", files[0], "--predictions", path).stdout
+        assert f"mmau-test-mini-{version}: 1,000 questions, MMAU test-mini {version}, sha" in said
 
 
 def test_score_names_the_fault(test_file, tmp_path):
@@ -191,6 +209,15 @@ def test_evaluate_writes_predictions_and_goes_on(evaluate, test_file, tmp_path):
 
     line = fail(*evaluate, "--prompt", 2)
     assert "journal of a different run (prompt" in line
+
+    # Beside them stands which questions they answer, and others are not scored with them.
+    about = read_json(out.with_name("predictions.json.about.json"))
+    assert (about["prompt"], about["test_set"]["name"], about["test_set"]["n"]) == (3, "test", 6)
+    succeed("score", "--questions", test_file, "--predictions", out)
+    rows = read_json(test_file)
+    write_json(test_file, [{**rows[0], "question": "What is new here?"}, *rows[1:]])
+    line = fail("score", "--questions", test_file, "--predictions", out)
+    assert "answers other questions" in line and str(out) in line
 
 
 def test_evaluate_without_gold_answers_does_not_score(evaluate, test_file, tmp_path):
@@ -280,7 +307,10 @@ def test_train(kind, random_model_dir, make_questions, tmp_path, monkeypatch):
                  "--model", random_model_dir, "--profile", "tiny"]  # fmt: skip
     result = succeed(*arguments, "--steps", 7, "--seed", 5)
     trained = "training 0.30 M of 0.31 M parameters: all weights, the audio tower's too"
-    assert result.stdout == f"{trained}\ntrained model: {out / 'model'}\n"
+    block, _, after = result.stdout.partition(trained)
+    assert after == f"\ntrained model: {out / 'model'}\n"
+    assert block.startswith(f"profile tiny\n  model      {random_model_dir}\n")
+    assert f"{kind.upper()} " in block and " 7 steps of 8 questions" in block
     from r1aqa_helpers.profiles import TINY_PROFILE
 
     lr = getattr(TINY_PROFILE, kind)["lr"]
@@ -360,10 +390,10 @@ def test_reproduce_passes_its_options_on(monkeypatch, tmp_path):
         raise UserError("GRPO did not beat direct inference")
 
     monkeypatch.setattr(r1aqa_helpers.reproduce, "reproduce", reproduce)
-    line = fail("reproduce", "--profile", "full", "--out", tmp_path, "--seed", 4, "--minutes", 2.5,
+    line = fail("reproduce", "--profile", "tiny", "--out", tmp_path, "--seed", 4, "--minutes", 2.5,
                 "--train", "a.jsonl", "--test", "b.json", "--model", "m")  # fmt: skip
     assert line == "error: GRPO did not beat direct inference"
     fail("reproduce", "--profile", "tiny")
     paths = Path("a.jsonl"), Path("b.json")
-    assert seen[0] == ("full", "m", *paths, tmp_path, 4, 2.5)
+    assert seen[0] == ("tiny", "m", *paths, tmp_path, 4, 2.5)
     assert seen[1][2:] == (None, None, Path("runs/tiny"), 0, None)

@@ -1,5 +1,6 @@
 """A real server, `transformers serve`, asked through the endpoint: it answers as in-process."""
 
+import io
 import json
 import os
 import shutil
@@ -10,17 +11,22 @@ import time
 import urllib.request
 import warnings
 from collections.abc import Iterator
+from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
+from rich.console import Console
 
 from r1aqa_helpers.answering import answer_questions
 from r1aqa_helpers.endpoint import KEY_VARIABLES, Pace, answer_at_endpoint, find_endpoint
 from r1aqa_helpers.errors import UserError
+from r1aqa_helpers.files import read_json
 from r1aqa_helpers.models import load
 from r1aqa_helpers.paths import TINY
-from r1aqa_helpers.questions import AudioQuestion, read_questions
+from r1aqa_helpers.profiles import TINY_PROFILE
+from r1aqa_helpers.questions import AudioQuestion, read_questions, write_mmau
+from r1aqa_helpers.reproduce import compare
 from r1aqa_helpers.tiny.data import prepare
 
 MISSING = [name for name in ("fastapi", "uvicorn", "openai") if find_spec(name) is None]
@@ -142,8 +148,6 @@ def test_the_recording_that_is_sent_is_what_the_model_hears(
     server: str, checkpoint: Path, questions: list[AudioQuestion]
 ) -> None:
     """Every question with the recording of the next one: other answers, those of in-process."""
-    from dataclasses import replace
-
     swapped = [
         replace(question, audio=other.audio)
         for question, other in zip(questions, questions[1:] + questions[:1], strict=True)
@@ -155,6 +159,31 @@ def test_the_recording_that_is_sent_is_what_the_model_hears(
     assert [p.response for p in plain] != [p.response for p in other]
     expected = answer_questions(load(str(checkpoint), device="cpu"), swapped)
     assert [p.response for p in other] == [p.response for p in expected]
+
+
+def test_served_models_are_compared_in_place_of_local_ones(
+    server: str, checkpoint: Path, questions: list[AudioQuestion], tmp_path: Path
+) -> None:
+    """The base first, a trained one by a second call: a server that holds one is enough."""
+    write_mmau(tmp_path / "eight.json", questions)
+    name, stream = str(checkpoint), io.StringIO()
+    options = {"endpoint": server, "console": Console(file=stream)}
+    arguments = (TINY_PROFILE, tmp_path / "eight.json", tmp_path / "run")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        first = compare(*arguments, base=name, **options)
+        both = compare(*arguments, trained=name, **options)
+    labels = [f"{row['method']} <{row['prompt']}>" for row in both["rows"]]
+    assert labels == ["direct <1>", "direct <2>", "zero-shot-cot <3>", "trained <2>"]
+    assert both["rows"][:3] == first["rows"] and first["comparisons"] == []
+    # The same model with the same prompt: the same answers.
+    assert both["comparisons"][1]["difference"] == 0 and both["comparisons"][1]["b_prompt"] == 2
+    assert both["endpoint"] == server and "hardware" not in both
+    loaded = load(name, device="cpu")
+    said = answer_questions(loaded, questions, prompt=3)
+    predictions = read_json(tmp_path / "run" / "zero-shot-cot" / "predictions.json")
+    assert [p["response"] for p in predictions] == [p.response for p in said]
+    assert "whether a served model hears cannot be checked" in stream.getvalue()
 
 
 def test_another_model_than_the_served_one_is_refused_in_one_line(

@@ -1,0 +1,318 @@
+"""Finished models beside the published rows: what is written, resumed, and refused in one line."""
+
+import hashlib
+import io
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+from typer.testing import CliRunner
+
+from r1aqa_helpers.cli import app
+from r1aqa_helpers.errors import UserError
+from r1aqa_helpers.files import read_journal, read_json, write_json
+from r1aqa_helpers.models import LoadedModel, save
+from r1aqa_helpers.profiles import Profile
+from r1aqa_helpers.questions import identify, read_questions
+from r1aqa_helpers.questions.mmau import RELEASES, content_hash, fetch_mmau
+from r1aqa_helpers.reproduce import RELEASED_MODEL, compare, find_questions
+from r1aqa_helpers.reproduce import finished as job
+from r1aqa_helpers.reproduce import run as run_parts
+
+ROWS = [("direct", 1), ("direct", 2), ("zero-shot-cot", 3), ("trained", 2)]
+FOLDERS = ("direct-1", "direct-2", "zero-shot-cot", "trained")
+
+
+@pytest.fixture(scope="module")
+def test_file(make_questions) -> Path:
+    return make_questions(6)[1]
+
+
+@pytest.fixture(scope="module")
+def profile(random_model_dir) -> Profile:
+    return Profile(
+        name="test",
+        model=str(random_model_dir),
+        device="cpu",
+        dtype="float32",
+        eval_tokens=1000,
+        max_new_tokens=4,
+    )
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory) -> str:
+    """Another model than the profile's."""
+    from r1aqa_helpers.tiny.build import random_tiny
+
+    folder = tmp_path_factory.mktemp("models") / "my own run"
+    save(LoadedModel(*random_tiny(1), "other"), folder)
+    return str(folder)
+
+
+@pytest.fixture(scope="module")
+def as_v1(test_file):
+    """As if the six questions were MMAU's v1."""
+    asked = read_questions(test_file)
+    ids = json.dumps(sorted(q.id for q in asked)).encode()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(RELEASES, "v1", (hashlib.sha256(ids).hexdigest(), content_hash(asked)))
+        yield identify(asked, test_file)
+
+
+def run(profile: Profile, test_file: Path, out: Path | None, **options) -> tuple[dict | None, str]:
+    """The results, and what was printed."""
+    stream = io.StringIO()
+    console = Console(file=stream, width=100)
+    return compare(profile, test_file, out, console=console, **options), stream.getvalue()
+
+
+@pytest.fixture(scope="module")
+def whole(profile, test_file, trained, as_v1, tmp_path_factory) -> tuple[Path, str]:
+    """The folder of an undisturbed run, and what it printed; read only."""
+    runs = tmp_path_factory.mktemp("runs")
+    results, printed = run(profile, test_file, None, trained=trained, runs=runs)
+    out = runs / "test-mmau-test-mini-v1"
+    assert read_json(out / "results.json") == results
+    return out, printed
+
+
+def test_every_row_has_its_verdict_and_its_questions(whole, as_v1, trained):
+    out, printed = whole
+    results = read_json(out / "results.json")
+    assert [(row["method"], row["prompt"]) for row in results["rows"]] == ROWS
+    assert results["test_set"] == as_v1.as_dict() and results["test_set"]["release"] == "v1"
+    assert all(row["test_sha256"] == as_v1.sha256 for row in results["rows"])
+    assert all(row["n"] == 6 and row["missing"] == 0 for row in results["rows"])
+    assert results["rows"][-1]["model"] == trained
+    assert [(v["method"], v["prompt"]) for v in results["verdicts"]] == ROWS
+    for verdict, row in zip(results["verdicts"], results["rows"], strict=True):
+        assert list(verdict["parts"]) == ["average", "sound", "music", "speech"]
+        average = verdict["parts"]["average"]
+        assert average["measured"] == row["average"] and average["ci95"] == row["ci95"]
+        low, high = row["ci95"]
+        inside = low <= average["published"] <= high
+        assert (average["verdict"] == "reproduced") == inside
+    pairs = [(c["a"], c["a_prompt"], c["b"], c["b_prompt"]) for c in results["comparisons"]]
+    assert pairs == [("trained", 2, *row) for row in reversed(ROWS[:3])]
+    assert "Published beside measured" in printed and "No verdict" not in printed
+    assert f"Questions: {as_v1.text}" in printed
+    assert "trained <2> against direct <2>" in printed
+
+
+def test_predictions_and_report_tell_the_questions_too(whole, as_v1):
+    out, _ = whole
+    for folder, (_, prompt) in zip(FOLDERS, ROWS, strict=True):
+        assert len(read_json(out / folder / "predictions.json")) == 6
+        about = read_json(out / folder / "predictions.json.about.json")
+        assert about["test_set"] == as_v1.as_dict() and about["prompt"] == prompt
+    page = (out / "report.html").read_text(encoding="utf-8")
+    assert as_v1.sha256[:12] in page and page.count("<audio") == 6
+    assert "How uncertain the published figure is" in page and "GRPO training" not in page
+
+
+def test_a_finished_run_is_not_made_again(profile, test_file, trained, whole):
+    out, _ = whole
+    before = read_json(out / "results.json")
+    journals = {path: path.stat().st_mtime_ns for path in out.glob("*/journal.jsonl")}
+    assert run(profile, test_file, out, trained=trained)[0] == before
+    assert len(journals) == 4
+    assert all(path.stat().st_mtime_ns == then for path, then in journals.items())
+
+
+def test_an_interrupted_run_goes_on(profile, test_file, trained, whole, tmp_path, monkeypatch):
+    """Cut in the middle of the trained model's answers, the rest gives the same."""
+    out, append = tmp_path / "cut", run_parts.answer_questions.__globals__["append_jsonl"]
+    answered = []
+
+    def cut(path, row):
+        append(path, row)
+        answered.append(path.parent.name)
+        if answered.count("trained") == 3:  # the header and two answers
+            raise KeyboardInterrupt
+
+    monkeypatch.setitem(run_parts.answer_questions.__globals__, "append_jsonl", cut)
+    monkeypatch.setitem(run_parts.answer_questions.__globals__["open_journal"].__globals__,
+                        "append_jsonl", cut)  # fmt: skip
+    with pytest.raises(KeyboardInterrupt):
+        run(profile, test_file, out, trained=trained)
+    monkeypatch.undo()
+    assert not (out / "results.json").exists()
+    assert len(read_journal(out / "trained" / "journal.jsonl")) == 3
+    first = {path: path.stat().st_mtime_ns for path in out.glob("[dz]*/journal.jsonl")}
+    results, _ = run(profile, test_file, out, trained=trained)
+    assert all(path.stat().st_mtime_ns == then for path, then in first.items()) and len(first) == 3
+    expected = read_json(whole[0] / "results.json")
+    for row in (*results["rows"], *expected["rows"]):
+        del row["seconds"]
+    assert results == expected
+
+
+def test_minutes_end_between_rows(profile, test_file, trained, tmp_path):
+    results, printed = run(profile, test_file, tmp_path / "run", trained=trained, minutes=0)
+    assert results is None
+    assert "0 minutes are over; the same command goes on from here." in printed
+
+
+def test_the_folder_of_another_comparison(profile, test_file, trained, whole, make_questions):
+    out, _ = whole
+    results = read_json(out / "results.json")
+    other = make_questions(5)[1]
+    for changes, file, options, fault in (
+        ({}, other, {"trained": trained}, "holds a run with test"),
+        ({}, test_file, {"trained": profile.model}, "holds a run with trained"),
+        ({"model": trained}, test_file, {"trained": trained}, "holds a run with base"),
+        ({"max_new_tokens": 5}, test_file, {"trained": trained}, "holds a run with settings"),
+        ({}, test_file, {"endpoint": "http://localhost:1", "base": "m"}, "run with settings"),
+    ):
+        with pytest.raises(UserError, match=f"{fault}.*choose another --out"):
+            run(replace(profile, **changes), file, out, **options)
+    assert read_json(out / "results.json") == results
+
+
+def test_another_version_gets_no_verdict(profile, test_file, trained, monkeypatch, tmp_path):
+    asked = read_questions(test_file)
+    ids = hashlib.sha256(json.dumps(sorted(q.id for q in asked)).encode()).hexdigest()
+    monkeypatch.setitem(RELEASES, "v1", ("", ""))
+    monkeypatch.setitem(RELEASES, "v05.15.25", (ids, content_hash(asked)))
+    # One row is enough: that of a model that the earlier rows' journals leave out.
+    monkeypatch.setattr(job, "BASE", job.BASE[:1])
+    results, printed = run(profile, test_file, tmp_path / "run", trained=trained)
+    assert results["verdicts"] == [] and results["test_set"]["release"] == "v05.15.25"
+    words = " ".join(printed.split())
+    assert "the questions measured here are of another version, v05.15.25" in words
+    assert "Published: the 7B model" in printed
+
+
+# --- names of sets ------------------------------------------------------------------------
+
+
+@pytest.fixture
+def fetched(test_file, as_v1, tmp_path) -> Path:
+    """Where releases are fetched to, with v1 in it."""
+    fetch_mmau("v1", test_file, tmp_path / "runs" / "mmau-test-mini-v1")
+    return tmp_path / "runs"
+
+
+def test_a_name_leads_to_what_was_fetched_and_so_does_a_path(fetched, test_file, as_v1):
+    path = fetched / "mmau-test-mini-v1" / "mmau-test-mini-v1.json"
+    assert find_questions("mmau-test-mini-v1", fetched) == path
+    assert find_questions(str(fetched / "mmau-test-mini-v1")) == path
+    assert find_questions(str(test_file), fetched) == test_file
+    assert identify(read_questions(path), path) == as_v1
+
+
+@pytest.mark.parametrize(
+    "name", ["mmau", "mmau-test-mini-v2", "v1", "no/such.json", "mmau-test-mini-../v1", "", "a\nb"]
+)
+def test_an_unknown_set_is_one_line_that_names_the_known(name, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    fault = "mmau-test-mini-v1, mmau-test-mini-v05.15.25, or the path" if name else "source.json"
+    with pytest.raises(UserError, match=fault) as caught:
+        find_questions(name, tmp_path)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_set_that_is_not_here_in_half_or_another_says_the_command(fetched, test_file):
+    def fault(name: str = "mmau-test-mini-v1") -> str:
+        with pytest.raises(UserError) as caught:
+            find_questions(name, fetched)
+        return str(caught.value)
+
+    newer = "r1aqa data fetch mmau --version v05.15.25"
+    assert fault("mmau-test-mini-v05.15.25") == (
+        f"mmau-test-mini-v05.15.25: is not here yet; fetch it with: {newer}"
+    )
+    (fetched / "mmau-test-mini-v1").rename(fetched / "mmau-test-mini-v05.15.25")
+    assert fault("mmau-test-mini-v05.15.25").endswith(
+        f"holds 'v1' of MMAU, not v05.15.25; remove the folder, and fetch it with: {newer}"
+    )
+    (fetched / "mmau-test-mini-v05.15.25").rename(fetched / "mmau-test-mini-v1")
+    source = fetched / "mmau-test-mini-v1" / "source.json"
+    questions = source.with_name("mmau-test-mini-v1.json")
+    text = questions.read_text()
+    questions.write_text(text.replace("What", "When"))
+    assert "is not as it was fetched" in fault()
+    questions.unlink()
+    assert "no such file" in fault() or "cannot be read" in fault()
+    source.unlink()
+    assert fault().endswith(
+        "not to the end; the same command goes on: r1aqa data fetch mmau --version v1"
+    )
+
+
+# --- the command --------------------------------------------------------------------------
+
+
+def call(*arguments: object):
+    return CliRunner().invoke(app, ["reproduce", *map(str, arguments)])
+
+
+def fail(*arguments: object) -> str:
+    """The one line on stderr of a reported failure."""
+    result = call(*arguments)
+    assert result.exit_code == 1, (result.output, result.exception)
+    (line,) = result.stderr.splitlines()
+    assert line.startswith("error: ")
+    return line
+
+
+@pytest.fixture
+def no_work(monkeypatch, tmp_path):
+    """In an empty folder, with no model to load and nobody to ask."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(run_parts, "load_for", lambda *_, **__: pytest.fail("a model was loaded"))
+    monkeypatch.setattr(job, "answer_at_endpoint", lambda *_, **__: pytest.fail("was asked"))
+
+
+def test_wrong_input_is_one_line_before_any_work(no_work, test_file, tmp_path):
+    tiny = ("--profile", "tiny", "--questions")
+    own = ("--trained", "my/model")
+    assert "r1aqa data fetch mmau --version v1" in fail(*tiny, "mmau-test-mini-v1", *own)
+    assert "neither a file nor a set" in fail(*tiny, "mmau-test-maxi", *own)
+    assert "give either these or --questions" in fail(*tiny, test_file, "--train", "a.jsonl")
+    assert "give either these or --questions" in fail(*tiny, test_file, "--test", "a.json")
+    assert "name one with --trained" in fail(*tiny, test_file)
+    for option in ("--trained", "--endpoint"):
+        line = fail("--profile", "tiny", option, "http://localhost:1/v1")
+        assert "add --questions" in line
+    endpoint = ("--endpoint", "http://localhost:1/v1")
+    assert "add --questions" in fail(*endpoint, "--model", "m", "--train", "a.jsonl")
+    assert "say which model to ask there" in fail(*tiny, test_file, *endpoint)
+    assert "no http or https address" in fail(*tiny, test_file, "--endpoint", "x", "--model", "m")
+
+    rows = read_json(test_file)
+    hidden = test_file.with_name("hidden.json")
+    write_json(hidden, [{**row, "answer": ""} for row in rows])
+    assert "has no gold answer" in fail(*tiny, hidden, *own)
+    gone = test_file.with_name("gone.json")
+    lost = [{**row, "audio_id": f"./gone/{n}.wav"} for n, row in enumerate(rows[:2])]
+    write_json(gone, [*rows[2:], *lost])
+    line = fail(*tiny, gone, *own)
+    assert "2 of 6 recordings are not there, the first: " in line and "gone/0.wav" in line
+    assert "--audio-dir" in line
+    assert not (tmp_path / "runs").exists()
+
+
+def test_the_command_passes_its_options_on(monkeypatch, test_file, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    seen = []
+    monkeypatch.setattr("r1aqa_helpers.reproduce.compare", lambda *a, **k: seen.append((a, k)))
+    clips = test_file.parent / "clips"
+    assert call("--profile", "tiny", "--questions", test_file, "--trained", "mine", "--model", "m",
+                "--out", "here", "--seed", 3, "--minutes", 2, "--audio-dir", clips,
+                "--endpoint", "http://localhost:1").exit_code == 0  # fmt: skip
+    ((profile, questions, out), options) = seen[0]
+    assert (profile.name, questions, out) == ("tiny", test_file, Path("here"))
+    assert options == {
+        "base": "m", "trained": "mine", "endpoint": "http://localhost:1", "audio_dir": clips,
+        "seed": 3, "minutes": 2, "runs": Path("runs"),
+    }  # fmt: skip
+
+
+def test_the_released_model_stands_beside_the_7b_base(profile):
+    models = job._models(replace(profile, model="Qwen/Qwen2-Audio-7B-Instruct"), None, None, None)
+    assert models == {"base": "Qwen/Qwen2-Audio-7B-Instruct", "trained": RELEASED_MODEL}
+    assert [m.name for m in job._methods("trained", RELEASED_MODEL)] == ["r1-aqa"]
