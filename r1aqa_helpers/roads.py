@@ -74,10 +74,16 @@ def pick_road(name: str) -> Road:
 def road_settings(road: Road, profile: Profile, **others: Any) -> SFTSettings | GRPOSettings:
     """The road's settings: the profile's, then the road's, then ``others`` (lr, seed, steps, …).
 
-    Thinking may take as many tokens in training as it may when the model is asked.
+    Thinking may take as many tokens in training as it may when the model is asked. Where the road
+    has an adapter and the profile none, or the other way round, the rate follows.
     """
     given = profile.sft if road.method == "sft" else profile.grpo
     values = {**given, **road.changes, "prompt": road.prompt}
+    factor = {1: LORA_RATE, -1: 1 / LORA_RATE}.get(
+        bool(values.get("lora_rank")) - bool(given.get("lora_rank"))
+    )
+    if factor and "lr" in values:
+        values["lr"] *= factor
     if road.method == "sft":
         return SFTSettings(**{**values, **others})
     if road.prompt == 3:

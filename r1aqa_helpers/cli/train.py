@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -88,6 +89,35 @@ def train_sft(
     chosen = pick_profile(profile)
     asked = _given(seed, steps, minutes, lora_rank, train_tower)
     settings = SFTSettings(**{**chosen.sft, **asked})
+    _train(run, settings, chosen, model, base, questions, audio_dir, out)
+
+
+@train_app.command("road")
+def train_road(
+    road: Annotated[str, typer.Argument(help="A trained row of the table, such as cota.")],
+    questions: Questions,
+    out: OutFolder,
+    model: OtherModel = None,
+    base: Base = None,
+    audio_dir: AudioDir = None,
+    profile: ProfileName = None,
+    steps: Steps = None,
+    minutes: Minutes = None,
+    seed: Seed = 0,
+) -> None:
+    """Train a row of the table: its method, prompt and rewards, else the profile's settings.
+
+    Roads: sft, sft-lora, cota, grpo-2, grpo-3, grpo-text-only, grpo-accuracy-only. For cota each
+    line of the questions has a field reasoning. Interrupted, the same command goes on.
+    """
+    from r1aqa_helpers import roads
+
+    picked, chosen = roads.pick_road(road), pick_profile(profile)
+    asked = given(seed=seed, steps=steps, minutes=minutes)
+    settings = roads.road_settings(picked, chosen, **asked)
+    if not settings.lora_rank:  # steps of full training vanish in shorter numbers
+        chosen = replace(chosen, dtype="float32", quantise=None)
+    run = partial(roads.train_road, picked)
     _train(run, settings, chosen, model, base, questions, audio_dir, out)
 
 

@@ -10,17 +10,15 @@
 
 import gc
 import shutil
-import statistics
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
 from r1aqa_helpers.answering import answer_questions
-from r1aqa_helpers.errors import UserError
 from r1aqa_helpers.experiment.choosing import Choice, best_rate, choose
+from r1aqa_helpers.experiment.clock import ahead, metered
 from r1aqa_helpers.experiment.material import Material, training_questions, validation_questions
 from r1aqa_helpers.experiment.plan import (
     BEYOND,
@@ -146,7 +144,8 @@ class Experiment:
         if path.exists():
             return read_record(path)
         self._check_time()
-        self.say(f"{run.name}: {self._ahead(cells)}")
+        done = [read_record(path) for path in sorted((self.out / "runs").glob("*.json"))]
+        self.say(f"{run.name}: {ahead(self._left(cells) or [run.road.name], done)}")
         questions = training_questions(run, self.material)
         settings = self._settings(run)
         folder = self._work(run)
@@ -249,49 +248,20 @@ class Experiment:
 
     # --- time -----------------------------------------------------------------------------
 
-    def _check_time(self) -> None:
-        if self._end is not None and time.monotonic() >= self._end:
-            raise _OutOfTime
-
-    def _ahead(self, cells: Sequence[Cell]) -> str:
-        """How many runs there are still, and how long they may take, by those that are done."""
-        took: dict[str, list[float]] = {}
-        left: list[str] = []
-        choices = self._choices()
-        for path in sorted((self.out / "runs").glob("*.json")):
-            record = read_record(path)
-            seconds = record["training"]["wall_seconds"] + record["validation"]["wall_seconds"]
-            took.setdefault(record["road"], []).append(seconds)
+    def _left(self, cells: Sequence[Cell]) -> list[str]:
+        """The road of every run that is still to be trained, as far as can be known."""
+        left, choices = [], self._choices()
         for regime, road in cells:
             chosen = choices.get(f"{regime.name}/{road.name}")
             rates = search_rates(road) if chosen is None else (chosen["rate"],)
             runs = [Run(regime, road, rate, SEARCH_SEED) for rate in rates]
             runs += [Run(regime, road, rates[0], seed) for seed in self.seeds[1:]]
             left += [road.name for run in runs if not self._record(run).exists()]
-        if not took or not left:
-            return f"{len(left)} runs to do." if left else "one run to do."
-        every = statistics.fmean(seconds for runs in took.values() for seconds in runs)
-        minutes = sum(statistics.fmean(took.get(name, [every])) for name in left) / 60
-        return f"{len(left)} runs to do, about {minutes:.0f} minutes of training."
+        return left
 
-
-@contextmanager
-def metered(path: Path) -> Iterator[None]:
-    """Add the wall and CPU seconds of what is done within to those in ``path``.
-
-    ``killed`` becomes true where a part of it was killed, whose seconds are not known.
-    """
-    held = read_json(path) if path.exists() else {"wall": 0.0, "cpu": 0.0, "killed": False}
-    if not isinstance(held, dict) or held.keys() != {"wall", "cpu", "killed"}:
-        raise UserError(f"{path}: is damaged; remove the folder that it lies in")
-    write_json(path, {**held, "killed": True})
-    wall, cpu = time.monotonic(), time.process_time()
-    try:
-        yield
-    finally:
-        held["wall"] += time.monotonic() - wall
-        held["cpu"] += time.process_time() - cpu
-        write_json(path, held)
+    def _check_time(self) -> None:
+        if self._end is not None and time.monotonic() >= self._end:
+            raise _OutOfTime
 
 
 def _steps(folder: Path) -> int:

@@ -12,6 +12,7 @@ from r1aqa_helpers.experiment.plan import REGIMES, SEARCH_SEED
 from r1aqa_helpers.experiment.record import read_record
 from r1aqa_helpers.files import shown
 from r1aqa_helpers.roads import ROADS
+from r1aqa_helpers.run_folder import RUN_FILE
 from r1aqa_helpers.scoring import holm
 
 #: What is compared, fixed before anything was run: Holm's correction is over these.
@@ -76,7 +77,8 @@ def load_records(folder: Path) -> list[dict[str, Any]]:
     Raises:
         UserError: there is none, one cannot be read, or they were tested on different questions.
     """
-    place = folder / "runs" if (folder / "runs").is_dir() else folder
+    begun = (folder / "runs").is_dir() or (folder / RUN_FILE).exists()
+    place = folder / "runs" if begun else folder
     paths = sorted(place.glob("*.json"))
     if not paths:
         raise UserError(f"{shown(place)}: holds no run; give the --out of r1aqa experiment")

@@ -149,6 +149,9 @@ def test_wrong_files_are_refused(records, tmp_path, change, message):
         load_records(tmp_path)
 
 
-def test_an_empty_folder_is_refused(tmp_path):
+@pytest.mark.parametrize("begun", [False, True])
+def test_a_folder_without_runs_is_refused(tmp_path, begun):
+    if begun:
+        (tmp_path / "run.json").write_text("{}")
     done = CliRunner().invoke(app, ["experiment", "summary", str(tmp_path)])
     assert done.exit_code == 1 and "holds no run" in done.output
