@@ -40,6 +40,8 @@ def open_lab(root: Path, port: int | None = None, browser: bool = True) -> None:
         options += [f"--ServerApp.port={port}", "--ServerApp.port_retries=0"]
     if not browser:
         options += ["--no-browser"]
+    if hasattr(os, "geteuid") and os.geteuid() == 0:
+        options += ["--allow-root"]  # as in a container; the server listens to this machine only
     with tempfile.TemporaryDirectory(prefix="r1aqa-kernel-") as folder:
         write_kernel(Path(folder))
         # The places in JUPYTER_PATH come before the user's and this Python's.
