@@ -45,9 +45,13 @@ def _rebuilt(
     """A model like ``model`` on the CPU, with these weights under its names."""
     if not isinstance(model, PeftModel):
         dtype = next(iter(weights.values())).dtype
-        return type(model).from_pretrained(
+        rebuilt = type(model).from_pretrained(
             None, config=model.config, state_dict=weights, dtype=dtype
         )
+        # By these transformers knows under which names the model was stored, and stores it again.
+        if hasattr(model, "_weight_conversions"):
+            rebuilt._weight_conversions = model._weight_conversions
+        return rebuilt
     adapter = get_peft_model_state_dict(model, state_dict=weights, save_embedding_layers=False)
     plain = {
         name.removeprefix(_PEFT_PREFIX).replace(".base_layer.", "."): tensor

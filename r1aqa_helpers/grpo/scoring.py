@@ -53,12 +53,15 @@ class Answers:
 def accept_answers(model: Qwen2AudioForConditionalGeneration) -> None:
     """Let ``model(answers=...)`` return what `answer_logps` does; other calls are unchanged.
 
+    ``model(work=...)`` calls the function ``work`` with the model, within the forward call.
     Set on the instance, as TRL does with its own scoring; `refuse_answers` takes it back.
     """
     original = type(model).forward
 
     @functools.wraps(original)  # generate() checks its arguments against this signature
-    def forward(self, *args, answers: Answers | None = None, **kwargs):
+    def forward(self, *args, answers: Answers | None = None, work=None, **kwargs):
+        if work is not None:
+            return work(self)
         if answers is None:
             return original(self, *args, **kwargs)
         return answer_logps(self, answers)

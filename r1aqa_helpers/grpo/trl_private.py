@@ -15,6 +15,7 @@ from unittest.mock import patch
 import torch
 from accelerate.utils import gather_object
 from torch import nn
+from torch.distributed.fsdp import FSDPModule
 from transformers import PreTrainedConfig, PreTrainedModel
 from trl import GRPOTrainer
 from trl.models import unwrap_model_for_generation
@@ -91,6 +92,8 @@ class TRLSeam(GRPOTrainer):
     def _generate_single_turn(
         self, prompt_ids, images, multimodal_fields, num_generations, has_tool_images=False
     ) -> tuple[list[list[int]], None]:
+        if self._dist.is_fsdp:
+            return self._sample_from_shards(), None
         with (
             unwrap_model_for_generation(
                 self.model_wrapped,
@@ -103,6 +106,23 @@ class TRLSeam(GRPOTrainer):
             self.accelerator.autocast(),
         ):
             return self.sample(model, self._row_numbers), None
+
+    def _sample_from_shards(self) -> list[list[int]]:
+        """With FSDP2, within a forward call, in which every layer's weights stay once gathered.
+
+        Processes end their answers at different steps: gathering a layer anew at every token,
+        one would wait for others that have come to their end.
+        """
+        model = self.model_wrapped
+        model.set_reshard_after_forward(False)
+        try:
+            with torch.no_grad(), self.accelerator.autocast():
+                return model(work=lambda whole: self.sample(whole, self._row_numbers))
+        finally:
+            model.set_reshard_after_forward(True)
+            for module in model.modules():
+                if isinstance(module, FSDPModule):
+                    module.reshard()
 
     def _prepare_inputs(self, generation_batch):
         before = self._buffered_inputs
