@@ -123,12 +123,28 @@ def test_a_base_that_is_a_folder_is_told_by_its_last_name_alone(tmp_path):
     assert str(TINY) not in shipped and "Not measured yet" in shipped
 
 
+def test_a_card_names_the_questions_and_takes_no_mixed_table():
+    stored = read_json(RESULTS)
+    text = CARD.text()
+    assert "Questions: tiny" in text and stored["test_set"]["sha256"][:12] in text
+    mixed = copy.deepcopy(stored)
+    mixed["rows"][3]["test_sha256"] = "0" * 64
+    with pytest.raises(UserError, match="'test_set' and 'row 4': were measured on different"):
+        replace(CARD, results=mixed).text()
+    for test_set in ([], "v1", {"name": "v1"}):
+        with pytest.raises(UserError, match="is no set of questions"):
+            replace(CARD, results={**stored, "test_set": test_set}).text()
+    old = {**stored, "test_set": None, "rows": [{**r, "test_sha256": None} for r in stored["rows"]]}
+    assert "Questions:" not in replace(CARD, results=old).text()
+
+
 @pytest.mark.parametrize("text", NASTY, ids=range(len(NASTY)))
 def test_nothing_breaks_out_of_its_place(text):
     results = copy.deepcopy(CARD.results)
     results["rows"][0]["method"] = text
     results["hardware"] = text
     results["versions"] = {text: text}
+    results["test_set"]["name"] = text
     results["model"] = f"folder/of/mine/{text}"
     results["comparisons"][0]["a"] = text
     card = replace(

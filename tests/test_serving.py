@@ -177,7 +177,7 @@ def test_served_models_are_compared_in_place_of_local_ones(
     assert labels == ["direct <1>", "direct <2>", "zero-shot-cot <3>", "trained <2>"]
     assert both["rows"][:3] == first["rows"] and first["comparisons"] == []
     # The same model with the same prompt: the same answers.
-    assert both["comparisons"][1]["difference"] == 0 and both["comparisons"][1]["b_prompt"] == 2
+    assert both["comparisons"][0]["difference"] == 0 and both["comparisons"][0]["b_prompt"] == 2
     assert both["endpoint"] == server and "hardware" not in both
     loaded = load(name, device="cpu")
     said = answer_questions(loaded, questions, prompt=3)

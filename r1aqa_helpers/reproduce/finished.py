@@ -27,12 +27,24 @@ from r1aqa_helpers.results import about_file, check_made_for, load_published, pr
 from r1aqa_helpers.run_folder import check_writable, claim
 from r1aqa_helpers.scoring import extract_answer, score
 
-from .methods import BASE, RELEASED, TRAINED, Measurement, Method
+from .methods import (
+    BASE,
+    DIRECT_1,
+    DIRECT_2,
+    RELEASED,
+    TRAINED,
+    ZERO_SHOT,
+    Measurement,
+    Method,
+)
 from .run import Clock, OutOfTime, Run
 from .writing import report, table
 
 #: The checkpoint that R1-AQA's authors published: the row of 64.5 % in its model card.
 RELEASED_MODEL = "mispeech/r1-aqa"
+
+#: What the trained model is compared with by paired tests, its own prompt first.
+COMPARED = (DIRECT_2, DIRECT_1, ZERO_SHOT)
 
 
 def compare(
@@ -96,7 +108,7 @@ def compare(
         run.say(f"{minutes:g} minutes are over; the same command goes on from here.")
         return None
     last = [*measured][-1]
-    pairs = [(last, other) for other in reversed(BASE) if last not in BASE and other in measured]
+    pairs = [(last, other) for other in COMPARED if last not in BASE and other in measured]
     results = {**table(run, seed, measured, pairs), "settings": run.settings}
     report(run, results, measured, chosen_by=last, seed=seed, training={})
     write_json(out / "results.json", results)
