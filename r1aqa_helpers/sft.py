@@ -144,6 +144,7 @@ def train_sft(
         known = ", ".join(map(str, _ANSWERS))
         raise UserError(f"SFT: prompt {settings.prompt} has no written answers; choose of {known}")
     training_precision(loaded.model, settings.lora_rank, settings.optim)
+    choose_trained(loaded.model, settings.lora_rank, settings.tower_frozen)
     processes.join(loaded.device)
     division = divide_step("SFT", "rows", settings.batch_size, settings.rows_per_forward)
     description = describe_run(loaded, questions, settings)
@@ -210,7 +211,6 @@ def _train(
     checkpoint: Path | None,
     watch: Watch | None,
 ) -> PreTrainedModel:
-    choose_trained(loaded.model, settings.lora_rank, settings.tower_frozen)
     accept_answers(loaded.model)
     model: Any = loaded.model
     if settings.lora_rank:

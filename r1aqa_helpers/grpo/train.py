@@ -111,6 +111,7 @@ def train_grpo(
     out_dir = Path(out_dir)
     check_answers(questions)
     training_precision(loaded.model, settings.lora_rank, settings.optim)
+    choose_trained(loaded.model, settings.lora_rank, settings.tower_frozen)
     processes.join(loaded.device)
     division = divide_step(
         "GRPO", "prompts", settings.prompts_per_step, settings.prompts_per_forward
@@ -139,7 +140,6 @@ def _train(
     checkpoint: Path | None,
     watch: Watch | None,
 ) -> PreTrainedModel:
-    choose_trained(loaded.model, settings.lora_rank, settings.tower_frozen)
     at_once, passes = division
     adapter = None
     if settings.lora_rank:

@@ -34,6 +34,7 @@ _METHODS = {
         "[R1-AQA](https://arxiv.org/abs/2503.11197)",
     ),
     "sft": ("SFT", "trained by supervised fine-tuning on the right answers"),
+    "pretraining": ("Base", "trained from scratch in the stages below"),
     "": ("Copy", "saved as it was loaded"),
 }
 
@@ -45,7 +46,7 @@ class ModelCard:
     base: str
     """Hub name or folder; of a folder, only its last name is told."""
     method: str = ""
-    """``grpo``, ``sft``, or nothing where nothing was trained."""
+    """``grpo``, ``sft``, ``pretraining``, or nothing where nothing was trained."""
     questions: int | None = None
     """How many different questions the training drew from."""
     datasets: Mapping[str, int] = field(default_factory=dict)
@@ -111,6 +112,12 @@ class ModelCard:
         )
 
     def _data(self) -> str:
+        if self.method == "pretraining":
+            return (
+                "Scenes of sound, music and speech, rendered from recipes and a bank of short "
+                "recordings, with captions and questions about them. data/README.md of the project "
+                "says what each stage teaches."
+            )
         if self.questions is None:
             return "Nothing was trained, or what on is not known."
         rows = [(value(name or "without a name"), f"{n:,}") for name, n in self.datasets.items()]
@@ -131,7 +138,11 @@ class ModelCard:
             'FILE --question "…" --choices A B C`.'
         )
         if self.adapter:
-            return own + " The adapter is merged into the weights of its base model, named above."
+            return own + (
+                " The adapter is merged into the weights of its base model, named above; with "
+                '`quantise="nf4"` those are in 4 bits, and the adapter stays on top of them. '
+                "Where it was trained so, only that gives the trained model exactly."
+            )
         return own + (
             " With transformers alone (release 5):\n\n```python\n"
             "from transformers import Qwen2AudioForConditionalGeneration, Qwen2AudioProcessor\n\n"

@@ -16,6 +16,7 @@ from r1aqa_helpers.profiles import hardware
 from r1aqa_helpers.questions import read_questions
 from r1aqa_helpers.scoring import score
 from r1aqa_helpers.tiny.build import build_model, build_processor, build_tokenizer
+from r1aqa_helpers.tiny.card import write_card
 from r1aqa_helpers.tiny.data import MODEL, prepare
 from r1aqa_helpers.tiny.families import TESTING, TRAINING
 from r1aqa_helpers.tiny.pretraining import attributes, hearing, tower
@@ -173,7 +174,7 @@ class Workshop:
         print({task: values["accuracy"] for task, values in report["tasks"].items()})
 
     def record(self) -> None:
-        """Write what is known of the checkpoint into the repository: ``pretraining.json``."""
+        """Write what is known of the checkpoint into the repository, and its card."""
         shipped = models.load(MODEL, device="cpu", dtype="float32")
         ceiling = self.work / "ceiling" / "score.json"
         done = {n: plan for n, plan in SCHEDULES.items() if (self.work / n / "log.jsonl").exists()}
@@ -189,6 +190,7 @@ class Workshop:
                 "ceiling": files.read_json(ceiling) if ceiling.exists() else None,
             },
         )
+        write_card()
 
     def _outcome(self, stage: str, schedule: Schedule) -> dict[str, float]:
         last = files.read_journal(self.work / stage / "log.jsonl")[-1]
