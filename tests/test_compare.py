@@ -10,9 +10,10 @@ import pytest
 from rich.console import Console
 from typer.testing import CliRunner
 
+from r1aqa_helpers.answering import Prediction
 from r1aqa_helpers.cli import app
 from r1aqa_helpers.errors import UserError
-from r1aqa_helpers.files import read_journal, read_json, write_json
+from r1aqa_helpers.files import append_jsonl, read_journal, read_json, write_json
 from r1aqa_helpers.models import LoadedModel, save
 from r1aqa_helpers.profiles import Profile
 from r1aqa_helpers.questions import identify, read_questions
@@ -184,6 +185,39 @@ def test_another_version_gets_no_verdict(profile, test_file, trained, monkeypatc
     words = " ".join(printed.split())
     assert "the questions measured here are of another version, v05.15.25" in words
     assert "Published: the 7B model" in printed
+
+
+def test_a_server_s_missing_answers_count_as_wrong_and_earlier_rows_are_kept(
+    profile, test_file, tmp_path, monkeypatch
+):
+    asked = []
+
+    def answer(server, questions, *, prompt, journal):
+        """Right, but for the first question, which gets no answer."""
+        rows = [{"id": q.id, "response": q.answer, "seconds": 0.5, "seconds_cut": 0.0}
+                for q in questions[1:]]  # fmt: skip
+        for row in ({"model": server.model}, *rows):
+            append_jsonl(journal, row)
+        asked.append((server.model, prompt))
+        return [Prediction(row["id"], row["response"], row["response"], 0.5) for row in rows]
+
+    monkeypatch.setattr(job, "answer_at_endpoint", answer)
+    options = {"endpoint": "http://localhost:1/v1"}
+    out = tmp_path / "run"
+    results, printed = run(profile, test_file, out, trained="big", **options)
+    assert [row["method"] for row in results["rows"]] == ["trained"]
+    assert results["rows"][0]["missing"] == 1 and results["rows"][0]["average"] == 500 / 6
+    assert "trained <2>: 1 of 6 questions have no answer and count as wrong" in printed
+    results, printed = run(profile, test_file, out, base="small", **options)
+    assert asked == [("big", 2), ("small", 1), ("small", 2), ("small", 3)]
+    assert [(row["method"], row["prompt"]) for row in results["rows"]] == ROWS
+    assert results["rows"][-1]["model"] == "big" and results["rows"][-1]["missing"] == 1
+    assert "trained <2>: of an earlier call." in printed
+    # Without its journal a row is not there, rather than one of nothing.
+    (out / "trained" / "journal.jsonl").unlink()
+    results, _ = run(profile, test_file, out, base="small", **options)
+    assert [(row["method"], row["prompt"]) for row in results["rows"]] == ROWS[:3]
+    assert not (out / "trained" / "journal.jsonl").exists()
 
 
 # --- names of sets ------------------------------------------------------------------------

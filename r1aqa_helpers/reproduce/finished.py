@@ -220,14 +220,13 @@ class _CompareRun(Run):
         found = {}
         for method in BASE if role == "base" else (RELEASED, TRAINED):
             path, journal = self.predictions_file(method), self.journal(method)
-            if not about_file(path).exists():
+            rows = read_journal(journal)
+            if not about_file(path).exists() or not rows:
                 continue
             check_made_for(path, self.test_set)
-            header = (read_journal(journal) or [{}])[0]
-            rows = open_journal(journal, header)
             predictions = [
                 Prediction(id, row["response"], extract_answer(row["response"]), row["seconds"])
-                for id, row in rows.items()
+                for id, row in open_journal(journal, rows[0]).items()
             ]
             model = str(read_json(about_file(path)).get("model"))
             found[method] = self.scored(method, predictions, model)
