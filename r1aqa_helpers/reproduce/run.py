@@ -4,6 +4,7 @@ import gc
 import time
 from collections.abc import Sequence
 from importlib.metadata import version
+from math import fsum
 from pathlib import Path
 from typing import Any
 
@@ -138,7 +139,7 @@ class Run:
     ) -> Measurement:
         """The row of a method from its predictions."""
         result = score(self.test, {p.id: p.answer for p in predictions})
-        seconds = sum(p.seconds for p in predictions)
+        seconds = fsum(p.seconds for p in predictions)  # the same in any order
         row = measured_row(method.name, method.prompt, result, seconds, self.test_set)
         return Measurement(tuple(predictions), result, row, place(model), train_seconds)
 
