@@ -4,6 +4,7 @@ Light to import, so that ``--help`` answers at once: torch and the package come 
 """
 
 import argparse
+import datetime
 import gc
 import platform
 import re
@@ -141,7 +142,7 @@ def write_result(
     """Write ``values`` with what they were measured on, and return the file's path.
 
     The file is ``<script_name>.json``, and ``<script_name>-<card>.json`` on a machine with a
-    GPU, so that neither replaces the other. It holds no date: git knows when.
+    GPU, so that neither replaces the other.
 
     Args:
         seed: of whatever was drawn.
@@ -155,6 +156,7 @@ def write_result(
         path,
         {
             "benchmark": script_name,
+            "date": datetime.date.today().isoformat(),
             "hardware": hardware(),
             "versions": {
                 "python": platform.python_version(),

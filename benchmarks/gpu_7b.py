@@ -65,8 +65,8 @@ from r1aqa_helpers.training import quiet
 LORA_RANK = 16
 WINDOW_SECONDS = 30
 #: Groups that go through the model together: several fill the GPU's units, one at a time asks
-#: for the least memory. Chosen before any measurement: `flops.py` counts the activations of an
-#: AVQA group with LoRA at 2.4 GB with sharing and 15.6 GB without, beside 17 GB of weights.
+#: for the least memory. Chosen before any measurement: `budgets.memory` gives an AVQA
+#: group with LoRA 2.6 GB of activations with sharing and 17.6 without, beside 17 GB of weights.
 FAST, LEAN = 4, 1
 
 

@@ -162,10 +162,53 @@ def speed_block() -> str:
     return "\n".join(lines)
 
 
+def _source(figures: dict[str, dict]) -> str:
+    return "; ".join(dict.fromkeys(figure["source"] for figure in figures.values())) or "not known"
+
+
+def _minutes(figure: dict | None) -> str:
+    if figure is None:
+        return "–"
+    return f"{'≥ ' if figure['at_least'] else ''}{figure['value']:.1f}"
+
+
+def profiles_block() -> str:
+    """The main README's table of what each profile takes."""
+    read = json.loads((SPEED / "budgets.json").read_text(encoding="utf-8"))
+    parts = ("answering", "sft", "grpo")
+    lines = [
+        "| profile | GPU | GRPO: steps × questions × answers | GB: answering | SFT | GRPO | memory is "
+        "| minutes: answering | SFT | GRPO | minutes are |",
+        "|---|---|---|--:|--:|--:|---|--:|--:|--:|---|",
+    ]
+    for name, one in read["profiles"].items():
+        gpu, steps = one["gpu"] or "–", one["grpo"]
+        gpu = gpu if one["gpus"] == 1 else f"{one['gpus']} × {gpu}"
+        memory = " | ".join(f"{one['memory'][part]['value'] / 1e9:.1f}" for part in parts)
+        minutes = " | ".join(_minutes(one["minutes"].get(part)) for part in parts)
+        lines.append(
+            f"| `{name}` | {gpu} | {steps['steps']} × {steps['prompts_per_step']} × "
+            f"{steps['group_size']} "
+            f"| {memory} | {_source(one['memory'])} | {minutes} | {_source(one['minutes'])} |"
+        )
+    checks = read["checks"]
+    ratios = [check["measured_by_computed"] for check in checks["memory"]]
+    time = checks["time"]
+    lines += [
+        "",
+        f"Held against reality on {read['where']['hardware']}, {read['where']['date']}: the "
+        f"tensors of {len(ratios)} whole GRPO updates of the tiny model took {min(ratios):.2f} to "
+        f"{max(ratios):.2f} of the computed bytes, and an update "
+        f"{time['measured_by_at_least']:.1f} times the least seconds by the machine's own rates.",
+    ]
+    return "\n".join(lines)
+
+
 README = ROOT / "README.md"
 #: where which block stands
 BLOCKS = [
     (README, "results", results_block),
+    (README, "profiles", profiles_block),
     (README, "speed", speed_block),
     (ROOT / "data" / "README.md", "pretraining", pretraining_block),
 ]

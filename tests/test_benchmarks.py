@@ -20,7 +20,9 @@ from r1aqa_helpers.tiny.build import random_tiny
 from r1aqa_helpers.training import quiet
 
 FOLDER = Path(__file__).resolve().parent.parent / "benchmarks"
-SCRIPTS = sorted(path.name for path in FOLDER.glob("*.py") if path.stem != "common")
+SCRIPTS = sorted(
+    path.name for path in FOLDER.glob("*.py") if path.stem not in ("common", "tensor_memory")
+)
 
 # They import one another as scripts do, from their own folder.
 sys.path.insert(0, str(FOLDER))

@@ -101,6 +101,12 @@ def test_a_laptop_runs_the_tiny_track():
     assert not (Path.cwd() / "runs").exists()  # it changes nothing
 
 
+def computed(name: str) -> int:
+    """Peak bytes of a profile, as committed."""
+    stored = json.loads((ROOT / "benchmarks" / "results" / "budgets.json").read_text())
+    return stored["profiles"][name]["peak"]
+
+
 def test_a_large_gpu_picks_the_full_track(monkeypatch):
     gpu(monkeypatch, A100)
     done = examine()
@@ -109,9 +115,14 @@ def test_a_large_gpu_picks_the_full_track(monkeypatch):
     assert done.facts["gpu"]["cuda"][0] == {
         "name": A100[0], "memory_bytes": A100[2], "capability": "8.0", "bf16": True
     }  # fmt: skip
-    assert done.facts["profile"]["why"] == f"there is a CUDA GPU, {A100[0]}"
-    assert done.facts["room"]["needs"]["gpu_bytes_at_least"] == 2 * doctor.profile.PARAMETERS_7B
-    assert done.facts["room"]["needs"]["cache_disk_bytes"] == 2 * doctor.profile.PARAMETERS_7B
+    assert done.facts["profile"]["name"] == "a100"
+    assert done.facts["profile"]["why"] == f"{A100[0]}, 42.0 GB"
+    needs = done.facts["room"]["needs"]
+    assert needs["gpu_bytes_at_least"] == 2 * doctor.profile.PARAMETERS_7B
+    assert needs["cache_disk_bytes"] == 2 * doctor.profile.PARAMETERS_7B
+    assert needs["gpu_bytes_computed"] == computed("a100")
+    fits = f"{needs['gpu_bytes_computed'] / 1e9:.1f} GB needed, 37.8 GB there"
+    assert any(t.startswith("GPU memory (computed") and fits in t for t in texts(done, "ok"))
     assert "memory that the main job needs: not known" in texts(done, "ok")
     assert done.next == [
         "make the files of questions: r1aqa data convert-avqa, r1aqa data fetch mmau",
@@ -119,31 +130,57 @@ def test_a_large_gpu_picks_the_full_track(monkeypatch):
     ]
 
 
-def test_a_gpu_without_bf16_that_is_too_small(monkeypatch):
+def test_a_gpu_without_bf16_gets_4_bits(monkeypatch):
     gpu(monkeypatch, T4)
+    monkeypatch.setattr(doctor.profile, "find_spec", lambda name: None)
     done = examine()
     assert "Tesla T4, 15.8 GB, no bf16 (only emulated)" in texts(done, "ok")
-    assert "profile full computes in bfloat16, which Tesla T4 only emulates" in texts(done, "note")
+    assert done.facts["profile"]["name"] == "t4" and done.facts["profile"]["quantise"] == "nf4"
+    assert any("GB needed, 14.2 GB there" in text for text in texts(done, "ok"))
+    (stop,) = done.stops
+    assert stop.text == ("profile t4 holds weights in 4 bits, and bitsandbytes is not installed")
+    assert "uv sync --extra quantised" in done.next[0]
+    monkeypatch.setattr(doctor.profile, "find_spec", lambda name: name)
+    assert examine().stops == []
+
+
+def test_a_gpu_without_bf16_that_is_too_small(monkeypatch):
+    gpu(monkeypatch, T4)
+    done = examine("l4")
+    assert "profile l4 computes in bfloat16, which Tesla T4 only emulates" in texts(done, "note")
     (stop,) = done.stops
     assert (
         stop.text.startswith("GPU memory for the weights alone") and "16.8 GB needed" in stop.text
     )
-    assert done.next[0] == "run the tiny track: r1aqa reproduce --profile tiny"
+    assert done.next[0] == "take the profile for this GPU: --profile t4"
     assert examine("tiny").stops == []
     assert examine("tiny").next[-1] == "run the main job: r1aqa reproduce --profile tiny"
 
 
-def test_the_full_track_without_a_gpu_stops():
-    done = examine("full")
-    assert texts(done, "stop") == ["profile full wants a CUDA GPU, and torch sees none"]
+def test_a_gpu_on_which_the_computed_peak_does_not_fit(monkeypatch):
+    gpu(monkeypatch, A100)
+    done = examine("h100")
+    assert done.stops == []
+    (note,) = [text for text in texts(done, "note") if text.startswith("GPU memory")]
+    assert f"{computed('h100') / 1e9:.1f} GB needed, 37.8 GB there" in note
+    assert "take the profile for this GPU: --profile a100" in done.next
+
+
+@pytest.mark.parametrize("name", ["l4", "h100", "multi-gpu"])
+def test_the_full_track_without_a_gpu_stops(name):
+    done = examine(name)
+    assert texts(done, "stop") == [f"profile {name} wants a CUDA GPU, and torch sees none"]
     assert not any(step.startswith("run the main job") for step in done.next)
+    assert examine("mps").stops[0].text == "profile mps wants Apple's GPU, and torch sees none"
 
 
 def test_an_apple_gpu_is_named(monkeypatch):
     gpu(monkeypatch, mps=True)
     done = examine()
     assert done.facts["gpu"]["mps"] and "Apple GPU (MPS)" in texts(done, "ok")
-    assert done.facts["profile"]["why"].endswith("and Apple's is not used by itself")
+    assert done.facts["gpu"]["cuda"] == []
+    assert done.facts["profile"]["name"] in ("mps", "tiny")  # by this machine's memory
+    assert done.facts["profile"]["why"].startswith("Apple's GPU, ")
 
 
 def test_a_gpu_that_torch_does_not_see(monkeypatch):
@@ -382,7 +419,7 @@ def test_broken_data_stop(data):
     for content in (b"", b"version https://git-lfs", b"\2\0\0\0\0\0\0\0[]"):
         weights.write_bytes(content)
         assert doctor.data._cut(weights) == "is damaged"
-    assert [f.status for f in examine("full").findings if f.check == "tiny_data"] == ["note"] * 3
+    assert [f.status for f in examine("l4").findings if f.check == "tiny_data"] == ["note"] * 3
     (data / "checksums.json").unlink()
     assert "checksums.json: no such file" in examine().stops[0].text
 
@@ -409,11 +446,13 @@ def test_little_memory_is_told(monkeypatch):
     assert any("0.5 GB there" in text for text in texts(done, "note")) and done.stops == []
 
 
-def test_the_number_of_parameters_is_that_of_the_configuration(monkeypatch):
+def test_what_is_written_down_twice_is_equal(monkeypatch):
     monkeypatch.undo()  # the real torch
+    from r1aqa_helpers.budgets import HEADROOM
     from r1aqa_helpers.models.costs import config_7b, parameters
 
     assert parameters(config_7b())["total"] == doctor.profile.PARAMETERS_7B
+    assert doctor.profile.HEADROOM == HEADROOM
 
 
 # --- the report ---------------------------------------------------------------------------
@@ -449,7 +488,7 @@ def test_the_command(monkeypatch):
     assert report["main_job_can_run"] is True and list(report["checks"]) == CHECKS
     assert all(list(f) == ["check", "status", "text", "next"] for f in report["findings"])
 
-    text = CliRunner().invoke(app, ["doctor", "--profile", "full"])
+    text = CliRunner().invoke(app, ["doctor", "--profile", "l4"])
     assert text.exit_code == 1
     assert "stop  profile" in text.stdout and "  1. run the tiny track" in text.stdout
     assert text.stderr == "error: the main job cannot run here yet: 1 finding above marked stop\n"

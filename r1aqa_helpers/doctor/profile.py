@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from importlib.util import find_spec
 from pathlib import Path
 
 from r1aqa_helpers.doctor import places
@@ -21,27 +22,28 @@ from r1aqa_helpers.doctor.hub import WEIGHTS
 #: Parameters of Qwen2-Audio-7B, as ``models.costs`` counts them, whose import takes seconds; a
 #: test keeps the two equal. Both Hub checkpoints hold them in bfloat16.
 PARAMETERS_7B = 8_397_094_912
-BYTES = {"float32": 4, "bfloat16": 2, "float16": 2}
+DOWNLOAD = 2 * PARAMETERS_7B
+#: The share of a GPU that is left to what is not computed: ``budgets.HEADROOM``, also held equal.
+HEADROOM = 0.1
 
 
 def probe_profile(done: Examination) -> Found:
     """The profile that was asked for or that the hardware picks, and whether it can run here."""
-    from r1aqa_helpers.profiles import pick_profile
+    from r1aqa_helpers.profiles import PROFILES, pick_for, pick_profile, this_machine
 
-    profile = pick_profile(done.wanted)
-    gpus, mps = done.known("gpu", "cuda"), done.known("gpu", "mps")
+    gpus = done.known("gpu", "cuda")
     if done.wanted:
-        why = "asked for"
-    elif gpus:
-        why = f"there is a CUDA GPU, {gpus[0]['name']}"
+        profile, why = pick_profile(done.wanted), "asked for"
     else:
-        why = "there is no CUDA GPU" + (", and Apple's is not used by itself" if mps else "")
+        name, why = pick_for(this_machine())
+        profile = PROFILES[name]
     facts = {
         "name": profile.name,
         "why": why,
         "model": profile.model if not profile.tiny_questions else "data/tiny/model",
         "device": profile.device,
         "dtype": profile.dtype,
+        "quantise": profile.quantise,
         "tiny_questions": profile.tiny_questions,
         "needs_questions": not profile.tiny_questions and not (profile.train and profile.test),
     }
@@ -49,10 +51,17 @@ def probe_profile(done: Examination) -> Found:
     if profile.device == "cuda" and not gpus:
         text = f"profile {profile.name} wants a CUDA GPU, and torch sees none"
         findings.append(Finding("profile", STOP, text, _use_tiny(done)))
+    elif profile.device == "mps" and not done.known("gpu", "mps"):
+        text = f"profile {profile.name} wants Apple's GPU, and torch sees none"
+        findings.append(Finding("profile", STOP, text, _use_tiny(done)))
     elif profile.device == "cuda" and profile.dtype == "bfloat16" and not gpus[0]["bf16"]:
         text = f"profile {profile.name} computes in bfloat16, which {gpus[0]['name']} only emulates"
-        step = "for the full track take a GPU of compute capability 8.0 or more (L4, A100, H100)"
+        step = "on a GPU without bfloat16 use float16: --profile t4"
         findings.append(Finding("profile", NOTE, text, step))
+    if profile.quantise and find_spec("bitsandbytes") is None:
+        text = f"profile {profile.name} holds weights in 4 bits, and bitsandbytes is not installed"
+        step = "install it: uv sync --extra quantised, or pip install 'r1aqa-helpers[quantised]'"
+        findings.append(Finding("profile", STOP, text, step))
     if facts["needs_questions"]:
         text = f"profile {profile.name} names no questions; the main job takes yours"
         step = "make the files of questions: r1aqa data convert-avqa, r1aqa data fetch mmau"
@@ -65,11 +74,14 @@ def probe_room(done: Examination) -> Found:
     name, tiny = done.known("profile", "name"), done.known("profile", "tiny_questions")
     if name is None:
         raise LookupError("the profile is not known")
-    weights = _weight_bytes(done)
-    download = 0 if done.known("cache", "model_cached") or tiny else weights
+    computed = _computed(name)
+    listed = done.known("profile", "model") in WEIGHTS
+    on_gpu = done.known("profile", "device") != "cpu" and listed
+    download = 0 if done.known("cache", "model_cached") or tiny else DOWNLOAD if listed else None
     clips = done.known("tiny_data", "bytes_to_render") if tiny else 0
     needs = {
-        "gpu_bytes_at_least": weights if done.known("profile", "device") == "cuda" else None,
+        "gpu_bytes_at_least": computed.get("weights") if on_gpu else None,
+        "gpu_bytes_computed": computed.get("peak") if on_gpu else None,
         "notebooks_memory_bytes": _measured_peak(name),
         "cache_disk_bytes": download,
         "data_disk_bytes": clips,
@@ -93,10 +105,20 @@ def probe_room(done: Examination) -> Found:
         what = "memory (the notebooks' measured peak; the main job's is not known)"
         findings.append(_need(what, peak, available, NOTE, done))
     gpus = done.known("gpu", "cuda")
-    if needs["gpu_bytes_at_least"] and gpus:
-        what = "GPU memory for the weights alone (what training adds is not known)"
-        findings.append(_need(what, weights, gpus[0]["memory_bytes"], STOP, done))
+    if needs["gpu_bytes_computed"] and gpus:
+        smallest = min(gpu["memory_bytes"] for gpu in gpus)
+        findings.append(_gpu_finding(needs, smallest, done))
     return facts, findings
+
+
+def _gpu_finding(needs: dict, there: int, done: Examination) -> Finding:
+    """Whether the weights fit at all, and then whether the computed peak does."""
+    peak, weights = needs["gpu_bytes_computed"], needs["gpu_bytes_at_least"]
+    if weights > there:
+        what = "GPU memory for the weights alone"
+        return _need(what, weights, there, STOP, done)
+    what = f"GPU memory (computed peak; {HEADROOM:.0%} of what is there is left to the rest)"
+    return _need(what, peak, round((1 - HEADROOM) * there), NOTE, done)
 
 
 def _disk_finding(free: int) -> Finding:
@@ -108,17 +130,22 @@ def _need(what: str, need: int, free: int, status: str, done: Examination) -> Fi
     if need <= free:
         return Finding("room", OK, text)
     if what.startswith("GPU"):
-        return Finding("room", status, text, _use_tiny(done))
+        return Finding("room", status, text, _use_smaller(done))
     room = "memory" if what.startswith("memory") else "disk"
     return Finding("room", status, text, f"make room: {gb(need - free)} more of {room}")
 
 
-def _weight_bytes(done: Examination) -> int | None:
-    """Of the profile's 7B model in its dtype; None where the code does not know."""
-    if done.known("profile", "model") not in WEIGHTS:
-        return None
-    width = BYTES.get(done.known("profile", "dtype") or "bfloat16")
-    return None if width is None else width * PARAMETERS_7B
+def _computed(name: str) -> dict[str, int]:
+    """``weights`` and ``peak`` in bytes, by ``benchmarks/budgets.py``; empty without a checkout."""
+    from r1aqa_helpers.files import read_json
+
+    file = places.ROOT / "benchmarks" / "results" / "budgets.json"
+    if not file.is_file():
+        return {}
+    found = read_json(file)["profiles"].get(name)
+    if found is None:
+        return {}
+    return {"weights": found["stages"]["answering"]["weights"], "peak": found["peak"]}
 
 
 def _measured_peak(name: str) -> int | None:
@@ -134,3 +161,13 @@ def _measured_peak(name: str) -> int | None:
 def _use_tiny(done: Examination) -> str:
     step = "r1aqa reproduce --profile tiny"
     return f"run the tiny track: {step}" if done.known("profile", "name") != "tiny" else step
+
+
+def _use_smaller(done: Examination) -> str:
+    """The profile that this machine's hardware would have picked, where that is another."""
+    from r1aqa_helpers.profiles import pick_for, this_machine
+
+    name, _ = pick_for(this_machine())
+    if name in ("tiny", done.known("profile", "name")):
+        return _use_tiny(done)
+    return f"take the profile for this GPU: --profile {name}"

@@ -1,0 +1,265 @@
+"""Compute every profile's budget, and hold the arithmetic against updates of the tiny model.
+
+What it writes: ``profiles``, the budgets, each figure with its source; ``measured``, of the tiny
+track, the minutes of the recorded run and the memory of processes that do a piece of each part;
+``checks``, measured and computed bytes of whole updates, and the least seconds of one beside what
+it took.
+"""
+
+import json
+import subprocess
+import sys
+import tempfile
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from common import (
+    RESULTS,
+    long_prompt,
+    noise_questions,
+    parser,
+    prompt_rows,
+    varied_reward,
+)
+
+AUDIO, TEXT, ANSWER = 100, 80, 9
+CLIP_SECONDS = AUDIO / 25
+#: The processes of a profile for several GPUs: R1-AQA's.
+PROCESSES = {"multi-gpu": 8}
+#: dtype, rank of LoRA (0: none), groups; each of 8 answers.
+CASES = (("float32", 0, 4), ("float32", 16, 4), ("bfloat16", 16, 4))
+SIZE = 8
+#: Questions and text tokens of the update that ``grpo_update.py`` timed as "avqa".
+UPDATED, UPDATED_TEXT = 8, 230
+
+
+def profile_for(dtype: str, rank: int, groups: int, size: int = SIZE) -> Any:
+    """The tiny profile with other settings of GRPO, whose tower stands still with LoRA."""
+    from r1aqa_helpers.profiles import TINY_PROFILE
+
+    settings = {
+        **TINY_PROFILE.grpo,
+        "prompts_per_step": groups,
+        "prompts_per_forward": groups,
+        "group_size": size,
+        "max_completion": ANSWER,
+        "lora_rank": rank,
+        "freeze_tower": bool(rank),
+    }
+    return replace(TINY_PROFILE, name="case", dtype=dtype, grpo=settings)
+
+
+def trainer_for(profile: Any, loaded: Any, folder: Path, steps: int) -> Any:
+    """A trainer whose answers all have `ANSWER` tokens, asked about noise of 4 s."""
+    from datasets import Dataset
+    from transformers import PrinterCallback
+
+    from r1aqa_helpers.grpo.trainer import AudioGRPOTrainer, audio_grpo_config
+    from r1aqa_helpers.models.lora import choose_trained, lora_config
+
+    settings = profile.grpo
+    rank, groups, size = (
+        settings[name] for name in ("lora_rank", "prompts_per_step", "group_size")
+    )
+    choose_trained(loaded.model, rank, settings["freeze_tower"])
+    questions = noise_questions(folder, groups, CLIP_SECONDS)
+    suppressed = [*loaded.eos_ids, loaded.model.config.audio_token_id]
+    trainer = AudioGRPOTrainer(
+        model=loaded.model,
+        reward_funcs=varied_reward,
+        args=audio_grpo_config(
+            folder,
+            num_generations=size,
+            per_device_train_batch_size=groups * size,
+            max_completion_length=ANSWER,
+            generation_kwargs={"suppress_tokens": suppressed},
+            learning_rate=1e-5,
+            max_steps=steps,
+            shuffle_dataset=False,
+            save_strategy="no",
+            use_cpu=True,
+            bf16=profile.dtype == "bfloat16",
+        ),
+        processing_class=loaded.processor,
+        train_dataset=Dataset.from_list(prompt_rows(questions, long_prompt(loaded, TEXT))),
+        peft_config=lora_config(rank) if rank else None,
+    )
+    trainer.remove_callback(PrinterCallback)
+    return trainer
+
+
+def update_bytes(dtype: str, rank: int, groups: int, size: int = SIZE) -> dict[str, Any]:
+    """Bytes of tensors at the peak of two whole updates on the CPU, and what is computed."""
+    from tensor_memory import TensorMemory
+
+    from r1aqa_helpers.budgets import budget
+    from r1aqa_helpers.models import load_for
+    from r1aqa_helpers.training import quiet
+
+    profile = profile_for(dtype, rank, groups, size)
+    loaded = load_for(profile)
+    memory = TensorMemory([*loaded.model.parameters(), *loaded.model.buffers()])
+    with tempfile.TemporaryDirectory() as folder, quiet(), memory:
+        trainer_for(profile, loaded, Path(folder), steps=2).train()
+    found = budget(profile, audio=AUDIO, text=TEXT, answer=ANSWER)
+    computed = max(sum(found.stages[name].values()) for name in ("grpo rollout", "grpo update"))
+    return {
+        "what": f"GRPO update, {dtype}, {f'LoRA of rank {rank}' if rank else 'all weights'}, "
+        f"{groups} questions x {size} answers",
+        "measured_bytes": memory.peak,
+        "computed_bytes": computed,
+        "measured_by_computed": round(memory.peak / computed, 3),
+    }
+
+
+def update_seconds() -> dict[str, Any]:
+    """The seconds of an update by ``grpo_update.py``, and its FLOPs at ``flops.py``'s rate.
+
+    A CPU reads the tiny model's weights from its caches, so that its memory sets no bound.
+    """
+    from r1aqa_helpers.budgets.times import grpo_step
+    from r1aqa_helpers.budgets.work import Lengths, Work, config_of
+
+    update, counted = (
+        json.loads((RESULTS / f"{name}.json").read_text(encoding="utf-8"))
+        for name in ("grpo_update", "flops")
+    )
+    (seconds,) = (
+        cell["median_seconds"]["update"]["shared"]
+        for cell in update["cells"]
+        if (cell["prompt"], cell["group"], cell["questions"]) == ("avqa", SIZE, UPDATED)
+    )
+    profile = profile_for("float32", 0, UPDATED)
+    work = Work(profile, config_of(profile), 0, Lengths(AUDIO, UPDATED_TEXT, ANSWER))
+    rate = counted["matrix_flops_per_second"]
+    least = sum(load.flops for load in grpo_step(work)) / rate
+    return {
+        "what": f"GRPO update, float32, all weights, {UPDATED} questions x {SIZE} answers",
+        "measured_seconds": seconds,
+        "at_least_seconds": least,
+        "measured_by_at_least": round(seconds / least, 3),
+        "flops_per_second": rate,
+        "hardware": update["hardware"],
+    }
+
+
+def do_part(part: str) -> None:
+    """A piece of the tiny track's main job, for the memory that its process takes."""
+    from r1aqa_helpers.answering import answer_questions
+    from r1aqa_helpers.grpo.train import GRPOSettings, train_grpo
+    from r1aqa_helpers.models import load_for
+    from r1aqa_helpers.profiles import TINY_PROFILE
+    from r1aqa_helpers.questions import read_questions
+    from r1aqa_helpers.sft import SFTSettings, train_sft
+    from r1aqa_helpers.tiny.data import prepare
+
+    profile, data = TINY_PROFILE, prepare()
+    loaded = load_for(profile)
+    if part == "answering":
+        answer_questions(
+            loaded,
+            read_questions(data.test)[:100],
+            batch_tokens=profile.eval_tokens,
+            max_new_tokens=profile.max_new_tokens,
+        )
+        return
+    train, settings = {
+        "sft": (train_sft, SFTSettings(**{**profile.sft, "steps": 2})),
+        "grpo": (train_grpo, GRPOSettings(**{**profile.grpo, "steps": 2})),
+    }[part]
+    with tempfile.TemporaryDirectory() as folder:
+        train(loaded, read_questions(data.train), settings, Path(folder) / part)
+
+
+def process_bytes(part: str) -> int:
+    """The largest resident size of a process that does `do_part`; Linux counts in KiB."""
+    code = f"import budgets, resource; budgets.do_part({part!r});"
+    code += "print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)"
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=Path(__file__).resolve().parent,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return int(done.stdout.split()[-1]) * (1 if sys.platform == "darwin" else 1024)
+
+
+def tiny_measured(where: dict[str, Any]) -> dict[str, Any]:
+    """Minutes of the recorded run, and the memory of processes here, each with its source."""
+    from r1aqa_helpers.paths import TINY
+
+    path = TINY / "reference_run" / "results.json"
+    run = json.loads(path.read_text(encoding="utf-8"))
+    day = subprocess.run(
+        ["git", "log", "-1", "--format=%cs", "--", path.name],
+        cwd=path.parent,
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout.strip()
+    recorded = f"measured ({run['hardware']}, {run.get('date', day)})"
+    rows = {(row["method"], row["prompt"]): row for row in run["rows"]}
+    seconds = {
+        "answering": rows["direct", 2]["seconds"],
+        "sft": rows["sft", 2]["train_seconds"],
+        "grpo": rows["grpo", 2]["train_seconds"],
+    }
+    here = f"measured ({where['hardware']}, {where['date']})"
+    return {
+        "minutes": {
+            part: {"value": value / 60, "source": recorded} for part, value in seconds.items()
+        },
+        "memory": {part: {"value": process_bytes(part), "source": here} for part in seconds},
+    }
+
+
+def budgets() -> dict[str, Any]:
+    """Every profile's budget, as the package gives it."""
+    from r1aqa_helpers.budgets import budget
+    from r1aqa_helpers.profiles import PROFILES
+
+    return {
+        name: {
+            **budget(profile, gpus=PROCESSES.get(name, 1)).as_dict(),
+            "sft": dict(profile.sft),
+            "grpo": dict(profile.grpo),
+        }
+        for name, profile in PROFILES.items()
+    }
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Compute, measure, print, and write it all as JSON."""
+    options = parser(__doc__)
+    options.add_argument(
+        "--computed", action="store_true", help="keep the file's measurements as they are"
+    )
+    chosen = options.parse_args(arguments)
+
+    from r1aqa_helpers.files import read_json, write_json
+    from r1aqa_helpers.provenance import provenance
+
+    path = chosen.out / "budgets.json"
+    if chosen.computed:
+        kept = read_json(path)
+    else:
+        where = provenance()
+        checks = [update_bytes(*case) for case in CASES]
+        kept = {
+            "where": where,
+            "measured": {"tiny": tiny_measured(where)},
+            "checks": {"memory": checks, "time": update_seconds()},
+        }
+        write_json(path, kept)  # the budgets look for what has been measured
+    write_json(path, {**kept, "profiles": budgets()})
+    for check in kept["checks"]["memory"]:
+        print(f"{check['what']}: {check['measured_by_computed']:.2f} of the computed bytes")
+    time = kept["checks"]["time"]
+    print(f"{time['what']}: {time['measured_by_at_least']:.2f} times the least seconds")
+
+
+if __name__ == "__main__":
+    sys.exit(main())
