@@ -3,6 +3,7 @@
 Each has a device of its own. One of them, the main process, writes the run's files and speaks.
 """
 
+import gc
 import os
 from collections.abc import Callable
 from datetime import timedelta
@@ -43,6 +44,7 @@ def leave() -> None:
     if dist.is_available() and dist.is_initialized():
         wait()
         _patient = None
+        gc.collect()  # what a trainer's cycles hold of the group would wait for others at the exit
         dist.destroy_process_group()
 
 

@@ -156,4 +156,5 @@ def _train(
     trained = describe_trained(loaded.model, settings.lora_rank, settings.tower_frozen)
     typer.echo(f"training {trained}")
     typer.echo(f"trained model: {run(loaded, asked, settings, out)}")
+    del loaded  # a model in shards holds on to the group of processes
     processes.leave()
