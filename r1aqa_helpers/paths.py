@@ -6,3 +6,9 @@ from pathlib import Path
 #: the package beside it.
 DATA = Path(__file__).resolve().parent.parent / "data"
 TINY = DATA / "tiny"
+
+
+def place(model: str | Path) -> str:
+    """A model of this project by its place in it, so that results name no machine's folders."""
+    root, path = DATA.parent, Path(model)
+    return str(path.relative_to(root)) if path.is_relative_to(root) else str(model)

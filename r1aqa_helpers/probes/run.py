@@ -7,6 +7,7 @@ from typing import Any
 from r1aqa_helpers.answering import answer_questions
 from r1aqa_helpers.files import write_json
 from r1aqa_helpers.models import LoadedModel
+from r1aqa_helpers.paths import place
 from r1aqa_helpers.profiles import Profile, hardware
 from r1aqa_helpers.questions import AudioQuestion
 from r1aqa_helpers.scoring import chance, score
@@ -56,7 +57,7 @@ def probe(
     deaf = deaf_floors(loaded, questions, profile, out, prompt, seed)
     floors = [*text_floors(questions, seen, seed), *deaf]
     result = {
-        "model": loaded.name,
+        "model": place(loaded.name),
         "prompt": prompt,
         "seed": seed,
         "n": len(questions),

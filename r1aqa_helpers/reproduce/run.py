@@ -14,7 +14,7 @@ from rich.console import Console
 from r1aqa_helpers.answering import Prediction, answer_questions, write_predictions
 from r1aqa_helpers.files import shown
 from r1aqa_helpers.models import LoadedModel, listening_check, load_for
-from r1aqa_helpers.paths import DATA
+from r1aqa_helpers.paths import place
 from r1aqa_helpers.profiles import Profile, hardware
 from r1aqa_helpers.questions import AudioQuestion, QuestionSet
 from r1aqa_helpers.results import measured_row, write_about
@@ -146,9 +146,3 @@ class Run:
     def say(self, text: str) -> None:
         """Print a line as it stands."""
         self.console.print(text, soft_wrap=True, highlight=False, markup=False)
-
-
-def place(model: str) -> str:
-    """A model of this project by its place in it, so that results name no machine's folders."""
-    root = DATA.parent
-    return str(Path(model).relative_to(root)) if Path(model).is_relative_to(root) else model

@@ -25,6 +25,7 @@ from r1aqa_helpers.errors import UserError
 from r1aqa_helpers.files import read_bytes, read_journal, shown, write_bytes, write_json
 from r1aqa_helpers.grpo.train import GRPOSettings, train_grpo
 from r1aqa_helpers.models import add_results, listening_check, weights_fingerprint
+from r1aqa_helpers.paths import place
 from r1aqa_helpers.profiles import Profile
 from r1aqa_helpers.questions import AudioQuestion, QuestionSet, identify, read_questions
 from r1aqa_helpers.results import load_published, print_tables
@@ -33,7 +34,7 @@ from r1aqa_helpers.scoring import score
 from r1aqa_helpers.sft import SFTSettings, train_sft
 
 from .methods import BASE, DIRECT_1, DIRECT_2, GRPO, SFT, Measurement, Method
-from .run import Clock, OutOfTime, Run, place
+from .run import Clock, OutOfTime, Run
 from .writing import report, table
 
 #: What GRPO must gain over direct inference, in percentage points, and at which p.
