@@ -177,8 +177,8 @@ def profiles_block() -> str:
     read = json.loads((SPEED / "budgets.json").read_text(encoding="utf-8"))
     parts = ("answering", "sft", "grpo")
     lines = [
-        "| profile | GPU | GRPO: steps × questions × answers | GB: answering | SFT | GRPO | memory is "
-        "| minutes: answering | SFT | GRPO | minutes are |",
+        "| profile | GPU | GRPO: steps × questions × answers | GB: answering | SFT | GRPO "
+        "| memory is | minutes: answering | SFT | GRPO | minutes are |",
         "|---|---|---|--:|--:|--:|---|--:|--:|--:|---|",
     ]
     for name, one in read["profiles"].items():
