@@ -1,5 +1,6 @@
 """What is printed before work starts: the profile in one block, and what speaks against it."""
 
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -115,8 +116,11 @@ def trained(profile: Profile) -> str:
     return what + (", AdamW in 8 bits" if "8bit" in settings.get("optim", "") else "")
 
 
-def together(figures: dict[str, Figure], unit) -> str:
-    """Figures in one line, those of one source next to one another, with it behind them."""
+def together(figures: Mapping[str, Figure], unit: Callable[[Figure], str]) -> str:
+    """Figures in one line, those of one source next to one another, with it behind them.
+
+    ``unit`` writes one.
+    """
     texts: dict[str, list[str]] = {}
     for name, figure in figures.items():
         texts.setdefault(figure.source, []).append(f"{_NAMES[name]} {unit(figure)}")
