@@ -23,6 +23,7 @@ from common import (
     prompt_rows,
     varied_reward,
 )
+from tensor_memory import TensorMemory
 
 AUDIO, TEXT, ANSWER = 100, 80, 9
 CLIP_SECONDS = AUDIO / 25
@@ -92,8 +93,6 @@ def trainer_for(profile: Any, loaded: Any, folder: Path, steps: int) -> Any:
 
 def update_bytes(dtype: str, rank: int, groups: int, size: int = SIZE) -> dict[str, Any]:
     """Bytes of tensors at the peak of two whole updates on the CPU, and what is computed."""
-    from tensor_memory import TensorMemory
-
     from r1aqa_helpers.budgets import budget
     from r1aqa_helpers.models import load_for
     from r1aqa_helpers.training import quiet
