@@ -11,6 +11,7 @@ import pytest
 import torch
 import trl
 from trl import GRPOConfig, GRPOTrainer
+from trl.distributed import DistributedBackend
 from trl.models import unwrap_model_for_generation
 from trl.trainer import grpo_trainer
 from trl.trainer.utils import shuffle_sequence_dict, split_tensor_dict
@@ -165,3 +166,9 @@ DEFAULTS = {
 def test_defaults_of_the_configuration():
     found = {field.name: field.default for field in fields(GRPOConfig)}
     assert {name: found[name] for name in DEFAULTS} == DEFAULTS
+
+
+def test_how_the_trainer_knows_of_shards():
+    """`TRLSeam._generate_single_turn` asks ``self._dist`` whether FSDP shares out the weights."""
+    assert isinstance(inspect.getattr_static(DistributedBackend, "is_fsdp"), property)
+    assert "self._dist = DistributedBackend(" in inspect.getsource(GRPOTrainer.__init__)
