@@ -46,6 +46,7 @@ PURPOSE = {
     "ruff": "checks the code's style",
     "scipy": "filters and statistics",
     "soundfile": "decodes and writes audio files",
+    "soxr": "resampling in the server that tests ask",
     "torch": "the model's arithmetic and gradients",
     "torchaudio": "resampling and transforms of waveforms",
     "transformers": "the Qwen2-Audio model and its processor",
