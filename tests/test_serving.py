@@ -29,16 +29,14 @@ from r1aqa_helpers.questions import AudioQuestion, read_questions, write_mmau
 from r1aqa_helpers.reproduce import compare
 from r1aqa_helpers.tiny.data import prepare
 
-MISSING = [name for name in ("fastapi", "uvicorn", "openai") if find_spec(name) is None]
-pytestmark = pytest.mark.skipif(
-    bool(MISSING), reason=f"transformers[serving] is not installed: {', '.join(MISSING)} missing"
-)
+# The server decodes recordings with soundfile, and wants soxr beside it to resample them.
+NEEDED = ("fastapi", "uvicorn", "openai", "soxr")
+MISSING = [name for name in NEEDED if find_spec(name) is None]
+pytestmark = pytest.mark.skipif(bool(MISSING), reason=f"not installed: {', '.join(MISSING)}")
 
 #: What Qwen2-Audio ships; greedy decoding would inherit the penalty from it.
 SHIPPED = dict(do_sample=True, top_p=0.5, top_k=20, temperature=0.7, repetition_penalty=1.1)
 START = 240.0  # s, at most, for a server to come up on a busy machine
-#: The server decodes recordings with soundfile, and wants soxr beside it to resample them.
-SOXR = "soxr==1.1.0"
 RUN = "import sys; from transformers.cli.transformers import main; sys.exit(main())"
 
 
@@ -54,26 +52,7 @@ def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def more_packages(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
-    """Environment in which soxr can be imported, where it is not installed."""
-    if find_spec("soxr") is not None:
-        return {}
-    folder = tmp_path_factory.mktemp("packages")
-    command = ["uv", "pip", "install", "--quiet", "--no-deps", "--python", sys.executable,
-               "--target", str(folder), SOXR]  # fmt: skip
-    try:
-        done = subprocess.run(command, capture_output=True, text=True, timeout=120)
-    except (FileNotFoundError, subprocess.TimeoutExpired) as error:
-        pytest.skip(f"{SOXR} is not installed, and uv cannot fetch it: {error}")
-    if done.returncode:
-        pytest.skip(f"{SOXR} is not installed, and uv cannot fetch it: {done.stderr[-300:]}")
-    return {"PYTHONPATH": str(folder)}
-
-
-@pytest.fixture(scope="module")
-def server(
-    checkpoint: Path, more_packages: dict[str, str], tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[str]:
+def server(checkpoint: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The address of a server that holds the checkpoint; stopped in every case."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
@@ -85,7 +64,7 @@ def server(
     with log.open("wb") as stream:
         process = subprocess.Popen(
             [sys.executable, "-c", RUN, *arguments],
-            env={**os.environ, **offline, **more_packages},
+            env={**os.environ, **offline},
             stdout=stream,
             stderr=subprocess.STDOUT,
         )
