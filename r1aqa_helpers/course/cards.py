@@ -27,7 +27,10 @@ class Card:
         #: the first line of the card's text
         self.title = f"Notebook {number}, {self.stage.title}"
         measured = read_json(MEASURED).get(number, {})
-        self.rows = [(name, *_figures(measured.get(name))) for name in PROFILES]
+        self.rows = [(name, *_figures(row)) for name, row in measured.items() if name in PROFILES]
+        others = ", ".join(name for name in PROFILES if name not in measured)
+        if others:
+            self.rows.append((others, "–", "–", "not measured"))
 
     def __repr__(self) -> str:
         lines = [self.title]
@@ -57,9 +60,7 @@ def card(number: str) -> None:
     display(Card(number))
 
 
-def _figures(measured: dict | None) -> tuple[str, str, str]:
-    if measured is None:
-        return "–", "–", "not measured"
+def _figures(measured: dict) -> tuple[str, str, str]:
     seconds = measured["seconds"]
     time = f"{seconds:.0f} s" if seconds < 100 else f"{seconds / 60:.1f} min"
     where = f"{measured['hardware']}, {measured['date']}"
