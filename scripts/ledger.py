@@ -202,6 +202,8 @@ def recorded(kind: str, stem: str, path: Path, command: str) -> Iterator[Entry]:
 def benchmarks() -> Iterator[Entry]:
     """The benchmarks' files, and what pre-training recorded."""
     for path in sorted((ROOT / "benchmarks" / "results").glob("*.json")):
+        if path.stem == "budgets":
+            continue
         command = f"python benchmarks/{path.stem}.py"
         yield from recorded("benchmark", f"benchmark/{path.stem}", path, command)
     yield from recorded(
@@ -210,6 +212,31 @@ def benchmarks() -> Iterator[Entry]:
         TINY / "pretraining.json",
         "python -m r1aqa_helpers.tiny.pretraining --until record",
     )
+
+
+def budgets() -> Iterator[Entry]:
+    """What each profile takes, in the units of README's table, and how it compares with reality."""
+    path = ROOT / "benchmarks" / "results" / "budgets.json"
+    stored = read(path)
+    fields = {
+        **origin(stored["where"], path),
+        "kind": "benchmark",
+        "command": "python benchmarks/budgets.py",
+    }
+    for name, profile in stored["profiles"].items():
+        for figure, unit, divisor in (("memory", "GB", 1e9), ("minutes", "min", 1.0)):
+            for part, told in profile[figure].items():
+                least = ", at least" if told["at_least"] else ""
+                yield Entry(
+                    id=f"budget/{name}/{figure}/{part}",
+                    value=told["value"] / divisor,
+                    unit=unit,
+                    data=profile["gpu"] or "",
+                    note=told["source"] + least,
+                    **fields,
+                )
+    for place, value in leaves(stored["checks"]):
+        yield Entry(id="/".join(("budget/checks", *place)), value=value, **fields)
 
 
 def printed(text: str) -> Iterator[tuple[str, dict[str, Any]]]:
@@ -260,7 +287,7 @@ def notebooks() -> Iterator[Entry]:
 
 def entries() -> list[Entry]:
     """The whole ledger."""
-    parts = (published, reference_run, probes, benchmarks, notebooks)
+    parts = (published, reference_run, probes, benchmarks, budgets, notebooks)
     return [entry for part in parts for entry in part()]
 
 
