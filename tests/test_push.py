@@ -175,3 +175,33 @@ def test_the_card_command_adds_a_table(folder):
     done = CliRunner().invoke(app, ["card", str(folder), "--results", str(results)])
     assert done.exit_code == 0, done.output
     assert "78.8–83.6" in (folder / "README.md").read_text()
+
+
+@pytest.mark.parametrize("rank, name", [(0, "model.safetensors"), (2, "adapter_model.safetensors")])
+def test_what_was_trained_goes_to_the_hub(rank, name, make_questions, tmp_path, hub):
+    # An adapter on the Hub needs its base there, too: that of a name, not of a folder here.
+    base = TINY / "model"
+    arguments = ["train", "sft", "--profile", "tiny", "--questions", make_questions()[0],
+                 "--model", base, "--out", tmp_path / "run", "--steps", 1,
+                 "--lora-rank", rank, "--push-to", "me/trained"]  # fmt: skip
+    result = CliRunner().invoke(app, list(map(str, arguments)))
+    if rank:
+        assert result.exit_code == 1 and "is no name on the Hub" in result.stderr, result.stderr
+        assert (tmp_path / "run" / "adapter" / name).is_file() and not hub.calls
+        return
+    assert result.exit_code == 0, result.output
+    (sent,) = [fields for what, fields in hub.calls if what == "upload_folder"]
+    assert sent["repo_id"] == "me/trained" and name in sent["allow_patterns"]
+    assert result.stdout.rstrip().endswith("https://hub.example/me/trained")
+
+
+@pytest.mark.parametrize("target, message", [("no name", "has not the form"), ("a/b", "no access")])
+def test_a_target_that_cannot_be_is_refused_before_training(
+    target, message, make_questions, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(pushing, "get_token", lambda: None)
+    arguments = ["train", "sft", "--profile", "tiny", "--questions", make_questions()[0],
+                 "--out", tmp_path / "run", "--push-to", target]  # fmt: skip
+    result = CliRunner().invoke(app, list(map(str, arguments)))
+    assert result.exit_code == 1 and message in result.stderr
+    assert not (tmp_path / "run" / "run.json").exists()

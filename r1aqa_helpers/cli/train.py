@@ -38,6 +38,14 @@ Minutes = Annotated[
         "on.",
     ),
 ]
+PushTo = Annotated[
+    str | None,
+    typer.Option(
+        "--push-to",
+        help="Upload what was trained to OWNER/NAME on the Hugging Face Hub: the adapter, with "
+        "LoRA, else the model.",
+    ),
+]
 OutFolder = Annotated[Path, typer.Option("--out", help="Folder of the training run.")]
 Steps = Annotated[
     int | None, typer.Option("--steps", min=1, help="Training steps; by default the profile's.")
@@ -56,6 +64,7 @@ def train_grpo(
     minutes: Minutes = None,
     lora_rank: LoraRank = None,
     train_tower: TrainTower = None,
+    push_to: PushTo = None,
     seed: Seed = 0,
 ) -> None:
     """Train with GRPO, with the profile's settings. Interrupted, the same command goes on."""
@@ -65,7 +74,7 @@ def train_grpo(
     chosen = pick_profile(profile)
     asked = _given(seed, steps, minutes, lora_rank, train_tower)
     settings = GRPOSettings(**{**chosen.grpo, **asked})
-    _train(run, settings, chosen, model, base, questions, audio_dir, out)
+    _train(run, settings, chosen, model, base, questions, audio_dir, out, push_to)
 
 
 @train_app.command("sft")
@@ -80,6 +89,7 @@ def train_sft(
     minutes: Minutes = None,
     lora_rank: LoraRank = None,
     train_tower: TrainTower = None,
+    push_to: PushTo = None,
     seed: Seed = 0,
 ) -> None:
     """Train on the right answers, with the profile's settings. Interrupted, it goes on."""
@@ -89,7 +99,7 @@ def train_sft(
     chosen = pick_profile(profile)
     asked = _given(seed, steps, minutes, lora_rank, train_tower)
     settings = SFTSettings(**{**chosen.sft, **asked})
-    _train(run, settings, chosen, model, base, questions, audio_dir, out)
+    _train(run, settings, chosen, model, base, questions, audio_dir, out, push_to)
 
 
 @train_app.command("road")
@@ -103,6 +113,7 @@ def train_road(
     profile: ProfileName = None,
     steps: Steps = None,
     minutes: Minutes = None,
+    push_to: PushTo = None,
     seed: Seed = 0,
 ) -> None:
     """Train a row of the table: its method, prompt and rewards, else the profile's settings.
@@ -118,7 +129,7 @@ def train_road(
     if not settings.lora_rank:  # steps of full training vanish in shorter numbers
         chosen = replace(chosen, dtype="float32", quantise=None)
     run = partial(roads.train_road, picked)
-    _train(run, settings, chosen, model, base, questions, audio_dir, out)
+    _train(run, settings, chosen, model, base, questions, audio_dir, out, push_to)
 
 
 def _given(
@@ -142,13 +153,16 @@ def _train(
     questions: Path,
     audio_dir: Path | None,
     out: Path,
+    push_to: str | None,
 ) -> None:
     from r1aqa_helpers import processes
-    from r1aqa_helpers.models import listening_check, load_for
+    from r1aqa_helpers.models import check_target, listening_check, load_for, push
     from r1aqa_helpers.models.lora import describe_trained
 
     asked = read_questions(questions, audio_dir)
     check_writable(out)
+    if push_to is not None:
+        check_target(push_to)
     announce(replace(profile, model=model or profile.model), settings)
     device = processes.join(profile.device)
     loaded = load_for(profile, model, base, device)
@@ -157,4 +171,8 @@ def _train(
     typer.echo(f"training {trained}")
     typer.echo(f"trained model: {run(loaded, asked, settings, out)}")
     del loaded  # a model in shards holds on to the group of processes
+    if push_to is not None:
+        adapter = out / "adapter"
+        folder = adapter if adapter.is_dir() else out / "model"
+        processes.in_main(lambda: typer.echo(push(folder, push_to, say=typer.echo)))
     processes.leave()

@@ -21,7 +21,7 @@ from .for_profile import load_for
 from .generation import decode, generate
 from .listening import ListeningReport, choice_logprobs, listening_check
 from .loading import load
-from .pushing import push
+from .pushing import check_target, push
 from .saving import save
 
 __all__ = [
@@ -36,6 +36,7 @@ __all__ = [
     "add_results",
     "audio_states",
     "chat_text",
+    "check_target",
     "choice_logprobs",
     "decode",
     "embed_prompts",

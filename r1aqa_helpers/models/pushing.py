@@ -109,24 +109,39 @@ def push(
     The repository's address; None for a dry run. Raises ``UserError`` as `check_upload` does, and
     where the name is none, no token is to be had, or the Hub refuses.
     """
-    if not _REPO.fullmatch(repo):
-        raise UserError(f"--repo {shown(repo)}: has not the form owner/name")
+    _check_repo(repo)
     upload = check_upload(Path(folder))
     say(upload.text())
     if dry_run:
         say(f"dry run: nothing was sent to {repo}")
         return None
-    token = get_token()
-    if not token:
-        raise UserError(
-            "no access token for the Hugging Face Hub; run `hf auth login`, or set HF_TOKEN"
-        )
+    token = check_target(repo)
     try:
         return _send(upload, repo, private)
     # The client reports what the Hub answers in errors of several kinds.
     except (OSError, ValueError, RuntimeError) as error:
         reason = first_line(error).replace(token, "…")
         raise UserError(f"{repo}: the Hub did not take the upload ({reason})") from None
+
+
+def check_target(repo: str) -> str:
+    """The access token for ``repo``, so that what is missing shows before hours of training.
+
+    Raises:
+        UserError: the name is none, or no token is to be had.
+    """
+    _check_repo(repo)
+    token = get_token()
+    if not token:
+        raise UserError(
+            "no access token for the Hugging Face Hub; run `hf auth login`, or set HF_TOKEN"
+        )
+    return token
+
+
+def _check_repo(repo: str) -> None:
+    if not _REPO.fullmatch(repo):
+        raise UserError(f"repository {shown(repo)}: has not the form owner/name")
 
 
 def _send(upload: Upload, repo: str, private: bool) -> str:
