@@ -1,0 +1,139 @@
+"""What the notebook on evaluation counts, shows, and reads from a run."""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+from types import SimpleNamespace
+
+import matplotlib.pyplot as plt
+import pytest
+
+from r1aqa_helpers.answering import Prediction, write_predictions
+from r1aqa_helpers.course import evaluation
+from r1aqa_helpers.course.evaluation import KINDS, RowsTable, answer_kind, by, confusions, kinds
+from r1aqa_helpers.errors import UserError
+from r1aqa_helpers.paths import TINY
+from r1aqa_helpers.questions import AudioQuestion, identify, read_questions
+from r1aqa_helpers.questions.disk import sha256_of_file
+from r1aqa_helpers.results import REPRODUCED, load_measured, measured_row, write_about
+from r1aqa_helpers.scoring import Accuracy, score
+
+
+def question(key: str, gold: str, *choices: str, **known: str) -> AudioQuestion:
+    return AudioQuestion(key, Path("none.wav"), "Which?", choices, gold, **known)
+
+
+FLUTE = question("1", "flute", "flute", "cello", "tuba", task="music")
+RAIN = question("2", "rain", "rain", "wind", task="sound")
+
+
+@pytest.mark.parametrize(
+    ("said", "kind"),
+    [
+        ("Flute.", "right, bare"),
+        ("It is a flute.", "right, wrapped"),
+        ("cello", "another choice"),
+        ("a violin", "no choice"),
+        ("", "no choice"),
+    ],
+)
+def test_an_answer_is_of_one_kind(said, kind):
+    assert answer_kind(FLUTE, said) == kind
+
+
+def test_kinds_count_every_question_and_matches_go_by_name():
+    counted = kinds([FLUTE, RAIN], {"1": "a cello"})
+    assert list(counted) == list(KINDS)
+    assert counted == {"right, bare": 0, "right, wrapped": 0, "another choice": 1, "no choice": 1}
+    again = replace(RAIN, id="3")
+    found = by([FLUTE, RAIN, again], {"1": 1, "2": 0, "3": 1}, lambda q: q.task)
+    assert found == {"music": Accuracy(1, 1), "sound": Accuracy(1, 2)}
+
+
+def test_confusions_name_gold_and_the_one_wrong_choice():
+    said = {"1": "It is a tuba.", "2": "wind"}
+    assert confusions([FLUTE, RAIN], said) == {("flute", "tuba"): 1, ("rain", "wind"): 1}
+    assert confusions([FLUTE, RAIN], {"1": "cello, tuba", "2": "Rain."}) == {}
+
+
+def test_figures_have_a_line_for_each_road_or_group():
+    counted = {"a": dict.fromkeys(KINDS, 5), "b": dict.fromkeys(KINDS, 1)}
+    labels = [t.get_text() for t in evaluation.kinds_figure(counted).axes[0].get_yticklabels()]
+    assert labels == ["a", "b"]
+    matches = {"x": {"1": 0, "2": 1}, "y": {"1": 1, "2": 0}}
+    ax = evaluation.groups_figure([RAIN, FLUTE], matches, lambda q: q.task).axes[0]
+    assert [t.get_text() for t in ax.get_yticklabels()] == ["music (1)", "sound (1)"]
+    (ticks,) = [line for line in ax.get_lines() if line.get_label() == "chance"]
+    assert list(ticks.get_xdata()) == pytest.approx([100 / 3, 50])
+    assert len(evaluation.differences_figure({"b − a": (1.0, (-1.0, 3.0))}).axes) == 1
+    plt.close("all")
+
+
+def test_the_table_keeps_reported_and_own_apart_and_escapes():
+    own = {"track": "tiny", "method": "grpo <2>", "n": 1000, "ci95": [78.8, 83.6]}
+    own |= dict.fromkeys(("sound", "music", "speech", "average"), 81.3)
+    reported = {"sound": 69.37, "music": 66.77, "speech": 57.36, "average": 64.5, "source": "u"}
+    rows = [
+        {"model": "M", "method": "<GRPO>", "reported": reported, "reproduced": own},
+        {"model": "", "method": "first", "reported": None, "reproduced": None},
+    ]
+    table = RowsTable(rows, "Accuracies")
+    (name, left, right), (_, nothing, not_run) = table.cells()
+    assert (name, left) == ("M, <GRPO>", ["69.4", "66.8", "57.4", "64.5"])
+    assert right == ["tiny: grpo <2>", *["81.3"] * 4, "78.8 to 83.6", "1,000"]
+    assert (nothing, not_run[0], len(not_run)) == (["–"] * 4, "not run", len(right))
+    page = table._repr_html_()
+    assert "&lt;GRPO&gt;" in page and "<GRPO>" not in page
+    assert "64.5 | tiny: grpo <2>" in repr(table)
+
+
+def test_verdicts_are_printed_plainly_and_nothing_where_there_are_none(capsys):
+    evaluation.print_verdicts([])
+    assert capsys.readouterr().out == ""
+    part = {"published": 64.5, "measured": 63.8, "ci95": [60.8, 66.7], "n": 1000}
+    part["verdict"] = REPRODUCED
+    evaluation.print_verdicts([{"method": "r1-aqa", "prompt": 2, "parts": {"average": part}}])
+    printed = capsys.readouterr().out
+    assert "60.8–66.7" in printed and "reproduced" in printed and "\x1b" not in printed
+
+
+def test_the_tiny_track_is_the_committed_run():
+    questions = read_questions(TINY / "tiny-mmau.json")
+    lab = SimpleNamespace(
+        profile=SimpleNamespace(tiny_questions=True), test_questions=lambda: questions
+    )
+    found = evaluation.evaluated(lab)
+    assert list(found.answers)[-2:] == ["sft <2>", "grpo <2>"]
+    assert found.test_set.release is None
+    rows = {row.label: row for row in load_measured()}
+    for road, said in found.answers.items():
+        assert score(questions, said).average == pytest.approx(rows[road].average)
+        assert rows[road].test_sha256 == found.test_set.sha256
+
+
+def test_another_track_is_read_from_its_run(tmp_path):
+    lab = SimpleNamespace(profile=SimpleNamespace(tiny_questions=False, name="a100"))
+    with pytest.raises(UserError, match="r1aqa data fetch mmau --version v1"):
+        evaluation.evaluated(lab, tmp_path)
+    # A stand-in for the release: what is read, and how it hangs together, is the same.
+    folder = tmp_path / evaluation.MMAU
+    folder.mkdir()
+    items = json.loads((TINY / "tiny-mmau.json").read_text())[:3]
+    path = folder / "questions.json"
+    path.write_text(json.dumps(items))
+    source = {"questions": path.name, "sha256": sha256_of_file(path), "version": "v1"}
+    (folder / "source.json").write_text(json.dumps(source))
+    with pytest.raises(UserError, match="reproduce --profile a100 --questions mmau-test-mini-v1"):
+        evaluation.evaluated(lab, tmp_path)
+    questions = read_questions(path)
+    said = [Prediction(q.id, q.choices[0], q.choices[0], 0.1) for q in questions]
+    result = score(questions, {p.id: p.answer for p in said})
+    test_set, run = identify(questions, path), tmp_path / f"a100-{evaluation.MMAU}"
+    predictions = run / "r1-aqa" / "predictions.json"
+    write_predictions(predictions, questions, said)
+    write_about(predictions, test_set, prompt=2)
+    row = measured_row("r1-aqa", 2, result, 1.0, test_set)
+    (run / "results.json").write_text(json.dumps({"rows": [row.as_dict()]}))
+    found = evaluation.evaluated(lab, tmp_path)
+    assert found.answers == {"r1-aqa <2>": {p.id: p.answer for p in said}}
+    assert found.rows == (row,) and found.test_set == test_set
