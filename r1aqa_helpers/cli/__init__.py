@@ -9,6 +9,7 @@ Modules that import torch are imported inside the commands, so that ``--help`` i
 import typer
 
 from r1aqa_helpers.cli.answering import ask, evaluate, quiz, score
+from r1aqa_helpers.cli.capstone import capstone
 from r1aqa_helpers.cli.data import data_app
 from r1aqa_helpers.cli.doctor import doctor
 from r1aqa_helpers.cli.experiment import experiment_app
@@ -39,6 +40,7 @@ app.command(cls=ManyChoices)(ask)
 app.command()(quiz)
 app.command()(probe)
 app.command()(table)
+app.command()(capstone)
 app.command()(push)
 app.command()(card)
 app.command()(doctor)

@@ -1,0 +1,253 @@
+"""The capstone's rubric: does a folder hold a project from one's own sounds to a model card?
+
+A folder that passes holds::
+
+    train.jsonl, test.json    questions in the formats of R1-AQA and MMAU, with their clips
+    reward.py                 one's own reward function, called ``reward``
+    run/                      what `train_grpo` wrote with it
+    evaluation/results.json   what ``r1aqa reproduce --questions test.json --trained run/model``
+                              wrote: the base and the trained model, with intervals
+    run/model/README.md       the model card with that table (``r1aqa card``)
+
+``reward.py`` is run: it is the learner's own, and so is the machine.
+"""
+
+import html
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from IPython.display import display
+
+from r1aqa_helpers.audio import load_audio
+from r1aqa_helpers.course.hacking import hacking_range
+from r1aqa_helpers.course.playground import compile_reward
+from r1aqa_helpers.errors import UserError
+from r1aqa_helpers.files import read_bytes, read_journal, read_json, shown, shown_value
+from r1aqa_helpers.models.card import CARD
+from r1aqa_helpers.questions import AudioQuestion, QuestionSet, identify, read_questions
+from r1aqa_helpers.scoring import best_position, chance, fixed_position, score
+
+#: Fewer questions say nothing.
+LEAST_TRAINING, LEAST_TEST = 24, 20
+#: Quieter than this a clip is taken for silence: root mean square, in decibels of full scale.
+SILENCE_DB = -60.0
+#: Points above chance that always naming one place may reach.
+MOST_ABOVE_CHANCE = 15.0
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """One line of the rubric."""
+
+    name: str
+    passed: bool
+    text: str  #: what was found, or what is missing and what to do
+
+
+@dataclass(frozen=True)
+class Rubric:
+    """All lines for one folder; shown in a notebook as a table."""
+
+    folder: Path
+    verdicts: tuple[Verdict, ...]
+
+    @property
+    def passed(self) -> bool:
+        """Whether nothing is missing."""
+        return all(verdict.passed for verdict in self.verdicts)
+
+    @property
+    def summary(self) -> str:
+        """The result in a line."""
+        done = sum(verdict.passed for verdict in self.verdicts)
+        return f"{done} of {len(self.verdicts)} parts done"
+
+    def __repr__(self) -> str:
+        lines = [f"{'✓' if v.passed else '✗'} {v.name}: {v.text}" for v in self.verdicts]
+        return "\n".join([*lines, self.summary])
+
+    def _repr_html_(self) -> str:
+        rows = "".join(
+            f'<tr><td style="text-align:left">{"✓" if v.passed else "✗"}'
+            f'<td style="text-align:left"><b>{html.escape(v.name)}</b></td>'
+            f'<td style="text-align:left">{html.escape(v.text)}</td></tr>'
+            for v in self.verdicts
+        )
+        return (
+            f'<table><caption style="text-align:left">{html.escape(self.summary)}</caption>'
+            '<thead><tr><th scope="col">done</th><th scope="col" style="text-align:left">part</th>'
+            '<th scope="col" style="text-align:left">what was found, or is missing</th></tr>'
+            f"</thead><tbody>{rows}</tbody></table>"
+        )
+
+
+def judge_folder(folder: Path | str) -> Rubric:
+    """Look at a capstone's folder, part by part; a part that fails does not hide the next.
+
+    Raises:
+        UserError: there is no such folder.
+    """
+    folder = Path(folder)
+    if not folder.is_dir():
+        raise UserError(f"{shown(folder)}: no such folder; give the one of your project")
+    verdicts = []
+    for name, part in PARTS:
+        try:
+            verdicts.append(Verdict(name, True, part(folder)))
+        except UserError as fault:
+            verdicts.append(Verdict(name, False, str(fault)))
+    return Rubric(folder, tuple(verdicts))
+
+
+def rubric(folder: Path | str) -> None:
+    """Show `judge_folder`'s table; errors as there."""
+    display(judge_folder(folder))
+
+
+# --- the parts ----------------------------------------------------------------------------
+
+
+def training_questions(folder: Path) -> str:
+    """``train.jsonl``: enough labelled questions, clips that sound, choices in no fixed order."""
+    questions = _questions(folder / "train.jsonl", LEAST_TRAINING)
+    clips = _audible(folder / "train.jsonl", questions)
+    _shuffled(folder / "train.jsonl", questions)
+    return f"{len(questions)} questions about {clips} clips"
+
+
+def held_out_questions(folder: Path) -> str:
+    """``test.json``: the same, about clips that no training question has."""
+    path = folder / "test.json"
+    questions = _questions(path, LEAST_TEST)
+    clips = _audible(path, questions)
+    _shuffled(path, questions)
+    seen = {read_bytes(q.audio) for q in _questions(folder / "train.jsonl", 1)}
+    again = [q for q in questions if read_bytes(q.audio) in seen]
+    if again:
+        raise UserError(
+            f"{shown(path)}: question {shown_value(again[0].id)} is about a clip of the training "
+            f"questions ({len(again)} such); make new clips for the test"
+        )
+    return f"{len(questions)} questions about {clips} clips, none of them in training"
+
+
+def own_reward(folder: Path) -> str:
+    """``reward.py``: right answers earn more than wrong ones, and ignorance does not pay."""
+    path = folder / "reward.py"
+    source = read_bytes(path).decode("utf-8", errors="replace")
+    try:
+        reward = compile_reward(source)
+        card = hacking_range(reward, 2)
+    except UserError as fault:
+        raise UserError(f"{shown(path)}: {fault}") from None
+    if reward.__name__ != "reward":
+        raise UserError(f"{shown(path)}: its last function is {reward.__name__}; call it reward")
+    if not card.tells_right_from_wrong:
+        raise UserError(f"{shown(path)}: a wrong answer earns as much as a right one")
+    if card.paying:
+        names = ", ".join(shot.case.name for shot in card.paying)
+        raise UserError(f"{shown(path)}: attacks pay: {names}; see course.hacking_range(reward)")
+    return card.summary
+
+
+def training_run(folder: Path) -> str:
+    """``run/``: a GRPO run that ended, with the reward of ``reward.py``."""
+    run = folder / "run"
+    known = read_json(run / "run.json")
+    names = known.get("rewards") if isinstance(known, dict) else None
+    if not isinstance(names, list) or "reward" not in names:
+        raise UserError(
+            f"{shown(run / 'run.json')}: the run was not paid by your reward; train with "
+            "train_grpo(..., rewards=[reward])"
+        )
+    rows = read_journal(run / "metrics.jsonl")
+    steps = known.get("settings", {}).get("steps")
+    done = rows[-1].get("step") if rows else 0
+    if not (run / "model").is_dir() or done != steps:
+        raise UserError(f"{shown(run)}: {done} of {steps} steps are done; run the training again")
+    return f"{done} steps, paid by {', '.join(map(str, names))}"
+
+
+def evaluation(folder: Path) -> str:
+    """``evaluation/results.json``: base and trained model on ``test.json``, with intervals."""
+    path = folder / "evaluation" / "results.json"
+    stored = read_json(path)
+    asked = identify(_questions(folder / "test.json", 1), folder / "test.json")
+    try:
+        answered = QuestionSet.from_dict(stored["test_set"])
+        row = next(row for row in stored["rows"] if row["method"] == "trained")
+        base = next(r for r in stored["rows"] if r["method"] == "direct" and r["prompt"] == 2)
+        test = next(t for t in stored["comparisons"] if t["b"] == "direct" and t["b_prompt"] == 2)
+        figures = [
+            f"{r['average']:.1f} % ({r['ci95'][0]:.1f}–{r['ci95'][1]:.1f})" for r in (base, row)
+        ]
+        difference = f"{test['difference']:+.1f} points, p = {test['mcnemar_p']:.2g}"
+    except (KeyError, TypeError, IndexError, StopIteration):
+        raise UserError(
+            f"{shown(path)}: has no rows of the base and of the trained model; run r1aqa reproduce "
+            "--questions test.json --trained run/model --out evaluation"
+        ) from None
+    if answered.sha256 != asked.sha256:
+        raise UserError(f"{shown(path)}: is of other questions than test.json; evaluate again")
+    return f"before {figures[0]}, after {figures[1]}, n {answered.n}: {difference}"
+
+
+def model_card(folder: Path) -> str:
+    """``run/model/README.md``: the card, with the table of the evaluation."""
+    path = folder / "run" / "model" / CARD
+    text = read_bytes(path).decode("utf-8", errors="replace")
+    stored = read_json(folder / "evaluation" / "results.json")
+    rows = stored.get("rows") if isinstance(stored, dict) else None
+    wanted = [f"{row['average']:.1f}" for row in rows or [] if isinstance(row, dict)]
+    if not wanted or not all(figure in text for figure in wanted):
+        raise UserError(
+            f"{shown(path)}: does not show the evaluation's table; run r1aqa card run/model "
+            "--results evaluation/results.json"
+        )
+    return f"{len(text.splitlines())} lines, with the table of {len(wanted)} rows"
+
+
+PARTS: tuple[tuple[str, Callable[[Path], str]], ...] = (
+    ("training questions", training_questions),
+    ("test questions", held_out_questions),
+    ("reward", own_reward),
+    ("run", training_run),
+    ("evaluation", evaluation),
+    ("model card", model_card),
+)
+
+
+def _questions(path: Path, least: int) -> list[AudioQuestion]:
+    questions = read_questions(path)
+    score(questions, {})  # finds a question without a gold answer
+    if len(questions) < least:
+        raise UserError(f"{shown(path)}: has {len(questions)} questions; write {least} or more")
+    return questions
+
+
+def _audible(path: Path, questions: Sequence[AudioQuestion]) -> int:
+    """How many clips there are; each can be heard."""
+    clips = {question.audio: question.id for question in questions}
+    for audio, id in clips.items():
+        wave = load_audio(audio)
+        level = 20 * np.log10(max(float(np.sqrt(np.mean(np.square(wave)))), 1e-9))
+        if level < SILENCE_DB:
+            raise UserError(
+                f"{shown(path)}: question {shown_value(id)}: its clip is silent ({level:.0f} dB); "
+                "record or render it again"
+            )
+    return len(clips)
+
+
+def _shuffled(path: Path, questions: Sequence[AudioQuestion]) -> None:
+    """Naming one place reaches hardly more than chance."""
+    place = best_position(questions)
+    said = score(questions, fixed_position(questions, place)).average
+    level = chance(questions)
+    if said > level + MOST_ABOVE_CHANCE:
+        raise UserError(
+            f"{shown(path)}: choice {place + 1} is right in {said:.0f} % (chance: {level:.0f} %); "
+            "put the choices in random order"
+        )

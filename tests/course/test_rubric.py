@@ -1,0 +1,190 @@
+"""The capstone's rubric: a whole small project passes, and each thing left out is named."""
+
+import json
+import shutil
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from typer.testing import CliRunner
+
+from r1aqa_helpers.audio import save_audio
+from r1aqa_helpers.cli import app
+from r1aqa_helpers.course.playground import compile_reward
+from r1aqa_helpers.course.rubric import judge_folder
+from r1aqa_helpers.errors import UserError
+from r1aqa_helpers.files import read_json, write_json
+from r1aqa_helpers.grpo.train import GRPOSettings, train_grpo
+from r1aqa_helpers.models import add_results, load
+from r1aqa_helpers.paths import TINY
+from r1aqa_helpers.profiles import TINY_PROFILE
+from r1aqa_helpers.questions import AudioQuestion, read_questions, write_avqa, write_mmau
+from r1aqa_helpers.reproduce import compare
+
+REWARD = '''
+def reward(completions, solution, **columns):
+    """The right answer, whole, in its tags and with nothing beside them."""
+    paid = []
+    for text, answer in zip(completions, solution):
+        found = re.fullmatch(r"<answer>([^<]*)</answer>", text.strip())
+        paid.append(float(bool(found) and found[1].strip().lower() == answer.lower()))
+    return paid
+'''
+PITCHES = {"low": 220.0, "middle": 660.0, "high": 1980.0}
+
+
+def make(folder, name: str, count: int, seed: int) -> list[AudioQuestion]:
+    """Questions about tones of one's own."""
+    rng = np.random.default_rng(seed)
+    questions = []
+    for number in range(count):
+        answer = list(PITCHES)[number % 3]
+        seconds = np.arange(16_000) / 16_000
+        wave = 0.3 * np.sin(2 * np.pi * PITCHES[answer] * seconds * rng.uniform(0.95, 1.05))
+        clip = folder / "clips" / f"{name}-{number}.wav"
+        save_audio(clip, wave.astype(np.float32))
+        choices = tuple(str(word) for word in rng.permutation(list(PITCHES)))
+        questions.append(
+            AudioQuestion(f"{name}-{number}", clip, "How high is the tone?", choices, answer,
+                          task="sound", dataset="mine")
+        )  # fmt: skip
+    return questions
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory):
+    """A project that was really trained and evaluated."""
+    folder = tmp_path_factory.mktemp("capstone") / "mine"
+    folder.mkdir()
+    write_avqa(folder / "train.jsonl", make(folder, "train", 24, seed=1))
+    write_mmau(folder / "test.json", make(folder, "test", 21, seed=2))
+    (folder / "reward.py").write_text(REWARD)
+    settings = GRPOSettings(
+        steps=2, prompts_per_step=2, group_size=4, prompts_per_forward=2, max_completion=8,
+        lr=1e-5, save_every=2, seed=0,
+    )  # fmt: skip
+    loaded = load(TINY / "model", "cpu", "float32")
+    questions = read_questions(folder / "train.jsonl")
+    train_grpo(loaded, questions, settings, folder / "run", rewards=[compile_reward(REWARD)])
+    compare(
+        replace(TINY_PROFILE, max_new_tokens=16), folder / "test.json", folder / "evaluation",
+        trained=str(folder / "run" / "model"),
+    )  # fmt: skip
+    add_results(folder / "run" / "model", read_json(folder / "evaluation" / "results.json"))
+    return folder
+
+
+@pytest.fixture
+def project(finished, tmp_path):
+    """A copy to break; the clips stay where they are."""
+    kept = {path.name for path in (finished / "run").glob("checkpoint-*")}
+    copy = tmp_path / "copy"
+    return shutil.copytree(finished, copy, ignore=lambda _, names: kept & set(names))
+
+
+def test_a_finished_project_passes(project):
+    found = judge_folder(project)
+    assert found.passed, repr(found)
+    assert found.summary == "6 of 6 parts done"
+    texts = {verdict.name: verdict.text for verdict in found.verdicts}
+    assert texts["training questions"] == "24 questions about 24 clips"
+    assert "2 steps, paid by reward" in texts["run"]
+    assert "before" in texts["evaluation"] and "n 21" in texts["evaluation"]
+    done = CliRunner().invoke(app, ["capstone", str(project)])
+    assert done.exit_code == 0 and done.stdout.count("✓") == 6
+
+
+def drop(name):
+    def change(folder):
+        path = folder / name
+        shutil.rmtree(path) if path.is_dir() else path.unlink()
+
+    return change
+
+
+def reward(source):
+    return lambda folder: (folder / "reward.py").write_text(source)
+
+
+def silent(folder):
+    audio = read_questions(folder / "train.jsonl")[3].audio
+    save_audio(audio, np.zeros(16_000, np.float32))
+
+
+def unshuffled(folder):
+    rows = [json.loads(line) for line in (folder / "train.jsonl").read_text().splitlines()]
+    for row in rows:
+        gold = row["multi_choice"][row["answer"]]
+        row["multi_choice"] = [gold, *(c for c in row["multi_choice"] if c != gold)]
+        row["answer"] = 0
+    (folder / "train.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+
+
+def leaked(folder):
+    train = read_questions(folder / "train.jsonl")[0].audio
+    shutil.copy(train, read_questions(folder / "test.json")[5].audio)
+
+
+def other_test(folder):
+    rows = read_json(folder / "test.json")
+    rows[0]["question"] = "How low is the tone?"
+    write_json(folder / "test.json", rows)
+
+
+def unpaid(folder):
+    known = read_json(folder / "run" / "run.json")
+    del known["rewards"]
+    write_json(folder / "run" / "run.json", known)
+
+
+def unfinished(folder):
+    known = read_json(folder / "run" / "run.json")
+    known["settings"]["steps"] = 50
+    write_json(folder / "run" / "run.json", known)
+
+
+@pytest.mark.parametrize(
+    "change, part, message",
+    [
+        (drop("train.jsonl"), "training questions", "train.jsonl"),
+        (silent, "training questions", "its clip is silent"),
+        (unshuffled, "training questions", "put the choices in random order"),
+        (leaked, "test questions", "is about a clip of the training"),
+        (drop("reward.py"), "reward", "reward.py"),
+        (reward("x = 1"), "reward", "no function is defined"),
+        (reward("def reward(completions, **c):\n    return [1.0] * len(completions)"), "reward",
+         "a wrong answer earns as much"),
+        (reward(REWARD.replace("def reward", "def pay")), "reward", "is pay; call it reward"),
+        (reward("def reward(completions, solution, **c):\n"
+                "    return [float(a in t) for t, a in zip(completions, solution)]"), "reward",
+         "attacks pay: "),
+        (unpaid, "run", "was not paid by your reward"),
+        (unfinished, "run", "2 of 50 steps are done"),
+        (drop("evaluation"), "evaluation", "results.json"),
+        (other_test, "evaluation", "is of other questions than test.json"),
+        (drop("run/model/README.md"), "model card", "README.md"),
+    ],
+)  # fmt: skip
+def test_what_is_missing_is_named(project, finished, change, part, message):
+    # Clips are named by their absolute place: those of the copy are to be broken.
+    for name in ("train.jsonl", "test.json"):
+        path = project / name
+        path.write_text(path.read_text().replace(str(finished), str(project)))
+    change(project)
+    found = judge_folder(project)
+    failed = {verdict.name: verdict.text for verdict in found.verdicts if not verdict.passed}
+    assert part in failed and not found.passed
+    assert message in failed[part], failed[part]
+    assert "\n" not in failed[part]
+    assert len(found.verdicts) == 6
+
+
+def test_the_table_escapes_and_the_command_fails_with_one_line(project):
+    (project / "reward.py").write_text("def reward(:\n")
+    page = judge_folder(project)._repr_html_()
+    assert "<table" in page and "5 of 6 parts done" in page
+    done = CliRunner().invoke(app, ["capstone", str(project)])
+    assert done.exit_code == 1 and "✗ reward: " in done.stdout
+    assert done.stderr.startswith("error: ") and len(done.stderr.splitlines()) == 1
+    with pytest.raises(UserError, match="no such folder"):
+        judge_folder(project / "none")
