@@ -2,9 +2,9 @@
 
     uv run scripts/record_reference.py runs/tiny
 
-Copies to data/tiny/reference_run: results.json, GRPO's metrics.jsonl and rollouts.jsonl, SFT's
-journal as sft-metrics.jsonl, and of each method's answers id and response alone, as
-answers/METHOD.jsonl. Then run scripts/readme_results.py and scripts/ledger.py.
+Copies to data/tiny/reference_run: results.json, GRPO's metrics.jsonl and rollouts.jsonl, and of
+each method's answers id and response alone, as answers/METHOD.jsonl. Then run
+scripts/readme_results.py and scripts/ledger.py.
 """
 
 import argparse
@@ -15,12 +15,7 @@ from r1aqa_helpers.course.recorded_run import ANSWERS, REFERENCE
 from r1aqa_helpers.errors import UserError
 from r1aqa_helpers.files import read_bytes, read_json, write_bytes, write_jsonl
 
-COPIED = {
-    "results.json": "results.json",
-    "metrics.jsonl": "metrics.jsonl",
-    "rollouts.jsonl": "rollouts.jsonl",
-    "sft/metrics.jsonl": "sft-metrics.jsonl",
-}
+COPIED = ("results.json", "metrics.jsonl", "rollouts.jsonl")
 
 
 def record(run: Path, kept: Path = REFERENCE) -> None:
@@ -29,15 +24,15 @@ def record(run: Path, kept: Path = REFERENCE) -> None:
     Raises:
         UserError: a part of the run is not there.
     """
-    parts = {place: read_bytes(run / name) for name, place in COPIED.items()}
+    parts = {name: read_bytes(run / name) for name in COPIED}
     answers = {
         path.parent.name: [
             {"id": row["id"], "response": row["response"]} for row in read_json(path)
         ]
         for path in sorted(run.glob("*/predictions.json"))
     }
-    for place, data in parts.items():
-        write_bytes(kept / place, data)
+    for name, data in parts.items():
+        write_bytes(kept / name, data)
     for name, rows in answers.items():
         write_jsonl(kept / ANSWERS / f"{name}.jsonl", rows)
         print(f"{name}: {len(rows)} answers")
