@@ -59,9 +59,6 @@ RUNS = DATA.parent / "runs"
 #: What an answer can be, from best to worst; see `answer_kind`.
 KINDS = ("right, bare", "right, wrapped", "another choice", "no choice")
 
-_LEFT = 'style="text-align:left;padding:2px 10px 2px 0"'
-_RULE = 'style="text-align:right;padding:2px 10px 2px 10px;border-left:2px solid #6B6B6B"'
-
 
 @dataclass(frozen=True)
 class Evaluated:
@@ -113,7 +110,8 @@ def evaluated(lab: Lab, runs: Path = RUNS) -> Evaluated:
 def answer_kind(question: AudioQuestion, said: str) -> str:
     """One of `KINDS`: the gold answer alone, or in other words; another choice named, or none.
 
-    Several choices in one answer count as "another choice": the official match takes none.
+    An answer that names several choices counts as naming none: the official match takes it for
+    none of them.
     """
     if string_match(question.answer or "", said, question.choices):
         return KINDS[0] if strict_match(question.answer or "", said) else KINDS[1]
@@ -195,7 +193,7 @@ def groups_figure(
     levels = {group: chance([q for q in questions if name(q) == group]) for group in order}
     ax.plot([levels[g] for g in order], places, "|", color=RED, markersize=13, label="chance")
     ax.set_yticks(places, [f"{group} ({last[group].n})" for group in order], fontsize=10.5)
-    ax.set(xlim=(0, 100), ylim=(-0.6, len(order) - 0.4), xlabel="accuracy, %; bars: 95 % interval")
+    ax.set(xlim=(-2, 102), ylim=(-0.6, len(order) - 0.4), xlabel="accuracy, %; bars: 95 % interval")
     ax.grid(axis="y", visible=False)
     ax.legend(
         ncols=4, loc="lower right", bbox_to_anchor=(1.0, 1.0), fontsize=10.5, borderaxespad=0.2
@@ -271,48 +269,53 @@ def print_verdicts(found: Sequence[Mapping[str, Any]]) -> None:
 
 
 class RowsTable:
-    """Rows of `r1aqa_helpers.table`: what was reported left, what was run right of a rule."""
+    """Rows of `r1aqa_helpers.table`: what was reported left, what was run right of a rule.
+
+    Where none of the rows was run, the right side is left out, and the caption says so.
+    """
 
     _NAMES = (*DOMAINS, "average")
 
     def __init__(self, rows: Sequence[Mapping[str, Any]], caption: str) -> None:
-        self.rows, self.caption = list(rows), caption
+        self.rows = list(rows)
+        self.run = any(row["reproduced"] is not None for row in self.rows)
+        self.caption = caption if self.run else f"{caption}; none of them was run here"
 
     def cells(self) -> list[tuple[str, list[str], list[str]]]:
-        """Name of the row, the reported figures, the own ones with track, interval and n."""
+        """Name of the row; the reported figures, as printed; the own ones with interval and n."""
         found = []
         for row in self.rows:
             reported, own = row["reported"], row["reproduced"]
-            left = [_figure((reported or {}).get(name)) for name in self._NAMES]
-            right = ["not run", *["–"] * 7]
+            left = [_figure((reported or {}).get(name), 2) for name in self._NAMES]
+            right = ["not run", *["–"] * 6]
             if own is not None:
                 low, high = own["ci95"]
                 right = [f"{own['track']}: {own['method']}"]
-                right += [_figure(own[name]) for name in self._NAMES]
+                right += [_figure(own[name], 1) for name in self._NAMES]
                 right += [f"{low:.1f} to {high:.1f}", f"{own['n']:,}"]
             name = ", ".join(part for part in (row["model"], row["method"]) if part)
-            found.append((name, left, right[:7]))
+            found.append((name, left, right if self.run else []))
         return found
 
     def __repr__(self) -> str:
         lines = [self.caption]
         for name, left, right in self.cells():
-            lines.append(f"{name}: {' '.join(left)} | {' '.join(right)}")
+            lines.append(f"{name}: {' '.join(left)}" + (f" | {' '.join(right)}" if right else ""))
         return "\n".join(lines)
 
     def _repr_html_(self) -> str:
         figures = [*self._NAMES]
-        own = ["track: road", *figures, "95 % interval", "n"]
-        top = (
-            f'<tr><th></th><th colspan="{len(figures)}" style="text-align:center">reported</th>'
-            f'<th colspan="{len(own)}" style="text-align:center;border-left:2px solid {GREY}">'
-            "own runs, on the test of their track</th></tr>"
-        )
+        own = ["track: road", *figures, "95 % interval", "n"] if self.run else []
+        top = f'<th colspan="{len(figures)}" style="text-align:center">reported</th>'
+        if own:
+            ruled = f"text-align:center;border-left:2px solid {GREY}"
+            told = "own runs, on the test of their track"
+            top += f'<th colspan="{len(own)}" style="{ruled}">{told}</th>'
         head = _row("th", "row", figures, own)
         body = "".join(_row("td", *cells) for cells in self.cells())
         return (
             f'<table><caption style="text-align:left">{html.escape(self.caption)}</caption>'
-            f"<thead>{top}{head}</thead><tbody>{body}</tbody></table>"
+            f"<thead><tr><th></th>{top}</tr>{head}</thead><tbody>{body}</tbody></table>"
         )
 
 
@@ -321,16 +324,18 @@ def rows_table(rows: Sequence[Mapping[str, Any]], caption: str) -> None:
     display(RowsTable(rows, caption))
 
 
-def _figure(value: float | None) -> str:
-    return "–" if value is None else f"{value:.1f}"
+def _figure(value: float | None, decimals: int) -> str:
+    return "–" if value is None else f"{value:.{decimals}f}"
 
 
 def _row(kind: str, name: str, left: Sequence[str], right: Sequence[str]) -> str:
     def cell(text: str, style: str) -> str:
-        return f"<{kind} {style}>{html.escape(text)}</{kind}>"
+        return f'<{kind} style="padding:2px 10px 2px {style}">{html.escape(text)}</{kind}>'
 
-    plain = 'style="text-align:right;padding:2px 10px 2px 0"'
-    cells = [cell(name, _LEFT), *(cell(text, plain) for text in left)]
-    cells.append(cell(right[0], _RULE.replace("right;p", "left;p", 1)))
-    cells += [cell(text, plain) for text in right[1:]]
+    cells = [cell(name, "0;text-align:left")]
+    cells += [cell(text, "0;text-align:right") for text in left]
+    cells += [
+        cell(text, f"10px;text-align:left;border-left:2px solid {GREY}") for text in right[:1]
+    ]
+    cells += [cell(text, "0;text-align:right") for text in right[1:]]
     return f"<tr>{''.join(cells)}</tr>"

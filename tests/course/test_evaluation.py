@@ -54,6 +54,7 @@ def test_confusions_name_gold_and_the_one_wrong_choice():
     said = {"1": "It is a tuba.", "2": "wind"}
     assert confusions([FLUTE, RAIN], said) == {("flute", "tuba"): 1, ("rain", "wind"): 1}
     assert confusions([FLUTE, RAIN], {"1": "cello, tuba", "2": "Rain."}) == {}
+    assert answer_kind(FLUTE, "cello, tuba") == "no choice"
 
 
 def test_figures_have_a_line_for_each_road_or_group():
@@ -79,12 +80,14 @@ def test_the_table_keeps_reported_and_own_apart_and_escapes():
     ]
     table = RowsTable(rows, "Accuracies")
     (name, left, right), (_, nothing, not_run) = table.cells()
-    assert (name, left) == ("M, <GRPO>", ["69.4", "66.8", "57.4", "64.5"])
+    assert (name, left) == ("M, <GRPO>", ["69.37", "66.77", "57.36", "64.50"])
     assert right == ["tiny: grpo <2>", *["81.3"] * 4, "78.8 to 83.6", "1,000"]
     assert (nothing, not_run[0], len(not_run)) == (["–"] * 4, "not run", len(right))
     page = table._repr_html_()
     assert "&lt;GRPO&gt;" in page and "<GRPO>" not in page
-    assert "64.5 | tiny: grpo <2>" in repr(table)
+    assert "64.50 | tiny: grpo <2>" in repr(table)
+    others = RowsTable([{**rows[0], "reproduced": None}], "Others")
+    assert "own runs" not in others._repr_html_() and "none of them was run here" in repr(others)
 
 
 def test_verdicts_are_printed_plainly_and_nothing_where_there_are_none(capsys):
