@@ -1,0 +1,207 @@
+"""Failures made to order, each small and for real, and the measurement that tells each apart.
+
+For notebook 11, whose exhibits raise, diagnose and mend them.
+"""
+
+import weakref
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_leaves
+from transformers import Qwen2AudioForConditionalGeneration
+
+from r1aqa_helpers.models import LoadedModel
+
+
+class SmallCard(TorchDispatchMode):
+    """Counts the memory of every tensor that is made within, as a GPU's allocator does.
+
+    Attributes:
+        live: bytes that are held now.
+        peak: the most that were held at once.
+    """
+
+    def __init__(self, limit: float | None = None) -> None:
+        """With a ``limit`` in bytes, what goes beyond it raises ``torch.OutOfMemoryError``."""
+        super().__init__()
+        self.limit, self.live, self.peak = limit, 0, 0
+        self._known: set[int] = set()
+
+    def __torch_dispatch__(self, func, types, args=(), kwargs=None):  # noqa: D105
+        kwargs = kwargs or {}
+        given = {_place(value) for value in tree_leaves((args, kwargs))}
+        result = func(*args, **kwargs)
+        for value in tree_leaves(result):
+            # A view of what was there, such as a transposed weight, takes no memory.
+            if isinstance(value, torch.Tensor) and _place(value) not in given:
+                self._count(value.untyped_storage())
+        return result
+
+    def _count(self, storage: torch.UntypedStorage) -> None:
+        key, size = storage._cdata, storage.nbytes()
+        if key in self._known:
+            return
+        self._known.add(key)
+        weakref.finalize(storage, self._freed, key, size)
+        self.live += size
+        self.peak = max(self.peak, self.live)
+        if self.limit is not None and self.live > self.limit:
+            raise torch.OutOfMemoryError(
+                f"small card: out of memory, all {self.limit / 1e6:.0f} MB are taken"
+            )
+
+    def _freed(self, key: int, size: int) -> None:
+        self._known.discard(key)
+        self.live -= size
+
+
+def _place(value: Any) -> int | None:
+    return value.untyped_storage()._cdata if isinstance(value, torch.Tensor) else None
+
+
+def answer_scores(
+    loaded: LoadedModel, inputs: Mapping[str, torch.Tensor], answers: Sequence[str]
+) -> torch.Tensor:
+    """(rows,): mean log-probability per token of each row's answer, in nats, in one batch.
+
+    Args:
+        inputs: prompts with clips, as `models.encode` or a processor makes them.
+        answers: one per row; the turn's end is added.
+    """
+    tokenizer = loaded.processor.tokenizer
+    rows = [
+        tokenizer(answer, add_special_tokens=False).input_ids + loaded.eos_ids[:1]
+        for answer in answers
+    ]
+    longest = max(map(len, rows))
+    ids = torch.tensor([row + [loaded.pad_id] * (longest - len(row)) for row in rows])
+    said = torch.tensor([[1] * len(row) + [0] * (longest - len(row)) for row in rows])
+    batch = dict(inputs)
+    batch["input_ids"] = torch.cat([inputs["input_ids"], ids], dim=1)
+    batch["attention_mask"] = torch.cat([inputs["attention_mask"], said], dim=1)
+    with torch.inference_mode():
+        logits = loaded.model(**batch).logits[:, -longest - 1 : -1].float()
+    logps = logits.log_softmax(-1).gather(2, ids[..., None])[..., 0]
+    return (logps * said).sum(1) / said.sum(1)
+
+
+def with_large_channel(
+    model: Qwen2AudioForConditionalGeneration,
+    inputs: Mapping[str, torch.Tensor],
+    layer: int = 1,
+    factor: float = 2.0**13,
+) -> tuple[float, float]:
+    """Make one channel within a feed-forward layer large, without changing what comes out.
+
+    What goes into ``up_proj``'s strongest channel is multiplied by ``factor``, what
+    ``down_proj`` makes of it divided: the same function, with numbers as large as models of
+    billions of parameters have in a few channels (arXiv 2402.17762).
+
+    Args:
+        model: in float32; changed in place. A power of two as ``factor`` changes no digit.
+
+    Returns:
+        The channel's largest value for these inputs, before and after.
+    """
+    mlp, seen = model.model.language_model.layers[layer].mlp, []
+    with _watched(mlp.down_proj, lambda arguments, output: seen.append(arguments[0].abs())):
+        with torch.no_grad():
+            model(**inputs)
+        largest, channel = seen[0].amax(dim=(0, 1)).max(dim=0)
+    with torch.no_grad():
+        mlp.up_proj.weight[channel] *= factor
+        mlp.down_proj.weight[:, channel] /= factor
+    return largest.item(), largest.item() * factor
+
+
+def first_not_finite(model: nn.Module, inputs: Mapping[str, torch.Tensor]) -> str | None:
+    """The name of the module whose output is the first not finite; None: all were finite.
+
+    Innermost first: of a layer and the linear map within it, the map ends first.
+    """
+    found: list[str] = []
+
+    def watch(name: str, module: nn.Module) -> Any:
+        def look(_: nn.Module, arguments: tuple[Any, ...], output: Any) -> None:
+            values = output[0] if isinstance(output, tuple) else output
+            if isinstance(values, torch.Tensor) and not values.isfinite().all():
+                found.append(name)
+
+        return module.register_forward_hook(look)
+
+    hooks = [watch(name, module) for name, module in model.named_modules() if name]
+    try:
+        with torch.no_grad():
+            model(**inputs)
+    finally:
+        for hook in hooks:
+            hook.remove()
+    return found[0] if found else None
+
+
+@contextmanager
+def _watched(module: nn.Module, look: Any) -> Iterator[None]:
+    hook = module.register_forward_hook(lambda m, arguments, output: look(arguments, output))
+    try:
+        yield
+    finally:
+        hook.remove()
+
+
+def likeliest_share(
+    loaded: LoadedModel, inputs: Mapping[str, torch.Tensor], answers: torch.Tensor
+) -> float:
+    """Of the tokens that were written, the share that were the model's likeliest, 0 to 1.
+
+    1 for greedy decoding, by its definition; less for any other.
+
+    Args:
+        inputs: the prompts, padded on the left.
+        answers: (rows, tokens) that `generate` wrote behind them; pad tokens are left out.
+    """
+    counted = answers != loaded.pad_id
+    batch = dict(inputs)
+    batch["input_ids"] = torch.cat([inputs["input_ids"], answers], dim=1)
+    batch["attention_mask"] = torch.cat([inputs["attention_mask"], counted.long()], dim=1)
+    with torch.inference_mode():
+        logits = loaded.model(**batch).logits[:, -answers.shape[1] - 1 : -1]
+    likeliest = logits.argmax(-1) == answers
+    return (likeliest & counted).sum().item() / counted.sum().item()
+
+
+def best_of_equals(
+    first: Sequence[bool],
+    second: Sequence[bool],
+    checkpoints: int = 10,
+    rounds: int = 2000,
+    seed: int = 0,
+) -> tuple[float, float]:
+    """What choosing among equals gains where it was chosen, and elsewhere: mean points.
+
+    Each made-up checkpoint answers each question as one of two real systems did, by the toss
+    of a coin, so all are equally good by construction. In each round the questions are divided
+    into halves; the best checkpoint on the first is measured on both.
+
+    Args:
+        first, second: the two systems' verdicts, question by question.
+
+    Returns:
+        (gain on the half that chose, gain on the other), above the checkpoints' mean there.
+    """
+    rng = np.random.default_rng(seed)
+    pair = np.stack([np.asarray(first, float), np.asarray(second, float)])
+    n = pair.shape[1]
+    gains = np.zeros(2)
+    for _ in range(rounds):
+        tossed = rng.integers(0, 2, size=(checkpoints, n))
+        verdicts = np.where(tossed == 0, pair[0], pair[1])
+        half = rng.permutation(n)
+        scores = [100 * verdicts[:, part].mean(1) for part in (half[: n // 2], half[n // 2 :])]
+        best = scores[0].argmax()
+        gains += [score[best] - score.mean() for score in scores]
+    return tuple((gains / rounds).tolist())
