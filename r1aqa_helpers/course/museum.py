@@ -124,7 +124,7 @@ def differential() -> None:
 def _plain(cell: Any) -> str:
     if isinstance(cell, str):
         return cell
-    return ", ".join(part if isinstance(part, str) else part[0] for part in cell)
+    return " · ".join(part if isinstance(part, str) else part[0] for part in cell)
 
 
 def _marked(cell: Any) -> str:
@@ -132,7 +132,7 @@ def _marked(cell: Any) -> str:
         return _code(cell)
     if all(isinstance(part, str) for part in cell):
         return f'<ol style="margin:0">{"".join(f"<li>{_code(part)}</li>" for part in cell)}</ol>'
-    return ", ".join(
+    return " · ".join(
         f'<a href="{html.escape(address, quote=True)}">{html.escape(text)}</a>'
         for text, address in cell
     )
