@@ -189,10 +189,14 @@ def measure(numbers: list[str]) -> None:
 
 
 def course_map() -> str:
-    """The table of the notebooks that are there, as Markdown."""
+    """The table of the notebooks, as Markdown."""
     measured = read_json(MEASURED)
     lines = ["| | notebook | run | read | exercises |", "|---|---|--:|--:|--:|"]
-    for number in written():
+    for one in STAGES:
+        number = one.number
+        if not notebook_path(number).exists():
+            lines.append(f"| {number} | {one.title} | not written yet | | |")
+            continue
         notebook = read(number)
         texts = [c.source for c in notebook.cells if c.cell_type == "markdown"]
         count = sum(bool(EXERCISE.search(text)) for text in texts)
@@ -200,10 +204,10 @@ def course_map() -> str:
         minutes = sum(int(rating.split(" · ")[2].split()[0]) for rating in ratings)
         took = measured.get(number, {}).get(TINY_PROFILE.name)
         run = f"{took['seconds']:.0f} s" if took else "not measured"
-        file, title = stage(number).file, stage(number).title
         reading = round(words(notebook) / 200)
         lines.append(
-            f"| {number} | [{title}]({file}) | {run} | {reading} min | {count}, {minutes} min |"
+            f"| {number} | [{one.title}]({one.file}) | {run} | {reading} min "
+            f"| {count}, {minutes} min |"
         )
     return "\n".join(lines)
 

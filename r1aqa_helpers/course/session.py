@@ -12,11 +12,18 @@ import transformers
 
 from r1aqa_helpers.course.plots import use_style
 from r1aqa_helpers.errors import UserError
+from r1aqa_helpers.files import shown
 from r1aqa_helpers.models import LoadedModel, listening_check, load_for
+from r1aqa_helpers.paths import DATA
 from r1aqa_helpers.profiles import Profile, pick_profile
 from r1aqa_helpers.questions import AudioQuestion, read_questions
+from r1aqa_helpers.questions.mmau import find_questions
 from r1aqa_helpers.tiny import data
 
+#: Where the commands write to, in a clone.
+RUNS = DATA.parent / "runs"
+#: The test of the published table.
+_TEST = "mmau-test-mini-v1"
 #: Removed when the kernel ends.
 _scratch = tempfile.TemporaryDirectory(prefix="r1aqa-notebook-")
 
@@ -82,11 +89,16 @@ class Lab:
             return read_questions(getattr(data.prepare(), split))
         path = getattr(self.profile, split)
         if path is None:
-            raise UserError(
-                f"profile {self.profile.name}: names no file of {split} questions; "
-                f"give one in r1aqa_helpers/profiles/table.py, field {split}"
-            )
+            path = find_questions(_TEST, RUNS) if split == "test" else _fetched_avqa()
         return read_questions(path, self.profile.audio_dir)
+
+
+def _fetched_avqa() -> Path:
+    """The training questions that ``r1aqa data fetch avqa`` wrote."""
+    path = RUNS / "avqa" / "avqa-train.jsonl"
+    if not path.is_file():
+        raise UserError(f"{shown(path)}: is not here yet; fetch it with: r1aqa data fetch avqa")
+    return path
 
 
 def start(profile: str = "tiny", seed: int = 0) -> Lab:

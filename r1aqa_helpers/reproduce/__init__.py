@@ -5,12 +5,10 @@ trains nothing: it measures the base model and one that is trained already, such
 ``mispeech/r1-aqa``, on MMAU, and says of each published row whether it is reproduced.
 
 Both use `methods` (the rows of a table), `run` (a folder, the clock, answers of a model in it)
-and `writing` (results, report); `sets` finds the questions that a name such as
-``mmau-test-mini-v1`` stands for.
+and `writing` (results, report).
 """
 
 from .finished import RELEASED_MODEL, compare
-from .sets import find_questions
 from .training import LARGEST_P, LEAST_GAIN, check_gain, reproduce
 
 __all__ = [
@@ -19,6 +17,5 @@ __all__ = [
     "RELEASED_MODEL",
     "check_gain",
     "compare",
-    "find_questions",
     "reproduce",
 ]

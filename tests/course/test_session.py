@@ -1,5 +1,7 @@
 """What every notebook starts with: samples with each task's share, and questions held out."""
 
+import hashlib
+import shutil
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
@@ -8,8 +10,10 @@ from pathlib import Path
 import pytest
 import torch
 
+from r1aqa_helpers.course import session
 from r1aqa_helpers.course.session import Lab, start, stratified
 from r1aqa_helpers.errors import UserError
+from r1aqa_helpers.files import write_json
 from r1aqa_helpers.profiles import PROFILES
 from r1aqa_helpers.questions import AudioQuestion
 
@@ -64,5 +68,26 @@ def test_elsewhere_the_last_tenth_is_held_out(
     held_out = [q.id for q in lab.validation_questions()]
     assert (len(ids), held_out) == (18, ["q18", "q19"])
     assert len(lab.test_questions(6)) == 6
-    with pytest.raises(UserError, match="no file of test questions"):
-        Lab(PROFILES["a100"], 0, tmp_path).test_questions()
+
+
+def test_a_profile_that_names_no_files_takes_what_was_fetched(
+    make_questions: Callable[..., tuple[Path, Path]],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(session, "RUNS", tmp_path)
+    lab = Lab(PROFILES["a100"], 0, tmp_path)
+    with pytest.raises(UserError, match="r1aqa data fetch mmau --version v1"):
+        lab.test_questions()
+    with pytest.raises(UserError, match="r1aqa data fetch avqa"):
+        lab.train_questions()
+    train, test = make_questions(20)
+    shutil.copytree(train.parent, tmp_path / "avqa")
+    (tmp_path / "avqa" / train.name).rename(tmp_path / "avqa" / "avqa-train.jsonl")
+    assert len(lab.train_questions()) == 18
+    folder = tmp_path / "mmau-test-mini-v1"
+    shutil.copytree(test.parent, folder)
+    digest = hashlib.sha256(test.read_bytes()).hexdigest()
+    source = {"version": "v1", "questions": test.name, "sha256": digest}
+    write_json(folder / "source.json", source)
+    assert len(lab.test_questions()) == 20

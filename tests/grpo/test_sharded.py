@@ -17,6 +17,8 @@ from r1aqa_helpers.training import COMPLETE
 
 PACKAGE = Path(r1aqa_helpers.__file__).parent
 STEPS = 2
+#: What two ways of sharing may differ by, of what was learnt.
+APART = 0.01
 LIMIT = 300  # seconds for one command; it takes 30 on two idle cores
 
 
@@ -84,11 +86,13 @@ def test_shards_are_trained_as_whole_models_are(whole, tmp_path, way):
     assert [(r["step"], r["id"], r["completions"]) for r in two] == [
         (r["step"], r["id"], r["completions"]) for r in one
     ]
-    for name in ("loss", "kl", "grad_norm", "entropy"):
-        rows, others = (read_journal(out / "metrics.jsonl") for out in (expected, tmp_path))
-        assert [row[name] for row in others] == pytest.approx(
-            [row[name] for row in rows], rel=1e-3, abs=1e-5
-        )
+    rows, others = (read_journal(out / "metrics.jsonl") for out in (expected, tmp_path))
+    assert len(rows) == len(others) == STEPS
+    # Adam makes steps of full size where a gradient is all rounding, so that after the first step
+    # what was learnt agrees to APART only; KL grows with its square.
+    for step, rel in enumerate((1e-3, *[2 * APART] * (STEPS - 1))):
+        for name in ("grad_norm", "entropy", "loss", "kl"):
+            assert others[step][name] == pytest.approx(rows[step][name], rel=rel, abs=1e-5), name
     weights, again, before = (
         load(out, device="cpu").model.state_dict()
         for out in (expected / "model", tmp_path / "model", model)
@@ -97,4 +101,4 @@ def test_shards_are_trained_as_whole_models_are(whole, tmp_path, way):
     named = [name for name in before if not name.endswith("k_proj.bias")]
     learnt = sum((weights[n] - before[n]).square().sum() for n in named).sqrt()
     apart = sum((weights[n] - again[n]).square().sum() for n in named).sqrt()
-    assert learnt > 0.01 and apart < 0.01 * learnt
+    assert learnt > 0.01 and apart < APART * learnt

@@ -2,8 +2,10 @@
 
 from pathlib import Path
 
-from r1aqa_helpers.errors import UserError
-from r1aqa_helpers.files import shown, shown_value
+from ...errors import UserError
+from ...files import shown, shown_value
+from .fetch import read_source
+from .releases import RELEASES
 
 _NAMES = "mmau-test-mini-"
 
@@ -20,8 +22,6 @@ def find_questions(name: str, runs: Path = Path("runs")) -> Path:
         UserError: there is no such set or file; it was not fetched, not to the end, is another
             release than its name says, or was changed since.
     """
-    from r1aqa_helpers.questions.mmau import RELEASES, read_source
-
     version = name.removeprefix(_NAMES) if name.startswith(_NAMES) else None
     if version in RELEASES:
         command = f"r1aqa data fetch mmau --version {version}"
