@@ -114,7 +114,7 @@ _TELLS = {
 
 
 @exercise("11.3", passed="each fault by the number in which it differs from the others")
-def verdicts(answer: Callable[[], dict[str, str]]) -> None:
+def diagnoses(answer: Callable[[], dict[str, str]]) -> None:
     """A letter for each of the six runs -> the fault's name."""
     got = answer()
     expect(isinstance(got, dict), f"a dictionary is wanted, not {type(got).__name__}")

@@ -13,7 +13,7 @@ _RIGHT = {
 
 
 def _said(**other: str) -> str:
-    return f"def verdicts():\n    return { ({**_RIGHT, **other})!r}\n"
+    return f"def diagnoses():\n    return { ({**_RIGHT, **other})!r}\n"
 
 
 def _swapped(a: str, b: str) -> str:
@@ -132,8 +132,8 @@ WRONG: dict[str, list[tuple[str, str]]] = {
         (_swapped("B", "F"), "run F: the form is learnt"),
         (_said(B="cold sampling"), "run B: right and form both rise"),
         (_said(B="fine"), "fine: is none of"),
-        ("def verdicts():\n    return {'A': 'cold sampling'}\n", "no verdict on B, C"),
-        ("def verdicts():\n    return ['healthy'] * 6\n", "a dictionary is wanted"),
+        ("def diagnoses():\n    return {'A': 'cold sampling'}\n", "no verdict on B, C"),
+        ("def diagnoses():\n    return ['healthy'] * 6\n", "a dictionary is wanted"),
     ],
     "11.4": [
         (
