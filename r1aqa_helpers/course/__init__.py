@@ -4,6 +4,7 @@ Notebooks say ``from r1aqa_helpers import course``; what they use most stands he
 the modules of this folder.
 """
 
+from r1aqa_helpers.course.calculator import calculator
 from r1aqa_helpers.course.cards import card
 from r1aqa_helpers.course.flight import flight_recorder
 from r1aqa_helpers.course.hacking import hacking_range
@@ -47,6 +48,7 @@ __all__ = [
     "SKY",
     "YELLOW",
     "accuracy",
+    "calculator",
     "calibration",
     "card",
     "curves",

@@ -1,0 +1,110 @@
+"""The calculator says what ``budgets`` says, and one line where settings do not go together."""
+
+import pytest
+
+from r1aqa_helpers.budgets import HEADROOM, MEANT_FOR, budget
+from r1aqa_helpers.course.calculator import (
+    TRAINS,
+    Calculator,
+    as_table,
+    as_text,
+    calculator,
+    estimate,
+)
+from r1aqa_helpers.course.widgets import VIEW
+from r1aqa_helpers.errors import UserError
+
+
+@pytest.mark.parametrize("profile", MEANT_FOR)
+def test_a_profile_as_it_is_takes_what_its_budget_says(profile):
+    one, wanted = estimate(profile), budget(profile)
+    stages = ("grpo rollout", "grpo update")
+    assert one.peak == max(sum(wanted.stages[name].values()) for name in stages)
+    assert one.minutes == wanted.minutes["grpo"]
+    assert one.fits and 0 not in one.parts.values()
+
+
+def test_cost_is_gpu_hours_times_price():
+    one = estimate("multi-gpu", gpus=8, price=3.0)
+    assert one.gpu_hours == pytest.approx(8 * one.minutes.value / 60)
+    assert one.cost == pytest.approx(3 * one.gpu_hours)
+    assert "at 3.00 per GPU-hour" in as_text(one)
+    assert "no price given" in as_text(estimate("a100"))
+
+
+def test_all_weights_are_trained_in_float32_with_a_reference():
+    one = estimate("a100", trains=TRAINS[2])
+    assert one.profile.dtype == "float32" and one.parts["reference"] == one.parts["weights"]
+    assert not one.fits and "✗ does not fit" in as_table(one)
+    assert one.peak > (1 - HEADROOM) * one.budget.gpu_memory
+
+
+def test_lora_instead_of_all_weights_computes_in_bfloat16():
+    one = estimate("h200-full", trains=TRAINS[1])
+    assert one.profile.dtype == "bfloat16" and "reference" not in one.parts
+
+
+def test_more_answers_take_more_memory_and_less_than_twice_the_time():
+    eight, sixteen = estimate("h100"), estimate("h100", group_size=16)
+    assert sixteen.peak > eight.peak
+    assert eight.minutes.value < sixteen.minutes.value < 2 * eight.minutes.value
+
+
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        ({"profile": "tiny"}, "choose one of t4"),
+        ({"gpu": "abacus"}, "choose one of T4"),
+        ({"gpu": "T4"}, "does not compute in bfloat16"),
+        ({"profile": "t4", "trains": TRAINS[2]}, "keep LoRA"),
+        ({"trains": "nothing"}, "choose one of as the profile"),
+        ({"gpus": 3}, "step of grpo"),
+        ({"answer": 500}, "raise max_completion"),
+        ({"price": -1.0}, "below zero"),
+        ({"seconds": 0}, "there must be some"),
+        ({"gpus": 0}, "0 GPUs"),
+        ({"group_size": 0}, "at least 1"),
+        ({"rank": 3}, "choose among group_size"),
+    ],
+)
+def test_what_does_not_go_together_is_one_line(wrong, message):
+    with pytest.raises(UserError, match=message) as error:
+        estimate(**wrong)
+    assert "\n" not in str(error.value)
+
+
+def test_a_profile_sets_its_gpu_and_settings():
+    made = Calculator()
+    made.settings["group_size"].value = 12
+    made.profile.value = "t4"
+    assert made.gpu.value == "T4" and made.settings["group_size"].value == 4
+    assert "✓ fits: 13.4 GB" in made.status.value
+    made.profile.value = "multi-gpu"
+    assert made.gpus.value == 8 and made.estimate().budget.gpus == 8
+
+
+def test_a_control_changes_the_table_and_a_fault_is_a_status():
+    made = Calculator(price=2.0)
+    before = made.table.value
+    made.settings["steps"].value = 1000
+    assert made.table.value != before and "at least" in made.table.value
+    made.trains.value = TRAINS[2]
+    assert "does not fit" in made.status.value and 'role="status"' in made.status.value
+    made.profile.value = "t4"
+    made.trains.value = TRAINS[2]
+    assert "✗ profile t4" in made.status.value and made.table.value == ""
+
+
+def test_every_control_has_a_name():
+    names = [control.description for control in Calculator().controls]
+    assert all(names) and len(set(names)) == len(names)
+
+
+def test_without_a_kernel_there_is_a_table(monkeypatch):
+    shown = {}
+    monkeypatch.setattr(
+        "r1aqa_helpers.course.widgets.display", lambda data, raw: shown.update(data)
+    )
+    calculator("l4", price=1.0)
+    assert VIEW in shown and "<table>" in shown["text/html"]
+    assert "computed" in shown["text/html"] and "l4 on 1 x L4" in shown["text/plain"]
