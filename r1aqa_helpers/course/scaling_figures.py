@@ -40,13 +40,17 @@ def memory_bars(
                 edgecolor="white", linewidth=0.5, label=part,
             )  # fmt: skip
             left += sizes
-    for place, total in enumerate(left):
-        ax.text(total, place, f" {total:.1f}", va="center", fontsize=10)
+    ends = left.copy()
     if room:
         lines = [(1 - HEADROOM) * room[name] / _GB for name in rows]
         for place, line in enumerate(lines):
             label = "nine tenths of the GPU" if place == 0 else None
             ax.plot([line, line], [place - 0.42, place + 0.42], color="black", label=label)
+        # A number that a line would cross stands behind the line.
+        near = (left < lines) & (left > np.array(lines) - 0.08 * max(*lines, *left))
+        ends = np.where(near, lines, left)
+    for place, (end, total) in enumerate(zip(ends, left, strict=True)):
+        ax.text(end, place, f" {total:.1f}", va="center", fontsize=10)
     ax.set_yticks(range(len(rows)), list(rows))
     ax.invert_yaxis()
     ax.grid(False, axis="y")
