@@ -57,7 +57,9 @@ def recorded_checkpoints(path: Path = KEPT) -> list[Checkpoint]:
     return found
 
 
-def train(profile: Profile, questions: Sequence[AudioQuestion], folder: Path, **changes) -> Path:
+def train(
+    profile: Profile, questions: Sequence[AudioQuestion], folder: Path, **changes: Any
+) -> Path:
     """Train, and keep every checkpoint's model, of which a run's folder keeps two.
 
     Args:
