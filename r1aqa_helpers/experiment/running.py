@@ -16,6 +16,8 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
+import torch
+
 from r1aqa_helpers.answering import answer_questions
 from r1aqa_helpers.experiment.choosing import Choice, best_rate, choose
 from r1aqa_helpers.experiment.clock import ahead, metered
@@ -215,6 +217,7 @@ class Experiment:
             "cpu_seconds": round(clock["cpu"], 2),
             "steps_seconds": round(steps, 2),
             "killed": clock["killed"],
+            "threads": torch.get_num_threads(),
         }
 
     def _ask(self, run: Run, questions: Sequence[AudioQuestion], name: str) -> dict[str, Any]:

@@ -5,6 +5,7 @@ import shutil
 from dataclasses import replace
 
 import pytest
+import torch
 
 from r1aqa_helpers.errors import UserError
 from r1aqa_helpers.experiment import running
@@ -69,6 +70,7 @@ def test_every_road_runs_and_its_record_says_all(experiment, material, tmp_path,
     for part in (record["training"], record["validation"], record["test"]):
         assert part["wall_seconds"] > 0 and part["cpu_seconds"] > 0
     assert not record["training"]["killed"]
+    assert record["training"]["threads"] == torch.get_num_threads()
     assert {"commit", "pins", "hardware", "date", "versions", "questions"} <= record.keys()
     if road.method == "grpo":
         expected = {"reward", "accuracy", "reward_std", "zero_variance_groups", "kl"}
