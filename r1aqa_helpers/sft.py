@@ -26,6 +26,7 @@ from .questions import AudioQuestion
 from .training import (
     ExactResume,
     Journal,
+    TrainingSettings,
     Watch,
     check_answers,
     check_loss,
@@ -47,32 +48,14 @@ _ANSWERS = {
 _REASONED = 3
 
 
-@dataclass(frozen=True)
-class SFTSettings:
+@dataclass(frozen=True, kw_only=True)
+class SFTSettings(TrainingSettings):
     """The paper's SFT code is not published; these are common values for a 7B model."""
 
-    prompt: int = 2
-    steps: int = 500
     batch_size: int = 16
     rows_per_forward: int = 1
     """Rows that go through the model together: memory against speed, not the result."""
     lr: float = 1e-5
-    freeze_tower: bool | None = None
-    """Whether the audio tower stands still; None: with LoRA it does, in full training not."""
-    lora_rank: int = 0
-    """0: all weights are trained; else LoRA of this rank on the language model, and on the tower
-    where that does not stand still."""
-    optim: str = "adamw_torch"
-    """One of ``models.precision.OPTIMISERS``."""
-    seed: int = 42
-    save_every: int = 100
-    minutes: float | None = None
-    """Stop after the step in which so much time has passed, with what was learnt by then."""
-
-    @property
-    def tower_frozen(self) -> bool:
-        """What ``freeze_tower`` comes to."""
-        return bool(self.lora_rank) if self.freeze_tower is None else self.freeze_tower
 
 
 class AnswerTrainer(ExactResume, Trainer):

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from r1aqa_helpers.audio import SAMPLE_RATE, save_audio
+from r1aqa_helpers.profiles import Profile
 from r1aqa_helpers.questions import AudioQuestion, write_avqa, write_mmau
 
 CHOICES = ("dog", "cat", "car", "bell")
@@ -29,6 +30,19 @@ def random_model_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("models") / "random model"
     save(LoadedModel(*random_tiny(0), "random"), folder)
     return folder
+
+
+@pytest.fixture(scope="session")
+def random_profile(random_model_dir: Path) -> Profile:
+    """Asks the untrained miniature, on the CPU, for answers of a few tokens."""
+    return Profile(
+        name="test",
+        model=str(random_model_dir),
+        device="cpu",
+        dtype="float32",
+        eval_tokens=1000,
+        max_new_tokens=4,
+    )
 
 
 @pytest.fixture(scope="session")

@@ -32,15 +32,8 @@ def test_file(make_questions) -> Path:
 
 
 @pytest.fixture(scope="module")
-def profile(random_model_dir) -> Profile:
-    return Profile(
-        name="test",
-        model=str(random_model_dir),
-        device="cpu",
-        dtype="float32",
-        eval_tokens=1000,
-        max_new_tokens=4,
-    )
+def profile(random_profile) -> Profile:
+    return random_profile
 
 
 @pytest.fixture(scope="module")

@@ -27,15 +27,10 @@ STEPS = 4
 
 
 @pytest.fixture(scope="module")
-def profile(random_model_dir, make_questions) -> Profile:
+def profile(random_profile, make_questions) -> Profile:
     train, test = make_questions(6)
-    return Profile(
-        name="test",
-        model=str(random_model_dir),
-        device="cpu",
-        dtype="float32",
-        eval_tokens=1000,
-        max_new_tokens=4,
+    return replace(
+        random_profile,
         train=train,
         test=test,
         sft={"steps": STEPS, "batch_size": 2, "rows_per_forward": 2, "save_every": 1},

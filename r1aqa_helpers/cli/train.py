@@ -52,54 +52,48 @@ Steps = Annotated[
 ]
 
 
-@train_app.command("grpo")
-def train_grpo(
-    questions: Questions,
-    out: OutFolder,
-    model: OtherModel = None,
-    base: Base = None,
-    audio_dir: AudioDir = None,
-    profile: ProfileName = None,
-    steps: Steps = None,
-    minutes: Minutes = None,
-    lora_rank: LoraRank = None,
-    train_tower: TrainTower = None,
-    push_to: PushTo = None,
-    seed: Seed = 0,
-) -> None:
-    """Train with GRPO, with the profile's settings. Interrupted, the same command goes on."""
-    from r1aqa_helpers.grpo.train import GRPOSettings
-    from r1aqa_helpers.grpo.train import train_grpo as run
-
-    chosen = pick_profile(profile)
-    asked = _given(seed, steps, minutes, lora_rank, train_tower)
-    settings = GRPOSettings(**{**chosen.grpo, **asked})
-    _train(run, settings, chosen, model, base, questions, audio_dir, out, push_to)
+Train = Callable[..., Path]
 
 
-@train_app.command("sft")
-def train_sft(
-    questions: Questions,
-    out: OutFolder,
-    model: OtherModel = None,
-    base: Base = None,
-    audio_dir: AudioDir = None,
-    profile: ProfileName = None,
-    steps: Steps = None,
-    minutes: Minutes = None,
-    lora_rank: LoraRank = None,
-    train_tower: TrainTower = None,
-    push_to: PushTo = None,
-    seed: Seed = 0,
-) -> None:
-    """Train on the right answers, with the profile's settings. Interrupted, it goes on."""
-    from r1aqa_helpers.sft import SFTSettings
-    from r1aqa_helpers.sft import train_sft as run
+def _grpo() -> tuple[type, Train]:
+    from r1aqa_helpers.grpo.train import GRPOSettings, train_grpo
 
-    chosen = pick_profile(profile)
-    asked = _given(seed, steps, minutes, lora_rank, train_tower)
-    settings = SFTSettings(**{**chosen.sft, **asked})
-    _train(run, settings, chosen, model, base, questions, audio_dir, out, push_to)
+    return GRPOSettings, train_grpo
+
+
+def _sft() -> tuple[type, Train]:
+    from r1aqa_helpers.sft import SFTSettings, train_sft
+
+    return SFTSettings, train_sft
+
+
+def _method(name: str, about: str, imported: Callable[[], tuple[type, Train]]) -> None:
+    """Add the command of a method; ``imported`` is slow, and so done only when it is called."""
+
+    @train_app.command(name, help=f"{about}, with the profile's settings. Interrupted, it goes on.")
+    def train(
+        questions: Questions,
+        out: OutFolder,
+        model: OtherModel = None,
+        base: Base = None,
+        audio_dir: AudioDir = None,
+        profile: ProfileName = None,
+        steps: Steps = None,
+        minutes: Minutes = None,
+        lora_rank: LoraRank = None,
+        train_tower: TrainTower = None,
+        push_to: PushTo = None,
+        seed: Seed = 0,
+    ) -> None:
+        chosen = pick_profile(profile)
+        kind, run = imported()
+        asked = _given(seed, steps, minutes, lora_rank, train_tower)
+        settings = kind(**{**getattr(chosen, name), **asked})
+        _train(run, settings, chosen, model, base, questions, audio_dir, out, push_to)
+
+
+_method("grpo", "Train with GRPO", _grpo)
+_method("sft", "Train on the right answers", _sft)
 
 
 @train_app.command("road")
@@ -145,7 +139,7 @@ def _given(
 
 
 def _train(
-    run: Callable[..., Path],
+    run: Train,
     settings: Any,
     profile: Profile,
     model: str | None,

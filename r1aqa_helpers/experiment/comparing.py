@@ -74,16 +74,32 @@ def compare(
     return Comparison(regime, a, b, tuple(tests), float(100 * signs.mean()), (low, high), p)
 
 
-def pooled(signs: np.ndarray, seed: int = 0) -> tuple[float, float, float]:
-    """Ends of the interval in points, and p, from (seeds, questions) differences of -1, 0, 1."""
+def resampled(values: np.ndarray, seed: int = 0) -> np.ndarray:
+    """(`RESAMPLES`,) means in points of a (seeds, questions) array, both drawn with replacement."""
     rng = np.random.default_rng(seed)
-    seeds, questions = signs.shape
+    seeds, questions = values.shape
     drawn = np.empty(RESAMPLES)
     for start in range(0, RESAMPLES, 1000):
         chosen = rng.multinomial(questions, np.full(questions, 1 / questions), 1000)
         runs = rng.multinomial(seeds, np.full(seeds, 1 / seeds), 1000)
-        part = np.einsum("rs,rs->r", runs, chosen @ signs.T) / (seeds * questions)
+        part = np.einsum("rs,rs->r", runs, chosen @ values.T) / (seeds * questions)
         drawn[start : start + 1000] = 100 * part
+    return drawn
+
+
+def interval(matches: Mapping[int, str]) -> tuple[float, float]:
+    """The 95 % interval of the mean accuracy over seeds, drawn as in `compare`.
+
+    With one seed it knows nothing of the luck of training.
+    """
+    drawn = resampled(np.array([_digits(matches[seed]) for seed in sorted(matches)]))
+    low, high = np.percentile(drawn, [2.5, 97.5])
+    return float(low), float(high)
+
+
+def pooled(signs: np.ndarray, seed: int = 0) -> tuple[float, float, float]:
+    """Ends of the interval in points, and p, from (seeds, questions) differences of -1, 0, 1."""
+    drawn = resampled(signs, seed)
     low, high = np.percentile(drawn, [2.5, 97.5])
     tail = min((drawn <= 0).sum(), (drawn >= 0).sum())
     return float(low), float(high), float(min(1.0, 2 * (tail + 1) / (RESAMPLES + 1)))

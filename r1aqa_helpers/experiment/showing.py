@@ -31,10 +31,11 @@ def _accuracies(title: str, rows: list[RoadRow]) -> Table:
     tasks = list(rows[0].tasks)
     table = Table(title=f"{title}: accuracy in % on {rows[0].n} questions", box=box.SIMPLE)
     table.add_column("road", no_wrap=True)
-    for heading in ("mean", "min–max", *tasks, "seeds"):
+    for heading in ("mean", "95 %", "min–max", *tasks, "seeds"):
         table.add_column(heading, justify="right")
     for row in rows:
-        cells = [f"{row.mean:.1f}", f"{row.least:.1f}–{row.most:.1f}"]
+        low, high = row.ci95
+        cells = [f"{row.mean:.1f}", f"{low:.1f}–{high:.1f}", f"{row.least:.1f}–{row.most:.1f}"]
         cells += [f"{row.tasks[task]:.1f}" for task in tasks]
         table.add_row(road_label(row.road), *cells, str(len(row.seeds)))
     return table

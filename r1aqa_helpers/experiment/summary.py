@@ -7,10 +7,11 @@ from pathlib import Path
 from typing import Any
 
 from r1aqa_helpers.errors import UserError
-from r1aqa_helpers.experiment.comparing import Comparison, compare
+from r1aqa_helpers.experiment.comparing import Comparison, compare, interval
 from r1aqa_helpers.experiment.plan import REGIMES, SEARCH_SEED
 from r1aqa_helpers.experiment.record import read_record
 from r1aqa_helpers.files import shown
+from r1aqa_helpers.results import DOMAINS
 from r1aqa_helpers.roads import ROADS
 from r1aqa_helpers.run_folder import RUN_FILE
 from r1aqa_helpers.scoring import holm
@@ -35,6 +36,7 @@ class RoadRow:
 
     Attributes:
         mean, least, most: over the seeds, on all test questions.
+        ci95: of the mean, over questions and seeds at once (`comparing.interval`).
         tasks: the mean over the seeds of each task.
         matches: by seed, a 1 or 0 per test question.
         rates: the learning rates that were searched, and accuracy on validation of each.
@@ -48,6 +50,7 @@ class RoadRow:
     mean: float
     least: float
     most: float
+    ci95: tuple[float, float]
     tasks: Mapping[str, float]
     validation: float
     train_wall: float
@@ -133,6 +136,7 @@ def _row(
 ) -> RoadRow:
     runs = [tested[seed] for seed in sorted(tested)]
     accuracies = [run["test"]["accuracy"] for run in runs]
+    matches = {seed: tested[seed]["test"]["matches"] for seed in sorted(tested)}
 
     def mean(part: str, field: str) -> float:
         return statistics.fmean(run[part][field] for run in runs)
@@ -146,9 +150,10 @@ def _row(
         mean=statistics.fmean(accuracies),
         least=min(accuracies),
         most=max(accuracies),
+        ci95=interval(matches),
         tasks={
             task: statistics.fmean(run["test"]["tasks"][task]["accuracy"] for run in runs)
-            for task in runs[0]["test"]["tasks"]
+            for task in sorted(runs[0]["test"]["tasks"], key=_place)
         },
         validation=mean("validation", "accuracy"),
         train_wall=mean("training", "wall_seconds"),
@@ -159,8 +164,13 @@ def _row(
             for run in sorted(found, key=lambda run: run["lr"])
             if run["seed"] == SEARCH_SEED
         },
-        matches={seed: tested[seed]["test"]["matches"] for seed in sorted(tested)},
+        matches=matches,
     )
+
+
+def _place(task: str) -> tuple[int, str]:
+    """Tasks in the order of all tables."""
+    return (DOMAINS.index(task) if task in DOMAINS else len(DOMAINS), task)
 
 
 def road_label(name: str) -> str:

@@ -21,6 +21,7 @@ from ..questions import AudioQuestion
 from ..rewards import RewardFunction, rewards_for
 from ..training import (
     Journal,
+    TrainingSettings,
     Watch,
     check_answers,
     describe_run,
@@ -35,12 +36,10 @@ from .scoring import ROW_TOKENS
 from .trainer import AudioGRPOTrainer, audio_grpo_config
 
 
-@dataclass(frozen=True)
-class GRPOSettings:
+@dataclass(frozen=True, kw_only=True)
+class GRPOSettings(TrainingSettings):
     """R1-AQA's settings (its eight processes made one step of 16 questions)."""
 
-    prompt: int = 2
-    steps: int = 500
     prompts_per_step: int = 16
     group_size: int = 8
     prompts_per_forward: int = 1
@@ -57,22 +56,6 @@ class GRPOSettings:
     """The most tokens of a packed row: memory against speed, not the result."""
     text_only: bool = False
     """Train without the recordings, on what can be read; nothing changes in how it is asked."""
-    freeze_tower: bool | None = None
-    """Whether the audio tower stands still; None: with LoRA it does, in full training not."""
-    lora_rank: int = 0
-    """0: all weights are trained; else LoRA of this rank on the language model, and on the tower
-    where that does not stand still."""
-    optim: str = "adamw_torch"
-    """One of ``models.precision.OPTIMISERS``."""
-    seed: int = 42
-    save_every: int = 100
-    minutes: float | None = None
-    """Stop after the step in which so much time has passed, with what was learnt by then."""
-
-    @property
-    def tower_frozen(self) -> bool:
-        """What ``freeze_tower`` comes to."""
-        return bool(self.lora_rank) if self.freeze_tower is None else self.freeze_tower
 
 
 def train_grpo(

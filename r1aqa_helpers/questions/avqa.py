@@ -37,11 +37,12 @@ class LeftOut:
 
 @dataclass(frozen=True)
 class Conversion:
-    """What became of a file of annotations."""
+    """What became of annotations, or of a split; what was left out knows its ``kind``."""
 
-    questions: int  #: lines written
+    file: Path  #: R1-AQA's lines
+    questions: int
     clips: int  #: distinct recordings that they ask about
-    left_out: tuple[LeftOut, ...]
+    left_out: tuple[Any, ...]
     list_file: Path  #: JSON lines of what was left out
 
     @property
@@ -117,7 +118,7 @@ def convert_avqa(annotations: PathLike, audio_dir: PathLike, out: PathLike) -> C
     write_jsonl(list_file, map(asdict, left_out))
     write_jsonl(out, rows)
     clips = len({row["audio_path"] for row in rows})
-    return Conversion(len(rows), clips, tuple(left_out), list_file)
+    return Conversion(out, len(rows), clips, tuple(left_out), list_file)
 
 
 class _Unusable(Exception):

@@ -26,7 +26,7 @@ from ..files import (
     write_jsonl,
 )
 from ..progress import track
-from .avqa import convert_row
+from .avqa import Conversion, convert_row
 from .clips import Broken, keep_clip
 from .disk import check_space
 from .parquet import ROWS, open_parquet, python_rows, recording_bytes
@@ -49,26 +49,9 @@ class LeftOut:
     reason: str
 
 
-@dataclass(frozen=True)
-class Fetched:
-    """What became of a split."""
-
-    file: Path  #: R1-AQA's lines
-    questions: int
-    clips: int  #: distinct recordings that they ask about
-    left_out: tuple[LeftOut, ...]
-    list_file: Path  #: JSON lines of what was left out
-
-    @property
-    def counts(self) -> dict[str, int]:
-        """How many questions were left out as missing, broken and faulty."""
-        counted = Counter(each.kind for each in self.left_out)
-        return {kind: counted[kind] for kind in ("missing", "broken", "faulty")}
-
-
 def fetch_avqa(
     split: str = "train", folder: PathLike | None = None, out: PathLike | None = None
-) -> Fetched:
+) -> Conversion:
     """Write a split's clips as files, and R1-AQA's lines about them.
 
     A row that has a fault, or whose clip is missing or cannot be decoded, is left out and listed
@@ -236,7 +219,9 @@ def _convert(path: Path, group: int, out: Path) -> dict[str, Any]:
     return {"lines": lines, "left_out": [asdict(each) for each in left_out]}
 
 
-def _write(entries: list[dict[str, Any]], origin: dict[str, str], split: str, out: Path) -> Fetched:
+def _write(
+    entries: list[dict[str, Any]], origin: dict[str, str], split: str, out: Path
+) -> Conversion:
     lines = [line for entry in entries for line in entry["lines"]]
     left_out = tuple(LeftOut(**each) for entry in entries for each in entry["left_out"])
     if not lines:
@@ -245,7 +230,7 @@ def _write(entries: list[dict[str, Any]], origin: dict[str, str], split: str, ou
     file = out / f"avqa-{split}.jsonl"
     list_file = file.with_name(file.name + ".left-out.jsonl")
     clips = len({line["audio_path"] for line in lines})
-    done = Fetched(file, len(lines), clips, left_out, list_file)
+    done = Conversion(file, len(lines), clips, left_out, list_file)
     write_jsonl(list_file, map(asdict, left_out))
     write_json(
         out / f"avqa-{split}.source.json",

@@ -11,6 +11,7 @@ folder (each part appears whole, so that a run may be interrupted anywhere)::
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +23,7 @@ from r1aqa_helpers.errors import UserError
 from r1aqa_helpers.files import read_journal, read_json, shown, write_json
 from r1aqa_helpers.models import MAX_NEW_TOKENS, weights_fingerprint
 from r1aqa_helpers.profiles import Profile
-from r1aqa_helpers.questions import AudioQuestion, QuestionSet, identify, read_questions
+from r1aqa_helpers.questions import AudioQuestion, identify, read_questions
 from r1aqa_helpers.results import about_file, check_made_for, load_published, print_tables
 from r1aqa_helpers.run_folder import check_writable, claim
 from r1aqa_helpers.scoring import extract_answer, score
@@ -148,26 +149,20 @@ def _models(
     return {role: name for role, name in named.items() if name is not None}
 
 
+@dataclass
 class _CompareRun(Run):
     """The rows of finished models, of this machine or of a server."""
 
-    def __init__(
-        self,
-        profile: Profile,
-        out: Path,
-        clock: Clock,
-        console: Console,
-        test: Sequence[AudioQuestion],
-        test_set: QuestionSet,
-        models: dict[str, str],
-        endpoint: str | None,
-    ) -> None:
-        super().__init__(profile, out, clock, console, test, test_set)
-        self.models, self.endpoint = models, endpoint
+    models: dict[str, str]
+    endpoint: str | None
+
+    def __post_init__(self) -> None:
         # Before any work: an address or key with a fault.
         self.servers: dict[str, Endpoint] = {}
-        if endpoint is not None:
-            self.servers = {role: find_endpoint(endpoint, name) for role, name in models.items()}
+        if self.endpoint is not None:
+            self.servers = {
+                role: find_endpoint(self.endpoint, name) for role, name in self.models.items()
+            }
 
     @property
     def where(self) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 import gc
 import time
 from collections.abc import Sequence
+from dataclasses import dataclass
 from importlib.metadata import version
 from math import fsum
 from pathlib import Path
@@ -44,20 +45,16 @@ class Clock:
             raise OutOfTime
 
 
+@dataclass
 class Run:
     """The parts of one run that use a model."""
 
-    def __init__(
-        self,
-        profile: Profile,
-        out: Path,
-        clock: Clock,
-        console: Console,
-        test: Sequence[AudioQuestion],
-        test_set: QuestionSet,
-    ) -> None:
-        self.profile, self.out, self.clock, self.console = profile, out, clock, console
-        self.test, self.test_set = test, test_set
+    profile: Profile
+    out: Path
+    clock: Clock
+    console: Console
+    test: Sequence[AudioQuestion]
+    test_set: QuestionSet
 
     @property
     def where(self) -> dict[str, Any]:

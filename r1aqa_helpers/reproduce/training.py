@@ -15,7 +15,7 @@ import json
 import shutil
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -112,21 +112,11 @@ def check_gain(comparisons: Sequence[Mapping[str, Any]]) -> None:
             )
 
 
+@dataclass
 class _TrainingRun(Run):
     """A run that trains, too."""
 
-    def __init__(
-        self,
-        profile: Profile,
-        out: Path,
-        clock: Clock,
-        console: Console,
-        train: Sequence[AudioQuestion],
-        test: Sequence[AudioQuestion],
-        test_set: QuestionSet,
-    ) -> None:
-        super().__init__(profile, out, clock, console, test, test_set)
-        self.train = train
+    train: Sequence[AudioQuestion]
 
     def base_rows(self) -> dict[Method, Measurement]:
         """The rows of the untrained model."""
@@ -164,8 +154,8 @@ class _TrainingRun(Run):
 
 def _questions(
     profile: Profile,
-) -> tuple[list[AudioQuestion], list[AudioQuestion], QuestionSet]:
-    """Training and test questions, all with gold answers, and which set the latter are."""
+) -> tuple[list[AudioQuestion], QuestionSet, list[AudioQuestion]]:
+    """The test's questions, all with gold answers, which set they are, and those for training."""
     train, test = profile.train, profile.test
     if train is None and test is None and profile.tiny_questions:
         from r1aqa_helpers.tiny.data import prepare
@@ -179,7 +169,7 @@ def _questions(
         )
     asked = read_questions(test, profile.audio_dir)
     score(asked, {})  # finds a question without a gold answer now, not after hours of work
-    return read_questions(train, profile.audio_dir), asked, identify(asked, test)
+    return asked, identify(asked, test), read_questions(train, profile.audio_dir)
 
 
 def _settings(profile: Profile) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from typer.testing import CliRunner
 
 from r1aqa_helpers.cli import app
 from r1aqa_helpers.errors import UserError
-from r1aqa_helpers.experiment.comparing import compare, pooled
+from r1aqa_helpers.experiment.comparing import compare, interval, pooled
 from r1aqa_helpers.experiment.record import score_record
 from r1aqa_helpers.experiment.showing import print_summary
 from r1aqa_helpers.experiment.summary import load_records, summarise
@@ -155,3 +155,14 @@ def test_a_folder_without_runs_is_refused(tmp_path, begun):
         (tmp_path / "run.json").write_text("{}")
     done = CliRunner().invoke(app, ["experiment", "summary", str(tmp_path)])
     assert done.exit_code == 1 and "holds no run" in done.output
+
+
+def test_interval_of_a_mean_holds_the_luck_of_questions_and_of_training():
+    one = {0: "1" * 60 + "0" * 40}
+    low, high = interval(one)
+    wide = 1.96 * (0.6 * 0.4 / 100) ** 0.5 * 100  # of one run: the binomial's
+    assert low == pytest.approx(60 - wide, abs=1) and high == pytest.approx(60 + wide, abs=1)
+    alike = {seed: one[0] for seed in range(3)}
+    apart = {0: one[0], 1: "1" * 90 + "0" * 10, 2: "1" * 30 + "0" * 70}
+    assert interval(alike) == pytest.approx((low, high), abs=1)
+    assert np.subtract(*interval(apart)[::-1]) > 1.5 * (high - low)

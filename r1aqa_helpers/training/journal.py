@@ -1,0 +1,165 @@
+"""A row per step, the progress, the marks on checkpoints, and the limit of minutes."""
+
+import math
+import time
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import torch
+from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
+from transformers.utils import logging as hf_logging
+
+from .. import processes
+from ..errors import UserError
+from ..files import append_jsonl, write_json
+from ..models.precision import NOT_FINITE, check_finite
+from ..progress import track
+from .folder import COMPLETE
+
+#: Gets each step's row of ``metrics.jsonl`` as soon as it is written.
+Watch = Callable[[dict[str, Any]], None]
+
+#: A loss scale of float16 begins at 2 to the 16th and is halved at each overflow: after so many
+#: in a row it is less than 1, and gradients overflow by themselves.
+_MOST_OVERFLOWS = 17
+
+
+def check_loss(loss: torch.Tensor, step: int) -> torch.Tensor:
+    """``loss`` of a step, counted from 1; ``UserError`` where it is not finite.
+
+    Trainer itself would go on, with weights that are no numbers any more.
+    """
+    check_finite(loss, f"step {step}: the loss")
+    return loss
+
+
+class Journal(TrainerCallback):
+    """Writes a row per step, shows progress, marks checkpoints as complete, keeps to the time."""
+
+    def __init__(
+        self,
+        out_dir: Path,
+        title: str,
+        row: Callable[[dict[str, Any]], dict[str, Any]],
+        minutes: float | None,
+        watch: Watch | None = None,
+    ) -> None:
+        """``row`` makes the journal's row of what the trainer logs; None ``minutes``: no limit."""
+        self._out_dir, self._title, self._row, self._minutes = out_dir, title, row, minutes
+        self._watch = watch
+        self._overflows = 0  # in a row
+
+    def on_train_begin(
+        self,
+        args: TrainingArguments,
+        state: TrainerState,
+        control: TrainerControl,
+        **kwargs: Any,
+    ) -> None:
+        """Start the clock and the progress."""
+        self._start = self._last = time.monotonic()
+        left = state.max_steps - state.global_step if state.is_world_process_zero else 0
+        self._bar = iter(track(range(left), self._title))
+        next(self._bar, None)
+
+    def on_step_end(
+        self,
+        args: TrainingArguments,
+        state: TrainerState,
+        control: TrainerControl,
+        **kwargs: Any,
+    ) -> None:
+        """Move the progress on; stop, with a checkpoint, where the time is over.
+
+        By the main process's clock: one that stopped alone would leave the others waiting.
+        """
+        next(self._bar, None)
+        if self._minutes is not None and processes.in_main(self._time_is_over):
+            control.should_training_stop = control.should_save = True
+
+    def _time_is_over(self) -> bool:
+        return time.monotonic() - self._start > 60 * self._minutes
+
+    def on_log(
+        self,
+        args: TrainingArguments,
+        state: TrainerState,
+        control: TrainerControl,
+        logs: dict[str, Any] | None = None,
+        **kwargs: Any,
+    ) -> None:
+        """Write a step's row; what is not finite becomes null.
+
+        A gradient that is not finite ends the run here, before the step's checkpoint. In float16
+        some are expected: the trainer leaves those steps out and scales the loss down.
+        """
+        if not state.is_world_process_zero or not logs or "loss" not in logs:
+            return
+        now = time.monotonic()
+        row = {"step": state.global_step, **self._row(logs), "seconds": now - self._last}
+        self._last = now
+        finite = {
+            key: None if isinstance(value, float) and not math.isfinite(value) else value
+            for key, value in row.items()
+        }
+        append_jsonl(self._out_dir / "metrics.jsonl", finite, flush=False)
+        self._show(finite)
+        norm = logs.get("grad_norm")
+        self._overflows = 0 if norm is None or math.isfinite(norm) else self._overflows + 1
+        if self._overflows >= (_MOST_OVERFLOWS if args.fp16 else 1):
+            raise UserError(
+                f"step {state.global_step}: the gradient is not finite (its norm is {norm}); "
+                f"{NOT_FINITE}. The run's last checkpoint is without this step"
+            )
+
+    def _show(self, row: dict[str, Any]) -> None:
+        if self._watch is None:
+            return
+        try:
+            self._watch(row)
+        except Exception as fault:  # a picture is not worth hours of training
+            warnings.warn(f"{self._title}: watching ended ({fault!r}); it trains on", stacklevel=2)
+            self._watch = None
+
+    def on_save(
+        self,
+        args: TrainingArguments,
+        state: TrainerState,
+        control: TrainerControl,
+        **kwargs: Any,
+    ) -> None:
+        """Mark the checkpoint as whole, once every process has written its part."""
+        processes.wait()
+        if not state.is_world_process_zero:
+            return
+        folder = self._out_dir / f"checkpoint-{state.global_step}"
+        write_json(folder / COMPLETE, {"step": state.global_step})
+
+    def on_train_end(
+        self,
+        args: TrainingArguments,
+        state: TrainerState,
+        control: TrainerControl,
+        **kwargs: Any,
+    ) -> None:
+        """Close the progress."""
+        self._bar.close()
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """Without transformers' bars and notes: the journal and its progress say what there is."""
+    verbosity, bar = hf_logging.get_verbosity(), hf_logging.is_progress_bar_enabled()
+    hf_logging.set_verbosity_error()
+    hf_logging.disable_progress_bar()
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", FutureWarning)
+            yield
+    finally:
+        hf_logging.set_verbosity(verbosity)
+        if bar:
+            hf_logging.enable_progress_bar()
