@@ -4,6 +4,7 @@ Notebooks say ``from r1aqa_helpers import course``; what they use most stands he
 the modules of this folder.
 """
 
+from r1aqa_helpers.course.budget_cards import budget_card
 from r1aqa_helpers.course.calculator import calculator
 from r1aqa_helpers.course.cards import card
 from r1aqa_helpers.course.flight import flight_recorder
@@ -50,6 +51,7 @@ __all__ = [
     "accuracy",
     "calculator",
     "calibration",
+    "budget_card",
     "card",
     "curves",
     "figure",

@@ -9,6 +9,7 @@ from r1aqa_helpers.errors import UserError
 from r1aqa_helpers.scoring import McNemar, mcnemar
 
 RESAMPLES = 10_000
+SIGNIFICANT = 0.05
 
 
 @dataclass(frozen=True)
@@ -38,6 +39,14 @@ class Comparison:
     ci95: tuple[float, float]
     p: float
     holm: float | None = None
+
+    @property
+    def verdict(self) -> str:
+        """What may be said: "ahead", "behind" (a of b), or "not told apart", at 5 % after Holm."""
+        p = self.p if self.holm is None else self.holm
+        if p >= SIGNIFICANT:
+            return "not told apart"
+        return "ahead" if self.difference > 0 else "behind"
 
 
 def compare(

@@ -1,0 +1,109 @@
+"""A training's budget: what it should take, and beside it, once it has run, what it took."""
+
+import html
+import sys
+from pathlib import Path
+from typing import Any
+
+import torch
+from IPython.display import display
+
+from r1aqa_helpers.budgets import budget
+from r1aqa_helpers.files import read_journal
+from r1aqa_helpers.profiles import Profile
+from r1aqa_helpers.training import TrainingSettings
+
+_GB = 1e9
+_COLUMNS = ("", "expected", "which is", "actual")
+
+
+class BudgetCard:
+    """Minutes and peak memory of a training: expected, where that comes from, and actual.
+
+    Expected minutes are those of the profile's whole training, in proportion to the questions (in
+    GRPO: answers) that this one asks; expected memory is the profile's, which is that of its
+    largest step. With a ``folder``, minutes are expected of the steps that were made in it.
+    """
+
+    def __init__(
+        self, profile: Profile, settings: TrainingSettings, folder: Path | None = None
+    ) -> None:
+        """``folder``: of a run with these settings, begun or ended; None: still to be made.
+
+        Raises:
+            UserError: the run's journal cannot be read.
+        """
+        part = "grpo" if hasattr(settings, "group_size") else "sft"
+        rows = [] if folder is None else read_journal(folder / "metrics.jsonl")
+        steps = len(rows) if folder is not None else settings.steps
+        plan = budget(profile)
+        self.title = f"{part.upper()}: {steps} steps, profile {profile.name}"
+        share = steps * _per_step(settings) / _whole(type(settings)(**getattr(profile, part)))
+        minutes, memory = plan.minutes.get(part), plan.memory[part]
+        least = "at least " if minutes and minutes.at_least else ""
+        took, used = "–", "–"
+        if rows:
+            took = _time(sum(row["seconds"] for row in rows))
+            peak = peak_memory(profile.device)
+            used = "not known here" if peak is None else f"{peak / _GB:.1f} GB"
+        self.rows = [
+            (
+                "time",
+                "not known" if minutes is None else least + _time(60 * share * minutes.value),
+                "–" if minutes is None else f"{minutes.source}, in proportion",
+                took,
+            ),
+            ("peak memory", f"{memory.value / _GB:.1f} GB", memory.source, used),
+        ]
+
+    def __repr__(self) -> str:
+        lines = [self.title]
+        for name, expected, source, actual in self.rows:
+            lines.append(f"{name}: expected {expected} ({source}), actual {actual}")
+        return "\n".join(lines)
+
+    def _repr_html_(self) -> str:
+        def cells(tag: str, texts: tuple[str, ...], more: str = "") -> str:
+            style = ' style="text-align:left"'
+            return "".join(f"<{tag}{more}{style}>{html.escape(t)}</{tag}>" for t in texts)
+
+        body = "".join(f"<tr>{cells('td', row)}</tr>" for row in self.rows)
+        return (
+            f'<table><caption style="text-align:left">{html.escape(self.title)}</caption>'
+            f"<thead><tr>{cells('th', _COLUMNS, ' scope=col')}</tr></thead>"
+            f"<tbody>{body}</tbody></table>"
+        )
+
+
+def budget_card(profile: Profile, settings: TrainingSettings, folder: Path | None = None) -> None:
+    """Show a training's budget card; arguments and errors as ``BudgetCard``'s."""
+    display(BudgetCard(profile, settings, folder))
+
+
+def peak_memory(device: str) -> int | None:
+    """Bytes: on a GPU the most that tensors have taken, else the most of this process.
+
+    None where the system does not tell.
+    """
+    if device == "cuda" and torch.cuda.is_available():
+        return int(torch.cuda.max_memory_allocated())
+    try:
+        import resource  # not on Windows
+    except ImportError:
+        return None
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak if sys.platform == "darwin" else 1024 * peak
+
+
+def _per_step(settings: Any) -> int:
+    if hasattr(settings, "group_size"):
+        return settings.prompts_per_step * settings.group_size
+    return settings.batch_size
+
+
+def _whole(settings: Any) -> int:
+    return settings.steps * _per_step(settings)
+
+
+def _time(seconds: float) -> str:
+    return f"{seconds:.0f} s" if seconds < 100 else f"{seconds / 60:.1f} min"

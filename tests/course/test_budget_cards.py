@@ -1,0 +1,51 @@
+"""Budget cards: expected from committed figures, actual from the run's own journal."""
+
+import pytest
+
+from r1aqa_helpers.budgets import budget
+from r1aqa_helpers.course.budget_cards import BudgetCard, peak_memory
+from r1aqa_helpers.files import append_jsonl
+from r1aqa_helpers.grpo.train import GRPOSettings
+from r1aqa_helpers.profiles import PROFILES
+from r1aqa_helpers.sft import SFTSettings
+
+TINY = PROFILES["tiny"]
+
+
+def settings(**changes):
+    return GRPOSettings(**{**TINY.grpo, **changes})
+
+
+def test_expected_minutes_are_in_proportion_to_the_answers():
+    whole = budget(TINY).minutes["grpo"].value
+    (time, memory) = BudgetCard(TINY, settings()).rows
+    expected = f"{60 * whole:.0f} s" if 60 * whole < 100 else f"{whole:.1f} min"
+    assert time[1] == expected and time[3] == memory[3] == "–"
+    assert time[2].startswith("measured (") and memory[2].startswith("measured (")
+    few = BudgetCard(TINY, settings(steps=10, prompts_per_step=4)).rows[0][1]
+    assert few == f"{60 * whole / 20:.0f} s"
+
+
+def test_actual_is_what_the_journal_says_of_the_steps_that_were_made(tmp_path):
+    for step in (1, 2):
+        append_jsonl(tmp_path / "metrics.jsonl", {"step": step, "seconds": 2.25})
+    card = BudgetCard(TINY, settings(), tmp_path)
+    whole = budget(TINY).minutes["grpo"].value
+    assert "2 steps" in card.title
+    assert card.rows[0][1] == f"{60 * whole * 2 / TINY.grpo['steps']:.0f} s"
+    assert card.rows[0][3] == "4 s"
+    assert card.rows[1][3] == f"{peak_memory('cpu') / 1e9:.1f} GB"
+    assert "actual 4 s" in repr(card) and "<td" in card._repr_html_()
+
+
+def test_a_gpu_profile_says_at_least_and_computed():
+    profile = PROFILES["a100"]
+    (time, memory) = BudgetCard(profile, SFTSettings(**profile.sft)).rows
+    assert time[1].startswith("at least ") and time[2] == "computed, in proportion"
+    assert memory[1].endswith(" GB") and memory[2] == "computed"
+
+
+def test_a_run_of_another_make_is_shown_as_text(tmp_path):
+    (tmp_path / "metrics.jsonl").write_text("{}\nno json\n{}\n")
+    with pytest.raises(Exception, match="metrics.jsonl"):
+        BudgetCard(TINY, settings(), tmp_path)
