@@ -6,6 +6,7 @@ Light to import, so that ``--help`` answers at once: torch and the package come 
 import argparse
 import datetime
 import gc
+import logging
 import platform
 import re
 import statistics
@@ -35,6 +36,20 @@ def parser(description: str) -> argparse.ArgumentParser:
     made.add_argument("--runs", type=int, default=RUNS, help="timed runs of each side")
     made.add_argument("--out", type=Path, default=RESULTS, help="folder for the JSON")
     return made
+
+
+def tiny_model() -> "LoadedModel":
+    """The shipped model on the CPU in float32, the seed set, and no notes but errors from now."""
+    import torch
+
+    from r1aqa_helpers.models import load
+    from r1aqa_helpers.paths import TINY
+    from r1aqa_helpers.training import quiet
+
+    logging.disable(logging.WARNING)
+    torch.manual_seed(SEED)
+    with quiet():
+        return load(TINY / "model", device="cpu", dtype="float32")
 
 
 # --- time ---------------------------------------------------------------------------------

@@ -14,7 +14,6 @@ float32, on 8 questions of noise (4 at G = 16), answers of 9 tokens (end tokens 
 at 7B (250 for the clip and 80 of text), here 100 for the clip and 230 of text.
 """
 
-import logging
 import sys
 import tempfile
 from collections.abc import Callable, Sequence
@@ -24,7 +23,6 @@ from typing import Any
 
 import torch
 from common import (
-    SEED,
     alternate,
     long_prompt,
     median,
@@ -33,6 +31,7 @@ from common import (
     prompt_rows,
     ratio,
     time_steps,
+    tiny_model,
     write_result,
 )
 from reference_trainer import ANSWER_TOKENS, shipped_trainer
@@ -40,8 +39,7 @@ from reference_trainer import ANSWER_TOKENS, shipped_trainer
 from r1aqa_helpers.grpo.prompt_store import PromptStore
 from r1aqa_helpers.grpo.scoring import Answers, answer_logps
 from r1aqa_helpers.grpo.trainer import AudioGRPOTrainer
-from r1aqa_helpers.models import LoadedModel, load
-from r1aqa_helpers.paths import TINY
+from r1aqa_helpers.models import LoadedModel
 from r1aqa_helpers.prompts import build_prompt
 from r1aqa_helpers.training import quiet
 
@@ -129,10 +127,7 @@ def forward(loaded: LoadedModel, answers: Answers, shared: bool) -> None:
 def main(arguments: Sequence[str] | None = None) -> None:
     """Measure every prompt length and group size, print the ratios, and write them."""
     options = parser(__doc__).parse_args(arguments)
-    logging.disable(logging.WARNING)
-    torch.manual_seed(SEED)
-    with quiet():
-        loaded = load(TINY / "model", device="cpu", dtype="float32")
+    loaded = tiny_model()
     cells = []
     for kind, (seconds, tokens) in PROMPTS.items():
         for group in GROUPS:

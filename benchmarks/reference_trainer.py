@@ -16,7 +16,6 @@ train all weights in float32.
 """
 
 import copy
-import logging
 import sys
 import tempfile
 from collections.abc import Mapping, Sequence
@@ -33,6 +32,7 @@ from common import (
     ratio,
     time_steps,
     timed,
+    tiny_model,
     varied_reward,
     write_result,
 )
@@ -43,9 +43,8 @@ from transformers import GenerationConfig, PrinterCallback, Qwen2AudioForConditi
 from r1aqa_helpers.audio import load_audio
 from r1aqa_helpers.grpo.prompt_store import PromptStore
 from r1aqa_helpers.grpo.trainer import AudioGRPOTrainer, audio_grpo_config
-from r1aqa_helpers.models import LoadedModel, chat_text, encode, load
+from r1aqa_helpers.models import LoadedModel, chat_text, encode
 from r1aqa_helpers.models.decoding import NEUTRAL, own_generation_config
-from r1aqa_helpers.paths import TINY
 from r1aqa_helpers.prompts import build_prompt
 from r1aqa_helpers.training import quiet
 
@@ -214,10 +213,7 @@ def compare(
 def main(arguments: Sequence[str] | None = None) -> None:
     """Time both on the shipped tiny model on the CPU, print the medians, and write them."""
     options = parser(__doc__).parse_args(arguments)
-    logging.disable(logging.WARNING)
-    torch.manual_seed(SEED)
-    with quiet():
-        loaded = load(TINY / "model", device="cpu", dtype="float32")
+    loaded = tiny_model()
     with tempfile.TemporaryDirectory() as folder:
         questions = noise_questions(Path(folder), QUESTIONS, CLIP_SECONDS)
         prompt = build_prompt(questions[0].question, questions[0].choices, 2)
