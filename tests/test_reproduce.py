@@ -102,6 +102,8 @@ def test_everything_is_written(whole):
     assert "No verdict: the published rows are of MMAU test-mini v1" in printed
     assert results["verdicts"] == [] and results["test_set"]["release"] is None
     assert "grpo <2> against direct <1>" in printed
+    told = re.findall(r"(\w+) <2>: 4 steps, training [\d.]+ M of [\d.]+ M parameters", printed)
+    assert told == ["sft", "grpo"]
 
 
 def test_the_trained_models_cards_have_the_run_s_table(whole):

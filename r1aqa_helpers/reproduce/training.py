@@ -25,6 +25,7 @@ from r1aqa_helpers.errors import UserError
 from r1aqa_helpers.files import read_bytes, read_journal, shown, write_bytes, write_json
 from r1aqa_helpers.grpo.train import GRPOSettings, train_grpo
 from r1aqa_helpers.models import add_results, listening_check, weights_fingerprint
+from r1aqa_helpers.models.lora import describe_trained
 from r1aqa_helpers.paths import place
 from r1aqa_helpers.profiles import Profile
 from r1aqa_helpers.questions import AudioQuestion, QuestionSet, identify, read_questions
@@ -140,9 +141,12 @@ class _TrainingRun(Run):
         if not model.is_dir() or _steps(folder) < settings.steps:
             self.clock.check()
             shutil.rmtree(model, ignore_errors=True)
-            self.say(f"{method.label}: {settings.steps} steps of training.")
+            loaded = self.load(self.profile.model)
+            what = describe_trained(loaded.model, settings.lora_rank, settings.tower_frozen)
+            self.say(f"{method.label}: {settings.steps} steps, training {what}.")
             limited = _with_minutes(settings, self.clock.minutes_left)
-            train(self.load(self.profile.model), self.train, limited, folder)
+            train(loaded, self.train, limited, folder)
+            del loaded  # two models at once may be more than a GPU holds
             if _steps(folder) < settings.steps:
                 shutil.rmtree(model)
                 raise OutOfTime
