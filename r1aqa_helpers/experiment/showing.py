@@ -29,35 +29,32 @@ def print_summary(console: Console, summary: Summary) -> None:
 
 def _accuracies(title: str, rows: list[RoadRow]) -> Table:
     tasks = list(rows[0].tasks)
-    table = Table(title=f"{title}: accuracy in % on {rows[0].n} questions", box=box.SIMPLE)
-    table.add_column("road", no_wrap=True)
-    for heading in ("mean", "95 %", "min–max", *tasks, "seeds"):
-        table.add_column(heading, justify="right")
+    table = _table(f"{title}: accuracy in % on {rows[0].n} questions")
+    for heading in ("mean", "95 %", *tasks, "each seed"):
+        table.add_column(heading, justify="right", no_wrap=True)
     for row in rows:
         low, high = row.ci95
-        cells = [f"{row.mean:.1f}", f"{low:.1f}–{high:.1f}", f"{row.least:.1f}–{row.most:.1f}"]
+        cells = [f"{row.mean:.1f}", f"{low:.1f}–{high:.1f}"]
         cells += [f"{row.tasks[task]:.1f}" for task in tasks]
-        table.add_row(road_label(row.road), *cells, str(len(row.seeds)))
+        table.add_row(road_label(row.road), *cells, " ".join(f"{one:.1f}" for one in row.each))
     return table
 
 
 def _costs(rows: list[RoadRow]) -> Table:
-    table = Table(title="rate (validation %) and seconds per run", box=box.SIMPLE)
-    table.add_column("road", no_wrap=True)
-    for heading in ("chosen", "searched on validation", "train", "CPU", "test"):
-        table.add_column(heading, justify="right")
+    table = _table("learning rate, with accuracy on validation; seconds of processor per run")
+    for heading in ("chosen", "searched", "training"):
+        table.add_column(heading, justify="right", no_wrap=heading != "searched")
     for row in rows:
         searched = "  ".join(f"{rate:.0e}: {value:.0f}" for rate, value in row.rates.items())
-        seconds = [f"{value:.0f}" for value in (row.train_wall, row.train_cpu, row.test_wall)]
-        table.add_row(road_label(row.road), f"{row.rate:.1e}", searched, *seconds)
+        table.add_row(road_label(row.road), f"{row.rate:.1e}", searched, f"{row.train_cpu:.0f}")
     return table
 
 
 def _comparisons(summary: Summary) -> Table:
-    table = Table(title="paired comparisons, in points", box=box.SIMPLE)
+    table = Table(title="paired comparisons, in points", box=box.SIMPLE, padding=(0, 1, 0, 0))
     table.add_column("a – b")
-    for heading in ("difference", "95 %", "p per seed", "pooled", "Holm"):
-        table.add_column(heading, justify="right")
+    for heading in ("points", "95 %", "p per seed", "pooled", "Holm"):
+        table.add_column(heading, justify="right", no_wrap=heading != "p per seed")
     for one in summary.comparisons:
         table.add_row(
             f"{one.regime}: {one.a} – {one.b}",
@@ -67,6 +64,12 @@ def _comparisons(summary: Summary) -> Table:
             f"{one.p:.2g}",
             f"{one.holm:.2g}",
         )
+    return table
+
+
+def _table(title: str) -> Table:
+    table = Table(title=title, box=box.SIMPLE, padding=(0, 1, 0, 0))
+    table.add_column("road", no_wrap=True)
     return table
 
 

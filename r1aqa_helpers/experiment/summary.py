@@ -59,6 +59,11 @@ class RoadRow:
     rates: Mapping[float, float]
     matches: Mapping[int, str]
 
+    @property
+    def each(self) -> tuple[float, ...]:
+        """The accuracy of each seed, in percent."""
+        return tuple(100 * m.count("1") / len(m) for _, m in sorted(self.matches.items()))
+
 
 @dataclass(frozen=True)
 class Summary:
