@@ -16,7 +16,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from r1aqa_helpers.experiment.plan import REGIMES
+from r1aqa_helpers.experiment.summary import load_records, summarise
 from r1aqa_helpers.ledger import LEDGER, Entry, ledger_text, write_ledger
+from r1aqa_helpers.roads import ROADS
 from r1aqa_helpers.scoring import wilson_interval
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -175,6 +178,177 @@ def probes() -> Iterator[Entry]:
         yield Entry(id=f"{stem}/changed", value=part["changed"], unit="%", n=stored["n"], **common)
 
 
+def experiment() -> Iterator[Entry]:
+    """All trained roads: means over seeds, each seed, comparisons, and what the search found."""
+    if not (RESULTS / "runs").is_dir():
+        return
+    records = load_records(RESULTS)
+    first = records[0]
+    summary = summarise(records)
+    for row in summary.rows:
+        plan = "table" if row.regime == "table" else "regimes"
+        # A table's row is one of `r1aqa table`; the regimes are not: they are other tasks.
+        stem = (
+            f"tiny/experiment/{row.road}" if plan == "table" else f"regime/{row.regime}/{row.road}"
+        )
+        seeds = f"{len(row.seeds)} seeds" if len(row.seeds) > 1 else "1 seed"
+        prompt = ROADS[row.road].prompt
+        # The run that README reports has these two roads, too.
+        several = f", {seeds}" if row.road in ("sft", "grpo-2") else ""
+        common = {
+            "model": "tiny-qwen2-audio",
+            "method": f"{row.road.removesuffix(f'-{prompt}')} <{prompt}>{several}",
+            "data": "tiny-mmau",
+            "command": f"r1aqa experiment {plan}",
+            **{name: first[name] for name in ("commit", "pins", "date")},
+            "hardware": "; ".join(summary.hardware),
+            "source": "data/results/tiny/runs",
+            "note": f"{REGIMES[row.regime].label}; mean of {seeds}, learning rate {row.rate:.1e}",
+        }
+        low, high = row.ci95
+        yield Entry(
+            id=f"{stem}/average", value=row.mean, unit="%", n=row.n, low=low, high=high, **common
+        )
+        for task, value in row.tasks.items():
+            yield Entry(id=f"{stem}/{task}", value=value, unit="%", **common)
+        figures = {
+            "least": (row.least, "%"),
+            "most": (row.most, "%"),
+            "validation": (row.validation, "%"),
+            "rate": (row.rate, ""),
+            "train_cpu": (row.train_cpu, "s"),
+            "train_wall": (row.train_wall, "s"),
+        }
+        for figure, (value, unit) in figures.items():
+            yield Entry(id=f"{stem}/{figure}", value=value, unit=unit, **common)
+        for seed, matches in row.matches.items():
+            fields = {**common, "seed": seed, "note": REGIMES[row.regime].label}
+            share = 100 * matches.count("1") / len(matches)
+            yield accuracy(f"{stem}/seed-{seed}", share, len(matches), **fields)
+        for rate, value in row.rates.items():
+            id = f"{stem}/search/{rate:.1e}"
+            yield Entry(id=id, value=value, unit="%", **{**common, "note": "on validation"})
+    for one in summary.comparisons:
+        stem = f"experiment/{one.regime}/{one.a}-against-{one.b}"
+        low, high = one.ci95
+        common = {
+            "model": "tiny-qwen2-audio",
+            "data": "tiny-mmau",
+            "command": "r1aqa experiment summary data/results/tiny",
+            "source": "data/results/tiny/runs",
+            "n": summary.rows[0].n,
+        }
+        yield Entry(
+            id=f"{stem}/difference",
+            value=one.difference,
+            unit="points",
+            low=low,
+            high=high,
+            note=f"mean of {len(one.per_seed)} seeds",
+            **common,
+        )
+        yield Entry(id=f"{stem}/p", value=one.p, note="pooled bootstrap", **common)
+        note = f"corrected over {len(summary.comparisons)} comparisons"
+        yield Entry(id=f"{stem}/holm", value=one.holm, note=note, **common)
+        for test in one.per_seed:
+            id = f"{stem}/p-seed-{test.seed}"
+            yield Entry(id=id, value=test.result.p, seed=test.seed, note="McNemar, exact", **common)
+
+
+def cascade() -> Iterator[Entry]:
+    """Answers from strong and from weak captions, and what the small text model was worth."""
+    path = RESULTS / "cascade.json"
+    if not path.exists():
+        return
+    stored = read(path)
+    common = {
+        "model": f"{stored['model']} → {stored['text_model']}",
+        "data": "tiny-mmau",
+        "command": f"r1aqa cascade --profile tiny --prompt {stored['prompt']}",
+        **origin(stored, path),
+    }
+    for row in stored["rows"]:
+        for figure, part in {"average": row, **row["tasks"]}.items():
+            yield accuracy(
+                f"tiny/{row['name']}/run/{figure}",
+                part["accuracy"],
+                part["n"],
+                **common,
+                method=row["name"],
+                note=row["about"],
+            )
+        for figure in ("strict", "unparsed"):
+            share = row[figure]["accuracy"] if figure == "strict" else row[figure]
+            unit = "%" if figure == "strict" else ""
+            yield Entry(
+                id=f"tiny/{row['name']}/{figure}", value=share, unit=unit, n=row["n"], **common
+            )
+    test = stored["strong_against_weak"]
+    low, high = test["difference_ci95"]
+    stem = "tiny/cascade-strong-against-weak"
+    yield Entry(
+        id=f"{stem}/difference",
+        value=test["difference"],
+        unit="points",
+        n=stored["n"],
+        low=low,
+        high=high,
+        **common,
+    )
+    yield Entry(id=f"{stem}/p", value=test["mcnemar_p"], n=stored["n"], **common)
+
+
+def text_model() -> Iterator[Entry]:
+    """How the cascade's small text model came about."""
+    path = TINY / "text_model.json"
+    if path.exists():
+        yield from recorded("own", "tiny/text-model", path, "python scripts/train_text_model.py")
+
+
+def sampled() -> Iterator[Entry]:
+    """Direct inference drawn from several seeds: a row of the table for each prompt."""
+    path = RESULTS / "sampled.json"
+    if not path.exists():
+        return
+    stored = read(path)
+    for row in stored["rows"]:
+        stem, seeds = f"tiny/sampled/direct-{row['prompt']}", row["seeds"]
+        common = {
+            "model": "tiny-qwen2-audio",
+            "method": f"direct <{row['prompt']}>, sampled, {len(seeds)} seeds",
+            "data": "tiny-mmau",
+            "command": "r1aqa sampled --profile tiny "
+            f"--seeds {len(seeds)} --prompt {row['prompt']}",
+            **origin(stored, path),
+            "note": ", ".join(f"{name} {value:g}" for name, value in stored["sampling"].items()),
+        }
+        low, high = row["ci95"]
+        yield Entry(
+            id=f"{stem}/average",
+            value=row["mean"],
+            unit="%",
+            n=stored["n"],
+            low=low,
+            high=high,
+            **common,
+        )
+        for name, value in row["tasks"].items():
+            yield Entry(id=f"{stem}/{name}", value=value, unit="%", **common)
+        for figure, unit in (("deviation", "points"), ("least", "%"), ("most", "%")):
+            yield Entry(id=f"{stem}/{figure}", value=row[figure], unit=unit, **common)
+        yield Entry(
+            id=f"{stem}/same_answer", value=row["same_answer"], unit="%", n=stored["n"], **common
+        )
+        for one in seeds:
+            yield accuracy(
+                f"{stem}/seed-{one['seed']}",
+                one["accuracy"],
+                one["n"],
+                **common,
+                seed=one["seed"],
+            )
+
+
 def leaves(value: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], float]]:
     """The numbers in a JSON value; of lists, only those of objects are entered."""
     if isinstance(value, dict):
@@ -287,7 +461,18 @@ def notebooks() -> Iterator[Entry]:
 
 def entries() -> list[Entry]:
     """The whole ledger."""
-    parts = (published, reference_run, probes, benchmarks, budgets, notebooks)
+    parts = (
+        published,
+        reference_run,
+        probes,
+        experiment,
+        cascade,
+        text_model,
+        sampled,
+        benchmarks,
+        budgets,
+        notebooks,
+    )
     return [entry for part in parts for entry in part()]
 
 

@@ -1,14 +1,16 @@
 """Write the figures in README.md and data/README.md from the committed JSON files.
 
 ``uv run scripts/readme_results.py`` rewrites the blocks, ``--check`` fails where one is stale.
-The figures are those of ``data/tiny/reference_run/results.json``, ``data/tiny/pretraining.json``
-and ``benchmarks/results/*.json``; none is typed by hand.
+The figures are those of ``data/tiny/reference_run/results.json``, ``data/results/tiny/runs``,
+``data/tiny/pretraining.json`` and ``benchmarks/results/*.json``; none is typed by hand.
 """
 
 import argparse
 import json
 import sys
 from pathlib import Path
+
+from readme_experiment import experiment_block
 
 ROOT = Path(__file__).resolve().parent.parent
 RUN = ROOT / "data" / "tiny" / "reference_run" / "results.json"
@@ -208,6 +210,7 @@ README = ROOT / "README.md"
 #: where which block stands
 BLOCKS = [
     (README, "results", results_block),
+    (README, "experiment", experiment_block),
     (README, "profiles", profiles_block),
     (README, "speed", speed_block),
     (ROOT / "data" / "README.md", "pretraining", pretraining_block),
