@@ -14,14 +14,28 @@ import string
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from r1aqa_helpers.audio import SAMPLE_RATE, load_audio
 from r1aqa_helpers.files import write_text
 from r1aqa_helpers.questions import AudioQuestion, QuestionSet
-from r1aqa_helpers.results import DOMAINS, MEANING, Published, no_verdict
+from r1aqa_helpers.results import (
+    COLUMNS,
+    DOMAINS,
+    MEANING,
+    NOTE,
+    Published,
+    group_cells,
+    group_name,
+    groups_figure,
+    no_verdict,
+)
+from r1aqa_helpers.scoring import Group
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 BLUE, ORANGE, GREEN, VERMILLION, PURPLE = "#0072B2", "#E69F00", "#009E73", "#D55E00", "#CC79A7"
 SMOOTHING = 10  # steps in a running mean
@@ -129,13 +143,17 @@ def write_report(
     training: Mapping[str, Sequence[Mapping[str, Any]]],
     clips: Sequence[Clip],
     chosen_by: str,
+    groups: Sequence[Group] = (),
+    confused: Sequence[tuple[str, str, int]] = (),
 ) -> None:
     """Write the page to ``path``, whole or not at all.
 
     ``results`` is the content of ``results.json``; ``training`` holds for "GRPO" and "SFT", as
     far as there was any, the rows of their ``metrics.jsonl``; ``chosen_by`` is the row by whose
-    right and wrong answers ``clips`` were chosen. Raises ``UserError`` where ``path`` cannot be
-    written or a clip's recording cannot be read.
+    right and wrong answers ``clips`` were chosen, and whose ``groups`` of questions and commonest
+    confusions (right answer, what was said, how often) are shown.
+
+    Raises ``UserError`` where ``path`` cannot be written or a clip's recording cannot be read.
     """
     page = fill(
         PAGE,
@@ -149,6 +167,7 @@ def write_report(
         published=_published_tables(published),
         training=join(_training(name, rows) for name, rows in training.items()),
         chosen_by=chosen_by,
+        groups=_groups(chosen_by, groups, confused),
         clips=join(_clip(number, clip) for number, clip in enumerate(clips, 1)),
         settings=join(
             fill('<tr><th scope="row">$name</th><td>$value</td></tr>', name=name, value=value)
@@ -210,6 +229,29 @@ def _published_tables(published: Published) -> Html:
         for caption, rows in parts
     )
     return join([note, *tables])
+
+
+def _groups(method: str, groups: Sequence[Group], confused: Sequence[tuple[str, str, int]]) -> Html:
+    """Where one method is right: a figure, the table behind it, and its confusions."""
+    if not groups:
+        return Html("")
+    rows = [[group_name(group), group.grouping, *group_cells(group)] for group in groups]
+    told = fill(
+        '<figure><div role="img" aria-label="$label">$svg</div>'
+        "<figcaption>$label</figcaption></figure>",
+        label=f"{method}: accuracy of each group of questions; the table below has the figures.",
+        svg=svg_of(groups_figure(groups), "groups"),
+    )
+    shown = table(f"{method} by group of questions", ["Group", "by", *COLUMNS], rows)
+    parts = [
+        fill("<h2>By category, sub-category and difficulty</h2>$figure", figure=told),
+        fill('$table<p class="note">$note</p>', table=shown, note=NOTE),
+    ]
+    if confused:
+        head = ["Right answer", "What was said", "times"]
+        cells = [[gold, said, str(times)] for gold, said, times in confused]
+        parts.append(table(f"{method}: taken for another choice most often", head, cells))
+    return join(parts)
 
 
 def _verdicts(found: Sequence[Mapping[str, Any]], reason: str | None) -> Html:
@@ -316,10 +358,7 @@ def _svg(curve: Curve) -> Html:
     import matplotlib
     from matplotlib.figure import Figure
 
-    # Text stays text (small files, readable aloud); a salt of its own keeps the ids of the
-    # figures of one page apart and the file the same on every run.
-    style = {"svg.fonttype": "none", "svg.hashsalt": curve.title, "font.size": 11}
-    with matplotlib.rc_context(style):
+    with matplotlib.rc_context({"font.size": 11}):
         figure = Figure(figsize=(4.2, 2.8), layout="constrained")
         axes = figure.add_subplot()
         marker = "o" if len(curve.values) == 1 else None
@@ -333,7 +372,17 @@ def _svg(curve: Curve) -> Html:
         axes.set(title=curve.title, xlabel="step", ylabel=curve.y_label)
         axes.grid(alpha=0.3)
         axes.spines[["top", "right"]].set_visible(False)
-        buffer = io.StringIO()
+        return svg_of(figure, curve.title)
+
+
+def svg_of(figure: "Figure", salt: str) -> Html:
+    """A figure as inline SVG, as wide as its place; ``salt`` differs among those of a page."""
+    import matplotlib
+
+    # Text stays text (small files, readable aloud); a salt of its own keeps the ids of the
+    # figures of one page apart and the file the same on every run.
+    buffer = io.StringIO()
+    with matplotlib.rc_context({"svg.fonttype": "none", "svg.hashsalt": salt}):
         figure.savefig(buffer, format="svg", transparent=True, metadata={"Date": None})
     svg = buffer.getvalue()
     svg = svg[svg.index("<svg") :]
@@ -440,6 +489,7 @@ $verdicts
 <h2>Published, not measured here</h2>
 <div class="published">$published</div>
 $training
+$groups
 <h2>Clips to listen to</h2>
 <p>Drawn with the seed of the run, for each task among those that $chosen_by answered right and
 those that it answered wrong.</p>

@@ -1,11 +1,12 @@
 """The whole table: all published rows, floors, and own rows, reported beside reproduced.
 
-Own figures come from the ledger, from the folder of a run that is named, and from the reader's
-own listening test. A published figure and one of the tiny track are of different models and
-tests: the table shows which roads were run and how they compare within a track, not how near the
-tiny model comes to the 7B one.
+Own figures come from the ledger, from the folder of a run that is named, from anyone's predictions
+that were scored, and from the reader's own listening test. A published figure and one of the tiny
+track are of different models and tests: the table shows which roads were run and how they compare
+within a track, not how near the tiny model comes to the 7B one.
 """
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,7 +20,14 @@ from r1aqa_helpers.course.listening import answers_file, human_row
 from r1aqa_helpers.files import read_json
 from r1aqa_helpers.ledger import Entry, read_ledger
 from r1aqa_helpers.questions import AudioQuestion
-from r1aqa_helpers.results import DOMAINS, MeasuredRow, Published, PublishedRow, load_measured
+from r1aqa_helpers.results import (
+    DOMAINS,
+    MeasuredRow,
+    Published,
+    PublishedRow,
+    load_measured,
+    read_scored,
+)
 
 _FIGURES = (*DOMAINS, "average")
 _PLAIN = "Direct Inference"  # goes without saying where space is short
@@ -109,6 +117,24 @@ def run_rows(folder: Path) -> list[Own]:
     ]
 
 
+def scored_row(path: Path) -> Own:
+    """The row of a file of predictions that was scored with ``r1aqa score --out``.
+
+    Raises:
+        UserError: as `results.read_scored`.
+    """
+    row = read_scored(path)
+    return Own(
+        method=row.method,
+        kind="own",
+        track=row.test_set.name,
+        figures={name: getattr(row, name) for name in _FIGURES},
+        n=row.n,
+        ci95=row.ci95,
+        source=row.source,
+    )
+
+
 def own_listening(questions: Sequence[AudioQuestion], profile: str = "tiny") -> list[Own]:
     """The reader's own row, where they have answered any of ``questions``; else none."""
     state = answers_file(profile)
@@ -153,14 +179,22 @@ def _take(left: list[Own], row: PublishedRow, section: str) -> Own | None:
     if not row.model:
         wanted = [one for one in left if one.kind == "human"]
     else:
-        names = BESIDE.get((section, row.model, row.method), ())
+        # Predictions that were scored under the row's own name, and then what was run here.
+        names = (row_name(row.model, row.method),)
+        names += BESIDE.get((section, row.model, row.method), ())
         # A run of one's own comes before the committed rows of the tiny track.
         found = [one for name in names for one in left if one.method == name]
+        found += [one for name in names for one in left if _over_seeds(one.method, name)]
         wanted = sorted(found, key=lambda one: one.track == "tiny")
     if not wanted:
         return None
     left.remove(wanted[0])
     return wanted[0]
+
+
+def _over_seeds(method: str, name: str) -> bool:
+    """Whether ``method`` is the mean over seeds of the road called ``name``."""
+    return re.fullmatch(re.escape(name) + r", \d+ seeds?", method) is not None
 
 
 def _row(
@@ -181,13 +215,15 @@ def load_table(
     published: Published,
     runs: Sequence[Path] = (),
     questions: Sequence[AudioQuestion] = (),
+    scored: Sequence[Path] = (),
 ) -> list[dict[str, Any]]:
-    """`table_rows` of the committed ledger, further runs, and the reader's listening test.
+    """`table_rows` of the ledger, further runs, scored files, and the reader's listening test.
 
     Raises:
-        UserError: a run's folder that cannot be read.
+        UserError: a run's folder, or a scored row, that cannot be read.
     """
-    own = [row for folder in runs for row in run_rows(folder)]
+    own = [scored_row(path) for path in scored]
+    own += [row for folder in runs for row in run_rows(folder)]
     own += own_listening(questions) if questions else []
     return table_rows(published, [*own, *ledger_rows(read_ledger())])
 
@@ -206,15 +242,14 @@ def print_table(rows: Sequence[Mapping[str, Any]], published: Published) -> tupl
         if row["kind"] in ("floor", "own") and row["kind"] != last:
             table.add_section()
         last = row["kind"]
-        parts = [row["model"], row["method"] if row["method"] != _PLAIN else ""]
-        name = ", ".join(part for part in parts if part)
+        name = row_name(row["model"], row["method"])
         reported, own = row["reported"], row["reproduced"]
         cells = [_figure((reported or {}).get(figure), 2) for figure in _FIGURES]
         if own is None:
             cells += ["not run", *["–"] * 6]
         else:
             low, high = own["ci95"]
-            cells += [own["track"], *(_figure(own[figure], 1) for figure in _FIGURES)]
+            cells += [Text(own["track"]), *(_figure(own[figure], 1) for figure in _FIGURES)]
             cells += [f"{low:.1f}–{high:.1f}", str(own["n"])]
         table.add_row(Text(name), *cells)
     note = Text(
@@ -223,7 +258,21 @@ def print_table(rows: Sequence[Mapping[str, Any]], published: Published) -> tupl
         " so its figures compare with one another and not with those on the left. Every figure's"
         " origin: data/results/ledger.csv."
     )
+    # What is not in the ledger: runs of one's own, and what was scored for somebody.
+    found = {}
+    for row in rows:
+        own = row["reproduced"]
+        if own is not None and not own["source"].startswith("data/"):
+            found[own["method"]] = own["source"]
+    for method, source in found.items():
+        note.append(f"\n{method}: from {source}")
     return table, note
+
+
+def row_name(model: str, method: str) -> str:
+    """What a row is called where space is short."""
+    parts = [model, method if method != _PLAIN else ""]
+    return ", ".join(part for part in parts if part)
 
 
 def _figure(value: float | None, decimals: int) -> str:

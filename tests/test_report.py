@@ -23,6 +23,7 @@ from r1aqa_helpers.report import (
     write_report,
 )
 from r1aqa_helpers.results import load_published
+from r1aqa_helpers.scoring import breakdown
 
 EVIL = "<script>alert('1')</script>\"><img src=x onerror=alert(2)>$title"
 V1 = QuestionSet(EVIL, "v1", True, 1000, "c" * 64, "d" * 64)
@@ -132,6 +133,8 @@ def written(tmp_path_factory, results, clip_file) -> str:
         training={"GRPO": grpo, "SFT": sft},
         clips=[clip],
         chosen_by="grpo <2>",
+        groups=breakdown([clip.question], {clip.question.id: "the cat"}),
+        confused=[(EVIL, "dog", 7)],
     )
     return path.read_text(encoding="utf-8")
 
@@ -179,7 +182,7 @@ def test_accessible_and_fit_for_a_phone(written):
         "meta"
     )
     figures = [d for d in page.all("div") if d.get("role") == "img"]
-    assert len(figures) == len(page.all("svg")) == 6
+    assert len(figures) == len(page.all("svg")) == 7
     assert all(figure["aria-label"] for figure in figures)
     assert len(page.all("table")) == len(page.all("caption"))
     assert all("width" not in svg for svg in page.all("svg"))
@@ -203,6 +206,14 @@ def test_tables_tell_measured_from_published(written):
         assert f"{row.average:.2f}" in published
 
 
+def test_groups_of_questions_are_shown_with_their_floor_and_confusions(written):
+    text = "".join(Page(written).text)
+    assert "By category, sub-category and difficulty" in text and "grpo <2> by group" in text
+    # One question, right by the official match and not by the strict one, one choice of two.
+    assert re.search(r"average\s*all\s*100.00\s*20.7–100.0\s*1\s*0.00\s*0\s*100.0\s*50.0", text)
+    assert f"{EVIL}dog7" in re.sub(r"\s*\n\s*", "", text)
+
+
 def test_verdicts_and_questions_are_shown_or_why_there_are_none(written, results, tmp_path):
     text = "".join(Page(written).text)
     assert "sha256 cccccccccccc" in text and "GRPO training" in text and "SFT training" in text
@@ -215,6 +226,7 @@ def test_verdicts_and_questions_are_shown_or_why_there_are_none(written, results
     text = "".join(Page((tmp_path / "a.html").read_text(encoding="utf-8")).text)
     assert "are of another version, v05.15.25" in text and "lies within" not in text
     assert "training, s" in text and "SFT training" not in text
+    assert "By category" not in text
 
 
 def test_the_same_input_gives_the_same_page(tmp_path, results):

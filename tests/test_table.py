@@ -12,6 +12,7 @@ from r1aqa_helpers.files import append_jsonl
 from r1aqa_helpers.paths import TINY
 from r1aqa_helpers.questions import read_questions
 from r1aqa_helpers.results import load_published
+from r1aqa_helpers.table import Own, table_rows
 
 FIGURES = ("sound", "music", "speech", "average")
 
@@ -87,6 +88,25 @@ def test_a_run_of_ones_own_comes_before_the_committed_one(tmp_path):
     assert [r for r in found if r["method"] == "grpo <2>"][0]["reproduced"]["track"] == "tiny"
     missing = CliRunner().invoke(app, ["table", "--run", str(tmp_path / "none")])
     assert missing.exit_code == 1 and "results.json" in missing.stderr
+
+
+def test_a_mean_over_seeds_stands_in_where_there_is_no_single_run():
+    def own(method):
+        figures = {name: 50.0 for name in FIGURES}
+        return Own(method, "own", "tiny", figures, 1000, (45.0, 55.0), "data/x.json")
+
+    rows = table_rows(
+        load_published(),
+        [own(m) for m in ("cota <3>, 3 seeds", "grpo <2>, 3 seeds", "grpo <2>", "direct <2>, x")],
+    )
+    by_name = {(r["model"], r["method"]): r["reproduced"] for r in rows}
+    assert by_name["Qwen2-Audio-7B-Instruct", "CoTA"]["method"] == "cota <3>, 3 seeds"
+    assert by_name["Qwen2-Audio-7B-Instruct", "GRPO (Ours)"]["method"] == "grpo <2>"
+    assert by_name["Qwen2-Audio-7B-Instruct", "Direct Inference"] is None
+    assert {r["method"] for r in rows if r["kind"] == "own"} == {
+        "grpo <2>, 3 seeds",
+        "direct <2>, x",
+    }
 
 
 def test_who_listened_stands_in_the_human_row(tmp_path):

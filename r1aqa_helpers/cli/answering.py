@@ -16,7 +16,10 @@ from r1aqa_helpers.questions import QuestionSet, identify, read_questions
 from r1aqa_helpers.run_folder import check_writable
 
 if TYPE_CHECKING:
-    from r1aqa_helpers.scoring import Score
+    from collections import Counter
+    from collections.abc import Sequence
+
+    from r1aqa_helpers.scoring import Group, Score
 
 
 def evaluate(
@@ -106,9 +109,12 @@ def evaluate(
     write_about(out, test_set, **about, **how)
     typer.echo(f"{len(predictions)} answers in {out}")
     if all(question.answer is not None for question in asked):
+        from r1aqa_helpers.scoring import breakdown, confusions
         from r1aqa_helpers.scoring import score as score_answers
 
-        _print_score(score_answers(asked, {p.id: p.answer for p in predictions}), test_set)
+        said = {p.id: p.answer for p in predictions}
+        result = score_answers(asked, said)
+        _print_groups(breakdown(asked, said), confusions(asked, said), result, test_set)
 
 
 def score(
@@ -120,26 +126,89 @@ def score(
             help="MMAU's JSON (model_prediction or model_output), or .jsonl with id and response.",
         ),
     ],
+    method: Annotated[
+        str | None, typer.Option("--as", help="Name of the method, for a row of r1aqa table.")
+    ] = None,
+    source: Annotated[
+        str | None, typer.Option("--source", help="With --as: where the predictions come from.")
+    ] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option("--out", help="With --as: file for the row; r1aqa table --scored shows it."),
+    ] = None,
+    plot: Annotated[
+        Path | None,
+        typer.Option("--plot", help="Figure of all groups of questions: .svg, .png or .pdf."),
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON and nothing else.")] = False,
 ) -> None:
     """Score predictions as MMAU's official script does, with 95 % intervals.
 
-    It says which release of MMAU the questions are, and refuses predictions that `evaluate` made
-    for other ones.
+    By task, difficulty, category and sub-category: official match, strict match, parse failures,
+    and what a constant answer reaches; then which choices were taken for which. It says which
+    release of MMAU the questions are, and refuses predictions that `evaluate` made for other ones.
     """
-    from r1aqa_helpers.results import check_made_for
-    from r1aqa_helpers.scoring import read_predictions
+    from r1aqa_helpers.results import check_made_for, write_scored
+    from r1aqa_helpers.scoring import breakdown, confusions, read_predictions
     from r1aqa_helpers.scoring import score as score_answers
 
+    row = (method, source, out)
+    if None in row and row != (None, None, None):
+        raise UserError("--as, --source, --out: belong together; give all three, or none")
     asked = read_questions(questions)
     test_set = identify(asked, questions)
     check_made_for(predictions, test_set)
-    result = score_answers(asked, read_predictions(predictions))
+    said = read_predictions(predictions)
+    result = score_answers(asked, said)
+    groups, found = breakdown(asked, said), confusions(asked, said)
+    if plot is not None:
+        _save_plot(plot, groups)
+    if out is not None:
+        write_scored(out, method, source, result, test_set)
     if as_json:
-        scored = {**result.as_dict(), "test_set": test_set.as_dict()}
+        scored = {
+            **result.as_dict(),
+            "strict": result.strict.as_dict(),
+            "groups": [group.as_dict() for group in groups],
+            "confusions": [[*pair, times] for pair, times in found.most_common()],
+            "test_set": test_set.as_dict(),
+        }
         typer.echo(json.dumps(scored, ensure_ascii=False, allow_nan=False))
     else:
-        _print_score(result, test_set)
+        _print_groups(groups, found, result, test_set)
+
+
+def power(
+    a: Annotated[float, typer.Argument(min=0, max=100, help="An accuracy, in percent.")],
+    b: Annotated[float, typer.Argument(min=0, max=100, help="The other one.")],
+    discordant: Annotated[
+        float | None,
+        typer.Option(
+            "--discordant",
+            min=0,
+            max=100,
+            help="Both answer the same questions, and exactly one is right on so many percent.",
+        ),
+    ] = None,
+    questions: Annotated[
+        int, typer.Option("--questions", min=1, help="How likely so many questions find it.")
+    ] = 1000,
+) -> None:
+    """How many questions tell two accuracies apart: r1aqa power 64.5 61.1.
+
+    Two-sided at 5 %, found with a probability of 80 %. Without --discordant each system has
+    questions of its own.
+    """
+    from r1aqa_helpers.scoring import detection_power, questions_needed
+
+    try:
+        needed = questions_needed(a, b, discordant)
+        likely = detection_power(questions, a, b, discordant)
+    except ValueError as error:
+        raise UserError(f"power: {error}") from None
+    how = "of its own for each" if discordant is None else "the same for both"
+    typer.echo(f"{needed} questions, {how}, tell {a:g} % from {b:g} % (power 80 %, two-sided 5 %)")
+    typer.echo(f"{questions} questions find the difference with a probability of {likely:.0f} %")
 
 
 def ask(
@@ -219,22 +288,41 @@ def _typed(prompt: str) -> str:
     return line
 
 
-def _print_score(result: "Score", test_set: QuestionSet) -> None:
-    from rich import box
+def _print_groups(
+    groups: "Sequence[Group]",
+    found: "Counter[tuple[str, str]]",
+    result: "Score",
+    test_set: QuestionSet,
+) -> None:
     from rich.console import Console
-    from rich.table import Table
-    from rich.text import Text
 
-    table = Table("", "accuracy, %", "95 % CI", "n", box=box.SIMPLE_HEAD)
-    groups = {"average": result.overall, **result.tasks, **result.difficulty, **result.sub_category}
-    for name, accuracy in groups.items():
-        low, high = accuracy.ci95
-        table.add_row(
-            Text(name), f"{accuracy.percent:.2f}", f"{low:.1f}–{high:.1f}", str(accuracy.n)
-        )
-    Console().print(table)
+    from r1aqa_helpers.results import NOTE, confusion_rows, groups_table
+
+    # Wide enough for a row to stay one row also in a pipe.
+    console = Console(width=max(100, Console().width))
+    console.print(groups_table(groups))
+    typer.echo(NOTE)
     typer.echo(f"questions: {test_set.text}")
     typer.echo(
         f"{result.missing} without a prediction (counted as wrong), "
         f"{result.unparsed} predictions match none of their choices"
     )
+    if found:
+        typer.echo("taken for another choice most often (right answer: what was said):")
+    for gold, said, times in confusion_rows(found):
+        typer.echo(f"  {times:3} × {shown(gold)}: {shown(said)}")
+
+
+def _save_plot(path: Path, groups: "Sequence[Group]") -> None:
+    """Write the figure whole or not at all, in the form that the file's name asks for."""
+    import io
+
+    from r1aqa_helpers.files import write_bytes
+    from r1aqa_helpers.results import groups_figure
+
+    form = path.suffix.lower().removeprefix(".")
+    if form not in ("svg", "png", "pdf"):
+        raise UserError(f"--plot: {shown(path)} ends in none of .svg, .png, .pdf")
+    buffer = io.BytesIO()
+    groups_figure(groups).savefig(buffer, format=form, dpi=150)
+    write_bytes(path, buffer.getvalue())

@@ -12,12 +12,16 @@ def table(
         list[Path] | None,
         typer.Option("--run", help="Folder of a run of r1aqa reproduce; may be given repeatedly."),
     ] = None,
+    scored: Annotated[
+        list[Path] | None,
+        typer.Option("--scored", help="Row that r1aqa score --out wrote; may be given repeatedly."),
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON and nothing else.")] = False,
 ) -> None:
     """All rows of the published table, floors and own rows: reported beside reproduced.
 
     Own rows are those of the committed runs of the tiny track, of the runs that --run names,
-    and of your own listening test (r1aqa quiz).
+    of predictions that --scored names, and of your own listening test (r1aqa quiz).
     """
     from rich.console import Console
 
@@ -27,7 +31,7 @@ def table(
     from r1aqa_helpers.table import load_table, print_table
 
     published = load_published()
-    rows = load_table(published, run or [], read_questions(TINY / "tiny-mmau.json"))
+    rows = load_table(published, run or [], read_questions(TINY / "tiny-mmau.json"), scored or [])
     if as_json:
         typer.echo(json.dumps({"rows": rows}, ensure_ascii=False, allow_nan=False))
         return

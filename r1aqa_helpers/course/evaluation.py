@@ -33,14 +33,14 @@ from r1aqa_helpers.results import (
     verdict_table,
 )
 from r1aqa_helpers.scoring import (
+    KINDS,
     Accuracy,
-    accepted_choices,
+    answer_kind,
     chance,
     extract_answer,
     read_predictions,
-    strict_match,
-    string_match,
 )
+from r1aqa_helpers.scoring import confusions as confusions  # the notebook counts them, too
 
 #: Folder of a method's answers in a run -> its label in tables.
 ROADS = {
@@ -55,9 +55,6 @@ ROADS = {
 #: The release that the published rows are of, as `r1aqa data fetch mmau` names it.
 MMAU = "mmau-test-mini-v1"
 RUNS = DATA.parent / "runs"
-
-#: What an answer can be, from best to worst; see `answer_kind`.
-KINDS = ("right, bare", "right, wrapped", "another choice", "no choice")
 
 
 @dataclass(frozen=True)
@@ -107,17 +104,6 @@ def evaluated(lab: Lab, runs: Path = RUNS) -> Evaluated:
     return Evaluated(questions, test_set, load_measured(folder / "results.json"), answers)
 
 
-def answer_kind(question: AudioQuestion, said: str) -> str:
-    """One of `KINDS`: the gold answer alone, or in other words; another choice named, or none.
-
-    An answer that names several choices counts as naming none: the official match takes it for
-    none of them.
-    """
-    if string_match(question.answer or "", said, question.choices):
-        return KINDS[0] if strict_match(question.answer or "", said) else KINDS[1]
-    return KINDS[2] if accepted_choices(said, question.choices) else KINDS[3]
-
-
 def kinds(questions: Sequence[AudioQuestion], answers: Mapping[str, str]) -> dict[str, int]:
     """How many answers are of each kind; a question without an answer names no choice."""
     found = Counter(answer_kind(q, answers.get(q.id, "")) for q in questions)
@@ -134,19 +120,6 @@ def by(
     for question in questions:
         groups.setdefault(name(question), []).append(matches[question.id])
     return {key: Accuracy(sum(group), len(group)) for key, group in groups.items()}
-
-
-def confusions(
-    questions: Sequence[AudioQuestion], answers: Mapping[str, str]
-) -> Counter[tuple[str, str]]:
-    """Gold choice and the one wrong choice that was named instead, with how often."""
-    found: Counter[tuple[str, str]] = Counter()
-    for question in questions:
-        said = answers.get(question.id, "")
-        named = accepted_choices(said, question.choices)
-        if len(named) == 1 and not string_match(question.answer or "", said, question.choices):
-            found[question.answer or "", question.choices[named[0]]] += 1
-    return found
 
 
 def kinds_figure(counted: Mapping[str, Mapping[str, int]]) -> Figure:

@@ -1,10 +1,11 @@
 """From what a model said to how well it did: extraction, MMAU's matching, scores, tests.
 
 Nothing here loads a model or reads audio. `matching` judges one answer, `tables` counts over
-questions, `statistics` says how sure the counts are, `power` how many questions are enough,
-`floors` what needs no ears, and `predictions` reads files.
+questions, `breakdown` over groups of them, `statistics` says how sure the counts are, `power` how
+many questions are enough, `floors` what needs no ears, and `predictions` reads files.
 """
 
+from .breakdown import GROUPINGS, KINDS, Group, answer_kind, breakdown, confusions
 from .floors import (
     best_position,
     chance,
@@ -27,13 +28,19 @@ from .statistics import (
 from .tables import Accuracy, Score, score
 
 __all__ = [
+    "GROUPINGS",
+    "KINDS",
     "Accuracy",
+    "Group",
     "McNemar",
     "Score",
     "accepted_choices",
+    "answer_kind",
     "best_position",
     "bootstrap_difference",
+    "breakdown",
     "chance",
+    "confusions",
     "detection_power",
     "extract_answer",
     "fixed_position",

@@ -1,0 +1,103 @@
+"""Groups of questions as a table and as a figure: where one system is right, beside floors.
+
+Colours are Okabe and Ito's, told apart by colour-blind readers; marks differ, too.
+"""
+
+from collections import Counter
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from rich import box
+from rich.table import Table
+from rich.text import Text
+
+from r1aqa_helpers.scoring import Group
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+#: Columns of a group's row, after its name.
+COLUMNS = ("official", "95 % CI", "n", "strict", "no choice", "constant", "chance")
+#: What the columns mean, for the line under a table.
+NOTE = (
+    "official: MMAU's match; strict: the gold answer and nothing beside it; no choice: answers that"
+    " name none, or several; constant: always the choice at the place that is right most often in"
+    " the group; chance: a blind pick. Accuracies in percent."
+)
+_BLUE, _ORANGE, _RED = "#0072B2", "#E69F00", "#D55E00"
+
+
+def group_cells(group: Group) -> list[str]:
+    """A group's row, as `COLUMNS` has it."""
+    low, high = group.official.ci95
+    return [
+        f"{group.official.percent:.2f}",
+        f"{low:.1f}–{high:.1f}",
+        str(group.official.n),
+        f"{group.strict.percent:.2f}",
+        str(group.unparsed),
+        f"{group.constant.percent:.1f}",
+        f"{group.chance:.1f}",
+    ]
+
+
+def group_name(group: Group) -> str:
+    """What the group is called beside its figures."""
+    return "average" if group.grouping == "all" else group.name
+
+
+def groups_table(groups: Sequence[Group]) -> Table:
+    """All groups for a terminal, a rule between groupings."""
+    table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False)
+    table.add_column("")
+    for name in COLUMNS:
+        table.add_column(name, justify="right", no_wrap=True)
+    last = "all"
+    for group in groups:
+        if group.grouping != last:
+            table.add_section()
+        last = group.grouping
+        # Text, because a name is a file's, and "[red]" in it would be read as markup.
+        table.add_row(Text(group_name(group)), *group_cells(group))
+    return table
+
+
+def groups_figure(groups: Sequence[Group]) -> "Figure":
+    """Accuracy of each group with its 95 % interval, the strict one, and the constant floor."""
+    from matplotlib.figure import Figure  # here: tables do without it
+
+    figure = Figure(figsize=(8.6, 0.3 * len(groups) + 1.4), layout="constrained")
+    axes = figure.add_subplot()
+    places, place, last = [], 0.0, "all"
+    for group in groups:
+        place -= 1.0 if group.grouping == last else 1.6
+        last = group.grouping
+        places.append(place)
+    shares = [group.official.percent for group in groups]
+    below = [group.official.percent - group.official.ci95[0] for group in groups]
+    above = [group.official.ci95[1] - group.official.percent for group in groups]
+    # At the ends rounding may leave a hair below zero, which matplotlib refuses.
+    lengths = [[max(0.0, value) for value in side] for side in (below, above)]
+    axes.errorbar(shares, places, xerr=lengths, fmt="o", color=_BLUE, capsize=2.5, label="official")
+    strict = [group.strict.percent for group in groups]
+    axes.plot(strict, places, "D", color=_ORANGE, fillstyle="none", label="strict")
+    floors = [group.constant.percent for group in groups]
+    axes.plot(floors, places, "|", color=_RED, markersize=12, label="constant answer")
+    # A name is a file's: a dollar sign in it starts no formula.
+    labels = [f"{group_name(group)} ({group.official.n})".replace("$", r"\$") for group in groups]
+    axes.set_yticks(places, labels)
+    axes.set(
+        xlim=(-2, 102),
+        ylim=(places[-1] - 0.8, places[0] + 0.8),
+        xlabel="accuracy, %; bars: 95 % interval",
+    )
+    axes.grid(axis="x", alpha=0.3)
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.legend(ncols=3, loc="lower right", bbox_to_anchor=(1.0, 1.0), frameon=False)
+    return figure
+
+
+def confusion_rows(found: Counter[tuple[str, str]], most: int = 10) -> list[tuple[str, str, int]]:
+    """The commonest confusions: right answer, what was said instead, how often."""
+    ordered = sorted(found.items(), key=lambda item: (-item[1], item[0]))
+    return [(gold, said, times) for (gold, said), times in ordered[:most]]
