@@ -27,6 +27,7 @@ from .models import (
     encode,
     generate,
     greedy_config,
+    sampling_config,
     weights_fingerprint,
 )
 from .progress import track
@@ -66,13 +67,14 @@ def answer_questions(
     max_new_tokens: int = MAX_NEW_TOKENS,
     sample: bool = False,
     seed: int = 0,
+    sampling: Mapping[str, float] | None = None,
     journal: Path | None = None,
 ) -> list[Prediction]:
     """Ask every question; predictions in the order of the questions.
 
     Greedy, or with ``sample`` drawn at temperature 1 from the model's whole distribution, each
-    question from its own seed. Either way an answer depends neither on batch size nor on order,
-    beyond floating-point ties.
+    question from its own seed; ``sampling`` has other settings for `models.sampling_config`.
+    Either way an answer depends neither on batch size nor on order, beyond floating-point ties.
 
     A batch takes questions of like length, as many as keep its tokens, prompts and answers
     padded, within ``batch_tokens``, and at most ``batch_size`` of them. Where it does not fit into
@@ -86,22 +88,62 @@ def answer_questions(
     cut to the model's window.
     """
     texts = {q.id: _prompt_text(loaded, q, prompt) for q in questions}
+    return ask_texts(
+        loaded,
+        questions,
+        texts,
+        {"prompt": prompt},
+        f"answering, prompt <{prompt}>",
+        batch_size=batch_size,
+        batch_tokens=batch_tokens,
+        max_new_tokens=max_new_tokens,
+        sample=sample,
+        seed=seed,
+        sampling=sampling,
+        journal=journal,
+    )
+
+
+def ask_texts(
+    loaded: LoadedModel,
+    questions: Sequence[AudioQuestion],
+    texts: dict[str, str],
+    facts: Mapping[str, Any],
+    doing: str,
+    *,
+    batch_size: int | None = None,
+    batch_tokens: int = BATCH_TOKENS,
+    max_new_tokens: int = MAX_NEW_TOKENS,
+    sample: bool = False,
+    seed: int = 0,
+    sampling: Mapping[str, float] | None = None,
+    journal: Path | None = None,
+) -> list[Prediction]:
+    """What the model says to ``texts``, chat texts by question id, of each question's recording.
+
+    As `answer_questions`, which asks the questions themselves. ``facts`` are JSON values that the
+    journal shall keep; ``doing`` is shown as long as it takes.
+    """
     run = {
         "model": loaded.name,
         "weights": weights_fingerprint(loaded),
         "dtype": str(loaded.model.dtype),
-        "prompt": prompt,
+        **facts,
         "max_new_tokens": max_new_tokens,
         "sample": sample,
         "seed": seed if sample else None,  # greedy answers do not depend on it
+        **({"sampling": dict(sampling)} if sample and sampling else {}),
         "questions": _digest(sorted(texts.items())),
     }
     rows = {} if journal is None else open_journal(journal, run)
     rest = [q for q in questions if q.id not in rows]
     most = batch_size or len(rest)
     batches = plan_batches(loaded, rest, texts, most, batch_tokens, max_new_tokens)
-    answered = _answer_batches(loaded, batches, texts, max_new_tokens, seed if sample else None)
-    for row in track(answered, f"answering, prompt <{prompt}>", total=len(rest)):
+    config = greedy_config(loaded, max_new_tokens)
+    if sample:
+        config = sampling_config(loaded, max_new_tokens, **(sampling or {}))
+    answered = _answer_batches(loaded, batches, texts, config, seed if sample else None)
+    for row in track(answered, doing, total=len(rest)):
         rows[row["id"]] = row
         if journal is not None:
             append_jsonl(journal, row)
@@ -223,11 +265,10 @@ def _answer_batches(
     loaded: LoadedModel,
     batches: Sequence[Sequence[AudioQuestion]],
     texts: dict[str, str],
-    max_new_tokens: int,
+    config: GenerationConfig,
     seed: int | None,
 ) -> Iterator[dict[str, Any]]:
-    """A journal row per question: id, response, seconds, seconds_cut. Greedy without a seed."""
-    config = greedy_config(loaded, max_new_tokens)
+    """A journal row per question: id, response, seconds, seconds_cut. With a seed, it is drawn."""
     used = Counter(question.audio for batch in batches for question in batch)
     cache = StateCache(_STATE_BYTES) if len(used) < used.total() else None
     prepare = partial(_prepare, loaded, texts)
@@ -360,7 +401,7 @@ def _warn_of_cuts(loaded: LoadedModel, rows: Sequence[dict[str, Any]]) -> None:
         warnings.warn(
             f"{len(cuts)} of {len(rows)} clips were longer than the model's "
             f"{loaded.window_seconds} s window; {sum(cuts):.1f} s cut in all",
-            stacklevel=3,
+            stacklevel=4,  # the caller of answer_questions
         )
 
 

@@ -59,3 +59,11 @@ def chat_messages(text: str, audio: object = None) -> list[dict]:
     """
     clip = {"type": "audio"} if audio is None else {"type": "audio", "audio": audio}
     return [{"role": "user", "content": [clip, {"type": "text", "text": text}]}]
+
+
+def caption_prompt(caption: str, question: str, choices: Sequence[str], number: int) -> str:
+    """Prompt <``number``> for a model that reads what a clip is said to hold, and hears nothing.
+
+    Raises ``UserError`` as `build_prompt`.
+    """
+    return build_prompt(f"Caption of the audio: {caption} Question: {question}", choices, number)

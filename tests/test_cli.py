@@ -15,8 +15,8 @@ from r1aqa_helpers.cli import app, spread
 from r1aqa_helpers.files import read_json, write_json, write_jsonl
 
 COMMANDS = (
-    [], ["reproduce"], ["evaluate"], ["score"], ["ask"], ["quiz"], ["push"], ["card"], ["doctor"],
-    ["lab"], ["stamp"], ["launch-config"],
+    [], ["reproduce"], ["evaluate"], ["score"], ["power"], ["sampled"], ["cascade"], ["ask"],
+    ["quiz"], ["push"], ["card"], ["doctor"], ["lab"], ["stamp"], ["launch-config"],
     ["train"],
     ["train", "grpo"], ["train", "sft"], ["data"], ["data", "prepare"], ["data", "audit"],
     ["data", "convert-avqa"], ["data", "fetch"], ["data", "fetch", "mmau"],

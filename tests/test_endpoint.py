@@ -9,6 +9,7 @@ import time
 import warnings
 from collections import Counter
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from email.utils import formatdate
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -32,7 +33,7 @@ from r1aqa_helpers.endpoint import (
 from r1aqa_helpers.endpoint.protocol import retry_after
 from r1aqa_helpers.errors import UserError
 from r1aqa_helpers.files import read_json
-from r1aqa_helpers.prompts import build_prompt
+from r1aqa_helpers.prompts import build_prompt, caption_prompt
 from r1aqa_helpers.questions import AudioQuestion, read_questions
 
 KEY = "sk-secret/0123456789"
@@ -76,7 +77,8 @@ class Handler(BaseHTTPRequestHandler):
 
     def do_POST(self) -> None:
         body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-        text = body["messages"][0]["content"][1]["text"]
+        content = body["messages"][0]["content"]
+        text = content if isinstance(content, str) else content[1]["text"]
         number = int(text.split("sound ")[1].split("?")[0])
         server = self.server
         with server.lock:
@@ -186,6 +188,20 @@ def test_a_request_has_the_recording_before_the_text_and_every_setting(server, q
     sent = io.BytesIO(base64.b64decode(clip["input_audio"]["data"], validate=True))
     wave, rate = soundfile.read(sent, dtype="float32")
     assert rate == 16_000 and np.array_equal(wave, load_audio(question.audio))
+
+
+def test_with_captions_no_recording_leaves_this_machine(server, questions, tmp_path):
+    captions = {q.id: f"A caption of {q.id}." for q in questions}
+    deaf = [replace(q, audio=tmp_path / "nowhere.wav") for q in questions]
+    journal = tmp_path / "journal.jsonl"
+    predictions = ask(server, deaf, captions=captions, prompt=2, journal=journal)
+    assert [p.answer for p in predictions] == [f"said {n}" for n in range(12)]
+    asked = [request["messages"] for request in server.requests]
+    texts = {message["content"] for (message,) in asked}
+    assert texts == {caption_prompt(captions[q.id], q.question, q.choices, 2) for q in deaf}
+    # Other captions, or the recordings, are another run.
+    with pytest.raises(UserError, match="questions differs"):
+        ask(server, questions, prompt=2, journal=journal)
 
 
 def test_a_server_without_extensions_is_asked_without_and_told_of(server, questions):

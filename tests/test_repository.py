@@ -18,8 +18,9 @@ MIB = 2**20
 #: The rooms of the package: each may import only those before it.
 ROOMS = (
     "errors files paths progress audio questions prompts scoring rewards profiles provenance "
-    "models budgets answering endpoint probes processes gathering training grpo sft roads results "
-    "ledger report run_folder tiny experiment course table doctor publishing reproduce cli __main__"
+    "models budgets answering endpoint cascade probes processes gathering training grpo sft roads "
+    "results ledger report run_folder tiny experiment course table doctor publishing reproduce cli "
+    "__main__"
 ).split()
 #: The only rooms that may know that a tiny model exists.
 TINY_USERS = {"tiny", "experiment", "course", "reproduce", "cli"}

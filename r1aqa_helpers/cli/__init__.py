@@ -8,8 +8,9 @@ Modules that import torch are imported inside the commands, so that ``--help`` i
 
 import typer
 
-from r1aqa_helpers.cli.answering import ask, evaluate, quiz, score
+from r1aqa_helpers.cli.answering import ask, evaluate, power, quiz, score
 from r1aqa_helpers.cli.capstone import capstone
+from r1aqa_helpers.cli.cascade import cascade
 from r1aqa_helpers.cli.data import data_app
 from r1aqa_helpers.cli.doctor import doctor
 from r1aqa_helpers.cli.experiment import experiment_app
@@ -18,6 +19,7 @@ from r1aqa_helpers.cli.lab import lab
 from r1aqa_helpers.cli.launching import launch_config
 from r1aqa_helpers.cli.probe import probe
 from r1aqa_helpers.cli.reproduce import reproduce
+from r1aqa_helpers.cli.sampled import sampled
 from r1aqa_helpers.cli.share import card, push
 from r1aqa_helpers.cli.stamp import stamp
 from r1aqa_helpers.cli.table import table
@@ -36,9 +38,12 @@ app = typer.Typer(
 app.command()(reproduce)
 app.command()(evaluate)
 app.command()(score)
+app.command()(power)
 app.command(cls=ManyChoices)(ask)
 app.command()(quiz)
 app.command()(probe)
+app.command()(sampled)
+app.command()(cascade)
 app.command()(table)
 app.command()(capstone)
 app.command()(push)

@@ -88,10 +88,15 @@ class Client:
         direct = [urllib.request.ProxyHandler({})] if endpoint.is_local else []
         self._opener = urllib.request.build_opener(_NoRedirects, *direct)
 
-    def ask(self, question: AudioQuestion, text: str) -> dict[str, Any]:
-        """The journal row of a question. Raises ``NoAnswerError``, or ``UserError`` for all."""
-        with self._lock:  # decoding of MP3 is not for several threads at once
-            wave = load_audio(question.audio)
+    def ask(self, question: AudioQuestion, text: str, heard: bool = True) -> dict[str, Any]:
+        """The journal row of a question. Raises ``NoAnswerError``, or ``UserError`` for all.
+
+        Its recording stays here where it is not to be ``heard``.
+        """
+        wave = None
+        if heard:
+            with self._lock:  # decoding of MP3 is not for several threads at once
+                wave = load_audio(question.audio)
         messages = request_messages(text, wave)
         for attempt in range(1, self.pace.tries + 1):
             try:

@@ -14,7 +14,7 @@ from r1aqa_helpers.errors import UserError
 from r1aqa_helpers.files import append_jsonl, shown_value
 from r1aqa_helpers.models import MAX_NEW_TOKENS
 from r1aqa_helpers.progress import track
-from r1aqa_helpers.prompts import build_prompt, question_text
+from r1aqa_helpers.prompts import build_prompt, caption_prompt, question_text
 from r1aqa_helpers.questions import AudioQuestion
 from r1aqa_helpers.scoring import extract_answer
 
@@ -34,6 +34,7 @@ def answer_at_endpoint(
     max_new_tokens: int = MAX_NEW_TOKENS,
     pace: Pace | None = None,
     journal: Path | None = None,
+    captions: Mapping[str, str] | None = None,
 ) -> list[Prediction]:
     """Ask every question; predictions in the order of the questions.
 
@@ -42,13 +43,15 @@ def answer_at_endpoint(
     time that it names, or ever longer. A question that gets no answer, or one that cannot be
     read, is told in a warning and has no prediction.
 
+    With ``captions``, by question id, no recording is sent: the model reads them instead.
+
     ``journal`` as in `answering.answer_questions`: called again, only questions without an
     answer are asked. Raises ``UserError`` where it is the journal of a different run, for
     recordings that cannot be read, and where to go on is of no use: the server cannot be reached,
     refuses the key or the model, wants to be left alone for long, or fails on and on.
     """
     pace = pace or Pace()
-    texts = {q.id: _text(q, prompt) for q in questions}
+    texts = {q.id: _text(q, prompt, captions) for q in questions}
     settings = {**GREEDY, "max_tokens": max_new_tokens}
     run = {
         "endpoint": endpoint.url,
@@ -60,7 +63,7 @@ def answer_at_endpoint(
     rows = {} if journal is None else open_journal(journal, run)
     rest = [q for q in questions if q.id not in rows]
     client = Client(endpoint, settings, pace)
-    answered = _ask_all(client, rest, texts, bool(rows))
+    answered = _ask_all(client, rest, texts, bool(rows), heard=captions is None)
     for row in track(answered, f"asking {endpoint.model}, prompt <{prompt}>", total=len(rest)):
         if row is None:
             continue
@@ -80,19 +83,26 @@ def answer_at_endpoint(
     ]
 
 
-def _text(question: AudioQuestion, prompt: int) -> str:
+def _text(question: AudioQuestion, prompt: int, captions: Mapping[str, str] | None) -> str:
+    asked = question_text(question)
     try:
-        return build_prompt(question_text(question), question.choices, prompt)
+        if captions is not None:
+            return caption_prompt(captions[question.id], asked, question.choices, prompt)
+        return build_prompt(asked, question.choices, prompt)
     except UserError as error:
         raise UserError(f"question {shown_value(question.id)}: {error}") from error
 
 
 def _ask_all(
-    client: Client, questions: Sequence[AudioQuestion], texts: Mapping[str, str], some: bool
+    client: Client,
+    questions: Sequence[AudioQuestion],
+    texts: Mapping[str, str],
+    some: bool,
+    heard: bool,
 ) -> Iterator[dict[str, Any] | None]:
     """A journal row per question, as they come; None, after a warning, where one is missing.
 
-    ``some``: whether there are answers from before.
+    ``some``: whether there are answers from before; ``heard``: whether recordings are sent.
     """
     waiting: queue.SimpleQueue[AudioQuestion] = queue.SimpleQueue()
     for question in questions:
@@ -106,7 +116,7 @@ def _ask_all(
             except queue.Empty:
                 return
             try:
-                done.put((question, client.ask(question, texts[question.id])))
+                done.put((question, client.ask(question, texts[question.id], heard)))
             except Exception as error:  # raised again where the results are taken
                 done.put((question, error))
 

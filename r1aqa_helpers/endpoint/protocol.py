@@ -46,8 +46,13 @@ class NoAnswerError(Exception):
         self.of_server = of_server
 
 
-def request_messages(text: str, wave: np.ndarray) -> list[dict[str, Any]]:
-    """One user turn, the recording before the text; ``wave`` is float32 (samples,), 16 kHz."""
+def request_messages(text: str, wave: np.ndarray | None) -> list[dict[str, Any]]:
+    """One user turn, the recording before the text; ``wave`` is float32 (samples,), 16 kHz.
+
+    Without a recording, the turn is text alone.
+    """
+    if wave is None:
+        return [{"role": "user", "content": text}]
     # Scaled as in `audio.save_audio`.
     steps = np.rint(wave.astype(np.float64) * 2**15).clip(-(2**15), 2**15 - 1).astype(np.int16)
     buffer = io.BytesIO()

@@ -2,8 +2,8 @@
 
 import hashlib
 import threading
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
 import torch
@@ -30,6 +30,8 @@ class LoadedModel:
     model: Qwen2AudioForConditionalGeneration
     processor: Qwen2AudioProcessor
     name: str
+    shipped: Mapping[str, float] = field(default_factory=dict)
+    """How the checkpoint's own settings sample (`decoding.shipped_sampling`)."""
 
     @property
     def device(self) -> torch.device:
@@ -133,9 +135,14 @@ def encode(loaded: LoadedModel, texts: Sequence[str], waves: Sequence[np.ndarray
 
 
 def weights_fingerprint(loaded: LoadedModel) -> str:
+    """`fingerprint` of a model with its processor."""
+    return fingerprint(loaded.model)
+
+
+def fingerprint(model: torch.nn.Module) -> str:
     """16 hexadecimal digits that change when the model is trained: of 64 values per tensor."""
     digest = hashlib.sha256()
-    for name, tensor in loaded.model.state_dict().items():
+    for name, tensor in model.state_dict().items():
         flat = tensor.detach().flatten()
         values = flat[:: max(1, flat.numel() // 64)][:64]
         digest.update(name.encode())

@@ -96,16 +96,38 @@ NEUTRAL: dict[str, Any] = {
 }
 
 
+#: Settings of sampling that a checkpoint may ship.
+SAMPLING = ("temperature", "top_k", "top_p", "min_p", "repetition_penalty")
+
+
 def greedy_config(loaded: LoadedModel, max_new_tokens: int = MAX_NEW_TOKENS) -> GenerationConfig:
     """The likeliest token at every step, up to the turn's end or ``max_new_tokens``."""
     return _config(loaded, max_new_tokens, do_sample=False)
 
 
 def sampling_config(
-    loaded: LoadedModel, max_new_tokens: int = MAX_NEW_TOKENS, temperature: float = 1.0
+    loaded: LoadedModel,
+    max_new_tokens: int = MAX_NEW_TOKENS,
+    temperature: float = 1.0,
+    **fields: float,
 ) -> GenerationConfig:
-    """Draws from the model's whole distribution at ``temperature``, as R1-AQA's rollouts do."""
-    return _config(loaded, max_new_tokens, do_sample=True, temperature=temperature, top_k=0)
+    """Draws from the model's whole distribution at ``temperature``, as R1-AQA's rollouts do.
+
+    ``fields`` may narrow it: those that `SAMPLING` names.
+    """
+    values = {"temperature": temperature, "top_k": 0, **fields}
+    return _config(loaded, max_new_tokens, do_sample=True, **values)
+
+
+def shipped_sampling(config: GenerationConfig) -> dict[str, float]:
+    """How a checkpoint's own settings sample, for `sampling_config`; empty where they are greedy.
+
+    Qwen2-Audio's: top-p 0.5, top-k 20, temperature 0.7, repetition penalty 1.1.
+    """
+    if not config.do_sample:
+        return {}
+    given = {name: getattr(config, name, None) for name in SAMPLING}
+    return {name: value for name, value in given.items() if value is not None}
 
 
 def _config(loaded: LoadedModel, max_new_tokens: int, **fields: Any) -> GenerationConfig:

@@ -100,7 +100,7 @@ def decode(
         embeddings: (B, P, width), of the prompts with their clips, from `embed_prompts`.
         group: (N,), each row's prompt.
         config: with every field set, as `decoding` makes them.
-        sampler: draws from seeds of each of the N rows, where ``config`` is greedy.
+        sampler: draws from seeds of each of the N rows, whatever else ``config`` says of drawing.
 
     Returns:
         (N, T) tokens, filled up with the pad token after the end token.
@@ -138,7 +138,7 @@ def decode(
         scores = adjust(history, logits)
         if sampler is not None:
             scores = sampler(rows, scores)
-        if config.do_sample:
+        if config.do_sample and sampler is None:
             chosen = torch.multinomial(torch.softmax(scores, dim=-1), 1).squeeze(1)
         else:
             chosen = scores.argmax(dim=-1)

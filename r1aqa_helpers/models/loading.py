@@ -19,7 +19,7 @@ from ..errors import UserError
 from ..files import read_json, shown, shown_value
 from .adapters import ADAPTER_CONFIG, adapter_base, is_adapter, put_adapter, some_names
 from .bundle import LoadedModel
-from .decoding import greedy_config
+from .decoding import greedy_config, shipped_sampling
 from .half import guard_float16
 from .precision import pick_device, pick_dtype
 from .quantised import keep_as_stored, quantisation_config
@@ -74,6 +74,7 @@ def load(
     _check_agreement(loaded, described)
     if adapter is not None:
         loaded.model = put_adapter(loaded.model, adapter)
+    loaded.shipped = shipped_sampling(loaded.model.generation_config)
     loaded.model.generation_config = greedy_config(loaded)
     return loaded
 

@@ -19,6 +19,8 @@ from r1aqa_helpers.tiny.splits import SPLITS, Split, fingerprint, sha256
 
 #: where the shipped base checkpoint lies
 MODEL = TINY / "model"
+#: and the small text model that answers from captions
+TEXT_MODEL = TINY / "text_model"
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,149 @@
+"""``r1aqa cascade``: captions by the audio model, answers by a text model."""
+
+import json
+from functools import partial
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from r1aqa_helpers.cli.frame import given
+from r1aqa_helpers.cli.options import (
+    AudioDir,
+    Base,
+    OtherModel,
+    ProfileName,
+    Prompt,
+    PromptNumber,
+)
+from r1aqa_helpers.errors import UserError
+from r1aqa_helpers.paths import place
+from r1aqa_helpers.profiles import pick_profile
+from r1aqa_helpers.questions import identify, read_questions
+from r1aqa_helpers.run_folder import check_writable
+
+
+def cascade(
+    out: Annotated[Path, typer.Option("--out", help="Folder for captions, answers and scores.")],
+    model: OtherModel = None,
+    text_model: Annotated[
+        str | None,
+        typer.Option(
+            "--text-model",
+            help="Folder of a causal language model, or of a Qwen2-Audio, whose language half is "
+            "taken; with --endpoint the server's name for the model.",
+            show_default="on the tiny track data/tiny/text_model",
+        ),
+    ] = None,
+    endpoint: Annotated[
+        str | None,
+        typer.Option(
+            "--endpoint", help="Let an OpenAI-compatible server read the captions: its address."
+        ),
+    ] = None,
+    questions: Annotated[
+        Path | None,
+        typer.Option("--questions", help="Labelled questions.", show_default="the profile's test"),
+    ] = None,
+    audio_dir: AudioDir = None,
+    profile: ProfileName = None,
+    base: Base = None,
+    prompt: PromptNumber = Prompt.answer,
+    request: Annotated[
+        str | None,
+        typer.Option(
+            "--request", help="What asks for a caption.", show_default="Describe the audio."
+        ),
+    ] = None,
+    concurrency: Annotated[
+        int | None,
+        typer.Option("--concurrency", min=1, max=256, help="With --endpoint: requests at once."),
+    ] = None,
+    per_minute: Annotated[
+        float | None,
+        typer.Option("--requests-per-minute", min=0.01, help="With --endpoint: at most so many."),
+    ] = None,
+    timeout: Annotated[
+        float | None,
+        typer.Option("--timeout", min=0.01, help="With --endpoint: seconds for one request."),
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON and nothing else.")] = False,
+) -> None:
+    """Caption every clip, then answer from the captions alone: whole ones, and a few words.
+
+    The text model never hears. Captions are kept in captions.jsonl; interrupted, the same command
+    goes on. A key for --endpoint is taken from R1AQA_API_KEY, or else OPENAI_API_KEY.
+    """
+    at_endpoint = given(concurrency=concurrency, per_minute=per_minute, timeout=timeout)
+    if endpoint is None and at_endpoint:
+        raise UserError(
+            "--concurrency, --requests-per-minute, --timeout: are for --endpoint; give its address"
+        )
+    chosen = pick_profile(profile)
+    if chosen.tiny_questions:
+        from r1aqa_helpers.tiny.data import TEXT_MODEL, prepare
+
+        questions = questions or prepare().test
+        if endpoint is None:
+            text_model = text_model or str(TEXT_MODEL)
+    questions = questions or chosen.test
+    if questions is None:
+        raise UserError("cascade: give labelled questions, --questions")
+    if text_model is None:
+        raise UserError("cascade: give the text model, --text-model")
+    asked = read_questions(questions, audio_dir)
+    test_set = identify(asked, questions)
+    check_writable(out)
+    import r1aqa_helpers.cascade as room
+    from r1aqa_helpers.models import listening_check, load_for
+    from r1aqa_helpers.results import write_about
+
+    number = int(prompt.value)
+    if endpoint is not None:
+        from r1aqa_helpers.endpoint import Pace, answer_at_endpoint, find_endpoint
+
+        server = find_endpoint(endpoint, text_model)
+        answer = partial(answer_at_endpoint, server, prompt=number, pace=Pace(**at_endpoint))
+    else:
+        room.check_text_model(text_model)  # before the hours of captioning
+    loaded = load_for(chosen, model, base)
+    listening_check(loaded, asked)
+    about = {
+        "model": place(loaded.name),
+        "text_model": place(text_model),
+        **({} if endpoint is None else {"endpoint": server.url}),
+        "request": request or room.REQUEST,
+        "weak_words": room.WEAK_WORDS,
+        "prompt": number,
+    }
+    captions = room.caption_clips(
+        loaded,
+        asked,
+        request=about["request"],
+        batch_tokens=chosen.eval_tokens,
+        max_new_tokens=chosen.max_new_tokens,
+        journal=out / "captions.journal.jsonl",
+    )
+    if endpoint is None:
+        del loaded  # a GPU need not hold both
+        answer = partial(
+            room.answer_from_captions,
+            room.load_text_model(text_model, chosen.device, chosen.dtype),
+            prompt=number,
+            batch_tokens=chosen.eval_tokens,
+            max_new_tokens=chosen.max_new_tokens,
+        )
+    result = room.run_cascade(
+        asked,
+        captions,
+        answer,
+        out,
+        {**about, "test_set": test_set.as_dict()},
+        lambda line: typer.echo(line, err=True),
+    )
+    for strength in room.STRENGTHS:
+        write_about(out / f"{strength}.json", test_set, captions=strength, **about)
+    if as_json:
+        typer.echo(json.dumps(result, ensure_ascii=False, allow_nan=False))
+    else:
+        typer.echo("\n".join(room.cascade_lines(result)))
