@@ -217,7 +217,6 @@ def experiment() -> Iterator[Entry]:
             "validation": (row.validation, "%"),
             "rate": (row.rate, ""),
             "train_cpu": (row.train_cpu, "s"),
-            "train_wall": (row.train_wall, "s"),
         }
         for figure, (value, unit) in figures.items():
             yield Entry(id=f"{stem}/{figure}", value=value, unit=unit, **common)
