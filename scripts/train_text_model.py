@@ -6,7 +6,8 @@ It starts from three of the four layers of the tiny checkpoint's language half a
 the recipes of tiny-avqa's training clips, to answer questions about a clip whose caption it
 reads. Then it is asked tiny-avqa's validation questions with the true captions, as is the whole
 language half for comparison, and data/tiny/text_model.json says what came out. Seeded;
-interrupted, the same command goes on from the state under runs/. Some minutes on one core.
+interrupted, the same command goes on from the state under runs/. About a quarter of an hour on one
+core.
 """
 
 from pathlib import Path
@@ -28,7 +29,7 @@ from r1aqa_helpers.tiny.caption_reader import LAYERS, lesson_loss, part_of, save
 from r1aqa_helpers.tiny.data import MODEL, TEXT_MODEL, recipes
 from r1aqa_helpers.tiny.pretraining.loop import Schedule, run_stage
 
-SCHEDULE = Schedule(steps=600, batch=32, learning_rate=1e-3, seed=0, save_every=25)
+SCHEDULE = Schedule(steps=1500, batch=32, learning_rate=1.5e-3, seed=0, save_every=25)
 WORK = DATA.parent / "runs" / "text-model"
 RECORD = TINY / "text_model.json"
 

@@ -27,11 +27,15 @@ from r1aqa_helpers.tiny.scenes import Scene
 
 #: Layers of the language half that are kept: a file stays below 4 MB.
 LAYERS = (0, 1, 3)
-#: Share of the lessons with a few words in place of the whole caption.
-WEAK = 0.25
+#: Share of the lessons that ask for the caption itself, word for word: to find again what stands
+#: in a text is the half that the audio tower did for it so far.
+REPEAT = 0.2
+#: Share of the questions with a few words in place of the whole caption.
+WEAK = 0.1
+#: Weight of the prompts' own tokens beside the answers': their choices, too, repeat the caption.
+PROMPT_WEIGHT = 0.2
 #: Share of the lessons with prompt <2>, which asks for tags; the others have <1>.
 TAGS = 0.7
-_IGNORED = -100
 
 
 def part_of(half: TextModel, layers: Sequence[int] = LAYERS) -> TextModel:
@@ -60,14 +64,17 @@ def caption_lesson(
 ) -> Lesson:
     """A question that fits the scene, asked of its true caption, and the right answer.
 
-    ``rarity``: how much rather each type of question is asked, by its name; by default alike.
+    Now and then the caption itself is asked for. ``rarity``: how much rather each type of question
+    is asked, by its name; by default alike.
     """
+    caption = asking.caption(scene)
+    if rng.random() < REPEAT:
+        return f"Caption of the audio: {caption} Repeat the caption.", caption
     types = asking.fitting(scene)
     chances = np.array([rarity[kind.name] if rarity else 1.0 for kind in types])
     kind = types[int(rng.choice(len(types), p=chances / chances.sum()))]
     question, answer, wrong = kind.write(scene, rng)
     choices = asking.arrange(rng, answer, wrong)
-    caption = asking.caption(scene)
     if rng.random() < WEAK:
         caption = weakened(caption)
     number = 2 if rng.random() < TAGS else 1
@@ -78,9 +85,10 @@ def caption_lesson(
 def lesson_loss(
     text_model: TextModel, scenes: Sequence[Scene], batch: int
 ) -> Callable[[np.random.Generator], torch.Tensor]:
-    """Cross-entropy of the answers' tokens over ``batch`` lessons, all question types alike often.
+    """Cross-entropy over ``batch`` lessons, all question types alike often.
 
-    Returns a function of a random generator, as `pretraining.loop.run_stage` takes it.
+    The mean over the answers' tokens, and, with less weight, that over the prompts'. Returns a
+    function of a random generator, as `pretraining.loop.run_stage` takes it.
     """
     rarity = rarity_of_types(list(scenes))
     weights = rarity_of_scenes(list(scenes), rarity)
@@ -92,20 +100,24 @@ def lesson_loss(
         return tokenizer(text, add_special_tokens=False).input_ids
 
     def loss_of(rng: np.random.Generator) -> torch.Tensor:
-        rows, labels = [], []
+        rows, asked_lengths = [], []
         for index in rng.choice(len(scenes), size=batch, p=chances):
             asked, answer = caption_lesson(scenes[index], rng, rarity)
             prompt, said = ids(chat(text_model, asked)), ids(answer + end)
             rows.append(prompt + said)
-            labels.append([_IGNORED] * len(prompt) + said)
-        longest = max(map(len, rows))
-        # Padding on the right needs no mask: no token looks ahead, and its labels are ignored.
+            asked_lengths.append(len(prompt))
+        lengths = torch.tensor([len(row) for row in rows])
+        longest = int(lengths.max())
+        # Padding on the right needs no mask: no token looks ahead, and its losses are not counted.
         tokens = torch.tensor([row + [pad] * (longest - len(row)) for row in rows])
-        wanted = torch.tensor([row + [_IGNORED] * (longest - len(row)) for row in labels])[:, 1:]
-        hidden = text_model.model.model(input_ids=tokens).last_hidden_state[:, :-1]
-        places = wanted != _IGNORED
-        logits = text_model.model.lm_head(hidden[places]).float()
-        return nn.functional.cross_entropy(logits, wanted[places])
+        logits = text_model.model(input_ids=tokens, use_cache=False).logits[:, :-1].float()
+        losses = nn.functional.cross_entropy(
+            logits.transpose(1, 2), tokens[:, 1:], reduction="none"
+        )
+        places = torch.arange(1, longest)
+        answers = (places >= torch.tensor(asked_lengths)[:, None]) & (places < lengths[:, None])
+        prompts = places < torch.tensor(asked_lengths)[:, None]
+        return losses[answers].mean() + PROMPT_WEIGHT * losses[prompts].mean()
 
     return loss_of
 
