@@ -121,7 +121,8 @@ def test_the_command_reads_a_folder_and_prints(records, tmp_path):
     assert len(load_records(tmp_path)) == len(load_records(tmp_path / "runs")) == len(records)
     done = CliRunner().invoke(app, ["experiment", "summary", str(tmp_path)], env={"COLUMNS": "150"})
     assert done.exit_code == 0, done.output
-    for text in ("GRPO <2>", "51.7", "50.0 51.7 53.3", "+25.0", "missing: table, cota", "a machine"):
+    shown = ("GRPO <2>", "51.7", "50.0 51.7 53.3", "+25.0", "missing: table, cota", "a machine")
+    for text in shown:
         assert text in done.output, text
 
 
