@@ -7,12 +7,16 @@ A folder that passes holds::
     run/                      what `train_grpo` wrote with it
     evaluation/results.json   what ``r1aqa reproduce --questions test.json --trained run/model``
                               wrote: the base and the trained model, with intervals
-    run/model/README.md       the model card with that table (``r1aqa card``)
+    run/model/README.md       the model card with that table (``r1aqa card``), and a section on
+                              where the recordings come from
 
+Questions may list the ``takes`` that their clip was made of; then none may be on both sides.
 ``reward.py`` is run: it is the learner's own, and so is the machine.
 """
 
 import html
+import os
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,6 +31,7 @@ from r1aqa_helpers.errors import UserError
 from r1aqa_helpers.files import read_bytes, read_journal, read_json, shown, shown_value
 from r1aqa_helpers.models.card import CARD
 from r1aqa_helpers.questions import AudioQuestion, QuestionSet, identify, read_questions
+from r1aqa_helpers.questions.text_only import text_only_answers
 from r1aqa_helpers.scoring import best_position, chance, fixed_position, score
 
 #: Fewer questions say nothing.
@@ -35,6 +40,10 @@ LEAST_TRAINING, LEAST_TEST = 24, 20
 SILENCE_DB = -60.0
 #: Points above chance that always naming one place may reach.
 MOST_ABOVE_CHANCE = 15.0
+#: Cosine of two waves of one length from which they are the same sound, at whatever level.
+SAME_SOUND = 0.999
+#: What the card's section on the recordings is called.
+RECORDINGS = "## Recordings"
 
 
 @dataclass(frozen=True)
@@ -97,7 +106,9 @@ def judge_folder(folder: Path | str) -> Rubric:
         try:
             verdicts.append(Verdict(name, True, part(folder)))
         except UserError as fault:
-            verdicts.append(Verdict(name, False, str(fault)))
+            # Files are named from the project's folder, so that a line is the same everywhere.
+            text = str(fault).replace(f"{shown(folder)}{os.sep}", "")
+            verdicts.append(Verdict(name, False, text))
     return Rubric(folder, tuple(verdicts))
 
 
@@ -118,17 +129,19 @@ def training_questions(folder: Path) -> str:
 
 
 def held_out_questions(folder: Path) -> str:
-    """``test.json``: the same, about clips that no training question has."""
+    """``test.json``: the same, about sounds that are not in training, and not to be guessed."""
     path = folder / "test.json"
     questions = _questions(path, LEAST_TEST)
     clips = _audible(path, questions)
     _shuffled(path, questions)
-    seen = {read_bytes(q.audio) for q in _questions(folder / "train.jsonl", 1)}
-    again = [q for q in questions if read_bytes(q.audio) in seen]
-    if again:
+    training = _questions(folder / "train.jsonl", 1)
+    _separate(path, questions, training)
+    read = score(questions, text_only_answers(questions, training)).overall
+    if read.ci95[0] > chance(questions):
         raise UserError(
-            f"{shown(path)}: question {shown_value(again[0].id)} is about a clip of the training "
-            f"questions ({len(again)} such); make new clips for the test"
+            f"{shown(path)}: a reader who hears nothing gets {read.percent:.0f} % (chance: "
+            f"{chance(questions):.0f} %): something in the words gives answers away; see "
+            "r1aqa_helpers.probes.text_floors"
         )
     return f"{len(questions)} questions about {clips} clips, none of them in training"
 
@@ -195,7 +208,7 @@ def evaluation(folder: Path) -> str:
 
 
 def model_card(folder: Path) -> str:
-    """``run/model/README.md``: the card, with the table of the evaluation."""
+    """``run/model/README.md``: the card, with the evaluation's table and the sounds' origin."""
     path = folder / "run" / "model" / CARD
     text = read_bytes(path).decode("utf-8", errors="replace")
     stored = read_json(folder / "evaluation" / "results.json")
@@ -205,6 +218,11 @@ def model_card(folder: Path) -> str:
         raise UserError(
             f"{shown(path)}: does not show the evaluation's table; run r1aqa card run/model "
             "--results evaluation/results.json"
+        )
+    if not re.search(rf"^{RECORDINGS} *\n+(?!#)\S", text, re.MULTILINE):
+        raise UserError(
+            f"{shown(path)}: has no section {RECORDINGS!r}; say there who made the sounds, how, "
+            "and what others may do with them"
         )
     return f"{len(text.splitlines())} lines, with the table of {len(wanted)} rows"
 
@@ -239,6 +257,46 @@ def _audible(path: Path, questions: Sequence[AudioQuestion]) -> int:
                 "record or render it again"
             )
     return len(clips)
+
+
+def _separate(
+    path: Path, questions: Sequence[AudioQuestion], training: Sequence[AudioQuestion]
+) -> None:
+    """No question is about a take, or a sound, of the training questions."""
+    known = {take for question in training for take in _takes(question)}
+    for question in questions:
+        for take in _takes(question):
+            if take in known:
+                raise UserError(
+                    f"{shown(path)}: question {shown_value(question.id)} is about take "
+                    f"{shown_value(take)}, which is in training, too; split takes before you make "
+                    "clips of them"
+                )
+    seen: dict[int, list[np.ndarray]] = {}
+    for audio in {question.audio for question in training}:
+        wave = _unit(load_audio(audio))
+        seen.setdefault(len(wave), []).append(wave)
+    again = []
+    for question in questions:
+        wave = _unit(load_audio(question.audio))
+        if any(wave @ other > SAME_SOUND for other in seen.get(len(wave), ())):
+            again.append(question.id)
+    if again:
+        raise UserError(
+            f"{shown(path)}: question {shown_value(again[0])} is about a clip of the training "
+            f"questions ({len(again)} such); make new clips for the test"
+        )
+
+
+def _takes(question: AudioQuestion) -> list[str]:
+    """The takes that a question's clip was made of, where it says so."""
+    takes = question.extra.get("takes", [])
+    return [str(take) for take in takes] if isinstance(takes, list) else [str(takes)]
+
+
+def _unit(wave: np.ndarray) -> np.ndarray:
+    """The wave at length 1 as a vector, so that a cosine is a product."""
+    return wave / max(float(np.linalg.norm(wave)), 1e-9)
 
 
 def _shuffled(path: Path, questions: Sequence[AudioQuestion]) -> None:

@@ -24,6 +24,8 @@ GRPO_PANELS: tuple[tuple[str, str, tuple[tuple[str, str], ...]], ...] = (
     ("Distance from the start", "KL, nats per token", (("kl", "KL"),)),
     ("Length", "tokens per answer", (("completion_length", "length"),)),
 )
+#: The same of a run with one reward of one's own, which is neither accuracy nor format.
+OWN_PANELS = (("Reward", "mean reward", (("reward", "reward"),)), *GRPO_PANELS[1:])
 SFT_PANELS = (("Loss", "nats per token", (("loss", "loss"),)),)
 
 _DASHES = ("-", "--")

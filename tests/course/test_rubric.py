@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
-from r1aqa_helpers.audio import save_audio
+from r1aqa_helpers.audio import load_audio, save_audio
 from r1aqa_helpers.cli import app
 from r1aqa_helpers.course.playground import compile_reward
 from r1aqa_helpers.course.rubric import judge_folder
@@ -71,6 +71,8 @@ def finished(tmp_path_factory):
         trained=str(folder / "run" / "model"),
     )  # fmt: skip
     add_results(folder / "run" / "model", read_json(folder / "evaluation" / "results.json"))
+    card = folder / "run" / "model" / "README.md"
+    card.write_text(card.read_text() + "\n## Recordings\n\nTones made by a test; no rights kept.\n")
     return folder
 
 
@@ -125,6 +127,44 @@ def leaked(folder):
     shutil.copy(train, read_questions(folder / "test.json")[5].audio)
 
 
+def leaked_quietly(folder):
+    """The same sound at another level, in another format."""
+    wave = load_audio(read_questions(folder / "train.jsonl")[0].audio)
+    path = folder / "test.json"
+    rows = read_json(path)
+    save_audio(folder / "clips" / "quiet.flac", 0.4 * wave)
+    rows[5]["audio_id"] = "./clips/quiet.flac"
+    write_json(path, rows)
+
+
+def same_take(folder):
+    rows = [json.loads(line) for line in (folder / "train.jsonl").read_text().splitlines()]
+    rows[2]["takes"] = ["monday 3", "monday 4"]
+    (folder / "train.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    test = read_json(folder / "test.json")
+    test[4]["takes"] = ["tuesday 1", "monday 3"]
+    write_json(folder / "test.json", test)
+
+
+def readable(folder):
+    """The right choice is the one that is described at length, in either file."""
+    rows = [json.loads(line) for line in (folder / "train.jsonl").read_text().splitlines()]
+    for row in rows:
+        row["multi_choice"][row["answer"]] += ", as one hears"
+    (folder / "train.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    test = read_json(folder / "test.json")
+    for row in test:
+        told = row["answer"] + ", as one hears"
+        row["choices"] = [told if c == row["answer"] else c for c in row["choices"]]
+        row["answer"] = told
+    write_json(folder / "test.json", test)
+
+
+def unsaid(folder):
+    card = folder / "run" / "model" / "README.md"
+    card.write_text(card.read_text().replace("Tones made by a test; no rights kept.", ""))
+
+
 def other_test(folder):
     rows = read_json(folder / "test.json")
     rows[0]["question"] = "How low is the tone?"
@@ -150,6 +190,9 @@ def unfinished(folder):
         (silent, "training questions", "its clip is silent"),
         (unshuffled, "training questions", "put the choices in random order"),
         (leaked, "test questions", "is about a clip of the training"),
+        (leaked_quietly, "test questions", "is about a clip of the training"),
+        (same_take, "test questions", "is about take 'monday 3', which is in training"),
+        (readable, "test questions", "a reader who hears nothing gets 100 %"),
         (drop("reward.py"), "reward", "reward.py"),
         (reward("x = 1"), "reward", "no function is defined"),
         (reward("def reward(completions, **c):\n    return [1.0] * len(completions)"), "reward",
@@ -163,6 +206,7 @@ def unfinished(folder):
         (drop("evaluation"), "evaluation", "results.json"),
         (other_test, "evaluation", "is of other questions than test.json"),
         (drop("run/model/README.md"), "model card", "README.md"),
+        (unsaid, "model card", "has no section '## Recordings'"),
     ],
 )  # fmt: skip
 def test_what_is_missing_is_named(project, finished, change, part, message):
@@ -175,6 +219,7 @@ def test_what_is_missing_is_named(project, finished, change, part, message):
     failed = {verdict.name: verdict.text for verdict in found.verdicts if not verdict.passed}
     assert part in failed and not found.passed
     assert message in failed[part], failed[part]
+    assert str(project) not in failed[part]
     assert "\n" not in failed[part]
     assert len(found.verdicts) == 6
 

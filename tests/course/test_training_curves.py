@@ -9,6 +9,7 @@ from r1aqa_helpers.course import training_curves as module
 from r1aqa_helpers.course.recorded_run import REFERENCE
 from r1aqa_helpers.course.training_curves import (
     GRPO_PANELS,
+    OWN_PANELS,
     SFT_PANELS,
     LiveCurves,
     curves,
@@ -39,6 +40,12 @@ def test_every_panel_shows_the_journals_values():
     thin = fig.axes[0].lines[0]
     assert list(thin.get_ydata()) == [row["accuracy"] for row in ROWS]
     assert fig.axes[2].get_ylabel() == "KL, nats per token"
+
+
+def test_a_reward_of_ones_own_is_drawn_as_paid():
+    fig = curves(ROWS, OWN_PANELS)
+    assert len(fig.axes) == len(GRPO_PANELS)
+    assert list(fig.axes[0].lines[0].get_ydata()) == [row["reward"] for row in ROWS]
 
 
 def test_several_runs_have_a_colour_each_and_their_names():

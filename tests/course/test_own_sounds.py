@@ -1,0 +1,161 @@
+"""Sounds of one's own: what is rendered, cut, split, and asked about it."""
+
+import inspect
+import linecache
+from collections import Counter
+
+import numpy as np
+import pytest
+
+from r1aqa_helpers.audio import SAMPLE_RATE, load_audio, save_audio
+from r1aqa_helpers.course import loopholes, own_sounds
+from r1aqa_helpers.course.hacking import hacking_range
+from r1aqa_helpers.course.own_sounds import (
+    ask_about,
+    cut_at_pauses,
+    make_clips,
+    read_takes,
+    render,
+    save_reward,
+    split_takes,
+    write_takes,
+)
+from r1aqa_helpers.errors import UserError
+from r1aqa_helpers.questions import read_avqa, read_mmau, write_avqa, write_mmau
+
+NAMES = ("alarm", "knock", "rain")
+
+
+@pytest.fixture
+def takes(tmp_path):
+    write_takes(tmp_path / "sounds", NAMES, count=4)
+    return read_takes(tmp_path / "sounds")
+
+
+def test_every_rendition_is_another():
+    waves = [render("rain", np.random.default_rng(seed)) for seed in (0, 0, 1)]
+    assert np.array_equal(waves[0], waves[1]) and not np.array_equal(waves[0][:99], waves[2][:99])
+    assert waves[0].dtype == np.float32
+    assert np.abs(waves[0]).max() == pytest.approx(0.7, abs=1e-3)
+    with pytest.raises(UserError, match="sound 'kettle': is not among siren"):
+        render("kettle", np.random.default_rng(0))
+
+
+def test_takes_are_those_of_the_folders(takes):
+    assert Counter(take.label for take in takes) == dict.fromkeys(NAMES, 4)
+    assert len({take.name for take in takes}) == 12
+    for take in takes:
+        least, most = (0.05, 0.3) if take.label == "knock" else (0.7, 1.5)
+        assert least < take.seconds < most
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_long_recording_is_cut_at_its_pauses(name, tmp_path):
+    rng = np.random.default_rng(0)
+    quiet = 0.0005 * rng.standard_normal(SAMPLE_RATE)
+    sounds = [render(name, rng) for _ in range(3)]
+    click = np.r_[quiet, 0.7 * np.ones(300)]
+    long = np.concatenate([part for one in sounds for part in (quiet, one)] + [click, quiet])
+    pieces = cut_at_pauses(long)
+    assert len(pieces) == 3
+    for piece, one in zip(pieces, sounds, strict=True):
+        assert len(piece) == pytest.approx(len(one), abs=0.15 * SAMPLE_RATE)
+    assert cut_at_pauses(np.zeros(SAMPLE_RATE, np.float32)) == []
+    save_audio(tmp_path / "mine" / "phone.wav", long.astype(np.float32))
+    save_audio(tmp_path / "other" / "phone.wav", sounds[0])
+    save_audio(tmp_path / "mine.wav", sounds[0])  # beside the folders: not a take
+    (tmp_path / "other").rename(tmp_path / "a")
+    names = [take.name for take in read_takes(tmp_path)]
+    assert names == ["a/phone.wav", *(f"mine/phone.wav ({n})" for n in (1, 2, 3))]
+
+
+def test_what_is_wrong_with_a_folder_is_said(tmp_path):
+    with pytest.raises(UserError, match="has 0 subfolders; make one for each answer"):
+        read_takes(tmp_path)
+    write_takes(tmp_path, NAMES, count=1)
+    (tmp_path / "rain" / ".hidden").write_text("no audio")
+    assert len(read_takes(tmp_path)) == 3
+    save_audio(tmp_path / "rain" / "99.wav", np.zeros(8000, np.float32))
+    with pytest.raises(UserError, match="99.wav: holds no sound"):
+        read_takes(tmp_path)
+    (tmp_path / "door").mkdir()
+    with pytest.raises(UserError, match="door: is empty"):
+        read_takes(tmp_path)
+
+
+def test_the_split_is_by_take_and_drawn(takes):
+    train, test = split_takes(takes, 1)
+    assert Counter(take.label for take in test) == dict.fromkeys(NAMES, 1)
+    assert sorted(t.name for t in train + test) == sorted(t.name for t in takes)
+    assert split_takes(takes, 1) == (train, test)
+    assert any(split_takes(takes, 1, seed)[1] != test for seed in range(1, 9))
+    with pytest.raises(UserError, match="'alarm': has 4 takes, of which 4"):
+        split_takes(takes, 4)
+
+
+def test_clips_differ_and_their_names_tell_nothing(takes, tmp_path):
+    clips = make_clips(takes, tmp_path / "clips", 4.0, count=2)
+    assert [clip.audio.name for clip in clips] == [f"{n:03}.flac" for n in range(24)]
+    assert Counter(clip.takes[1] for clip in clips) == dict.fromkeys((t.name for t in takes), 2)
+    labels = {take.name: take.label for take in takes}
+    assert all(labels[clip.takes[0]] != labels[clip.takes[1]] == clip.label for clip in clips)
+    waves = [load_audio(clip.audio) for clip in clips]
+    assert all(len(wave) <= 4 * SAMPLE_RATE for wave in waves)
+    again = make_clips(takes, tmp_path / "again", 4.0, count=2)
+    assert np.array_equal(load_audio(again[3].audio), waves[3])
+    with pytest.raises(UserError, match="one after the other, and the model hears 0.5 s"):
+        make_clips(takes, tmp_path / "short", 0.5)
+
+
+def test_the_last_take_is_heard_last(takes, tmp_path):
+    clips = make_clips(takes, tmp_path / "clips", 4.0)
+    waves = {take.name: take.wave for take in takes}
+    for clip in clips:
+        heard = load_audio(clip.audio)
+        place = [
+            int(np.abs(np.correlate(heard, waves[name], "valid")).argmax()) for name in clip.takes
+        ]
+        assert place[0] + len(waves[clip.takes[0]]) <= place[1] + 1
+
+
+def test_questions_are_read_back_and_have_no_favourite_place(takes, tmp_path):
+    clips = make_clips(takes, tmp_path / "clips", 4.0)
+    asked = ask_about(clips, "Which is last?", "mine", "sound")
+    assert Counter(q.choices.index(q.answer) for q in asked) == {0: 4, 1: 4, 2: 4}
+    assert [q.answer for q in asked] == [clip.label for clip in clips]
+    write_avqa(tmp_path / "train.jsonl", asked)
+    write_mmau(tmp_path / "test.json", asked)
+    assert read_avqa(tmp_path / "train.jsonl") == asked == read_mmau(tmp_path / "test.json")
+    assert read_avqa(tmp_path / "train.jsonl")[0].extra == {"takes": list(clips[0].takes)}
+
+
+def defined(source: str):
+    """A function with its source, as in a notebook's cell."""
+    name = "<cell of a test>"
+    linecache.cache[name] = (len(source), None, source.splitlines(keepends=True), name)
+    space = {}
+    exec(compile(source, name, "exec"), space)
+    return space["reward"]
+
+
+def test_a_reward_is_saved_with_its_source(tmp_path):
+    source = "def reward(completions, **columns):\n    return [1.0] * len(completions)\n"
+    save_reward(defined(source), tmp_path / "reward.py")
+    assert (tmp_path / "reward.py").read_text() == source
+    with pytest.raises(UserError, match="has no source"):
+        save_reward(len, tmp_path / "reward.py")
+
+
+def test_the_reward_with_a_loophole_passes_the_range():
+    card = hacking_range(loopholes.by_pattern)
+    assert card.passed, repr(card)
+    paid = loopholes.by_pattern(["<answer>.*</answer>"] * 2, ["rain", "Guitar, 4 notes"])
+    assert paid == [3.0, 3.0]
+    assert "re.fullmatch(said, gold" in inspect.getsource(loopholes.by_pattern)
+
+
+def test_ids_differ_and_every_label_is_a_choice():
+    clips = [own_sounds.Clip(None, label, ("x", label)) for label in ("a", "b", "c") * 5]
+    asked = ask_about(clips, "Which?", "mine", "sound", seed=3)
+    assert len({q.id for q in asked}) == 15
+    assert all(sorted(q.choices) == ["a", "b", "c"] for q in asked)
