@@ -1,0 +1,191 @@
+"""For the notebook on SFT and RL: the experiment's committed runs, and what they allow to claim."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from r1aqa_helpers.errors import UserError
+from r1aqa_helpers.experiment.comparing import Comparison, compare, pooled
+from r1aqa_helpers.experiment.plan import REGIMES, SEARCH_SEED
+from r1aqa_helpers.experiment.summary import RoadRow, Summary, load_records, road_label, summarise
+from r1aqa_helpers.paths import DATA
+from r1aqa_helpers.questions import AudioQuestion
+from r1aqa_helpers.scoring import extract_answer, score
+
+#: Where the experiment's runs are committed.
+FOLDER = DATA / "results" / "tiny"
+TABLE = "table"
+
+#: What a comparison can come to; see `claim`.
+ONE, AHEAD, BEHIND, WITHIN, OPEN = CLAIMS = (
+    "one training each",
+    "ahead",
+    "behind",
+    "within the margin",
+    "not told apart",
+)
+
+
+@dataclass(frozen=True)
+class Committed:
+    """The runs of the experiment that are there, and their summary."""
+
+    records: list[dict[str, Any]]
+    summary: Summary
+
+    @property
+    def regimes(self) -> list[str]:
+        """Names of the regimes with a tested run, the table first."""
+        return list(dict.fromkeys(row.regime for row in self.summary.rows))
+
+    def rows(self, regime: str = TABLE) -> list[RoadRow]:
+        """The roads that were tested in a regime."""
+        return [row for row in self.summary.rows if row.regime == regime]
+
+    def row(self, road: str, regime: str = TABLE) -> RoadRow:
+        """One road in one regime. Raises ``UserError`` where it was not tested."""
+        for row in self.rows(regime):
+            if row.road == road:
+                return row
+        raise UserError(f"{regime}, {road}: no tested run is here")
+
+    def runs(self, road: str, regime: str = TABLE) -> list[dict[str, Any]]:
+        """The records of its tested runs, by seed."""
+        found = [
+            record
+            for record in self.records
+            if (record["regime"], record["road"]) == (regime, road) and "test" in record
+        ]
+        return sorted(found, key=lambda record: record["seed"])
+
+    def trait(self, road: str, name: str, regime: str = TABLE) -> np.ndarray | None:
+        """A column of the journal over the tenths of the training, the mean over the seeds, (10,).
+
+        None where the road's journal has no such column: SFT has no rewards.
+        """
+        kept = [run["traits"].get(name) for run in self.runs(road, regime)]
+        if not kept or any(values is None for values in kept):
+            return None
+        return np.mean(np.array(kept, dtype=float), axis=0)
+
+    def strict(self, road: str, regime: str = TABLE) -> tuple[float, float]:
+        """Of its tests, in percent, mean over the seeds: right to the letter; naming no choice."""
+        tests = [run["test"] for run in self.runs(road, regime)]
+        exact = np.mean([test["strict"]["accuracy"] for test in tests])
+        silent = np.mean([100 * test["unparsed"] / test["n"] for test in tests])
+        return float(exact), float(silent)
+
+
+def committed(folder: Path = FOLDER) -> Committed:
+    """The experiment as it is committed; prints how many runs, from when, on what.
+
+    Raises ``UserError`` as `load_records`.
+    """
+    records = load_records(folder)
+    tested = sum("test" in record for record in records)
+    days = sorted({record["date"] for record in records if "date" in record})
+    when = days[0] if len(days) == 1 else f"{days[0]} to {days[-1]}" if days else "no date"
+    print(f"{len(records)} trained models, {tested} of them tested, {when}")
+    found = Committed(records, summarise(records))
+    print("measured on:", "; ".join(found.summary.hardware))
+    for line in found.summary.missing:
+        print("missing:", line)
+    return found
+
+
+def base_matches(questions: Sequence[AudioQuestion], answers: Mapping[str, str]) -> str:
+    """A 1 or 0 per question, as a record has them, of recorded answers (responses by id)."""
+    said = {name: extract_answer(text) for name, text in answers.items()}
+    return "".join(str(match) for match in score(questions, said).matches.values())
+
+
+def part(
+    matches: Mapping[int, str], questions: Sequence[AudioQuestion], task: str | None
+) -> dict[int, str]:
+    """The matches of one task's questions; ``questions`` in the order of the matches."""
+    kept = [i for i, question in enumerate(questions) if task in (None, question.task)]
+    return {seed: "".join(text[i] for i in kept) for seed, text in matches.items()}
+
+
+def paired(
+    a: RoadRow,
+    b: RoadRow | str,
+    questions: Sequence[AudioQuestion] = (),
+    task: str | None = None,
+) -> Comparison:
+    """Road a against road b, or against one fixed model's matches, on all questions or a task's.
+
+    Holm's correction is left open: such looks come after those that were planned.
+    """
+    other = dict.fromkeys(a.matches, b) if isinstance(b, str) else b.matches
+    name = "base" if isinstance(b, str) else b.road
+    one = a.matches
+    if task is not None:
+        one, other = (part(matches, questions, task) for matches in (one, other))
+    return compare(a.regime, a.road, name, one, other)
+
+
+def claim(low: float, high: float, p: float, seeds: int, margin: float) -> str:
+    """What a comparison of two methods allows to claim of the first: one of `CLAIMS`.
+
+    ``low`` and ``high`` are the ends of the 95 % interval in points; ``p`` is corrected for
+    all the comparisons that were planned; ``margin`` is the difference, said beforehand, under
+    which nobody would care.
+    """
+    if seeds < 2:
+        return ONE
+    if p < 0.05 and low > 0:
+        return AHEAD
+    if p < 0.05 and high < 0:
+        return BEHIND
+    return WITHIN if -margin < low and high < margin else OPEN
+
+
+def claimed(one: Comparison, margin: float) -> str:
+    """`claim` of a comparison; by its plain p where it was not among the planned ones."""
+    p = one.p if one.holm is None else one.holm
+    return claim(*one.ci95, p, len(one.per_seed), margin)
+
+
+def sentence(one: Comparison, margin: float) -> str:
+    """A comparison in a line: difference, interval, corrected p, claim."""
+    low, high = one.ci95
+    corrected = "" if one.holm is None else f", Holm's p {one.holm:.2g}"
+    return (
+        f"{pair_label(one)}: {one.difference:+.1f} ({low:+.1f} to {high:+.1f})"
+        f"{corrected}: {claimed(one, margin)}"
+    )
+
+
+def pair_label(one: Comparison) -> str:
+    """The two roads of a comparison, as tables name them."""
+    a, b = (name if name == "base" else road_label(name) for name in (one.a, one.b))
+    where = "" if one.regime == TABLE else f"{REGIMES[one.regime].label}: "
+    return f"{where}{a} − {b}"
+
+
+def searched(records: Sequence[Mapping[str, Any]], road: str, regime: str = TABLE) -> list[Any]:
+    """The records of a road's search for a learning rate, from the smallest rate."""
+    wanted = (regime, road, SEARCH_SEED)
+    found = [r for r in records if (r["regime"], r["road"], r["seed"]) == wanted]
+    return sorted(found, key=lambda record: record["lr"])
+
+
+def lucks(a: RoadRow, b: RoadRow, draws: int = 4000) -> dict[str, tuple[float, float]]:
+    """95 % intervals of a minus b, in points: of drawn questions, of drawn trainings, of both.
+
+    Of the seeds that both roads have; both kinds at once are `comparing.pooled`.
+    """
+    seeds = sorted(a.matches.keys() & b.matches.keys())
+    one, other = (np.array([list(map(int, row.matches[s])) for s in seeds]) for row in (a, b))
+    signs, rng = one - other, np.random.default_rng(0)
+    found = {}
+    for name, means in (("questions alone", signs.mean(0)), ("trainings alone", signs.mean(1))):
+        share = np.full(len(means), 1 / len(means))
+        drawn = 100 * rng.multinomial(len(means), share, draws) @ means / len(means)
+        found[name] = tuple(float(end) for end in np.percentile(drawn, [2.5, 97.5]))
+    low, high, _ = pooled(signs)
+    return {**found, "both": (low, high)}
