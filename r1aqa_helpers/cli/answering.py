@@ -8,7 +8,20 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from r1aqa_helpers.cli.frame import given
-from r1aqa_helpers.cli.options import AudioDir, Base, Model, Prompt, PromptNumber, Questions, Seed
+from r1aqa_helpers.cli.options import (
+    AsJson,
+    AudioDir,
+    Base,
+    Concurrency,
+    Model,
+    PerMinute,
+    Prompt,
+    PromptNumber,
+    Questions,
+    Seed,
+    Timeout,
+    pace_of,
+)
 from r1aqa_helpers.errors import UserError
 from r1aqa_helpers.files import shown
 from r1aqa_helpers.profiles import TINY_PROFILE
@@ -42,18 +55,9 @@ def evaluate(
             "model: its address. --model is then the server's name for the model.",
         ),
     ] = None,
-    concurrency: Annotated[
-        int | None,
-        typer.Option("--concurrency", min=1, max=256, help="With --endpoint: requests at once."),
-    ] = None,
-    per_minute: Annotated[
-        float | None,
-        typer.Option("--requests-per-minute", min=0.01, help="With --endpoint: at most so many."),
-    ] = None,
-    timeout: Annotated[
-        float | None,
-        typer.Option("--timeout", min=0.01, help="With --endpoint: seconds for one request."),
-    ] = None,
+    concurrency: Concurrency = None,
+    per_minute: PerMinute = None,
+    timeout: Timeout = None,
 ) -> None:
     """Answer a file of questions and, where it has gold answers, score them.
 
@@ -61,11 +65,7 @@ def evaluate(
 
     A key for --endpoint is taken from R1AQA_API_KEY, or else OPENAI_API_KEY, and from nowhere else.
     """
-    at_endpoint = given(concurrency=concurrency, per_minute=per_minute, timeout=timeout)
-    if endpoint is None and at_endpoint:
-        raise UserError(
-            "--concurrency, --requests-per-minute, --timeout: are for --endpoint; give its address"
-        )
+    pace = pace_of(endpoint, concurrency, per_minute, timeout)
     if endpoint is not None and (base is not None or batch_size is not None or sample):
         raise UserError(
             "--base, --batch-size, --sample: are for a local model; leave them out with --endpoint"
@@ -87,7 +87,7 @@ def evaluate(
         typer.echo(f"asking {server.url} {key}")
         about = {"model": model, "endpoint": server.url}
         predictions = answer_at_endpoint(
-            server, asked, prompt=int(prompt.value), pace=Pace(**at_endpoint), journal=journal
+            server, asked, prompt=int(prompt.value), pace=Pace(**pace), journal=journal
         )
     else:
         from r1aqa_helpers.models import listening_check, load
@@ -140,7 +140,7 @@ def score(
         Path | None,
         typer.Option("--plot", help="Figure of all groups of questions: .svg, .png or .pdf."),
     ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON and nothing else.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Score predictions as MMAU's official script does, with 95 % intervals.
 

@@ -1,25 +1,30 @@
 """``r1aqa cascade``: captions by the audio model, answers by a text model."""
 
-import json
 from functools import partial
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from r1aqa_helpers.cli.frame import given
 from r1aqa_helpers.cli.options import (
+    AsJson,
     AudioDir,
     Base,
+    Concurrency,
     OtherModel,
+    PerMinute,
     ProfileName,
     Prompt,
     PromptNumber,
+    TestQuestions,
+    Timeout,
+    echo_result,
+    labelled_questions,
+    pace_of,
 )
 from r1aqa_helpers.errors import UserError
 from r1aqa_helpers.paths import place
 from r1aqa_helpers.profiles import pick_profile
-from r1aqa_helpers.questions import identify, read_questions
 from r1aqa_helpers.run_folder import check_writable
 
 
@@ -41,10 +46,7 @@ def cascade(
             "--endpoint", help="Let an OpenAI-compatible server read the captions: its address."
         ),
     ] = None,
-    questions: Annotated[
-        Path | None,
-        typer.Option("--questions", help="Labelled questions.", show_default="the profile's test"),
-    ] = None,
+    questions: TestQuestions = None,
     audio_dir: AudioDir = None,
     profile: ProfileName = None,
     base: Base = None,
@@ -55,44 +57,25 @@ def cascade(
             "--request", help="What asks for a caption.", show_default="Describe the audio."
         ),
     ] = None,
-    concurrency: Annotated[
-        int | None,
-        typer.Option("--concurrency", min=1, max=256, help="With --endpoint: requests at once."),
-    ] = None,
-    per_minute: Annotated[
-        float | None,
-        typer.Option("--requests-per-minute", min=0.01, help="With --endpoint: at most so many."),
-    ] = None,
-    timeout: Annotated[
-        float | None,
-        typer.Option("--timeout", min=0.01, help="With --endpoint: seconds for one request."),
-    ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON and nothing else.")] = False,
+    concurrency: Concurrency = None,
+    per_minute: PerMinute = None,
+    timeout: Timeout = None,
+    as_json: AsJson = False,
 ) -> None:
     """Caption every clip, then answer from the captions alone: whole ones, and a few words.
 
     The text model never hears. Captions are kept in captions.jsonl; interrupted, the same command
     goes on. A key for --endpoint is taken from R1AQA_API_KEY, or else OPENAI_API_KEY.
     """
-    at_endpoint = given(concurrency=concurrency, per_minute=per_minute, timeout=timeout)
-    if endpoint is None and at_endpoint:
-        raise UserError(
-            "--concurrency, --requests-per-minute, --timeout: are for --endpoint; give its address"
-        )
+    pace = pace_of(endpoint, concurrency, per_minute, timeout)
     chosen = pick_profile(profile)
-    if chosen.tiny_questions:
-        from r1aqa_helpers.tiny.data import TEXT_MODEL, prepare
+    asked, test_set = labelled_questions("cascade", chosen, questions, audio_dir)
+    if chosen.tiny_questions and endpoint is None:
+        from r1aqa_helpers.tiny.data import TEXT_MODEL
 
-        questions = questions or prepare().test
-        if endpoint is None:
-            text_model = text_model or str(TEXT_MODEL)
-    questions = questions or chosen.test
-    if questions is None:
-        raise UserError("cascade: give labelled questions, --questions")
+        text_model = text_model or str(TEXT_MODEL)
     if text_model is None:
         raise UserError("cascade: give the text model, --text-model")
-    asked = read_questions(questions, audio_dir)
-    test_set = identify(asked, questions)
     check_writable(out)
     import r1aqa_helpers.cascade as room
     from r1aqa_helpers.models import listening_check, load_for
@@ -103,7 +86,7 @@ def cascade(
         from r1aqa_helpers.endpoint import Pace, answer_at_endpoint, find_endpoint
 
         server = find_endpoint(endpoint, text_model)
-        answer = partial(answer_at_endpoint, server, prompt=number, pace=Pace(**at_endpoint))
+        answer = partial(answer_at_endpoint, server, prompt=number, pace=Pace(**pace))
     else:
         room.check_text_model(text_model)  # before the hours of captioning
     loaded = load_for(chosen, model, base)
@@ -143,7 +126,4 @@ def cascade(
     )
     for strength in room.STRENGTHS:
         write_about(out / f"{strength}.json", test_set, captions=strength, **about)
-    if as_json:
-        typer.echo(json.dumps(result, ensure_ascii=False, allow_nan=False))
-    else:
-        typer.echo("\n".join(room.cascade_lines(result)))
+    echo_result(result, as_json, room.cascade_lines(result))

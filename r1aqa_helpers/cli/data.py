@@ -9,7 +9,10 @@ from typing import Annotated
 import typer
 
 from r1aqa_helpers.cli.frame import OPTIONS
-from r1aqa_helpers.cli.options import RUNS
+from r1aqa_helpers.cli.options import (
+    RUNS,
+    AsJson,
+)
 from r1aqa_helpers.errors import UserError
 from r1aqa_helpers.files import shown, shown_value
 from r1aqa_helpers.run_folder import check_writable
@@ -55,7 +58,7 @@ def data_audit(
         Path | None,
         typer.Option("--against", help="Another file: say what is shared, and what differs."),
     ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON and nothing else.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Count a file's questions, gold positions, best constant answers and duplicates."""
     from r1aqa_helpers.questions.audit import audit_file, audit_text

@@ -5,14 +5,17 @@ from typing import Annotated
 
 import typer
 
-from r1aqa_helpers.cli.options import ProfileName
+from r1aqa_helpers.cli.options import (
+    AsJson,
+    ProfileName,
+)
 from r1aqa_helpers.errors import UserError
 from r1aqa_helpers.profiles import pick_profile
 
 
 def doctor(
     profile: ProfileName = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON and nothing else.")] = False,
+    as_json: AsJson = False,
     offline: Annotated[bool, typer.Option("--offline", help="Leave the Hub alone.")] = False,
 ) -> None:
     """Say what is here, what is missing, and what to do next.

@@ -1,10 +1,16 @@
 """Options that several commands take."""
 
+import json
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
+
+from r1aqa_helpers.cli.frame import given
+from r1aqa_helpers.errors import UserError
+from r1aqa_helpers.profiles import Profile
+from r1aqa_helpers.questions import AudioQuestion, QuestionSet, identify, read_questions
 
 RUNS = Path("runs")
 
@@ -45,3 +51,63 @@ Seed = Annotated[int, typer.Option("--seed", min=0, help="Seed of all that is dr
 PromptNumber = Annotated[
     Prompt, typer.Option("--prompt", help="The paper's prompt: 1 plain, 2 answer tags, 3 think.")
 ]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON and nothing else.")]
+TestQuestions = Annotated[
+    Path | None,
+    typer.Option("--questions", help="Labelled questions.", show_default="the profile's test"),
+]
+Concurrency = Annotated[
+    int | None,
+    typer.Option("--concurrency", min=1, max=256, help="With --endpoint: requests at once."),
+]
+PerMinute = Annotated[
+    float | None,
+    typer.Option("--requests-per-minute", min=0.01, help="With --endpoint: at most so many."),
+]
+Timeout = Annotated[
+    float | None,
+    typer.Option("--timeout", min=0.01, help="With --endpoint: seconds for one request."),
+]
+
+
+def pace_of(
+    endpoint: str | None, concurrency: int | None, per_minute: float | None, timeout: float | None
+) -> dict[str, Any]:
+    """Those that were given, for ``endpoint.Pace``.
+
+    Raises:
+        UserError: there are some, and no endpoint.
+    """
+    pace = given(concurrency=concurrency, per_minute=per_minute, timeout=timeout)
+    if endpoint is None and pace:
+        raise UserError(
+            "--concurrency, --requests-per-minute, --timeout: are for --endpoint; give its address"
+        )
+    return pace
+
+
+def labelled_questions(
+    command: str, profile: Profile, questions: Path | None, audio_dir: Path | None
+) -> tuple[list[AudioQuestion], QuestionSet]:
+    """The questions that were named, else the profile's test, and which set they are.
+
+    Raises:
+        UserError: there are none, or they cannot be read.
+    """
+    if profile.tiny_questions and questions is None:
+        from r1aqa_helpers.tiny.data import prepare
+
+        questions = prepare().test
+    questions = questions or profile.test
+    if questions is None:
+        raise UserError(f"{command}: give labelled questions, --questions")
+    asked = read_questions(questions, audio_dir)
+    return asked, identify(asked, questions)
+
+
+def echo_result(result: Any, as_json: bool, lines: list[str]) -> None:
+    """The result as JSON, or its lines."""
+    if as_json:
+        typer.echo(json.dumps(result, ensure_ascii=False, allow_nan=False))
+    else:
+        typer.echo("\n".join(lines))

@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from r1aqa_helpers.cli.options import (
+    AsJson,
     AudioDir,
     Base,
     OtherModel,
@@ -41,7 +42,7 @@ def probe(
     base: Base = None,
     prompt: PromptNumber = Prompt.answer,
     seed: Seed = 0,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON and nothing else.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Floors, choice order and the clip's contribution, for one model and test.
 

@@ -1,26 +1,32 @@
 """``r1aqa sampled``: direct inference that is drawn, from several seeds."""
 
-import json
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from r1aqa_helpers.cli.options import AudioDir, Base, OtherModel, ProfileName, Prompt, Seed
+from r1aqa_helpers.cli.options import (
+    AsJson,
+    AudioDir,
+    Base,
+    OtherModel,
+    ProfileName,
+    Prompt,
+    Seed,
+    TestQuestions,
+    echo_result,
+    labelled_questions,
+)
 from r1aqa_helpers.errors import UserError
 from r1aqa_helpers.files import shown
 from r1aqa_helpers.profiles import pick_profile
-from r1aqa_helpers.questions import identify, read_questions
 from r1aqa_helpers.run_folder import check_writable
 
 
 def sampled(
     out: Annotated[Path, typer.Option("--out", help="Folder for answers and sampled.json.")],
     model: OtherModel = None,
-    questions: Annotated[
-        Path | None,
-        typer.Option("--questions", help="Labelled questions.", show_default="the profile's test"),
-    ] = None,
+    questions: TestQuestions = None,
     audio_dir: AudioDir = None,
     profile: ProfileName = None,
     base: Base = None,
@@ -39,7 +45,7 @@ def sampled(
     shipped: Annotated[
         bool, typer.Option("--shipped", help="Draw by the settings that the model came with.")
     ] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON and nothing else.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Answers drawn from several seeds: mean accuracy, its interval, and the spread.
 
@@ -48,15 +54,7 @@ def sampled(
     if shipped and temperature is not None:
         raise UserError("--temperature, --shipped: give one of them")
     chosen = pick_profile(profile)
-    if chosen.tiny_questions and questions is None:
-        from r1aqa_helpers.tiny.data import prepare
-
-        questions = prepare().test
-    questions = questions or chosen.test
-    if questions is None:
-        raise UserError("sampled: give labelled questions, --questions")
-    asked = read_questions(questions, audio_dir)
-    test_set = identify(asked, questions)
+    asked, test_set = labelled_questions("sampled", chosen, questions, audio_dir)
     check_writable(out)
     from r1aqa_helpers.models import listening_check, load_for
     from r1aqa_helpers.reproduce.sampled import sampled as run
@@ -82,7 +80,4 @@ def sampled(
         test_set,
         lambda line: typer.echo(line, err=True),
     )
-    if as_json:
-        typer.echo(json.dumps(result, ensure_ascii=False, allow_nan=False))
-    else:
-        typer.echo("\n".join(sampled_lines(result)))
+    echo_result(result, as_json, sampled_lines(result))

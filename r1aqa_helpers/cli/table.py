@@ -6,6 +6,8 @@ from typing import Annotated
 
 import typer
 
+from r1aqa_helpers.cli.options import AsJson
+
 
 def table(
     run: Annotated[
@@ -16,7 +18,7 @@ def table(
         list[Path] | None,
         typer.Option("--scored", help="Row that r1aqa score --out wrote; may be given repeatedly."),
     ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON and nothing else.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """All rows of the published table, floors and own rows: reported beside reproduced.
 
