@@ -75,7 +75,6 @@ def main() -> None:
             "learning_rate": SCHEDULE.learning_rate,
             "seed": SCHEDULE.seed,
             "loss": last["loss"],
-            "seconds_per_step": last["pace"],
             "validation": validation(TEXT_MODEL),
             "language_half_untrained": validation(MODEL),
             "provenance": provenance(),

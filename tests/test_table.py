@@ -9,11 +9,12 @@ from typer.testing import CliRunner
 from r1aqa_helpers.cli import app
 from r1aqa_helpers.course import listening
 from r1aqa_helpers.files import append_jsonl
-from r1aqa_helpers.paths import TINY
+from r1aqa_helpers.paths import DATA, TINY
 from r1aqa_helpers.questions import read_questions
 from r1aqa_helpers.results import load_published
 from r1aqa_helpers.table import Own, table_rows
 
+RESULTS = DATA / "results" / "tiny"
 FIGURES = ("sound", "music", "speech", "average")
 
 
@@ -60,6 +61,27 @@ def test_own_figures_are_those_of_the_committed_run():
     # With the other prompt it has no published counterpart, and is not lost.
     (other,) = [r for r in rows() if r["method"] == "direct <1>"]
     assert other["kind"] == "own" and other["reported"] is None
+
+
+def test_cascades_stand_beside_theirs_and_draws_are_rows_of_their_own():
+    found = rows()
+    cascade = json.loads((RESULTS / "cascade.json").read_text())
+    own = {row["name"]: row for row in cascade["rows"]}
+    for model, name in (
+        ("Llama-3-8B-Instruct + Strong Cap.", "cascade-strong"),
+        ("Llama-3-8B-Instruct + Weak Cap.", "cascade-weak"),
+    ):
+        (beside,) = [r["reproduced"] for r in found if r["model"] == model]
+        assert beside["method"] == name and beside["n"] == 1000
+        assert beside["average"] == pytest.approx(own[name]["accuracy"], abs=1e-6)
+        assert beside["speech"] == pytest.approx(own[name]["tasks"]["speech"]["accuracy"], abs=1e-6)
+    sampled = json.loads((RESULTS / "sampled.json").read_text())
+    for row in sampled["rows"]:
+        assert len(row["seeds"]) >= 3
+        name = f"direct <{row['prompt']}>, sampled, {len(row['seeds'])} seeds"
+        (shown,) = [r["reproduced"] for r in found if r["method"] == name]
+        assert shown["average"] == pytest.approx(row["mean"], abs=1e-6)
+        assert shown["ci95"] == pytest.approx(row["ci95"], abs=1e-6)
 
 
 def test_floors_are_rows_of_their_own():
