@@ -87,8 +87,10 @@ def _answers(summary: Summary, records: Sequence[Mapping[str, Any]]) -> list[str
         if regime != "table" and (a, b) == ("grpo-2", "sft"):
             kinds.setdefault(one.verdict, []).append(REGIMES[regime].label)
     if kinds:
-        told = "; ".join(f"{verdict}: {', '.join(which)}" for verdict, which in kinds.items())
-        lines += ["", f"**In which regimes?** GRPO <2> against full SFT: {told}."]
+        told = "; ".join(
+            f"{verdict} with “{'” and “'.join(which)}”" for verdict, which in kinds.items()
+        )
+        lines += ["", f"**In which regimes?** GRPO <2>, seen from full SFT, is {told}."]
     lengths = {
         name: statistics.fmean(
             record["traits"]["completion_length"][-1]

@@ -1,10 +1,20 @@
-"""README's figures are those of the committed reference run, to the letter."""
+"""README has the committed runs' figures, to the letter, and what it says of them holds."""
 
+import json
 import subprocess
 import sys
 from pathlib import Path
+from statistics import fmean
+
+import pytest
+
+from r1aqa_helpers.experiment.summary import load_records, summarise
+from r1aqa_helpers.files import read_journal, read_json
+from r1aqa_helpers.ledger import read_ledger
 
 ROOT = Path(__file__).resolve().parent.parent
+RESULTS = ROOT / "data" / "results" / "tiny"
+REFERENCE = ROOT / "data" / "tiny" / "reference_run"
 
 
 def test_results_block_is_generated() -> None:
@@ -16,3 +26,67 @@ def test_results_block_is_generated() -> None:
     )
     assert run.returncode == 0, run.stdout + run.stderr
     assert "| grpo |" in (ROOT / "README.md").read_text(encoding="utf-8")
+
+
+@pytest.fixture(scope="module")
+def tested() -> dict[str, list[dict]]:
+    """The tested runs of the experiment's table, by road."""
+    found: dict[str, list[dict]] = {}
+    for record in load_records(RESULTS):
+        if record["regime"] == "table" and "test" in record:
+            found.setdefault(record["road"], []).append(record)
+    return found
+
+
+@pytest.fixture(scope="module")
+def untrained() -> float:
+    rows = json.loads((REFERENCE / "results.json").read_text(encoding="utf-8"))["rows"]
+    return next(r["average"] for r in rows if (r["method"], r["prompt"]) == ("direct", 2))
+
+
+def accuracy(records: list[dict]) -> float:
+    return fmean(record["test"]["accuracy"] for record in records)
+
+
+def test_grpo_is_not_told_apart_from_sft_and_the_paper_has_it_ahead() -> None:
+    found = {(c.regime, c.a, c.b): c for c in summarise(load_records(RESULTS)).comparisons}
+    for other in ("sft", "sft-lora"):
+        assert found["table", "grpo-2", other].verdict == "not told apart"
+    assert found["few", "grpo-2", "sft"].verdict == "behind"
+    ledger = read_ledger()
+    paper = {e.method: e.value for i, e in ledger.items() if i.startswith("published/paper/")
+             and i.endswith("/average")}  # fmt: skip
+    grpo = next(e.value for i, e in ledger.items() if i.startswith("published/card/qwen2")
+                and "grpo" in i and i.endswith("/average"))  # fmt: skip
+    assert all(grpo > value for method, value in paper.items() if method.startswith("SFT"))
+
+
+def test_half_of_the_gain_needs_no_recordings_in_training(tested, untrained) -> None:
+    gain = accuracy(tested["grpo-2"]) - untrained
+    assert 0.4 < (accuracy(tested["grpo-text-only"]) - untrained) / gain < 0.6
+    right = [share for run in tested["grpo-text-only"] for share in run["traits"]["accuracy"]]
+    assert max(right) < 0.2, "hardly ever right while it is trained"
+
+
+def test_many_groups_hold_no_right_answer_at_first() -> None:
+    early = [r for r in read_journal(REFERENCE / "rollouts.jsonl") if r["step"] <= 10]
+    none = [r for r in early if not any(r["rewards_by_function"]["accuracy_reward"])]
+    assert len(none) > len(early) / 4
+
+
+def test_nobody_thought_and_a_reward_for_accuracy_alone_does_as_well(tested) -> None:
+    assert max(share for run in tested["grpo-3"] for share in run["traits"]["format"]) == 0
+    low, high = sorted(map(accuracy, (tested["grpo-3"], tested["grpo-accuracy-only"])))
+    assert high - low < 2
+    dead = [run["traits"]["zero_variance_groups"][5:] for run in tested["grpo-accuracy-only"]]
+    assert min(map(fmean, dead)) > 0.5
+
+
+def test_cota_is_below_the_untrained_model_and_often_names_no_choice(tested, untrained) -> None:
+    assert all(run["test"]["accuracy"] < untrained for run in tested["cota"])
+    assert all(run["test"]["unparsed"] > run["test"]["n"] / 4 for run in tested["cota"])
+    assert read_json(RESULTS / "choices.json")["table/cota"]["at_end"]
+    ledger = read_ledger().items()
+    published = {i.split("/")[3]: e.value for i, e in ledger if i.endswith("/average")
+                 and i.startswith("published/card/qwen2-audio")}  # fmt: skip
+    assert published["cota"] > published["direct-inference"]
