@@ -16,8 +16,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from r1aqa_helpers.experiment.plan import REGIMES
-from r1aqa_helpers.experiment.summary import load_records, summarise
+from r1aqa_helpers.experiment.plan import REGIMES, SEARCH_SEED, Run
+from r1aqa_helpers.experiment.summary import RoadRow, load_records, summarise
 from r1aqa_helpers.ledger import LEDGER, Entry, ledger_text, write_ledger
 from r1aqa_helpers.roads import ROADS
 from r1aqa_helpers.scoring import wilson_interval
@@ -178,6 +178,11 @@ def probes() -> Iterator[Entry]:
         yield Entry(id=f"{stem}/changed", value=part["changed"], unit="%", n=stored["n"], **common)
 
 
+def run_name(row: RoadRow, rate: float, seed: int) -> str:
+    """Of the file of one training of a row."""
+    return Run(REGIMES[row.regime], ROADS[row.road], rate, seed).name
+
+
 def experiment() -> Iterator[Entry]:
     """All trained roads: means over seeds, each seed, comparisons, and what the search found."""
     if not (RESULTS / "runs").is_dir():
@@ -222,11 +227,13 @@ def experiment() -> Iterator[Entry]:
             yield Entry(id=f"{stem}/{figure}", value=value, unit=unit, **common)
         for seed, matches in row.matches.items():
             fields = {**common, "seed": seed, "note": REGIMES[row.regime].label}
+            fields["source"] = f"data/results/tiny/runs/{run_name(row, row.rate, seed)}.json"
             share = 100 * matches.count("1") / len(matches)
             yield accuracy(f"{stem}/seed-{seed}", share, len(matches), **fields)
         for rate, value in row.rates.items():
-            id = f"{stem}/search/{rate:.1e}"
-            yield Entry(id=id, value=value, unit="%", **{**common, "note": "on validation"})
+            fields = {**common, "seed": SEARCH_SEED, "note": "on validation"}
+            fields["source"] = f"data/results/tiny/runs/{run_name(row, rate, SEARCH_SEED)}.json"
+            yield Entry(id=f"{stem}/search/{rate:.1e}", value=value, unit="%", **fields)
     for one in summary.comparisons:
         stem = f"experiment/{one.regime}/{one.a}-against-{one.b}"
         low, high = one.ci95
