@@ -102,7 +102,7 @@ def forest_figure(
     ax.set_yticks(places, names, fontsize=11)
     ax.set(xlabel="difference in accuracy, points; bars: 95 %", ylim=(-0.6, len(names) - 0.4))
     ax.grid(axis="y", visible=False)
-    _legend_above(ax, 4)
+    _legend_above(ax, 5)
     return fig
 
 
