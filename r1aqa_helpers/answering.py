@@ -133,7 +133,7 @@ def ask_texts(
         "sample": sample,
         "seed": seed if sample else None,  # greedy answers do not depend on it
         **({"sampling": dict(sampling)} if sample and sampling else {}),
-        "questions": _digest(sorted(texts.items())),
+        "questions": digest(sorted(texts.items())),
     }
     rows = {} if journal is None else open_journal(journal, run)
     rest = [q for q in questions if q.id not in rows]
@@ -412,8 +412,9 @@ def _prediction(row: dict[str, Any]) -> Prediction:
 
 
 def _question_seed(seed: int, question_id: str) -> int:
-    return int(_digest([seed, question_id]), 16)
+    return int(digest([seed, question_id]), 16)
 
 
-def _digest(value: object) -> str:
+def digest(value: object) -> str:
+    """A short name for a value's content: 15 hexadecimal digits of its ``repr``'s SHA-256."""
     return hashlib.sha256(repr(value).encode()).hexdigest()[:15]

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
@@ -9,6 +10,9 @@ import pytest
 from r1aqa_helpers.audio import SAMPLE_RATE, save_audio
 from r1aqa_helpers.profiles import Profile
 from r1aqa_helpers.questions import AudioQuestion, write_avqa, write_mmau
+
+if TYPE_CHECKING:
+    from r1aqa_helpers.models import LoadedModel
 
 CHOICES = ("dog", "cat", "car", "bell")
 
@@ -43,6 +47,35 @@ def random_profile(random_model_dir: Path) -> Profile:
         eval_tokens=1000,
         max_new_tokens=4,
     )
+
+
+@pytest.fixture(scope="session")
+def few(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """File of a dozen questions of tiny-mmau, of all tasks."""
+    from r1aqa_helpers.questions import read_questions
+    from r1aqa_helpers.tiny.data import prepare
+
+    test = read_questions(prepare().test)
+    picked = [q for task in ("sound", "music", "speech") for q in test if q.task == task][::84]
+    path = tmp_path_factory.mktemp("few") / "test.json"
+    write_mmau(path, picked[:12])
+    return path
+
+
+@pytest.fixture(scope="module")
+def lively() -> "LoadedModel":
+    """An untrained miniature, its weights scaled up: clips and texts lead to different answers."""
+    import torch
+
+    from r1aqa_helpers.models import LoadedModel
+    from r1aqa_helpers.tiny.build import random_tiny
+
+    model, processor = random_tiny(0)
+    with torch.no_grad():
+        for weight in model.parameters():
+            if weight.ndim == 2:
+                weight.mul_(8)
+    return LoadedModel(model, processor, "random")
 
 
 @pytest.fixture(scope="session")

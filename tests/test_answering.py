@@ -23,17 +23,6 @@ STEPS = 12
 
 
 @pytest.fixture(scope="module")
-def tiny() -> LoadedModel:
-    """Weights scaled up, so that clips and questions lead to different answers."""
-    model, processor = random_tiny()
-    with torch.no_grad():
-        for weight in model.parameters():
-            if weight.ndim == 2:
-                weight.mul_(8)
-    return LoadedModel(model, processor, "random")
-
-
-@pytest.fixture(scope="module")
 def questions(tmp_path_factory: pytest.TempPathFactory) -> list[AudioQuestion]:
     place = tmp_path_factory.mktemp("clips")
     rng = np.random.default_rng(0)
@@ -59,34 +48,34 @@ def said(predictions: list[Prediction]) -> dict[str, str]:
 
 
 @pytest.mark.parametrize("sample", [False, True], ids=["greedy", "sampled"])
-def test_answers_do_not_depend_on_batch_size_or_order(tiny, questions, sample):
-    alone = ask(tiny, questions, batch_size=1, sample=sample)
+def test_answers_do_not_depend_on_batch_size_or_order(lively, questions, sample):
+    alone = ask(lively, questions, batch_size=1, sample=sample)
     assert [prediction.id for prediction in alone] == [q.id for q in questions]
     assert len(set(said(alone).values())) > 4  # or there is nothing to tell apart
     shuffled = random.Random(1).sample(questions, len(questions))
     for batch_size in (3, 8):
-        assert said(ask(tiny, questions, batch_size=batch_size, sample=sample)) == said(alone)
-        mixed = ask(tiny, shuffled, batch_size=batch_size, sample=sample)
+        assert said(ask(lively, questions, batch_size=batch_size, sample=sample)) == said(alone)
+        mixed = ask(lively, shuffled, batch_size=batch_size, sample=sample)
         assert [prediction.id for prediction in mixed] == [q.id for q in shuffled]
         assert said(mixed) == said(alone)
 
 
-def test_samples_follow_the_seed_and_leave_the_global_generator_alone(tiny, questions):
+def test_samples_follow_the_seed_and_leave_the_global_generator_alone(lively, questions):
     state = torch.get_rng_state()
-    first = said(ask(tiny, questions, sample=True, seed=1))
+    first = said(ask(lively, questions, sample=True, seed=1))
     assert torch.equal(torch.get_rng_state(), state)
     torch.manual_seed(99)
-    assert said(ask(tiny, questions, sample=True, seed=1)) == first
-    assert said(ask(tiny, questions, sample=True, seed=2)) != first
-    assert said(ask(tiny, questions)) != first
+    assert said(ask(lively, questions, sample=True, seed=1)) == first
+    assert said(ask(lively, questions, sample=True, seed=2)) != first
+    assert said(ask(lively, questions)) != first
 
 
 @pytest.mark.parametrize("sample", [False, True], ids=["greedy", "sampled"])
 def test_an_interrupted_run_goes_on_where_it_was(
-    tiny, questions, tmp_path, monkeypatch, sample
+    lively, questions, tmp_path, monkeypatch, sample
 ):
     journal = tmp_path / "journal.jsonl"
-    whole = said(ask(tiny, questions, sample=sample))
+    whole = said(ask(lively, questions, sample=sample))
     real, asked = answering.generate, []
 
     def interrupted(loaded, inputs, *rest):
@@ -97,13 +86,13 @@ def test_an_interrupted_run_goes_on_where_it_was(
 
     monkeypatch.setattr(answering, "generate", interrupted)
     with pytest.raises(KeyboardInterrupt):
-        ask(tiny, questions, sample=sample, batch_size=3, journal=journal)
+        ask(lively, questions, sample=sample, batch_size=3, journal=journal)
     assert len(journal.read_text().splitlines()) == 1 + 6
     with journal.open("a") as stream:
         stream.write('{"id": "q7", "respo')  # what a power cut leaves
 
     asked.clear()
-    resumed = ask(tiny, questions, sample=sample, batch_size=2, journal=journal)
+    resumed = ask(lively, questions, sample=sample, batch_size=2, journal=journal)
     assert asked == [2]
     assert said(resumed) == whole
     assert [prediction.id for prediction in resumed] == [q.id for q in questions]
@@ -111,13 +100,13 @@ def test_an_interrupted_run_goes_on_where_it_was(
     assert {row["id"]: row["response"] for row in rows[1:]} == whole
 
     asked.clear()
-    assert said(ask(tiny, questions, sample=sample, journal=journal)) == whole
+    assert said(ask(lively, questions, sample=sample, journal=journal)) == whole
     assert asked == []
 
 
-def test_a_journal_of_another_run_is_refused(tiny, questions, tmp_path):
+def test_a_journal_of_another_run_is_refused(lively, questions, tmp_path):
     journal = tmp_path / "journal.jsonl"
-    ask(tiny, questions[:2], journal=journal)
+    ask(lively, questions[:2], journal=journal)
     before = journal.read_bytes()
     changed = [replace(questions[0], question="What is loudest?"), questions[1]]
     others = {
@@ -129,79 +118,79 @@ def test_a_journal_of_another_run_is_refused(tiny, questions, tmp_path):
     for name, options in others.items():
         options = {"questions": questions[:2], "journal": journal, **options}
         with pytest.raises(UserError, match=name) as caught:
-            ask(tiny, options.pop("questions"), **options)
+            ask(lively, options.pop("questions"), **options)
         assert str(journal) in str(caught.value)
         assert "--out" in str(caught.value)
-    trained = LoadedModel(*random_tiny(), tiny.name)
+    trained = LoadedModel(*random_tiny(), lively.name)
     with pytest.raises(UserError, match="weights"):
         ask(trained, questions[:2], journal=journal)
     assert journal.read_bytes() == before
 
 
-def test_a_greedy_journal_does_not_mind_the_seed_or_the_batch_size(tiny, questions, tmp_path):
+def test_a_greedy_journal_does_not_mind_the_seed_or_the_batch_size(lively, questions, tmp_path):
     journal = tmp_path / "journal.jsonl"
-    first = ask(tiny, questions[:3], journal=journal, seed=1, batch_size=1)
-    assert ask(tiny, questions[:3], journal=journal, seed=2, batch_size=3) == first
+    first = ask(lively, questions[:3], journal=journal, seed=1, batch_size=1)
+    assert ask(lively, questions[:3], journal=journal, seed=2, batch_size=3) == first
 
 
-def test_a_damaged_journal_row_is_one_line(tiny, questions, tmp_path):
+def test_a_damaged_journal_row_is_one_line(lively, questions, tmp_path):
     journal = tmp_path / "journal.jsonl"
-    ask(tiny, questions[:1], journal=journal)
+    ask(lively, questions[:1], journal=journal)
     with journal.open("a") as stream:
         stream.write('{"id": "q1", "response": 3}\n')
     with pytest.raises(UserError, match=r"journal\.jsonl:3: field response"):
-        ask(tiny, questions[:1], journal=journal)
+        ask(lively, questions[:1], journal=journal)
 
 
 def test_clips_that_were_cut_are_reported_once_also_after_a_resume(
-    tiny, questions, tmp_path
+    lively, questions, tmp_path
 ):
     long = tmp_path / "long.wav"
     save_audio(long, np.full(6 * 16_000, 0.1, np.float32))
     asked = [replace(questions[0], audio=long), replace(questions[1], audio=long), questions[2]]
     for _ in range(2):
         with pytest.warns(UserWarning, match=r"^2 of 3 clips .* 4 s window; 4\.0 s cut") as caught:
-            ask(tiny, asked, journal=tmp_path / "journal.jsonl")
+            ask(lively, asked, journal=tmp_path / "journal.jsonl")
         assert len(caught) == 1
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        ask(tiny, questions[:2])
+        ask(lively, questions[:2])
 
 
-def test_a_damaged_recording_keeps_the_answers_so_far(tiny, questions, tmp_path):
+def test_a_damaged_recording_keeps_the_answers_so_far(lively, questions, tmp_path):
     journal, damaged = tmp_path / "journal.jsonl", tmp_path / "damaged.wav"
     content = questions[0].audio.read_bytes()
     damaged.write_bytes(content[: len(content) // 2])  # the shortest comes last
     asked = [replace(q, audio=damaged) if q.id == "q0" else q for q in questions]
     with pytest.raises(UserError, match="damaged or cut off"):
-        ask(tiny, asked, journal=journal, batch_size=1)
+        ask(lively, asked, journal=journal, batch_size=1)
     assert len(journal.read_text().splitlines()) == 1 + 7
 
 
-def test_a_missing_recording_is_named_before_time_is_spent(tiny, questions, tmp_path):
+def test_a_missing_recording_is_named_before_time_is_spent(lively, questions, tmp_path):
     journal = tmp_path / "journal.jsonl"
     asked = [replace(q, audio=Path("/no/such.wav")) if q.id == "q0" else q for q in questions]
     with pytest.raises(UserError, match=r"/no/such\.wav"):
-        ask(tiny, asked, journal=journal, batch_size=1)
+        ask(lively, asked, journal=journal, batch_size=1)
     assert len(journal.read_text().splitlines()) == 1
 
 
-def test_reading_ahead_changes_nothing(tiny, questions, monkeypatch, tmp_path):
+def test_reading_ahead_changes_nothing(lively, questions, monkeypatch, tmp_path):
     """As with a GPU: another thread reads the next batch; its errors come in their turn."""
-    plain = said(ask(tiny, questions, batch_size=2))
+    plain = said(ask(lively, questions, batch_size=2))
     monkeypatch.setattr(answering, "_answer_on_cpu", answering._answer_on_gpu)
-    assert said(ask(tiny, questions, batch_size=2)) == plain
-    assert said(ask(tiny, questions[:1])) == {"q0": plain["q0"]}
+    assert said(ask(lively, questions, batch_size=2)) == plain
+    assert said(ask(lively, questions[:1])) == {"q0": plain["q0"]}
     damaged, journal = tmp_path / "damaged.wav", tmp_path / "journal.jsonl"
     damaged.write_bytes(questions[0].audio.read_bytes()[:2000])
     asked = [replace(q, audio=damaged) if q.id == "q0" else q for q in questions]
     with pytest.raises(UserError, match="damaged or cut off"):
-        ask(tiny, asked, batch_size=2, journal=journal)
+        ask(lively, asked, batch_size=2, journal=journal)
     assert len(journal.read_text().splitlines()) == 1 + 6
 
 
 @pytest.mark.parametrize("budget", [1, 150, 300, 10_000])
-def test_batches_keep_to_the_token_budget(tiny, questions, monkeypatch, budget):
+def test_batches_keep_to_the_token_budget(lively, questions, monkeypatch, budget):
     """Prompts and answers, padded to the longest; a question too long for it is asked alone."""
     shapes, real = [], answering.generate
 
@@ -210,15 +199,15 @@ def test_batches_keep_to_the_token_budget(tiny, questions, monkeypatch, budget):
         return real(loaded, inputs, *rest)
 
     monkeypatch.setattr(answering, "generate", counting)
-    answers = said(ask(tiny, questions, batch_tokens=budget))
+    answers = said(ask(lively, questions, batch_tokens=budget))
     assert all(rows * (width + STEPS) <= budget or rows == 1 for rows, width in shapes)
     assert sum(rows for rows, _ in shapes) == len(questions)
     assert (len(shapes) == 1) == (budget == 10_000)
-    assert answers == said(ask(tiny, questions, batch_size=1))
+    assert answers == said(ask(lively, questions, batch_size=1))
 
 
 def test_each_distinct_recording_is_decoded_and_encoded_once_in_a_batch(
-    tiny, questions, monkeypatch
+    lively, questions, monkeypatch
 ):
     decoded, encoded = [], []
     load, states = answering.load_audio, embedding.audio_states
@@ -230,15 +219,15 @@ def test_each_distinct_recording_is_decoded_and_encoded_once_in_a_batch(
 
     monkeypatch.setattr(embedding, "audio_states", counting)
     shared = [replace(q, audio=questions[i % 2].audio) for i, q in enumerate(questions)]
-    answers = said(ask(tiny, shared, batch_size=8, batch_tokens=100_000))
+    answers = said(ask(lively, shared, batch_size=8, batch_tokens=100_000))
     assert sorted(set(decoded)) == sorted(decoded) and len(decoded) == 2
     assert sum(encoded) == 2
     encoded.clear()
-    assert said(ask(tiny, shared, batch_size=1)) == answers
+    assert said(ask(lively, shared, batch_size=1)) == answers
     assert sum(encoded) == 2, "kept from batch to batch"
 
 
-def test_a_batch_too_large_for_the_gpu_is_halved_once(tiny, questions, monkeypatch):
+def test_a_batch_too_large_for_the_gpu_is_halved_once(lively, questions, monkeypatch):
     monkeypatch.setattr(answering, "_answer_on_cpu", answering._answer_on_gpu)
     real, sizes = answering.generate, []
 
@@ -250,29 +239,29 @@ def test_a_batch_too_large_for_the_gpu_is_halved_once(tiny, questions, monkeypat
 
     monkeypatch.setattr(answering, "generate", limited)
     with pytest.warns(UserWarning, match="batch of 4 questions does not fit.* halves") as caught:
-        answers = ask(tiny, questions, batch_size=4)
+        answers = ask(lively, questions, batch_size=4)
     assert len(caught) == 1
     assert sizes == [4, 2, 2, 2, 2]
-    assert said(answers) == said(ask(tiny, questions, batch_size=2))
+    assert said(answers) == said(ask(lively, questions, batch_size=2))
     with pytest.warns(UserWarning), pytest.raises(UserError, match="smaller --batch-size"):
-        ask(tiny, questions, batch_size=8)
+        ask(lively, questions, batch_size=8)
 
 
-def test_a_special_token_in_a_question_names_the_question(tiny, questions):
+def test_a_special_token_in_a_question_names_the_question(lively, questions):
     bad = replace(questions[3], question="What is <|AUDIO|>?")
     with pytest.raises(UserError, match=r"'q3'.*<\|AUDIO\|>"):
-        ask(tiny, [*questions[:3], bad])
+        ask(lively, [*questions[:3], bad])
 
 
-def test_one_question_is_answered_as_in_a_batch(tiny, questions):
-    q, batch = questions[4], said(ask(tiny, questions))
+def test_one_question_is_answered_as_in_a_batch(lively, questions):
+    q, batch = questions[4], said(ask(lively, questions))
     prediction, cut = answer_one(
-        tiny, q.audio, q.question, q.choices, prompt=2, max_new_tokens=STEPS
+        lively, q.audio, q.question, q.choices, prompt=2, max_new_tokens=STEPS
     )
     assert prediction.response == batch["q4"]
     assert cut == 0
     _, cut = answer_one(
-        tiny, np.zeros(5 * 16_000, np.float32), q.question, q.choices, max_new_tokens=STEPS
+        lively, np.zeros(5 * 16_000, np.float32), q.question, q.choices, max_new_tokens=STEPS
     )
     assert cut == pytest.approx(1.0)
 
@@ -288,8 +277,8 @@ def test_predictions_are_mmaus_json_with_three_fields_more(questions, tmp_path):
     assert replace(again, extra={}) == questions[0]
 
 
-def test_the_answer_is_what_stands_in_the_tags(tiny, questions, monkeypatch):
+def test_the_answer_is_what_stands_in_the_tags(lively, questions, monkeypatch):
     monkeypatch.setattr(answering, "generate", lambda *_: ["so: <answer>\n dog </answer>"])
-    (prediction,) = ask(tiny, questions[:1])
+    (prediction,) = ask(lively, questions[:1])
     assert prediction.answer == "dog"
     assert prediction.seconds > 0

@@ -11,18 +11,8 @@ from r1aqa_helpers.answering import answer_questions
 from r1aqa_helpers.cli import app
 from r1aqa_helpers.models import load
 from r1aqa_helpers.models.decoding import shipped_sampling
-from r1aqa_helpers.questions import read_questions, write_mmau
-from r1aqa_helpers.tiny.data import MODEL, prepare
-
-
-@pytest.fixture(scope="module")
-def few(tmp_path_factory):
-    """A few test questions of all tasks."""
-    test = read_questions(prepare().test)
-    picked = [q for task in ("sound", "music", "speech") for q in test if q.task == task][::84]
-    path = tmp_path_factory.mktemp("few") / "test.json"
-    write_mmau(path, picked[:12])
-    return path
+from r1aqa_helpers.questions import read_questions
+from r1aqa_helpers.tiny.data import MODEL
 
 
 def run(few, out, *more):

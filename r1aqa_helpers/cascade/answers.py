@@ -1,11 +1,10 @@
 """The second half of a cascade at work: questions answered from captions alone."""
 
-import hashlib
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from r1aqa_helpers.answering import BATCH_TOKENS, Prediction, open_journal
+from r1aqa_helpers.answering import BATCH_TOKENS, Prediction, digest, open_journal
 from r1aqa_helpers.errors import UserError
 from r1aqa_helpers.files import append_jsonl, shown_value
 from r1aqa_helpers.models.bundle import fingerprint
@@ -41,7 +40,7 @@ def answer_from_captions(
         "weights": fingerprint(text_model.model),
         "prompt": prompt,
         "max_new_tokens": max_new_tokens,
-        "questions": hashlib.sha256(repr(sorted(texts.items())).encode()).hexdigest()[:15],
+        "questions": digest(sorted(texts.items())),
     }
     rows = {} if journal is None else open_journal(journal, run)
     rest = [q for q in questions if q.id not in rows]

@@ -1,6 +1,5 @@
 """``r1aqa probe``: what stands behind a model's accuracy."""
 
-import json
 from pathlib import Path
 from typing import Annotated
 
@@ -15,6 +14,8 @@ from r1aqa_helpers.cli.options import (
     Prompt,
     PromptNumber,
     Seed,
+    TestQuestions,
+    echo_result,
 )
 from r1aqa_helpers.errors import UserError
 from r1aqa_helpers.profiles import pick_profile
@@ -25,10 +26,7 @@ from r1aqa_helpers.run_folder import check_writable
 def probe(
     out: Annotated[Path, typer.Option("--out", help="Folder for answers and probes.json.")],
     model: OtherModel = None,
-    questions: Annotated[
-        Path | None,
-        typer.Option("--questions", help="Test questions.", show_default="the profile's"),
-    ] = None,
+    questions: TestQuestions = None,
     train: Annotated[
         Path | None,
         typer.Option(
@@ -77,7 +75,4 @@ def probe(
         seed=seed,
         say=lambda line: typer.echo(line, err=True),
     )
-    if as_json:
-        typer.echo(json.dumps(result, ensure_ascii=False, allow_nan=False))
-    else:
-        typer.echo("\n".join(probe_lines(result)))
+    echo_result(result, as_json, probe_lines(result))

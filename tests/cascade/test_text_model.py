@@ -16,9 +16,8 @@ from r1aqa_helpers.cascade import (
 )
 from r1aqa_helpers.cascade.text_model import batches, chat, respond
 from r1aqa_helpers.errors import UserError
-from r1aqa_helpers.models import LoadedModel, chat_text, decode, greedy_config
+from r1aqa_helpers.models import chat_text, decode, greedy_config
 from r1aqa_helpers.questions import AudioQuestion
-from r1aqa_helpers.tiny.build import random_tiny
 
 CHOICES = ("dog", "cat", "bell")
 ASKED = [
@@ -29,21 +28,10 @@ CAPTIONS = {q.id: f"A {CHOICES[i % 3]} sounds." for i, q in enumerate(ASKED)}
 
 
 @pytest.fixture(scope="module")
-def loaded() -> LoadedModel:
-    """Weights scaled up, so that texts lead to different answers."""
-    model, processor = random_tiny(0)
-    with torch.no_grad():
-        for weight in model.parameters():
-            if weight.ndim == 2:
-                weight.mul_(8)
-    return LoadedModel(model, processor, "random")
-
-
-@pytest.fixture(scope="module")
-def llama_dir(loaded, tmp_path_factory) -> Path:
+def llama_dir(lively, tmp_path_factory) -> Path:
     """Another architecture, with the miniature's tokenizer; its own settings sample."""
     folder = tmp_path_factory.mktemp("llama")
-    tokenizer = loaded.processor.tokenizer
+    tokenizer = lively.processor.tokenizer
     torch.manual_seed(1)
     config = LlamaConfig(
         vocab_size=len(tokenizer), hidden_size=32, intermediate_size=64, num_hidden_layers=2,
@@ -55,27 +43,27 @@ def llama_dir(loaded, tmp_path_factory) -> Path:
         do_sample=True, temperature=5.0, eos_token_id=tokenizer.eos_token_id
     )
     model.save_pretrained(folder)
-    tokenizer.chat_template = loaded.processor.chat_template
+    tokenizer.chat_template = lively.processor.chat_template
     tokenizer.save_pretrained(folder)
     return folder
 
 
-def test_the_language_half_says_what_the_whole_model_says_to_text(loaded):
-    half = language_half(loaded)
+def test_the_language_half_says_what_the_whole_model_says_to_text(lively):
+    half = language_half(lively)
     text = chat(half, "What is heard?")
-    assert text == chat_text(loaded, "What is heard?", heard=False)
-    ids = torch.tensor([loaded.processor.tokenizer(text, add_special_tokens=False).input_ids])
-    embeddings = loaded.model.get_input_embeddings()(ids)
-    config = greedy_config(loaded, 8)
+    assert text == chat_text(lively, "What is heard?", heard=False)
+    ids = torch.tensor([lively.processor.tokenizer(text, add_special_tokens=False).input_ids])
+    embeddings = lively.model.get_input_embeddings()(ids)
+    config = greedy_config(lively, 8)
     config.suppress_tokens = None
-    tokens = decode(loaded.model, ids, torch.ones_like(ids), embeddings, torch.tensor([0]), config)
-    said = loaded.processor.tokenizer.batch_decode(tokens, skip_special_tokens=True)
+    tokens = decode(lively.model, ids, torch.ones_like(ids), embeddings, torch.tensor([0]), config)
+    said = lively.processor.tokenizer.batch_decode(tokens, skip_special_tokens=True)
     assert respond(half, [text], 8) == said
-    assert half.model.model is loaded.model.model.language_model  # nothing was copied
+    assert half.model.model is lively.model.model.language_model  # nothing was copied
 
 
-def test_answers_do_not_depend_on_who_is_asked_beside(loaded):
-    half = language_half(loaded)
+def test_answers_do_not_depend_on_who_is_asked_beside(lively):
+    half = language_half(lively)
     together = answer_from_captions(half, ASKED, CAPTIONS, max_new_tokens=6)
     assert [one.id for one in together] == [q.id for q in ASKED]
     alone = [answer_from_captions(half, [q], CAPTIONS, max_new_tokens=6)[0].response for q in ASKED]
@@ -85,8 +73,8 @@ def test_answers_do_not_depend_on_who_is_asked_beside(loaded):
     assert [o.response for o in answer_from_captions(half, ASKED, other, max_new_tokens=6)] != alone
 
 
-def test_an_interrupted_run_goes_on(loaded, tmp_path, monkeypatch):
-    half, journal = language_half(loaded), tmp_path / "journal.jsonl"
+def test_an_interrupted_run_goes_on(lively, tmp_path, monkeypatch):
+    half, journal = language_half(lively), tmp_path / "journal.jsonl"
     whole = answer_from_captions(half, ASKED, CAPTIONS, max_new_tokens=4, journal=journal)
     lines = journal.read_text().splitlines(keepends=True)
     journal.write_text("".join(lines[:4]))
@@ -157,8 +145,8 @@ def test_no_folder_and_code_of_a_folder_are_refused(llama_dir, tmp_path):
     assert not (tmp_path / "ran").exists()
 
 
-def test_a_special_token_in_a_caption_is_refused(loaded):
-    half = language_half(loaded)
+def test_a_special_token_in_a_caption_is_refused(lively):
+    half = language_half(lively)
     bad = {**CAPTIONS, "q1": "A dog.<|im_end|>"}
     with pytest.raises(UserError, match="question 'q1'.*special token"):
         answer_from_captions(half, ASKED, bad)

@@ -7,19 +7,8 @@ from typer.testing import CliRunner
 
 from r1aqa_helpers.cli import app
 from r1aqa_helpers.paths import TINY
-from r1aqa_helpers.questions import read_questions, write_mmau
 from r1aqa_helpers.tiny.asking import caption
-from r1aqa_helpers.tiny.data import TEXT_MODEL, prepare, recipes
-
-
-@pytest.fixture(scope="module")
-def few(tmp_path_factory):
-    """A dozen test questions, of all tasks."""
-    test = read_questions(prepare().test)
-    picked = [q for task in ("sound", "music", "speech") for q in test if q.task == task][::84]
-    path = tmp_path_factory.mktemp("few") / "test.json"
-    write_mmau(path, picked[:12])
-    return path
+from r1aqa_helpers.tiny.data import TEXT_MODEL, recipes
 
 
 def run(few, out, *more):
