@@ -4,7 +4,6 @@ import html
 
 import ipywidgets
 
-from r1aqa_helpers.course.judging import signed
 from r1aqa_helpers.course.recorded_run import RecordedRun, Rollout
 from r1aqa_helpers.course.sound import Player
 from r1aqa_helpers.course.widgets import column, note, show
@@ -113,5 +112,5 @@ def _title(run: RecordedRun, rollout: Rollout, place: int) -> str:
     question = run.questions.get(rollout.id)
     text = rollout.id if question is None else question.question
     mean = sum(rollout.rewards) / len(rollout.rewards)
-    state = "dead" if rollout.dead else f"mean reward {signed(mean)}"
+    state = "dead" if rollout.dead else f"mean reward {mean:.2f}"
     return f"{place + 1}. {text} ({state})"
