@@ -4,7 +4,6 @@ import gc
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
-from importlib.metadata import version
 from math import fsum
 from pathlib import Path
 from typing import Any
@@ -16,7 +15,8 @@ from r1aqa_helpers.answering import Prediction, answer_questions, write_predicti
 from r1aqa_helpers.files import shown
 from r1aqa_helpers.models import LoadedModel, listening_check, load_for
 from r1aqa_helpers.paths import place
-from r1aqa_helpers.profiles import Profile, hardware
+from r1aqa_helpers.profiles import Profile
+from r1aqa_helpers.provenance import provenance
 from r1aqa_helpers.questions import AudioQuestion, QuestionSet
 from r1aqa_helpers.results import measured_row, write_about
 from r1aqa_helpers.scoring import score
@@ -58,11 +58,8 @@ class Run:
 
     @property
     def where(self) -> dict[str, Any]:
-        """On what the answers were made, for whoever reads the results."""
-        return {
-            "hardware": hardware(),
-            "versions": {name: version(name) for name in ("torch", "transformers", "trl")},
-        }
+        """When, by which code and on what the answers were made, for whoever reads the results."""
+        return provenance()
 
     def load(self, model: str) -> LoadedModel:
         """The model of that name or folder, as the profile wants it."""
