@@ -14,7 +14,7 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
-from ledger_parts.common import DOMAINS, ROOT, TINY, leaves, origin, read, recorded, slug
+from ledger_parts.common import ROOT, TINY, leaves, origin, read, recorded, slug
 from ledger_parts.own import (
     cascade,
     experiment,
@@ -25,6 +25,7 @@ from ledger_parts.own import (
 )
 
 from r1aqa_helpers.ledger import LEDGER, Entry, ledger_text, write_ledger
+from r1aqa_helpers.results.published import DOMAINS
 
 SHOWN = ("README.md", "data/README.md")
 

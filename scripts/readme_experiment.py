@@ -8,6 +8,7 @@ from typing import Any
 from r1aqa_helpers.experiment.comparing import Comparison
 from r1aqa_helpers.experiment.plan import REGIMES
 from r1aqa_helpers.experiment.summary import RoadRow, Summary, load_records, road_label, summarise
+from r1aqa_helpers.results.published import DOMAINS
 
 RESULTS = Path(__file__).resolve().parent.parent / "data" / "results" / "tiny"
 
@@ -91,6 +92,7 @@ def _answers(summary: Summary, records: Sequence[Mapping[str, Any]]) -> list[str
             f"{verdict} with “{'” and “'.join(which)}”" for verdict, which in kinds.items()
         )
         lines += ["", f"**In which regimes?** GRPO <2>, seen from full SFT, is {told}."]
+    lines += _drift(rows)
     lengths = {
         name: statistics.fmean(
             record["traits"]["completion_length"][-1]
@@ -123,6 +125,20 @@ def _answers(summary: Summary, records: Sequence[Mapping[str, Any]]) -> list[str
     ]
     costs_told = f"Seconds of processor per training: {', '.join(costs)}."
     return [*lines, "", f"**What does each cost?** {costs_told}"]
+
+
+def _drift(rows: Mapping[tuple[str, str], RoadRow]) -> list[str]:
+    """What becomes of music and speech where only sound is trained on."""
+    told = []
+    for road in ("sft", "grpo-2"):
+        alone, mixed = rows.get(("sound-only", road)), rows.get(("table", road))
+        if alone and mixed:
+            parts = ", ".join(f"{task} {alone.tasks[task]:.1f}" for task in DOMAINS)
+            whole = ", ".join(f"{mixed.tasks[task]:.1f}" for task in DOMAINS)
+            told.append(f"{road_label(road)}: {parts} (with all three: {whole})")
+    if not told:
+        return []
+    return ["", f"**Is anything forgotten?** Trained on sound only, {'; '.join(told)}."]
 
 
 def _told(found: Mapping[tuple[str, str, str], Comparison], a: str, others: Sequence[str]) -> str:

@@ -12,7 +12,6 @@ from r1aqa_helpers.scoring import wilson_interval
 ROOT = Path(__file__).resolve().parents[2]
 RESULTS = ROOT / "data" / "results" / "tiny"
 TINY = ROOT / "data" / "tiny"
-DOMAINS = ("sound", "music", "speech")
 
 
 def read(path: Path) -> Any:

@@ -4,7 +4,6 @@ from collections import Counter
 from collections.abc import Iterator
 
 from ledger_parts.common import (
-    DOMAINS,
     RESULTS,
     TINY,
     accuracy,
@@ -17,6 +16,7 @@ from ledger_parts.common import (
 from r1aqa_helpers.experiment.plan import REGIMES, SEARCH_SEED, Run
 from r1aqa_helpers.experiment.summary import RoadRow, load_records, summarise
 from r1aqa_helpers.ledger import Entry
+from r1aqa_helpers.results.published import DOMAINS
 from r1aqa_helpers.roads import ROADS
 
 
