@@ -4,6 +4,7 @@ import io
 import math
 import time
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import matplotlib.pyplot as plt
@@ -12,6 +13,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from r1aqa_helpers.course.plots import COLOURS, DPI, GREY
+from r1aqa_helpers.files import write_bytes
 
 #: What is drawn of a GRPO run: title, y label, and the journal's names with their labels.
 GRPO_PANELS: tuple[tuple[str, str, tuple[tuple[str, str], ...]], ...] = (
@@ -96,9 +98,15 @@ class LiveCurves:
         self,
         steps: int,
         panels: Sequence[tuple[str, str, Sequence[tuple[str, str]]]] = GRPO_PANELS,
+        picture: Path | None = None,
     ) -> None:
-        """Open the place of the picture; ``steps`` are those of the whole run."""
-        self.steps, self.panels = steps, panels
+        """Open the place of the picture.
+
+        Args:
+            steps: those of the whole run.
+            picture: a PNG file in which the latest drawing is kept as well.
+        """
+        self.steps, self.panels, self.picture = steps, panels, picture
         self.rows: list[dict[str, Any]] = []
         self._begun = time.monotonic()
         self._drawn = -math.inf
@@ -118,6 +126,8 @@ class LiveCurves:
         buffer = io.BytesIO()
         fig.savefig(buffer, format="png", dpi=DPI)
         plt.close(fig)
+        if self.picture is not None:
+            write_bytes(self.picture, buffer.getvalue())
         self._handle.update(
             {"image/png": buffer.getvalue(), "text/plain": self.caption()}, raw=True
         )

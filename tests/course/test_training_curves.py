@@ -64,11 +64,12 @@ class Handle:
         self.updates.append(data)
 
 
-def test_live_curves_draw_in_place_seldom_and_at_the_end(monkeypatch):
+def test_live_curves_draw_in_place_seldom_and_at_the_end(monkeypatch, tmp_path):
     handle, now = Handle(), [0.0]
     monkeypatch.setattr(module, "display", lambda *_, **__: handle)
     monkeypatch.setattr(module.time, "monotonic", lambda: now[0])
-    live = LiveCurves(steps=6)
+    picture = tmp_path / "new" / "curves.png"
+    live = LiveCurves(steps=6, picture=picture)
     for step, row in enumerate(ROWS[:6], start=1):
         now[0] = 0.5 * step
         live({**row, "seconds": 3.0})
@@ -76,3 +77,4 @@ def test_live_curves_draw_in_place_seldom_and_at_the_end(monkeypatch):
     assert handle.updates[0]["text/plain"] == "step 1 of 6, about 15 s left"
     assert handle.updates[-1]["text/plain"].startswith("step 6 of 6")
     assert handle.updates[-1]["image/png"].startswith(b"\x89PNG")
+    assert picture.read_bytes() == handle.updates[-1]["image/png"]
