@@ -98,7 +98,7 @@ class LiveCurves:
         self,
         steps: int,
         panels: Sequence[tuple[str, str, Sequence[tuple[str, str]]]] = GRPO_PANELS,
-        picture: Path | None = None,
+        picture: Path | str | None = None,
     ) -> None:
         """Open the place of the picture.
 
