@@ -36,6 +36,7 @@ from .training import (
     quiet,
     run_schedule,
     save_trained,
+    show_made,
     train_with,
 )
 
@@ -107,7 +108,8 @@ def train_sft(
     With prompt <3> each question's ``extra["reasoning"]`` (a field of that name in its line) is
     learnt before its answer, between the tags of thinking.
 
-    ``watch``: called with each step's row, for curves that grow meanwhile.
+    ``watch``: called with each step's row, for curves that grow meanwhile; first with those of the
+    steps that were made before.
 
     For full training, load the model in float32: small steps vanish in bfloat16's rounding.
 
@@ -136,6 +138,7 @@ def train_sft(
         digest = hashlib.sha256(json.dumps(reasoning).encode()).hexdigest()
         description = {"reasoning": digest[:16], **description}
     checkpoint = open_run(out_dir, description, ("metrics.jsonl",))
+    watch = show_made(watch, out_dir, "SFT")
     if (out_dir / "model").is_dir():
         return out_dir / "model"
     with quiet():

@@ -135,6 +135,8 @@ class LiveCurves:
 
     def caption(self) -> str:
         """How far the run is, and how long the rest will take at this pace."""
+        if not self.rows:
+            return "no step yet"
         done = self.rows[-1]["step"]
         seconds = [row["seconds"] for row in self.rows if row.get("seconds") is not None]
         if not seconds:

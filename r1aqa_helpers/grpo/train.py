@@ -30,6 +30,7 @@ from ..training import (
     quiet,
     run_schedule,
     save_trained,
+    show_made,
     train_with,
 )
 from .scoring import ROW_TOKENS
@@ -78,7 +79,8 @@ def train_grpo(
     Each gets ``completions`` and, as keywords, ``solution``, ``choices``, ``id``; it is logged
     under its ``__name__``. A run goes on only with rewards of the same names.
 
-    ``watch``: called with each step's row, for curves that grow meanwhile.
+    ``watch``: called with each step's row, for curves that grow meanwhile; first with those of the
+    steps that were made before.
 
     For full training, load the model in float32: steps of 1e-6 vanish in bfloat16's rounding.
 
@@ -103,6 +105,7 @@ def train_grpo(
     if rewards is not None:
         description["rewards"] = _names(rewards)
     checkpoint = open_run(out_dir, description, ("metrics.jsonl", "rollouts.jsonl"))
+    watch = show_made(watch, out_dir, "GRPO")
     if (out_dir / "model").is_dir():
         return out_dir / "model"
     with quiet():

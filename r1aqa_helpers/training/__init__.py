@@ -10,7 +10,7 @@
 """
 
 from .folder import COMPLETE, describe_run, open_run
-from .journal import Journal, Watch, check_loss, quiet
+from .journal import Journal, Watch, check_loss, quiet, show_made
 from .saved import save_trained, training_card
 from .settings import TrainingSettings, check_answers, divide_step, run_schedule
 from .trainer import ExactResume, train_with
@@ -29,6 +29,7 @@ __all__ = [
     "quiet",
     "run_schedule",
     "save_trained",
+    "show_made",
     "train_with",
     "training_card",
 ]

@@ -3,7 +3,7 @@
 import math
 import time
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -14,12 +14,13 @@ from transformers.utils import logging as hf_logging
 
 from .. import processes
 from ..errors import UserError
-from ..files import append_jsonl, write_json
+from ..files import append_jsonl, read_journal, write_json
 from ..models.precision import NOT_FINITE, check_finite
 from ..progress import track
 from .folder import COMPLETE
 
-#: Gets each step's row of ``metrics.jsonl`` as soon as it is written.
+#: Gets each step's row of ``metrics.jsonl`` as soon as it is written; those of the steps that were
+#: made before come first.
 Watch = Callable[[dict[str, Any]], None]
 
 #: A loss scale of float16 begins at 2 to the 16th and is halved at each overflow: after so many
@@ -34,6 +35,26 @@ def check_loss(loss: torch.Tensor, step: int) -> torch.Tensor:
     """
     check_finite(loss, f"step {step}: the loss")
     return loss
+
+
+def show_made(watch: Watch | None, out_dir: Path, title: str) -> Watch | None:
+    """Show the steps that a run has made already; returns ``watch``, or None once it has failed."""
+    if watch is None or not processes.is_main():
+        return watch
+    return show_to(watch, read_journal(out_dir / "metrics.jsonl"), title)
+
+
+def show_to(watch: Watch | None, rows: Iterable[dict[str, Any]], title: str) -> Watch | None:
+    """Show ``rows``; returns ``watch``, or None where it failed: it shall not end the training."""
+    for row in rows:
+        if watch is None:
+            break
+        try:
+            watch(row)
+        except Exception as fault:  # a picture is not worth hours of training
+            warnings.warn(f"{title}: watching ended ({fault!r}); it trains on", stacklevel=2)
+            watch = None
+    return watch
 
 
 class Journal(TrainerCallback):
@@ -106,7 +127,7 @@ class Journal(TrainerCallback):
             for key, value in row.items()
         }
         append_jsonl(self._out_dir / "metrics.jsonl", finite, flush=False)
-        self._show(finite)
+        self._watch = show_to(self._watch, [finite], self._title)
         norm = logs.get("grad_norm")
         self._overflows = 0 if norm is None or math.isfinite(norm) else self._overflows + 1
         if self._overflows >= (_MOST_OVERFLOWS if args.fp16 else 1):
@@ -114,15 +135,6 @@ class Journal(TrainerCallback):
                 f"step {state.global_step}: the gradient is not finite (its norm is {norm}); "
                 f"{NOT_FINITE}. The run's last checkpoint is without this step"
             )
-
-    def _show(self, row: dict[str, Any]) -> None:
-        if self._watch is None:
-            return
-        try:
-            self._watch(row)
-        except Exception as fault:  # a picture is not worth hours of training
-            warnings.warn(f"{self._title}: watching ended ({fault!r}); it trains on", stacklevel=2)
-            self._watch = None
 
     def on_save(
         self,

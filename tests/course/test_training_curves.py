@@ -70,6 +70,7 @@ def test_live_curves_draw_in_place_seldom_and_at_the_end(monkeypatch, tmp_path):
     monkeypatch.setattr(module.time, "monotonic", lambda: now[0])
     picture = tmp_path / "new" / "curves.png"
     live = LiveCurves(steps=6, picture=picture)
+    assert live.caption() == "no step yet"
     for step, row in enumerate(ROWS[:6], start=1):
         now[0] = 0.5 * step
         live({**row, "seconds": 3.0})

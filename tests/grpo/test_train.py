@@ -236,3 +236,14 @@ def test_who_watches_sees_all_and_cannot_end_the_run(loaded, questions, tmp_path
         train_grpo(copy.deepcopy(loaded), questions, SETTINGS, tmp_path, watch=watch)
     rows = read_journal(tmp_path / "metrics.jsonl")
     assert len(rows) == SETTINGS.steps and seen == rows[:3]
+
+
+def test_who_watches_sees_also_what_was_made_before(loaded, questions, tmp_path, monkeypatch):
+    monkeypatch.setattr(train, "rewards_for", Reward().rewards_for)
+    train_grpo(copy.deepcopy(loaded), questions, replace(SETTINGS, minutes=0), tmp_path)
+    whole, after = [], []
+    train_grpo(copy.deepcopy(loaded), questions, SETTINGS, tmp_path, watch=whole.append)
+    train_grpo(copy.deepcopy(loaded), questions, SETTINGS, tmp_path, watch=after.append)  # ended
+    rows = read_journal(tmp_path / "metrics.jsonl")
+    assert [row["step"] for row in whole] == list(range(1, SETTINGS.steps + 1))
+    assert whole == after == rows
