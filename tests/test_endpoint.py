@@ -90,13 +90,13 @@ class Handler(BaseHTTPRequestHandler):
             server.most_under_way = max(server.most_under_way, server.under_way)
         try:
             wanted = server.behave(number, attempt)
-            if callable(wanted):
-                wanted(self)
-            else:
-                self.reply(*(wanted or (200, {}, completion(f"<answer>said {number}</answer>"))))
         finally:
-            with server.lock:
+            with server.lock:  # before the answer goes out: whoever has it may ask again at once
                 server.under_way -= 1
+        if callable(wanted):
+            wanted(self)
+        else:
+            self.reply(*(wanted or (200, {}, completion(f"<answer>said {number}</answer>"))))
 
     def reply(self, status: int, headers: dict[str, str], body: bytes | dict) -> None:
         data = body if isinstance(body, bytes) else json.dumps(body).encode()
