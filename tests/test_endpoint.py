@@ -380,7 +380,7 @@ def test_an_interrupted_run_goes_on_and_asks_nothing_twice(server, questions, tm
     journal = tmp_path / "journal.jsonl"
     # Question 5 makes the run fail while others are under way: their answers are kept.
     gone = (402, {}, {"error": {"message": "no credit left"}})
-    server.behave = lambda number, attempt: gone if number == 5 else time.sleep(0.05)
+    server.behave = lambda number, attempt: gone if number == 5 else time.sleep(0.3)
     with pytest.raises(UserError, match="no credit left"):
         ask(server, questions, journal=journal)
     rows = [json.loads(line) for line in journal.read_text().splitlines()][1:]
