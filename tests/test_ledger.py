@@ -14,11 +14,12 @@ ROOT = Path(__file__).resolve().parent.parent
 
 @pytest.fixture(scope="module")
 def script():
-    sys.path.insert(0, str(ROOT / "scripts"))  # where it finds its parts
     spec = importlib.util.spec_from_file_location("ledger_script", ROOT / "scripts" / "ledger.py")
     module = importlib.util.module_from_spec(spec)
     sys.modules["ledger_script"] = module
-    spec.loader.exec_module(module)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(ROOT / "scripts")  # where it finds its parts
+        spec.loader.exec_module(module)
     return module
 
 

@@ -200,3 +200,13 @@ def test_unfit_settings_are_refused_before_anything_is_written(loaded, questions
     with pytest.raises(UserError, match="question hidden"):
         train_sft(loaded, hidden, SETTINGS, tmp_path / "out")
     assert not (tmp_path / "out").exists()
+
+
+def test_who_watches_sees_also_what_was_made_before(loaded, questions, tmp_path):
+    train_sft(copy.deepcopy(loaded), questions, replace(SETTINGS, minutes=0), tmp_path)
+    whole, after = [], []
+    train_sft(copy.deepcopy(loaded), questions, SETTINGS, tmp_path, watch=whole.append)
+    train_sft(copy.deepcopy(loaded), questions, SETTINGS, tmp_path, watch=after.append)  # ended
+    rows = read_journal(tmp_path / "metrics.jsonl")
+    assert [row["step"] for row in whole] == list(range(1, SETTINGS.steps + 1))
+    assert whole == after == rows
