@@ -1,8 +1,11 @@
 """LoRA adapters: merged exactly, in the names of either release, or refused in one line."""
 
+import importlib
 import json
 import re
 import shutil
+import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +13,7 @@ import pytest
 import torch
 from huggingface_hub.errors import RemoteEntryNotFoundError
 from peft import LoraConfig, get_peft_model
+from peft.import_utils import is_torchao_available
 from safetensors.torch import load_file, save_file
 
 from r1aqa_helpers import models
@@ -259,3 +263,35 @@ def test_the_base_of_an_adapter_must_be_a_whole_qwen2_audio(saved, folder, tmp_p
         load(folder, device="cpu", base=other)
     with pytest.raises(UserError, match="is an adapter itself"):
         load(folder, device="cpu", base=saved)
+
+
+@pytest.fixture
+def old_torchao(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """A stand-in for the torchao 0.10.0 of Colab's image, which PEFT refuses."""
+    (tmp_path / "torchao").mkdir()
+    (tmp_path / "torchao" / "__init__.py").write_text('__version__ = "0.10.0"\n')
+    (tmp_path / "torchao-0.10.0.dist-info").mkdir()
+    (tmp_path / "torchao-0.10.0.dist-info" / "METADATA").write_text(
+        "Metadata-Version: 2.1\nName: torchao\nVersion: 0.10.0\n"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    importlib.invalidate_caches()
+    is_torchao_available.cache_clear()
+    yield
+    sys.modules.pop("torchao", None)
+    is_torchao_available.cache_clear()
+
+
+def test_an_old_torchao_does_not_keep_lora_from_working(
+    old_torchao: None, base: Path, saved: Path
+) -> None:
+    adapted = adapt(base, lora_config(4))
+    assert any(".lora_" in name for name, _ in adapted.model.named_parameters())
+    sys.modules.pop("torchao")  # what `lora_config` did is undone: loading must do it, too
+    assert load(saved, device="cpu").model is not None
+
+
+def test_an_old_torchao_that_is_in_use_is_one_line(old_torchao: None) -> None:
+    importlib.import_module("torchao")
+    with pytest.raises(UserError, match="torchao 0.10.0.*pip uninstall"):
+        lora_config(4)

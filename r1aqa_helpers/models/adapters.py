@@ -19,6 +19,7 @@ from transformers import Qwen2AudioForConditionalGeneration
 
 from ..errors import UserError
 from ..files import read_json, shown, shown_value
+from .lora import ignore_old_torchao
 from .quantised import is_quantised
 
 ADAPTER_CONFIG = "adapter_config.json"
@@ -104,6 +105,7 @@ def put_adapter(
         UserError: it is no LoRA, its weights are missing, damaged or pickled, or they do not
             fit this model.
     """
+    ignore_old_torchao()
     settings = _read_config(folder)
     named = _read_weights(folder)
     weights = {_PREFIX + _present_name(name): tensor for name, tensor in named.items()}

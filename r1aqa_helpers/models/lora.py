@@ -1,8 +1,11 @@
 """Which parameters train: all, or LoRA adapters (arXiv 2106.09685), with the tower or without."""
 
+import importlib.metadata
 import re
+import sys
 
 from peft import LoraConfig
+from peft.import_utils import is_torchao_available
 from torch import nn
 from transformers import Qwen2AudioForConditionalGeneration
 
@@ -21,8 +24,30 @@ def lora_config(rank: int, tower: bool = False) -> LoraConfig:
 
     On the language model's projections only; with ``tower``, on the audio tower's, too.
     """
+    ignore_old_torchao()
     targets = f"({LORA_TARGETS})|({TOWER_TARGETS})" if tower else LORA_TARGETS
     return LoraConfig(r=rank, lora_alpha=2 * rank, target_modules=targets)
+
+
+def ignore_old_torchao() -> None:
+    """Let PEFT work beside a torchao older than it supports, as Colab's image has (0.10.0).
+
+    PEFT looks for torchao whenever it makes an adapter, and raises where it finds an old one.
+    This package does not use torchao, so Python is told that there is none.
+
+    Raises:
+        UserError: something has imported it already.
+    """
+    try:
+        is_torchao_available()
+    except ImportError:
+        if sys.modules.get("torchao") is not None:
+            version = importlib.metadata.version("torchao")
+            raise UserError(
+                f"torchao {version}: is older than PEFT supports and loaded already; "
+                "run pip uninstall torchao, and restart Python"
+            ) from None
+        sys.modules["torchao"] = None  # as `importlib` documents it: "not there"
 
 
 def choose_trained(
