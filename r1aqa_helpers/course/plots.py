@@ -1,13 +1,14 @@
 """One style for every figure: colour-blind safe, readable on a projector, with words beside it."""
 
+import base64
 import io
 
 import matplotlib.pyplot as plt
 import numpy as np
-from IPython.display import Image, display
+from IPython.display import display
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from PIL import Image as Pixels
+from PIL import Image
 
 #: Okabe and Ito's colours, told apart with any colour vision (jfly.uni-koeln.de/color).
 BLUE, ORANGE, GREEN, RED = "#0072B2", "#E69F00", "#009E73", "#D55E00"
@@ -55,20 +56,13 @@ def figure(fig: Figure, alt: str) -> None:
     fig.savefig(buffer, format="png", dpi=DPI, metadata={"Software": None})
     plt.close(fig)
     # 256 colours are enough for a drawing, and take less than half the room in the file.
-    pixels = Pixels.open(buffer).convert("RGB").quantize(256, dither=Pixels.Dither.NONE)
+    pixels = Image.open(buffer).convert("RGB").quantize(256, dither=Image.Dither.NONE)
     small = io.BytesIO()
     pixels.save(small, format="png", optimize=True)
-    display(_Picture(small.getvalue(), alt))
-
-
-class _Picture(Image):
-    """A picture whose text form is its description, the same in every run."""
-
-    def __init__(self, png: bytes, alt: str) -> None:
-        super().__init__(data=png, format="png", alt=alt)
-
-    def __repr__(self) -> str:
-        return f"Figure: {self.alt}"
+    # Not IPython's Image, which takes no text in the versions of hosted notebooks.
+    png = base64.b64encode(small.getvalue()).decode("ascii")
+    data = {"image/png": png, "text/plain": f"Figure: {alt}"}
+    display(data, metadata={"image/png": {"alt": alt}}, raw=True)
 
 
 def waveform(ax: Axes, wave: np.ndarray, rate: int = 16_000) -> None:

@@ -120,7 +120,9 @@ class UploadWidget:
         self.status = note()
         self.widget = column([self.upload, self.status])
 
-    def _take(self, files: Sequence[Mapping]) -> None:
+    def _take(self, files: Sequence[Mapping] | Mapping[str, Mapping]) -> None:
+        if isinstance(files, Mapping):  # ipywidgets 7, which hosted notebooks have
+            files = [{"name": name, **file} for name, file in files.items()]
         for file in files:
             name = html.escape(str(file["name"]))
             try:

@@ -6,7 +6,6 @@ from pathlib import Path
 import matplotlib.pyplot as plt
 import numpy as np
 import pytest
-from IPython.core.formatters import DisplayFormatter
 
 from r1aqa_helpers import course
 from r1aqa_helpers.audio import SAMPLE_RATE, save_audio
@@ -21,8 +20,7 @@ from r1aqa_helpers.profiles import PROFILES
 def shown(monkeypatch: pytest.MonkeyPatch) -> list[tuple[dict, dict]]:
     """Every picture shown, as a notebook gets it: data and metadata by kind."""
     seen: list[tuple[dict, dict]] = []
-    show = DisplayFormatter().format
-    monkeypatch.setattr(plots, "display", lambda picture: seen.append(show(picture)))
+    monkeypatch.setattr(plots, "display", lambda data, metadata, raw: seen.append((data, metadata)))
     return seen
 
 
