@@ -13,21 +13,21 @@ from markdown_it import MarkdownIt
 
 from r1aqa_helpers.errors import UserError
 from r1aqa_helpers.files import read_json
-from r1aqa_helpers.models import LoadedModel, ModelCard, add_results, load, save
+from r1aqa_helpers.models import CardFields, LoadedModel, load, save
 from r1aqa_helpers.paths import TINY
 from r1aqa_helpers.questions import read_questions
+from r1aqa_helpers.results.card_results import add_results, results_markdown
 from r1aqa_helpers.sft import SFTSettings, train_sft
 from r1aqa_helpers.tiny.build import random_tiny
 
 RESULTS = TINY / "reference_run" / "results.json"
-CARD = ModelCard(
+CARD = CardFields(
     base="Qwen/Qwen2-Audio-7B-Instruct",
     method="grpo",
     questions=38_000,
     datasets={"AVQA": 38_000},
-    settings={"lr": 1e-6, "beta": 0.04, "lora_rank": 16},
-    facts={"steps made": 500, "torch": "2.11.0"},
-    results=read_json(RESULTS),
+    settings={"lr": 1e-6, "beta": 0.04, "lora_rank": 16, "steps made": 500, "torch": "2.11.0"},
+    results=results_markdown(read_json(RESULTS)),
     parameters=8_397_094_912,
     window_seconds=30,
 )
@@ -70,7 +70,7 @@ class Elements(HTMLParser):
             self.rows[-1][-1] += data
 
 
-def page(card: ModelCard) -> Elements:
+def page(card: CardFields) -> Elements:
     """The card's body as a web page, with tables, raw HTML and struck text allowed."""
     body = HubCard(card.text()).text
     parser = MarkdownIt("commonmark", {"html": True}).enable(["table", "strikethrough"])
@@ -113,34 +113,34 @@ def test_an_adapter_s_card():
 
 
 def test_a_base_that_is_a_folder_is_told_by_its_last_name_alone(tmp_path):
-    text = replace(CARD, base=str(tmp_path / "my model"), results=None).text()
+    text = replace(CARD, base=str(tmp_path / "my model"), results="Not measured yet.").text()
     data = HubCard(text).data.to_dict()
     assert "base_model" not in data and data["license"] == "other"
     assert str(tmp_path) not in text and "my model" in text
-    shipped = replace(CARD, base=str(TINY / "model"), results=None).text()
+    shipped = replace(CARD, base=str(TINY / "model"), results="Not measured yet.").text()
     assert HubCard(shipped).data.license == "apache-2.0"
     assert "tiny-qwen2-audio" in shipped and "not those of a 7B model" in shipped
     assert str(TINY) not in shipped and "Not measured yet" in shipped
 
 
-def test_a_card_names_the_questions_and_takes_no_mixed_table():
+def test_a_table_names_the_questions_and_is_of_one_set_of_them():
     stored = read_json(RESULTS)
-    text = CARD.text()
+    text = results_markdown(stored)
     assert "Questions: tiny" in text and stored["test_set"]["sha256"][:12] in text
     mixed = copy.deepcopy(stored)
     mixed["rows"][3]["test_sha256"] = "0" * 64
     with pytest.raises(UserError, match="'test_set' and 'row 4': were measured on different"):
-        replace(CARD, results=mixed).text()
+        results_markdown(mixed)
     for test_set in ([], "v1", {"name": "v1"}):
         with pytest.raises(UserError, match="is no set of questions"):
-            replace(CARD, results={**stored, "test_set": test_set}).text()
+            results_markdown({**stored, "test_set": test_set})
     old = {**stored, "test_set": None, "rows": [{**r, "test_sha256": None} for r in stored["rows"]]}
-    assert "Questions:" not in replace(CARD, results=old).text()
+    assert "Questions:" not in results_markdown(old)
 
 
 @pytest.mark.parametrize("text", NASTY, ids=range(len(NASTY)))
 def test_nothing_breaks_out_of_its_place(text):
-    results = copy.deepcopy(CARD.results)
+    results = copy.deepcopy(read_json(RESULTS))
     results["rows"][0]["method"] = text
     results["hardware"] = text
     results["versions"] = {text: text}
@@ -151,11 +151,10 @@ def test_nothing_breaks_out_of_its_place(text):
         CARD,
         base=f"folder/{text}",
         datasets={text: 1, "AVQA": 2},
-        settings={text: text, "lr": 1e-6},
-        facts={"hardware": text},
-        results=results,
+        settings={"hardware": text, text: text, "lr": 1e-6},
+        results=results_markdown(results),
     )
-    plain = {"settings": {"x y": "x y", "lr": 1e-6}, "facts": {"hardware": "x y"}}
+    plain = {"settings": {"hardware": "x y", "x y": "x y", "lr": 1e-6}}
     expected = page(replace(CARD, base="folder/x", datasets={"x": 1, "AVQA": 2}, **plain))
     found = page(card)
     assert HubCard(card.text()).data.to_dict() == replace_base(HubCard(CARD.text()).data.to_dict())

@@ -20,7 +20,7 @@ from r1aqa_helpers.cli.launching import launch_config
 from r1aqa_helpers.cli.probe import probe
 from r1aqa_helpers.cli.reproduce import reproduce
 from r1aqa_helpers.cli.sampled import sampled
-from r1aqa_helpers.cli.share import card, push
+from r1aqa_helpers.cli.share import push
 from r1aqa_helpers.cli.stamp import stamp
 from r1aqa_helpers.cli.table import table
 from r1aqa_helpers.cli.train import train_app
@@ -47,7 +47,6 @@ app.command()(cascade)
 app.command()(table)
 app.command()(capstone)
 app.command()(push)
-app.command()(card)
 app.command()(doctor)
 app.command()(lab)
 app.command()(stamp)

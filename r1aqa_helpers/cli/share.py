@@ -1,4 +1,4 @@
-"""Commands for a saved model: card, push."""
+"""The command that shares a saved model."""
 
 from pathlib import Path
 from typing import Annotated
@@ -28,16 +28,3 @@ def push(
     if address is not None:
         typer.echo(address)
 
-
-def card(
-    folder: ModelFolder,
-    results: Annotated[
-        Path, typer.Option("--results", help="results.json of a run of r1aqa reproduce.")
-    ],
-) -> None:
-    """Put a run's table, with its intervals, into a saved model's card."""
-    from r1aqa_helpers.files import read_json
-    from r1aqa_helpers.models import CARD, add_results
-
-    add_results(folder, read_json(results))
-    typer.echo(folder / CARD)

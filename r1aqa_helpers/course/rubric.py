@@ -7,7 +7,7 @@ A folder that passes holds::
     run/                      what `train_grpo` wrote with it
     evaluation/results.json   what ``r1aqa reproduce --questions test.json --trained run/model``
                               wrote: the base and the trained model, with intervals
-    run/model/README.md       the model card with that table (``r1aqa card``), and a section on
+    run/model/README.md       the model card with that table (`add_results`), and a section on
                               where the recordings come from
 
 Questions may list the ``takes`` that their clip was made of; then none may be on both sides.
@@ -216,8 +216,8 @@ def model_card(folder: Path) -> str:
     wanted = [f"{row['average']:.1f}" for row in rows or [] if isinstance(row, dict)]
     if not wanted or not all(figure in text for figure in wanted):
         raise UserError(
-            f"{shown(path)}: does not show the evaluation's table; run r1aqa card run/model "
-            "--results evaluation/results.json"
+            f"{shown(path)}: does not show the evaluation's table; call add_results on run/model "
+            "with evaluation/results.json"
         )
     if not re.search(rf"^{RECORDINGS} *\n+(?!#)\S", text, re.MULTILINE):
         raise UserError(

@@ -9,7 +9,7 @@ the model hears.
 """
 
 from .bundle import LoadedModel, chat_text, encode, weights_fingerprint
-from .card import CARD, ModelCard, add_results
+from .card import CARD, CardFields
 from .decoding import (
     MAX_NEW_TOKENS,
     SeededSampling,
@@ -26,14 +26,13 @@ from .saving import save
 
 __all__ = [
     "CARD",
+    "CardFields",
     "MAX_NEW_TOKENS",
     "Clips",
     "ListeningReport",
     "LoadedModel",
-    "ModelCard",
     "SeededSampling",
     "StateCache",
-    "add_results",
     "audio_states",
     "chat_text",
     "check_target",

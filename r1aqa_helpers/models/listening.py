@@ -75,9 +75,7 @@ def choice_logprobs(
         row = {
             **prompt,
             "input_ids": torch.cat([prompt["input_ids"], answer], dim=1),
-            "attention_mask": torch.cat(
-                [prompt["attention_mask"], torch.ones_like(answer)], dim=1
-            ),
+            "attention_mask": torch.cat([prompt["attention_mask"], torch.ones_like(answer)], dim=1),
         }
         length = answer.shape[1]
         logits = loaded.model(**row).logits[0, -length - 1 : -1].float()

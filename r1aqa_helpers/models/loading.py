@@ -88,11 +88,7 @@ def _find_folder(name_or_path: str | Path) -> Path:
     if folder.exists():
         raise UserError(f"model {shown(name)}: is a file, give the folder of the model")
     # "owner/model" may also be a mistyped "runs/model": then the first part is a folder here.
-    if (
-        isinstance(name_or_path, Path)
-        or not _HUB_NAME.fullmatch(name)
-        or folder.parent.is_dir()
-    ):
+    if isinstance(name_or_path, Path) or not _HUB_NAME.fullmatch(name) or folder.parent.is_dir():
         raise UserError(f"model {shown(name)}: no such folder; a Hub name has the form owner/model")
     try:
         _check_hub_config(name)

@@ -6,24 +6,25 @@ printed, and a file that seems to hold one is not uploaded.
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from huggingface_hub import HfApi, get_token
+from huggingface_hub.utils import HFValidationError, filter_repo_objects, validate_repo_id
 from safetensors import SafetensorError, safe_open
 
-from ..errors import UserError
-from ..files import read_bytes, shown
-from .adapters import ADAPTER_CONFIG, adapter_base, is_adapter
-from .card import CARD, is_hub_name
-from .loading import check_weights, first_line
-from .saving import is_model_folder
+from r1aqa_helpers.errors import UserError
+from r1aqa_helpers.files import read_bytes, shown
+from r1aqa_helpers.models.adapters import ADAPTER_CONFIG, adapter_base, is_adapter
+from r1aqa_helpers.models.card import CARD, is_hub_name
+from r1aqa_helpers.models.loading import check_weights, first_line
+from r1aqa_helpers.models.saving import is_model_folder
 
-_REPO = re.compile(r"[A-Za-z0-9][\w.-]{0,95}/[A-Za-z0-9][\w.-]{0,95}", re.ASCII)
 #: What belongs to a model; anything else stays here.
-_KINDS = {".safetensors", ".json", ".txt", ".jinja", ".model", ".md", ".png", ".jpg"}
-_PLAIN_NAMES = {"LICENSE", "NOTICE", ".gitattributes"}
+_SENT = [
+    *("*.safetensors", "*.json", "*.txt", "*.jinja", "*.model", "*.md", "*.png", "*.jpg"),
+    *("LICENSE", "NOTICE", ".gitattributes"),
+]
 _PICKLES = {".bin", ".pt", ".pth", ".pkl", ".pickle", ".ckpt", ".joblib", ".npy", ".npz", ".pyc"}
 #: A pickle of protocol 2 or later, and PyTorch's zip around one.
 _PICKLE_STARTS = (*(b"\x80" + bytes([protocol]) for protocol in range(2, 6)), b"PK\x03\x04")
@@ -31,33 +32,59 @@ _TOKEN = re.compile(rb"\bhf_[A-Za-z0-9]{30,}")
 _HEAD_LINES = 25
 
 
-@dataclass(frozen=True)
-class Upload:
-    """What would be uploaded, and what stays here."""
+def push(
+    folder: str | Path,
+    repo: str,
+    private: bool = False,
+    dry_run: bool = False,
+    say: Callable[[str], Any] = print,
+) -> str | None:
+    """Upload a saved folder to ``repo`` (owner/name) on the Hugging Face Hub.
 
-    folder: Path
-    files: tuple[tuple[str, int], ...]
-    """Names and sizes in bytes, sorted."""
-    left_out: tuple[str, ...]
+    Args:
+        private: make a new repository private; one that is there and public is an error.
+        dry_run: say what would be uploaded, without any network.
+        say: is told the files and sizes.
 
-    @property
-    def size(self) -> int:
-        """Bytes in all."""
-        return sum(size for _, size in self.files)
+    Returns:
+        The repository's address; None for a dry run.
 
-    def text(self) -> str:
-        """The files with their sizes, and the head of the model card."""
-        lines = [f"{_size(size):>9}  {name}" for name, size in self.files]
-        lines.append(f"{_size(self.size):>9}  in {len(self.files)} files")
-        lines += [f"left out: {shown(name)}" for name in self.left_out]
-        card = read_bytes(self.folder / CARD).decode("utf-8", errors="replace").splitlines()
-        head = ["".join(c if c.isprintable() else " " for c in line) for line in card[:_HEAD_LINES]]
-        lines += ["", f"--- {CARD}, its first {len(head)} of {len(card)} lines ---", *head]
-        return "\n".join(lines)
+    Raises:
+        UserError: as `check_upload` does; the name is none, there is no token, or the Hub refuses.
+    """
+    _check_repo(repo)
+    folder = Path(folder)
+    files, left_out = check_upload(folder)
+    say(_listing(folder, files, left_out))
+    if dry_run:
+        say(f"dry run: nothing was sent to {repo}")
+        return None
+    token = check_target(repo)
+    try:
+        return _send(folder, files, repo, private)
+    # The client reports what the Hub answers in errors of several kinds.
+    except (OSError, ValueError, RuntimeError) as error:
+        reason = first_line(error).replace(token, "…")
+        raise UserError(f"{repo}: the Hub did not take the upload ({reason})") from None
 
 
-def check_upload(folder: Path) -> Upload:
-    """Look at all that is in ``folder``; nothing is sent.
+def check_target(repo: str) -> str:
+    """The access token for ``repo``, so that what is missing shows before hours of training.
+
+    Raises:
+        UserError: the name is none, or there is no token.
+    """
+    _check_repo(repo)
+    token = get_token()
+    if not token:
+        raise UserError(
+            "no access token for the Hugging Face Hub; run `hf auth login`, or set HF_TOKEN"
+        )
+    return token
+
+
+def check_upload(folder: Path) -> tuple[list[str], list[str]]:
+    """Names of the files in ``folder`` that would be sent, and of those that stay; sends nothing.
 
     Raises:
         UserError: it is no model folder; weights are missing, torn, or pickled; there is no model
@@ -71,80 +98,39 @@ def check_upload(folder: Path) -> Upload:
             f"{shown(folder)}: holds neither config.json nor {ADAPTER_CONFIG}; "
             "give the folder of a model or an adapter"
         )
-    files, left_out = [], []
+    names = []
     for path in sorted(folder.rglob("*")):
-        name = path.relative_to(folder).as_posix()
         if path.is_symlink():
             raise UserError(f"{shown(path)}: is a link; put the file itself there, or remove it")
-        if path.is_dir():
-            continue
-        _check_no_pickle(path)
-        if path.parent != folder or path.suffix not in _KINDS and name not in _PLAIN_NAMES:
-            left_out.append(name)
-            continue
-        _check_no_token(path)
-        files.append((name, path.stat().st_size))
+        if not path.is_dir():
+            _check_no_pickle(path)
+            names.append(path.relative_to(folder).as_posix())
+    top = [name for name in names if "/" not in name]
+    sent = list(filter_repo_objects(top, allow_patterns=_SENT))
+    for name in sent:
+        path = folder / name
+        if path.suffix != ".safetensors" and _TOKEN.search(read_bytes(path)):
+            raise UserError(f"{shown(path)}: seems to hold an access token of the Hub; remove it")
     _check_tensors(folder)
-    _check_card(folder)
-    return Upload(folder, tuple(files), tuple(left_out))
-
-
-def push(
-    folder: str | Path,
-    repo: str,
-    private: bool = False,
-    dry_run: bool = False,
-    say: Callable[[str], Any] = print,
-) -> str | None:
-    """Upload a saved folder to ``repo`` (owner/name) on the Hugging Face Hub.
-
-    Parameters
-    ----------
-    private: make a new repository private; one that is there and public is an error
-    dry_run: say what would be uploaded, without any network
-    say: is told the files and sizes
-
-    Returns
-    -------
-    The repository's address; None for a dry run. Raises ``UserError`` as `check_upload` does, and
-    where the name is none, no token is to be had, or the Hub refuses.
-    """
-    _check_repo(repo)
-    upload = check_upload(Path(folder))
-    say(upload.text())
-    if dry_run:
-        say(f"dry run: nothing was sent to {repo}")
-        return None
-    token = check_target(repo)
-    try:
-        return _send(upload, repo, private)
-    # The client reports what the Hub answers in errors of several kinds.
-    except (OSError, ValueError, RuntimeError) as error:
-        reason = first_line(error).replace(token, "…")
-        raise UserError(f"{repo}: the Hub did not take the upload ({reason})") from None
-
-
-def check_target(repo: str) -> str:
-    """The access token for ``repo``, so that what is missing shows before hours of training.
-
-    Raises:
-        UserError: the name is none, or no token is to be had.
-    """
-    _check_repo(repo)
-    token = get_token()
-    if not token:
+    card = folder / CARD
+    if not card.is_file() or not read_bytes(card).startswith(b"---\n"):
         raise UserError(
-            "no access token for the Hugging Face Hub; run `hf auth login`, or set HF_TOKEN"
+            f"{shown(card)}: is no model card (Markdown that starts with a block of YAML); "
+            "save the model again"
         )
-    return token
+    return sent, [name for name in names if name not in sent]
 
 
 def _check_repo(repo: str) -> None:
-    if not _REPO.fullmatch(repo):
-        raise UserError(f"repository {shown(repo)}: has not the form owner/name")
+    try:
+        validate_repo_id(repo)
+    except HFValidationError:
+        repo = ""
+    if not is_hub_name(repo):
+        raise UserError(f"repository {shown(repo)}: give it as owner/name")
 
 
-def _send(upload: Upload, repo: str, private: bool) -> str:
+def _send(folder: Path, files: list[str], repo: str, private: bool) -> str:
     api = HfApi()
     address = api.create_repo(repo, private=private or None, repo_type="model", exist_ok=True)
     if private and not api.repo_info(repo, repo_type="model").private:
@@ -152,11 +138,31 @@ def _send(upload: Upload, repo: str, private: bool) -> str:
     api.upload_folder(
         repo_id=repo,
         repo_type="model",
-        folder_path=upload.folder,
-        allow_patterns=[name for name, _ in upload.files],
+        folder_path=folder,
+        allow_patterns=files,
         commit_message="Upload model",
     )
     return str(address)
+
+
+def _listing(folder: Path, files: list[str], left_out: list[str]) -> str:
+    """The files with their sizes, and the head of the model card."""
+    sizes = {name: (folder / name).stat().st_size for name in files}
+    lines = [f"{_size(size):>9}  {name}" for name, size in sizes.items()]
+    lines.append(f"{_size(sum(sizes.values())):>9}  in {len(files)} files")
+    lines += [f"left out: {shown(name)}" for name in left_out]
+    card = read_bytes(folder / CARD).decode("utf-8", errors="replace").splitlines()
+    head = ["".join(c if c.isprintable() else " " for c in line) for line in card[:_HEAD_LINES]]
+    lines += ["", f"--- {CARD}, its first {len(head)} of {len(card)} lines ---", *head]
+    return "\n".join(lines)
+
+
+def _size(count: float) -> str:
+    for unit in ("B", "kB", "MB"):
+        if count < 1000:
+            return f"{count:.0f} B" if unit == "B" else f"{count:.1f} {unit}"
+        count /= 1000
+    return f"{count:.2f} GB"
 
 
 def _check_no_pickle(path: Path) -> None:
@@ -170,11 +176,6 @@ def _check_no_pickle(path: Path) -> None:
             f"{shown(path)}: is a pickle or an archive of one, which can run code when loaded; "
             "save the model again as safetensors, or remove the file"
         )
-
-
-def _check_no_token(path: Path) -> None:
-    if path.suffix != ".safetensors" and _TOKEN.search(read_bytes(path)):
-        raise UserError(f"{shown(path)}: seems to hold an access token of the Hub; remove it")
 
 
 def _check_tensors(folder: Path) -> None:
@@ -198,19 +199,3 @@ def _check_tensors(folder: Path) -> None:
             f"{shown(folder / ADAPTER_CONFIG)}: base_model_name_or_path is no name on the Hub, so "
             "that nobody else could load the adapter; push the merged model"
         )
-
-
-def _check_card(folder: Path) -> None:
-    path = folder / CARD
-    if not path.is_file():
-        raise UserError(f"{shown(folder)}: has no model card ({CARD}); save the model again")
-    if not read_bytes(path).startswith(b"---\n"):
-        raise UserError(f"{shown(path)}: does not start with a block of YAML; save the model again")
-
-
-def _size(count: float) -> str:
-    for unit in ("B", "kB", "MB"):
-        if count < 1000:
-            return f"{count:.0f} B" if unit == "B" else f"{count:.1f} {unit}"
-        count /= 1000
-    return f"{count:.2f} GB"

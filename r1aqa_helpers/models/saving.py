@@ -13,13 +13,13 @@ from ..errors import UserError
 from ..files import shown, write_text
 from .adapters import ADAPTER_CONFIG
 from .bundle import LoadedModel
-from .card import CARD, ModelCard
+from .card import CARD, CardFields
 from .decoding import greedy_config, own_generation_config
 from .loading import first_line
 from .quantised import is_quantised
 
 
-def save(loaded: LoadedModel, folder: str | Path, card: ModelCard | None = None) -> None:
+def save(loaded: LoadedModel, folder: str | Path, card: CardFields | None = None) -> None:
     """Write weights (safetensors), processor, greedy generation configuration and model card.
 
     Of a PEFT model, only the adapter is written, with the base model's name. ``card`` says how
@@ -79,12 +79,12 @@ def _write_weights(loaded: LoadedModel, folder: Path) -> None:
     config.save_pretrained(folder)
 
 
-def _completed(card: ModelCard | None, loaded: LoadedModel) -> ModelCard:
+def _completed(card: CardFields | None, loaded: LoadedModel) -> CardFields:
     model: Any = loaded.model
     adapter = isinstance(model, PeftModel)
     counted = (p.numel() for n, p in model.named_parameters() if not adapter or ".lora_" in n)
     return replace(
-        card or ModelCard(base=loaded.name),
+        card or CardFields(base=loaded.name),
         adapter=adapter,
         parameters=sum(counted),
         window_seconds=loaded.window_seconds,

@@ -24,12 +24,13 @@ from rich.console import Console
 from r1aqa_helpers.errors import UserError
 from r1aqa_helpers.files import read_bytes, read_journal, shown, write_bytes, write_json
 from r1aqa_helpers.grpo.train import GRPOSettings, train_grpo
-from r1aqa_helpers.models import add_results, listening_check, weights_fingerprint
+from r1aqa_helpers.models import listening_check, weights_fingerprint
 from r1aqa_helpers.models.lora import describe_trained
 from r1aqa_helpers.paths import place
 from r1aqa_helpers.profiles import Profile
 from r1aqa_helpers.questions import AudioQuestion, QuestionSet, identify, read_questions
 from r1aqa_helpers.results import load_published, print_tables
+from r1aqa_helpers.results.card_results import add_results
 from r1aqa_helpers.run_folder import check_writable, claim
 from r1aqa_helpers.scoring import score
 from r1aqa_helpers.sft import SFTSettings, train_sft

@@ -1,21 +1,22 @@
 """The shipped checkpoint's model card, from committed figures.
 
-``python -m r1aqa_helpers.tiny.card`` writes it anew, after a pre-training or a new reference run.
+``python -m r1aqa_helpers.tiny.card`` writes it again, after a pre-training or a new reference run.
 """
 
 from pathlib import Path
 from typing import Any
 
 from r1aqa_helpers.files import read_json, write_text
-from r1aqa_helpers.models import CARD, ModelCard
+from r1aqa_helpers.models import CARD, CardFields
 from r1aqa_helpers.paths import TINY
+from r1aqa_helpers.results.card_results import results_markdown
 from r1aqa_helpers.tiny.data import MODEL
 
 #: How the reference run asked the checkpoint itself; its other rows are of what was trained on it.
 _UNTRAINED = ("direct", "zero-shot-cot")
 
 
-def card() -> ModelCard:
+def card() -> CardFields:
     """The card, from ``pretraining.json``, the reference run and the checkpoint's processor.
 
     Raises:
@@ -23,11 +24,11 @@ def card() -> ModelCard:
     """
     record = read_json(TINY / "pretraining.json")
     extractor = read_json(MODEL / "processor_config.json")["feature_extractor"]
-    return ModelCard(
+    return CardFields(
         base=str(MODEL),
         method="pretraining",
-        facts=_facts(record),
-        results=_untrained(read_json(TINY / "reference_run" / "results.json")),
+        settings=_facts(record),
+        results=results_markdown(_untrained(read_json(TINY / "reference_run" / "results.json"))),
         parameters=record["parameters"],
         window_seconds=extractor["chunk_length"],
     )

@@ -10,7 +10,7 @@ from peft import PeftModel
 
 from .. import processes
 from ..files import read_journal, read_json
-from ..models import LoadedModel, ModelCard, save
+from ..models import CardFields, LoadedModel, save
 from ..models.lora import describe_trained
 from ..models.quantised import is_quantised
 from ..profiles import hardware
@@ -54,7 +54,7 @@ def training_card(
     method: str,
     questions: Sequence[AudioQuestion],
     settings: TrainingSettings,
-) -> ModelCard:
+) -> CardFields:
     """What the run in ``out_dir`` knows of the model that it trained."""
     rows = read_journal(out_dir / "metrics.jsonl")
     facts = {"steps made": rows[-1].get("step")} if rows else {}
@@ -69,11 +69,10 @@ def training_card(
     facts |= {name: version(name) for name in ("torch", "transformers", "trl", "peft")}
     all_settings = {**asdict(settings), "freeze_tower": settings.tower_frozen}
     kept = {key: value for key, value in all_settings.items() if key not in FREE}
-    return ModelCard(
+    return CardFields(
         base=loaded.name,
         method=method,
         questions=len(questions),
         datasets=Counter(question.dataset for question in questions),
-        settings=kept,
-        facts=facts,
+        settings=facts | kept,
     )
