@@ -10,7 +10,7 @@ from typing import Any
 from nbformat import NotebookNode
 from nbval.plugin import IPyNbCell
 
-from r1aqa_helpers.course.shown import settled
+from r1aqa_helpers.course.printed import settled
 
 _strictly = IPyNbCell.compare_outputs
 

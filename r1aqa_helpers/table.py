@@ -16,7 +16,7 @@ from rich import box
 from rich.table import Table
 from rich.text import Text
 
-from r1aqa_helpers.course.listening import answers_file, human_row
+from r1aqa_helpers.course.widgets.listening_test import answers_file, human_row
 from r1aqa_helpers.files import read_json
 from r1aqa_helpers.ledger import Entry, read_ledger
 from r1aqa_helpers.questions import AudioQuestion

@@ -29,7 +29,7 @@ from r1aqa_helpers.results.published import DOMAINS
 
 SHOWN = ("README.md", "data/README.md")
 
-#: What `r1aqa_helpers.course.shown` prints.
+#: What `r1aqa_helpers.course.printed` prints.
 _ACCURACY = re.compile(
     r"^(?P<name>.+): (?P<value>[\d.]+) % "
     r"\(95 %: (?P<low>[\d.]+) to (?P<high>[\d.]+), n (?P<n>\d+)\)$"

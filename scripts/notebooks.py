@@ -28,7 +28,7 @@ from nbclient import NotebookClient
 from nbformat import NotebookNode
 
 from r1aqa_helpers.course.cards import MEASURED, Card
-from r1aqa_helpers.course.stages import STAGES, stage
+from r1aqa_helpers.course.notebooks import STAGES, stage
 from r1aqa_helpers.files import read_json, write_json, write_text
 from r1aqa_helpers.profiles import TINY_PROFILE, hardware
 

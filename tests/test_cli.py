@@ -317,7 +317,7 @@ def test_train(kind, random_model_dir, make_questions, tmp_path, monkeypatch):
 
 
 def test_quiz_keeps_answers_and_goes_on(test_file, tmp_path, monkeypatch):
-    from r1aqa_helpers.course import listening
+    from r1aqa_helpers.course.widgets import listening_test as listening
 
     monkeypatch.setattr(listening, "FOLDER", tmp_path / "answers")
     first = CliRunner().invoke(app, ["quiz", "--questions", str(test_file)], input="1\n")

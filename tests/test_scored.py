@@ -8,7 +8,7 @@ import pytest
 from typer.testing import CliRunner
 
 from r1aqa_helpers.cli import app
-from r1aqa_helpers.course import listening
+from r1aqa_helpers.course.widgets import listening_test as listening
 from r1aqa_helpers.files import write_jsonl
 from r1aqa_helpers.questions import read_questions, write_mmau
 

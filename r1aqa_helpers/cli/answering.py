@@ -265,7 +265,7 @@ def quiz(
 
     It names each recording for you to open. Interrupted, the same command goes on.
     """
-    from r1aqa_helpers.course import listening
+    from r1aqa_helpers.course.widgets import listening_test as listening
 
     if questions is None:
         from r1aqa_helpers.tiny.data import prepare

@@ -7,10 +7,8 @@ the modules of this folder.
 from r1aqa_helpers.course.budget_cards import budget_card
 from r1aqa_helpers.course.calculator import calculator
 from r1aqa_helpers.course.cards import card
-from r1aqa_helpers.course.flight import flight_recorder
-from r1aqa_helpers.course.hacking import hacking_range
-from r1aqa_helpers.course.playground import playground
-from r1aqa_helpers.course.plots import (
+from r1aqa_helpers.course.figures.roadmap import roadmap
+from r1aqa_helpers.course.figures.style import (
     BLUE,
     COLOURS,
     GREEN,
@@ -25,13 +23,15 @@ from r1aqa_helpers.course.plots import (
     waveform,
 )
 from r1aqa_helpers.course.predictions import calibration, predict, reveal
-from r1aqa_helpers.course.quiz import quiz
+from r1aqa_helpers.course.printed import accuracy, value
 from r1aqa_helpers.course.recorded_run import REFERENCE, load_run, recorded_answers
-from r1aqa_helpers.course.roadmap import roadmap
 from r1aqa_helpers.course.session import Lab, start
-from r1aqa_helpers.course.shown import accuracy, value
-from r1aqa_helpers.course.sound import Player, player
 from r1aqa_helpers.course.training_curves import SFT_PANELS, LiveCurves, curves
+from r1aqa_helpers.course.widgets.player import Player, player
+from r1aqa_helpers.course.widgets.playground import playground
+from r1aqa_helpers.course.widgets.quiz import quiz
+from r1aqa_helpers.course.widgets.reward_hacking_tests import attack_suite
+from r1aqa_helpers.course.widgets.rollout_viewer import rollout_viewer
 
 __all__ = [
     "BLUE",
@@ -55,8 +55,8 @@ __all__ = [
     "card",
     "curves",
     "figure",
-    "flight_recorder",
-    "hacking_range",
+    "rollout_viewer",
+    "attack_suite",
     "load_run",
     "player",
     "playground",

@@ -1,4 +1,4 @@
-"""The answers of the reward-hacking range, and the honest ones that they are held against."""
+"""The answers of the reward-hacking tests, and the honest ones that they are held against."""
 
 from dataclasses import dataclass
 from enum import Enum

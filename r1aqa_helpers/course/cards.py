@@ -4,7 +4,7 @@ import html
 
 from IPython.display import display
 
-from r1aqa_helpers.course.stages import stage
+from r1aqa_helpers.course.notebooks import stage
 from r1aqa_helpers.files import read_json
 from r1aqa_helpers.paths import DATA
 from r1aqa_helpers.profiles import PROFILES

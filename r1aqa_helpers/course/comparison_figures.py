@@ -18,7 +18,17 @@ from r1aqa_helpers.course.comparison import (
     pair_label,
     searched,
 )
-from r1aqa_helpers.course.plots import BLUE, COLOURS, GREEN, GREY, ORANGE, PURPLE, RED, SKY, YELLOW
+from r1aqa_helpers.course.figures.style import (
+    BLUE,
+    COLOURS,
+    GREEN,
+    GREY,
+    ORANGE,
+    PURPLE,
+    RED,
+    SKY,
+    YELLOW,
+)
 from r1aqa_helpers.experiment.comparing import Comparison
 from r1aqa_helpers.experiment.plan import REGIMES
 from r1aqa_helpers.experiment.summary import RoadRow, road_label

@@ -9,7 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import FancyBboxPatch
 
-from r1aqa_helpers.course.plots import BLUE, GREEN, GREY, ORANGE, RED
+from r1aqa_helpers.course.figures.style import BLUE, GREEN, GREY, ORANGE, RED
 from r1aqa_helpers.questions.audit import audit
 from r1aqa_helpers.questions.question import AudioQuestion
 from r1aqa_helpers.scoring import Accuracy

@@ -15,10 +15,10 @@ from matplotlib.figure import Figure
 from rich.console import Console
 from rich.text import Text
 
-from r1aqa_helpers.course.plots import BLUE, GREEN, GREY, ORANGE, RED, SKY
+from r1aqa_helpers.course.figures.style import BLUE, GREEN, GREY, ORANGE, RED, SKY
 from r1aqa_helpers.course.recorded_run import REFERENCE, recorded_answers
 from r1aqa_helpers.course.session import Lab
-from r1aqa_helpers.course.sound import Player
+from r1aqa_helpers.course.widgets.player import Player
 from r1aqa_helpers.errors import UserError
 from r1aqa_helpers.files import shown
 from r1aqa_helpers.paths import DATA

@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from matplotlib.figure import Figure
 
-from r1aqa_helpers.course.plots import BLUE, GREEN, GREY, ORANGE, RED, SKY
+from r1aqa_helpers.course.figures.style import BLUE, GREEN, GREY, ORANGE, RED, SKY
 
 #: Told apart by hatch as well as by colour.
 _SERIES = ((BLUE, ""), (GREY, "//"), (ORANGE, ".."))

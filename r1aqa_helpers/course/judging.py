@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import torch
 
 from r1aqa_helpers.course.answer_groups import AnswerGroup, pay
-from r1aqa_helpers.course.plots import BLUE, ORANGE
+from r1aqa_helpers.course.figures.style import BLUE, ORANGE
 from r1aqa_helpers.grpo.advantages import group_advantages
 
 #: Rewards by the name to show, or as functions that have one.

@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import FancyBboxPatch
 from scipy.stats import binom
 
-from r1aqa_helpers.course.plots import BLUE, GREY, ORANGE
+from r1aqa_helpers.course.figures.style import BLUE, GREY, ORANGE
 from r1aqa_helpers.questions import AudioQuestion
 from r1aqa_helpers.scoring import Accuracy, string_match
 

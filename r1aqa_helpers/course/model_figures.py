@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from matplotlib.axes import Axes
 from matplotlib.patches import FancyBboxPatch
 
-from r1aqa_helpers.course.plots import BLUE, GREEN, GREY, ORANGE, PURPLE, SKY, YELLOW
+from r1aqa_helpers.course.figures.style import BLUE, GREEN, GREY, ORANGE, PURPLE, SKY, YELLOW
 
 #: Told apart by their hatch too, where colours cannot be.
 _HATCHES = ("", "//", "..", "xx", "\\\\", "++", "oo")

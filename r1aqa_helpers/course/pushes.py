@@ -5,7 +5,7 @@ import numpy as np
 from matplotlib.figure import Figure
 from scipy.stats import binom
 
-from r1aqa_helpers.course.plots import BLUE, GREEN, ORANGE
+from r1aqa_helpers.course.figures.style import BLUE, GREEN, ORANGE
 
 
 def sft_push(p: np.ndarray) -> np.ndarray:

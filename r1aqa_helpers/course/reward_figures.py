@@ -8,8 +8,8 @@ import torch
 from matplotlib.figure import Figure
 
 from r1aqa_helpers.course.answer_groups import AnswerGroup
+from r1aqa_helpers.course.figures.style import BLUE, GREY, ORANGE
 from r1aqa_helpers.course.judging import judge
-from r1aqa_helpers.course.plots import BLUE, GREY, ORANGE
 from r1aqa_helpers.grpo.advantages import group_advantages
 
 

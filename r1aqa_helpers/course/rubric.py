@@ -25,8 +25,8 @@ import numpy as np
 from IPython.display import display
 
 from r1aqa_helpers.audio import load_audio
-from r1aqa_helpers.course.hacking import hacking_range
-from r1aqa_helpers.course.playground import compile_reward
+from r1aqa_helpers.course.widgets.playground import compile_reward
+from r1aqa_helpers.course.widgets.reward_hacking_tests import attack_suite
 from r1aqa_helpers.errors import UserError
 from r1aqa_helpers.files import read_bytes, read_journal, read_json, shown, shown_value
 from r1aqa_helpers.models.card import CARD
@@ -152,7 +152,7 @@ def own_reward(folder: Path) -> str:
     source = read_bytes(path).decode("utf-8", errors="replace")
     try:
         reward = compile_reward(source)
-        card = hacking_range(reward, 2)
+        card = attack_suite(reward, 2)
     except UserError as fault:
         raise UserError(f"{shown(path)}: {fault}") from None
     if reward.__name__ != "reward":
@@ -161,7 +161,7 @@ def own_reward(folder: Path) -> str:
         raise UserError(f"{shown(path)}: a wrong answer earns as much as a right one")
     if card.paying:
         names = ", ".join(shot.case.name for shot in card.paying)
-        raise UserError(f"{shown(path)}: attacks pay: {names}; see course.hacking_range(reward)")
+        raise UserError(f"{shown(path)}: attacks pay: {names}; see course.attack_suite(reward)")
     return card.summary
 
 

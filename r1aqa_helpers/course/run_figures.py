@@ -5,8 +5,8 @@ from collections.abc import Mapping, Sequence
 import matplotlib.pyplot as plt
 from matplotlib.figure import Figure
 
-from r1aqa_helpers.course.checkpoints import Checkpoint
-from r1aqa_helpers.course.plots import BLUE, GREEN, GREY, ORANGE, RED, SKY
+from r1aqa_helpers.course.figures.style import BLUE, GREEN, GREY, ORANGE, RED, SKY
+from r1aqa_helpers.course.lessons.n07 import Checkpoint
 from r1aqa_helpers.course.recorded_run import RecordedRun, Rollout
 from r1aqa_helpers.course.training_curves import smoothed
 from r1aqa_helpers.questions import AudioQuestion

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 import transformers
 
-from r1aqa_helpers.course.plots import use_style
+from r1aqa_helpers.course.figures.style import use_style
 from r1aqa_helpers.errors import UserError
 from r1aqa_helpers.files import shown
 from r1aqa_helpers.models import LoadedModel, listening_check, load_for

@@ -12,7 +12,7 @@ from IPython.display import display
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from r1aqa_helpers.course.plots import COLOURS, DPI, GREY
+from r1aqa_helpers.course.figures.style import COLOURS, DPI, GREY
 from r1aqa_helpers.files import write_bytes
 
 #: What is drawn of a GRPO run: title, y label, and the journal's names with their labels.

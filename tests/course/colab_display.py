@@ -18,8 +18,8 @@ from r1aqa_helpers import course  # noqa: E402
 from r1aqa_helpers.audio import save_audio  # noqa: E402
 from r1aqa_helpers.course import listening, overview  # noqa: E402
 from r1aqa_helpers.course.answer_groups import recorded_groups  # noqa: E402
-from r1aqa_helpers.course.browser import browse  # noqa: E402
-from r1aqa_helpers.course.recording import Recording, UploadWidget  # noqa: E402
+from r1aqa_helpers.course.widgets.own_recording import Recording, UploadWidget  # noqa: E402
+from r1aqa_helpers.course.widgets.question_browser import browse  # noqa: E402
 from r1aqa_helpers.paths import TINY  # noqa: E402
 from r1aqa_helpers.questions import read_questions  # noqa: E402
 from r1aqa_helpers.rewards import accuracy_reward, format_reward  # noqa: E402
@@ -69,7 +69,7 @@ def main(folder: Path) -> None:
         (course.quiz, "00"),
         (listening.listening_quiz, asked, folder / "answers.jsonl"),
         (course.playground, recorded_groups(2), rewards),
-        (course.flight_recorder, run),
+        (course.rollout_viewer, run),
         (course.calculator, "a100"),
         (browse, asked),
     ):

@@ -3,7 +3,7 @@
 import pytest
 import transformers
 
-from r1aqa_helpers.course.attempts import LibraryLog, attempt
+from r1aqa_helpers.course.lessons.n01 import LibraryLog, attempt
 
 
 def test_an_attempt_prints_the_result_or_the_errors_first_line(

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from r1aqa_helpers.course import checkpoints
+from r1aqa_helpers.course.lessons import n07 as checkpoints
 from r1aqa_helpers.course.recorded_run import REFERENCE
 from r1aqa_helpers.errors import UserError
 from r1aqa_helpers.files import read_journal
@@ -23,7 +23,7 @@ def test_the_kept_checkpoints_begin_with_the_base_and_end_with_the_run(capsys):
 def test_a_damaged_file_says_how_it_is_made_anew(tmp_path, kept):
     path = tmp_path / "checkpoints.json"
     path.write_text(json.dumps(kept))
-    with pytest.raises(UserError, match="r1aqa_helpers.course.checkpoints"):
+    with pytest.raises(UserError, match="r1aqa_helpers.course.lessons.n07"):
         checkpoints.recorded_checkpoints(path)
 
 

@@ -9,9 +9,10 @@ import pytest
 
 from r1aqa_helpers import course
 from r1aqa_helpers.audio import SAMPLE_RATE, save_audio
-from r1aqa_helpers.course import cards, plots, predictions
-from r1aqa_helpers.course.sound import PLAYER_LIMIT
-from r1aqa_helpers.course.stages import STAGES, stage
+from r1aqa_helpers.course import cards, predictions
+from r1aqa_helpers.course.figures import style as plots
+from r1aqa_helpers.course.notebooks import STAGES, stage
+from r1aqa_helpers.course.widgets.player import PLAYER_LIMIT
 from r1aqa_helpers.files import write_json
 from r1aqa_helpers.profiles import PROFILES
 

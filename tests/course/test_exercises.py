@@ -20,7 +20,7 @@ from r1aqa_helpers.course.exercise import (
     exercise,
     expect,
 )
-from r1aqa_helpers.course.stages import STAGES
+from r1aqa_helpers.course.notebooks import STAGES
 
 ROOT = Path(__file__).resolve().parents[2]
 ANATOMY = runpy.run_path(str(ROOT / "scripts" / "anatomy.py"))

@@ -3,7 +3,7 @@
 import matplotlib.pyplot as plt
 import torch
 
-from r1aqa_helpers.course import masks
+from r1aqa_helpers.course.figures import n06 as masks
 
 
 def test_a_token_sees_the_prompt_and_its_own_answer_so_far():

@@ -2,7 +2,7 @@
 
 import pytest
 
-from r1aqa_helpers.course import overview
+from r1aqa_helpers.course.lessons import n00 as overview
 from r1aqa_helpers.scoring import wilson_interval
 
 

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 from r1aqa_helpers.audio import SAMPLE_RATE, load_audio, save_audio
-from r1aqa_helpers.course import loopholes, own_sounds
-from r1aqa_helpers.course.hacking import hacking_range
-from r1aqa_helpers.course.own_sounds import (
+from r1aqa_helpers.course import loopholes
+from r1aqa_helpers.course.lessons import n12 as own_sounds
+from r1aqa_helpers.course.lessons.n12 import (
     ask_about,
     cut_at_pauses,
     make_clips,
@@ -20,6 +20,7 @@ from r1aqa_helpers.course.own_sounds import (
     split_takes,
     write_takes,
 )
+from r1aqa_helpers.course.widgets.reward_hacking_tests import attack_suite
 from r1aqa_helpers.errors import UserError
 from r1aqa_helpers.questions import read_avqa, read_mmau, write_avqa, write_mmau
 
@@ -147,7 +148,7 @@ def test_a_reward_is_saved_with_its_source(tmp_path):
 
 
 def test_the_reward_with_a_loophole_passes_the_range():
-    card = hacking_range(loopholes.by_pattern)
+    card = attack_suite(loopholes.by_pattern)
     assert card.passed, repr(card)
     paid = loopholes.by_pattern(["<answer>.*</answer>"] * 2, ["rain", "Guitar, 4 notes"])
     assert paid == [3.0, 3.0]

@@ -3,7 +3,8 @@
 import pytest
 
 from r1aqa_helpers.course.answer_groups import recorded_groups
-from r1aqa_helpers.course.playground import (
+from r1aqa_helpers.course.widgets import VIEW
+from r1aqa_helpers.course.widgets.playground import (
     OWN,
     STARTER,
     Playground,
@@ -11,7 +12,6 @@ from r1aqa_helpers.course.playground import (
     playground,
     summary,
 )
-from r1aqa_helpers.course.widgets import VIEW
 from r1aqa_helpers.errors import UserError
 from r1aqa_helpers.rewards import accuracy_reward, format_reward
 

@@ -16,8 +16,8 @@ import numpy as np
 import pytest
 
 from r1aqa_helpers.audio import load_audio, save_audio
-from r1aqa_helpers.course import recording
-from r1aqa_helpers.course.recording import (
+from r1aqa_helpers.course.widgets import own_recording as recording
+from r1aqa_helpers.course.widgets.own_recording import (
     RECORD_JS,
     Recording,
     UploadWidget,

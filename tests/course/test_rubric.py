@@ -10,8 +10,8 @@ from typer.testing import CliRunner
 
 from r1aqa_helpers.audio import load_audio, save_audio
 from r1aqa_helpers.cli import app
-from r1aqa_helpers.course.playground import compile_reward
 from r1aqa_helpers.course.rubric import judge_folder
+from r1aqa_helpers.course.widgets.playground import compile_reward
 from r1aqa_helpers.errors import UserError
 from r1aqa_helpers.files import read_json, write_json
 from r1aqa_helpers.grpo.train import GRPOSettings, train_grpo

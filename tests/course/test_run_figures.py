@@ -4,7 +4,7 @@ import matplotlib.pyplot as plt
 import pytest
 
 from r1aqa_helpers.course import run_figures as figures
-from r1aqa_helpers.course.checkpoints import Checkpoint
+from r1aqa_helpers.course.lessons.n07 import Checkpoint
 from r1aqa_helpers.course.recorded_run import RecordedRun, Rollout
 from r1aqa_helpers.questions import AudioQuestion
 from r1aqa_helpers.scoring import Accuracy

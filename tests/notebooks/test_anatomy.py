@@ -12,7 +12,7 @@ import pytest
 from nbformat import NotebookNode
 
 from r1aqa_helpers.course.cards import Card
-from r1aqa_helpers.course.stages import STAGES
+from r1aqa_helpers.course.notebooks import STAGES
 
 ROOT = Path(__file__).resolve().parents[2]
 ANATOMY = runpy.run_path(str(ROOT / "scripts" / "anatomy.py"))

@@ -71,7 +71,7 @@ def test_what_agrees_passes_and_what_does_not_turns_red(index: int, verdicts: li
 
 def test_every_stored_accuracy_of_the_course_turns_red_when_altered() -> None:
     """The numbers themselves, as they stand in the notebooks."""
-    from r1aqa_helpers.course.shown import ACCURACY, settled
+    from r1aqa_helpers.course.printed import ACCURACY, settled
 
     found = 0
     for path in sorted((ROOT / "notebooks").glob("*.ipynb")):

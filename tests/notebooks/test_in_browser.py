@@ -18,7 +18,7 @@ pytestmark = pytest.mark.skipif(EXECUTABLE is None, reason="no Chromium on this 
 
 LISTENING = """
 from pathlib import Path
-from r1aqa_helpers.course import listening
+from r1aqa_helpers.course.widgets import listening_test as listening
 from r1aqa_helpers.questions import read_questions
 ten = read_questions({questions!r})
 listening.listening_quiz(ten, Path("answers.jsonl"))
@@ -31,7 +31,7 @@ course.playground(recorded_groups(2), [accuracy_reward, format_reward(2)])
 RECORDER = """
 from r1aqa_helpers.tiny.data import prepare
 run = course.load_run(course.REFERENCE, read_questions(prepare().train))
-course.flight_recorder(run, step=3)
+course.rollout_viewer(run, step=3)
 """
 CALCULATOR = 'course.calculator("a100", price=2.0)'
 QUIZ_CELL, LISTENING_CELL, PLAYGROUND_CELL, RECORDER_CELL, CALCULATOR_CELL = range(5)
@@ -153,7 +153,7 @@ def test_the_playground_follows_a_slider_and_an_edited_reward(page: Page) -> Non
     expect(area.get_by_role("columnheader", name="your reward")).to_be_visible()
 
 
-def test_the_flight_recorder_goes_through_a_run(page: Page) -> None:
+def test_the_rollout_viewer_goes_through_a_run(page: Page) -> None:
     area = output(page, RECORDER_CELL)
     expect(area.get_by_text("Step 3")).to_be_visible()
     group = area.get_by_role("table")

@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from r1aqa_helpers.course.exercise import exercise, expect
-from r1aqa_helpers.course.hacking import hacking_range
+from r1aqa_helpers.course.widgets.reward_hacking_tests import attack_suite
 
 Reward = Callable[..., list[float]]
 
@@ -184,7 +184,7 @@ def fair_reward(answer: Reward) -> None:
     columns = {"solution": ["rain"] * 2, "choices": [["rain", "wind"]] * 2}
     got = _paid(answer, [right, wrong], **columns)
     expect(got[0] > got[1], "a wrong answer in good form earns as much as a right one")
-    card = hacking_range(answer, prompt=2)
+    card = attack_suite(answer, prompt=2)
     for shot in card.paying:
         expect(
             False,

@@ -6,7 +6,7 @@ from typing import Any
 import torch
 
 from r1aqa_helpers.course.exercise import exercise, expect
-from r1aqa_helpers.course.masks import block_mask as packed_mask
+from r1aqa_helpers.course.figures.n06 import block_mask as packed_mask
 from r1aqa_helpers.grpo import advantages as library
 
 

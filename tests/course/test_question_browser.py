@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 
 from r1aqa_helpers.audio import load_audio
-from r1aqa_helpers.course import browser
-from r1aqa_helpers.course.browser import Browser
-from r1aqa_helpers.course.sound import PLAYER_LIMIT
+from r1aqa_helpers.course.widgets import question_browser as browser
+from r1aqa_helpers.course.widgets.player import PLAYER_LIMIT
+from r1aqa_helpers.course.widgets.question_browser import Browser
 from r1aqa_helpers.questions import AudioQuestion, read_questions
 
 EVIL = "<script>alert('x')</script>"

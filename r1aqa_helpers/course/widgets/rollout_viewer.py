@@ -1,16 +1,16 @@
-"""The flight recorder: every group of a training run, to hear and to read again, step by step."""
+"""The rollout viewer: every group of a training run, to hear and to read again, step by step."""
 
 import html
 
 import ipywidgets
 
 from r1aqa_helpers.course.recorded_run import RecordedRun, Rollout
-from r1aqa_helpers.course.sound import Player
 from r1aqa_helpers.course.widgets import column, note, show
+from r1aqa_helpers.course.widgets.player import Player
 from r1aqa_helpers.errors import UserError
 
 
-def flight_recorder(run: RecordedRun, step: int | None = None) -> None:
+def rollout_viewer(run: RecordedRun, step: int | None = None) -> None:
     """Show the recorder: live with a slider, or, without a kernel, one step's first live group.
 
     Args:
@@ -19,14 +19,14 @@ def flight_recorder(run: RecordedRun, step: int | None = None) -> None:
     Raises:
         UserError: the run has no such step.
     """
-    recorder = FlightRecorder(run, step)
+    recorder = RolloutViewer(run, step)
     rollout = recorder.rollout
     fallback = recorder.status() + table(run, rollout)
-    plain = f"flight recorder: steps {run.steps[0]} to {run.steps[-1]}\n{recorder.plain()}"
+    plain = f"rollout viewer: steps {run.steps[0]} to {run.steps[-1]}\n{recorder.plain()}"
     show(recorder.widget, fallback, plain)
 
 
-class FlightRecorder:
+class RolloutViewer:
     """The recorder's state and widgets; ``widget`` is what is displayed."""
 
     def __init__(self, run: RecordedRun, step: int | None = None) -> None:

@@ -1,6 +1,6 @@
 """A GRPO run's checkpoints, each measured on the validation questions, to choose one by.
 
-``python -m r1aqa_helpers.course.checkpoints`` trains the tiny profile's GRPO once more with a
+``python -m r1aqa_helpers.course.lessons.n07`` trains the tiny profile's GRPO once more with a
 checkpoint every ten steps, asks each the validation questions, and writes `KEPT`, in minutes.
 """
 
@@ -51,7 +51,7 @@ def recorded_checkpoints(path: Path = KEPT) -> list[Checkpoint]:
         where = f"profile tiny, seed {kept['seed']}, {kept['date']}, {kept['hardware']}"
     except (KeyError, TypeError):
         raise UserError(
-            f"{shown(path)}: is damaged; make it anew by python -m r1aqa_helpers.course.checkpoints"
+            f"{shown(path)}: is damaged; make it anew by python -m r1aqa_helpers.course.lessons.n07"
         ) from None
     print(f"{len(found)} checkpoints on {kept['n']} validation questions: {where}")
     return found

@@ -9,7 +9,7 @@ from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 from matplotlib.patches import FancyBboxPatch
 
-from r1aqa_helpers.course.plots import BLUE, GREEN, GREY, ORANGE, PURPLE, SKY, YELLOW
+from r1aqa_helpers.course.figures.style import BLUE, GREEN, GREY, ORANGE, PURPLE, SKY, YELLOW
 
 #: Colours of the answers of a pack, in turn; the prompt's is grey.
 _ANSWERS = (BLUE, ORANGE, GREEN, PURPLE, SKY)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from r1aqa_helpers.course import listening
+from r1aqa_helpers.course.widgets import listening_test as listening
 from r1aqa_helpers.errors import UserError
 from r1aqa_helpers.files import append_jsonl, read_journal
 from r1aqa_helpers.questions import AudioQuestion, read_questions

@@ -1,12 +1,12 @@
-"""The flight recorder: a committed run, its steps, groups, clips and rewards."""
+"""The rollout viewer: a committed run, its steps, groups, clips and rewards."""
 
 import json
 
 import pytest
 
-from r1aqa_helpers.course.flight import FlightRecorder, flight_recorder
 from r1aqa_helpers.course.recorded_run import REFERENCE, load_run, recorded_answers
 from r1aqa_helpers.course.widgets import VIEW
+from r1aqa_helpers.course.widgets.rollout_viewer import RolloutViewer, rollout_viewer
 from r1aqa_helpers.errors import UserError
 from r1aqa_helpers.paths import TINY
 from r1aqa_helpers.questions import read_questions
@@ -41,7 +41,7 @@ def test_recorded_figures_agree_with_one_another(run):
 
 
 def test_slider_and_picker_turn_the_page(run):
-    recorder = FlightRecorder(run)
+    recorder = RolloutViewer(run)
     assert recorder.slider.value == 1 and not recorder.rollout.dead
     before = recorder.table.value
     assert "<b>Step 1</b>" in recorder.figures.value and "<audio" in recorder.player.value
@@ -56,9 +56,9 @@ def test_slider_and_picker_turn_the_page(run):
 
 
 def test_a_step_can_be_asked_for(run):
-    assert FlightRecorder(run, step=40).slider.value == 40
+    assert RolloutViewer(run, step=40).slider.value == 40
     with pytest.raises(UserError, match="step 500: is not in this run, which has 1 to 100"):
-        FlightRecorder(run, step=500)
+        RolloutViewer(run, step=500)
 
 
 def test_without_a_front_end_a_group_can_still_be_read(run, monkeypatch):
@@ -66,9 +66,9 @@ def test_without_a_front_end_a_group_can_still_be_read(run, monkeypatch):
 
     shown = []
     monkeypatch.setattr(widgets, "display", lambda data, raw: shown.append(data))
-    flight_recorder(run, step=2)
+    rollout_viewer(run, step=2)
     assert VIEW in shown[0] and "<table" in shown[0]["text/html"]
-    assert shown[0]["text/plain"].startswith("flight recorder: steps 1 to 100\nstep 2: ")
+    assert shown[0]["text/plain"].startswith("rollout viewer: steps 1 to 100\nstep 2: ")
 
 
 def write(folder, *rows):
@@ -83,7 +83,7 @@ ROW = {
 
 def test_what_a_model_wrote_is_escaped_and_an_unknown_question_keeps_its_id(tmp_path):
     write(tmp_path, ROW)
-    recorder = FlightRecorder(load_run(tmp_path, []))
+    recorder = RolloutViewer(load_run(tmp_path, []))
     page = recorder.table.value + recorder.figures.value + recorder.player.value
     assert "&lt;script&gt;" in page and "<script" not in page and "<i>mine" not in page
     assert recorder.picker.options[0][0].startswith("1. q<b>")  # text, not HTML, in a dropdown

@@ -6,7 +6,7 @@ import matplotlib.pyplot as plt
 import pytest
 
 from r1aqa_helpers.course.attacks import attacks, honest_answers
-from r1aqa_helpers.course.hacking import hacking_range
+from r1aqa_helpers.course.widgets.reward_hacking_tests import attack_suite
 from r1aqa_helpers.errors import UserError
 from r1aqa_helpers.rewards import (
     accuracy_reward,
@@ -83,11 +83,11 @@ PREY = {
 @pytest.mark.parametrize("prompt", [2, 3])
 def test_every_attack_pays_somewhere(prompt):
     for case in attacks(prompt):
-        assert case.name in names(hacking_range(PREY[case.name], prompt).paying), case.name
+        assert case.name in names(attack_suite(PREY[case.name], prompt).paying), case.name
 
 
 def test_r1aqas_rewards_hold_prompt_2_and_are_strict():
-    card = hacking_range(r1aqa(2))
+    card = attack_suite(r1aqa(2))
     assert card.paying == () and card.tells_right_from_wrong
     assert names(card.losing) == ["capital letter", "full stop"] and not card.passed
     assert card.summary == (
@@ -96,17 +96,17 @@ def test_r1aqas_rewards_hold_prompt_2_and_are_strict():
 
 
 def test_the_matcher_behind_the_form_is_fair_and_open_to_a_denial():
-    card = hacking_range(only_if(format_reward(2), match_reward))
+    card = attack_suite(only_if(format_reward(2), match_reward))
     assert names(card.paying) == ["negation"] and card.losing == ()
 
 
 def test_more_rewards_are_needed_for_thoughts():
-    assert names(hacking_range(r1aqa(3), 3).paying) == [
+    assert names(attack_suite(r1aqa(3), 3).paying) == [
         "empty thought",
         "filler thought",
         "thought for another answer",
     ]
-    card = hacking_range(
+    card = attack_suite(
         weighted(
             (1, accuracy_reward),
             (0.5, format_reward(3)),
@@ -120,7 +120,7 @@ def test_more_rewards_are_needed_for_thoughts():
 
 
 def test_a_reward_without_accuracy_tells_nothing():
-    card = hacking_range(format_reward(2))
+    card = attack_suite(format_reward(2))
     assert card.paying == () and not card.tells_right_from_wrong and not card.passed
     assert "a wrong answer earns as much as a right one" in card.summary
 
@@ -134,7 +134,7 @@ def test_a_reward_that_is_fair_and_held_passes():
             for one, gold in zip(found, map(str.lower, solution), strict=True)
         ]
 
-    assert hacking_range(fair).passed
+    assert attack_suite(fair).passed
 
 
 @pytest.mark.parametrize("scale", [0.1, 10.0])
@@ -142,12 +142,12 @@ def test_the_verdict_does_not_depend_on_scale_or_offset(scale):
     def scaled(completions, **columns):
         return [scale * one - 3 for one in accuracy_reward(completions, **columns)]
 
-    assert names(hacking_range(scaled).paying) == names(hacking_range(accuracy_reward).paying)
+    assert names(attack_suite(scaled).paying) == names(attack_suite(accuracy_reward).paying)
 
 
 def test_a_reward_that_fails_is_one_line():
     with pytest.raises(UserError, match="ZeroDivisionError"):
-        hacking_range(from_text(lambda text, gold: 1 / 0))
+        attack_suite(from_text(lambda text, gold: 1 / 0))
 
 
 def test_there_is_no_battery_without_a_form():
@@ -158,15 +158,15 @@ def test_there_is_no_battery_without_a_form():
 
 def test_scorecards_are_shown_the_same_each_time_and_escaped():
     reward = weighted((1, accuracy_reward), name="<i>mine</i>")
-    card = hacking_range(reward)
-    assert repr(card) == repr(hacking_range(reward))
+    card = attack_suite(reward)
+    assert repr(card) == repr(attack_suite(reward))
     page = card._repr_html_()
     assert "<i>" not in page and "&lt;answer&gt;" in page and "✗ pays" in page
     assert len(repr(card).splitlines()) == 2 + 14 + 5
 
 
 def test_the_figure_has_a_bar_per_answer_and_words_for_it():
-    card = hacking_range(accuracy_reward, 3)
+    card = attack_suite(accuracy_reward, 3)
     fig = card.figure()
     assert len(fig.axes[0].patches) == 18 + 6
     assert "Attacks that pay: no tags" in card.alt

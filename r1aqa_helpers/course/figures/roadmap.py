@@ -3,8 +3,8 @@
 import matplotlib.pyplot as plt
 from matplotlib.patches import FancyBboxPatch
 
-from r1aqa_helpers.course.plots import BLUE, GREY, figure
-from r1aqa_helpers.course.stages import STAGES, stage
+from r1aqa_helpers.course.figures.style import BLUE, GREY, figure
+from r1aqa_helpers.course.notebooks import STAGES, stage
 
 #: The three parts of the course, by the number of their first notebook.
 _PARTS = {"00": "hear and ask", "04": "measure and reward", "07": "train, compare, scale"}

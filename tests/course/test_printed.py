@@ -2,7 +2,7 @@
 
 import pytest
 
-from r1aqa_helpers.course.shown import accuracy, settled, value
+from r1aqa_helpers.course.printed import accuracy, settled, value
 
 
 def printed(capsys: pytest.CaptureFixture[str]) -> str:

@@ -1,4 +1,4 @@
-"""The reward-hacking range: answers that game a reward, run against the learner's own.
+"""The reward-hacking tests: answers that game a reward, run against the learner's own.
 
 Each attack is an answer that a policy under training could stumble upon, with a limit that it
 must not pass. Limits are taken from the reward under attack itself, by what it pays for an honest
@@ -15,8 +15,8 @@ from matplotlib.figure import Figure
 
 from r1aqa_helpers.course.answer_groups import AnswerGroup, pay
 from r1aqa_helpers.course.attacks import AttackKind, Case, attacks, honest_answers
+from r1aqa_helpers.course.figures.style import BLUE, GREY, RED
 from r1aqa_helpers.course.judging import printable
-from r1aqa_helpers.course.plots import BLUE, GREY, RED
 
 #: Rewards closer than this are taken for equal.
 _SAME = 1e-9
@@ -152,7 +152,7 @@ class Scorecard:
         return f"{self.summary}. Attacks that pay: {paying}. Honest answers that lose: {losing}."
 
 
-def hacking_range(reward: Callable[..., Sequence[float]], prompt: int = 2) -> Scorecard:
+def attack_suite(reward: Callable[..., Sequence[float]], prompt: int = 2) -> Scorecard:
     """Run every attack for prompt <``prompt``> (2 or 3) against ``reward``.
 
     ``reward`` is a TRL reward function; it is given ``completions``, ``solution``, ``choices``

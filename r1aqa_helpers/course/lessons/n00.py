@@ -12,7 +12,7 @@ import numpy as np
 from IPython.display import display
 from matplotlib.axes import Axes
 
-from r1aqa_helpers.course.plots import BLUE, GREEN, GREY, ORANGE, SKY, figure
+from r1aqa_helpers.course.figures.style import BLUE, GREEN, GREY, ORANGE, SKY, figure
 from r1aqa_helpers.files import read_jsonl
 from r1aqa_helpers.paths import TINY
 from r1aqa_helpers.results import MeasuredRow, PublishedRow, load_measured, load_published

@@ -11,8 +11,8 @@ import ipywidgets
 from IPython.display import display
 
 from r1aqa_helpers.course.session import stratified
-from r1aqa_helpers.course.sound import Player
 from r1aqa_helpers.course.widgets import choice, column, mark, note, say, show
+from r1aqa_helpers.course.widgets.player import Player
 from r1aqa_helpers.errors import UserError
 from r1aqa_helpers.files import append_jsonl, read_journal, shown, shown_value
 from r1aqa_helpers.paths import DATA

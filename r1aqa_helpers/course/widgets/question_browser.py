@@ -17,9 +17,9 @@ from PIL import Image
 from transformers import WhisperFeatureExtractor
 
 from r1aqa_helpers.audio import SAMPLE_RATE, load_audio, log_mel
-from r1aqa_helpers.course.plots import spectrogram
-from r1aqa_helpers.course.sound import Player
+from r1aqa_helpers.course.figures.style import spectrogram
 from r1aqa_helpers.course.widgets import choice, column, note, say, show
+from r1aqa_helpers.course.widgets.player import Player
 from r1aqa_helpers.errors import UserError
 from r1aqa_helpers.questions import AudioQuestion
 

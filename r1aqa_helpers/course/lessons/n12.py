@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 
 from r1aqa_helpers.audio import SAMPLE_RATE, load_audio, save_audio
-from r1aqa_helpers.course.playground import compile_reward
+from r1aqa_helpers.course.widgets.playground import compile_reward
 from r1aqa_helpers.errors import UserError
 from r1aqa_helpers.files import PathLike, shown, shown_value, write_text
 from r1aqa_helpers.questions import AudioQuestion

@@ -1,0 +1,1 @@
+"""The course's figures: ``style`` and ``roadmap`` for all notebooks, ``nNN`` for one."""
