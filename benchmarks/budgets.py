@@ -1,12 +1,11 @@
-"""Compute every profile's budget, and hold the arithmetic against updates of the tiny model.
+"""Compute every profile's memory, and compare the arithmetic with updates of the tiny model.
 
 What it writes: ``profiles``, the budgets, each figure with its source; ``measured``, of the tiny
 track, the minutes of the recorded run and the memory of processes that do a piece of each part;
-``checks``, measured and computed bytes of whole updates, and the least seconds of one beside what
-it took.
+``checks``, measured and computed bytes of whole updates, and the seconds of one beside the least
+that its FLOPs take at the machine's rate.
 """
 
-import json
 import subprocess
 import sys
 import tempfile
@@ -37,7 +36,7 @@ UPDATED, UPDATED_TEXT = 8, 230
 
 
 def profile_for(dtype: str, rank: int, groups: int, size: int = SIZE) -> Any:
-    """The tiny profile with other settings of GRPO, whose tower stands still with LoRA."""
+    """The tiny profile with other settings of GRPO, whose audio encoder is frozen with LoRA."""
     from r1aqa_helpers.profiles import TINY_PROFILE
 
     settings = {
@@ -114,31 +113,24 @@ def update_bytes(dtype: str, rank: int, groups: int, size: int = SIZE) -> dict[s
 
 
 def update_seconds() -> dict[str, Any]:
-    """The seconds of an update by ``grpo_update.py``, and its FLOPs at ``flops.py``'s rate.
+    """The seconds of an update by ``grpo_update.py``, and of its FLOPs at ``flops.py``'s rate."""
+    from r1aqa_helpers.files import read_json
+    from r1aqa_helpers.models import costs
 
-    A CPU reads the tiny model's weights from its caches, so that its memory sets no bound.
-    """
-    from r1aqa_helpers.budgets.times import grpo_step
-    from r1aqa_helpers.budgets.work import Lengths, Work, config_of
-
-    update, counted = (
-        json.loads((RESULTS / f"{name}.json").read_text(encoding="utf-8"))
-        for name in ("grpo_update", "flops")
-    )
+    update, counted = (read_json(RESULTS / f"{name}.json") for name in ("grpo_update", "flops"))
     (seconds,) = (
         cell["median_seconds"]["update"]["shared"]
         for cell in update["cells"]
         if (cell["prompt"], cell["group"], cell["questions"]) == ("avqa", SIZE, UPDATED)
     )
-    profile = profile_for("float32", 0, UPDATED)
-    work = Work(profile, config_of(profile), 0, Lengths(AUDIO, UPDATED_TEXT, ANSWER))
+    group = costs.Group(SIZE, AUDIO, UPDATED_TEXT, ANSWER)
+    flops = UPDATED * costs.group_flops(costs.tiny_config(), group, "shared")["total"]
     rate = counted["matrix_flops_per_second"]
-    least = sum(load.flops for load in grpo_step(work)) / rate
     return {
         "what": f"GRPO update, float32, all weights, {UPDATED} questions x {SIZE} answers",
         "measured_seconds": seconds,
-        "at_least_seconds": least,
-        "measured_by_at_least": round(seconds / least, 3),
+        "at_least_seconds": flops / rate,
+        "measured_by_at_least": round(seconds * rate / flops, 3),
         "flops_per_second": rate,
         "hardware": update["hardware"],
     }
@@ -188,24 +180,18 @@ def process_bytes(part: str) -> int:
 
 def tiny_measured(where: dict[str, Any]) -> dict[str, Any]:
     """Minutes of the recorded run, and the memory of processes here, each with its source."""
+    from r1aqa_helpers.files import read_json
     from r1aqa_helpers.paths import TINY
 
-    path = TINY / "reference_run" / "results.json"
-    run = json.loads(path.read_text(encoding="utf-8"))
-    day = subprocess.run(
-        ["git", "log", "-1", "--format=%cs", "--", path.name],
-        cwd=path.parent,
-        capture_output=True,
-        text=True,
-        check=True,
-    ).stdout.strip()
-    recorded = f"measured ({run['hardware']}, {run.get('date', day)})"
+    run = read_json(TINY / "reference_run" / "results.json")
+    origin = run.get("provenance", run)
     rows = {(row["method"], row["prompt"]): row for row in run["rows"]}
     seconds = {
         "answering": rows["direct", 2]["seconds"],
         "sft": rows["sft", 2]["train_seconds"],
         "grpo": rows["grpo", 2]["train_seconds"],
     }
+    recorded = f"measured ({origin['hardware']}, {origin['date']})"
     here = f"measured ({where['hardware']}, {where['date']})"
     return {
         "minutes": {

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from r1aqa_helpers.paths import DATA
-from r1aqa_helpers.profiles import hardware
+from r1aqa_helpers.profiles.machine import hardware
 
 _ROOT = DATA.parent
 #: Packages whose versions move results.

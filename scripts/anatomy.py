@@ -3,13 +3,12 @@
 import ast
 import re
 import statistics
+import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from nbformat import NotebookNode
-
-from r1aqa_helpers.publishing.stamping import address
 
 #: The set-up cell, the same in every notebook; its address is pyproject.toml's, empty without one.
 _SETUP = """\
@@ -37,7 +36,10 @@ hosted.install()  # at the pinned versions; nothing where all is there
 from r1aqa_helpers import course
 
 lab = course.start(PROFILE)"""
-SETUP = _SETUP.replace("{repository}", address(Path(__file__).resolve().parent.parent) or "")
+_PROJECT = tomllib.loads(
+    (Path(__file__).resolve().parent.parent / "pyproject.toml").read_text(encoding="utf-8")
+)["project"]
+SETUP = _SETUP.replace("{repository}", _PROJECT.get("urls", {}).get("Repository", ""))
 
 #: Notebooks that run the 7B model where PROFILE names one for a GPU; the others ask for none.
 GPU = frozenset({"01", "07", "08", "09", "10", "12"})

@@ -86,13 +86,12 @@ def budgets() -> Iterator[Entry]:
     for name, profile in stored["profiles"].items():
         for figure, unit, divisor in (("memory", "GB", 1e9), ("minutes", "min", 1.0)):
             for part, told in profile[figure].items():
-                least = ", at least" if told["at_least"] else ""
                 yield Entry(
                     id=f"budget/{name}/{figure}/{part}",
                     value=told["value"] / divisor,
                     unit=unit,
                     data=profile["gpu"] or "",
-                    note=told["source"] + least,
+                    note=told["source"],
                     **fields,
                 )
     for place, value in leaves(stored["checks"]):

@@ -168,40 +168,38 @@ def _source(figures: dict[str, dict]) -> str:
     return "; ".join(dict.fromkeys(figure["source"] for figure in figures.values())) or "not known"
 
 
-def _minutes(figure: dict | None) -> str:
-    if figure is None:
-        return "–"
-    return f"{'≥ ' if figure['at_least'] else ''}{figure['value']:.1f}"
-
-
 def profiles_block() -> str:
     """The main README's table of what each profile takes."""
     read = json.loads((SPEED / "budgets.json").read_text(encoding="utf-8"))
-    parts = ("answering", "sft", "grpo")
+    parts = {"answering": "answering", "sft": "SFT", "grpo": "GRPO"}
     lines = [
         "| profile | GPU | GRPO: steps × questions × answers | GB: answering | SFT | GRPO "
-        "| memory is | minutes: answering | SFT | GRPO | minutes are |",
-        "|---|---|---|--:|--:|--:|---|--:|--:|--:|---|",
+        "| which is |",
+        "|---|---|---|--:|--:|--:|---|",
     ]
+    minutes = []
     for name, one in read["profiles"].items():
         gpu, steps = one["gpu"] or "–", one["grpo"]
         gpu = gpu if one["gpus"] == 1 else f"{one['gpus']} × {gpu}"
         memory = " | ".join(f"{one['memory'][part]['value'] / 1e9:.1f}" for part in parts)
-        minutes = " | ".join(_minutes(one["minutes"].get(part)) for part in parts)
         lines.append(
             f"| `{name}` | {gpu} | {steps['steps']} × {steps['prompts_per_step']} × "
-            f"{steps['group_size']} "
-            f"| {memory} | {_source(one['memory'])} | {minutes} | {_source(one['minutes'])} |"
+            f"{steps['group_size']} | {memory} | {_source(one['memory'])} |"
         )
+        if found := one["minutes"]:
+            times = ", ".join(
+                f"{parts[part]} {figure['value']:.1f}" for part, figure in found.items()
+            )
+            minutes.append(f"Minutes with `{name}`: {times}: {_source(found)}.")
     checks = read["checks"]
     ratios = [check["measured_by_computed"] for check in checks["memory"]]
-    time = checks["time"]
     lines += [
         "",
-        f"Held against reality on {read['where']['hardware']}, {read['where']['date']}: the "
-        f"tensors of {len(ratios)} whole GRPO updates of the tiny model took {min(ratios):.2f} to "
-        f"{max(ratios):.2f} of the computed bytes, and an update "
-        f"{time['measured_by_at_least']:.1f} times the least seconds by the machine's own rates.",
+        *minutes,
+        f"On {read['where']['hardware']}, {read['where']['date']}, the tensors of {len(ratios)} "
+        f"whole GRPO updates of the tiny model took {min(ratios):.2f} to {max(ratios):.2f} of the "
+        f"computed bytes, and an update {checks['time']['measured_by_at_least']:.1f} times the "
+        "seconds that its FLOPs take at the machine's own rate.",
     ]
     return "\n".join(lines)
 

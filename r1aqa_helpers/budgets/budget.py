@@ -1,4 +1,4 @@
-"""A profile's budget: peak memory and least minutes, each with where it comes from."""
+"""A profile's budget: peak memory, and minutes where they were measured, each with its source."""
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
@@ -6,24 +6,20 @@ from typing import Any
 
 from transformers import Qwen2AudioConfig
 
-from r1aqa_helpers.budgets import measured, memory, times
-from r1aqa_helpers.budgets.gpus import GPUS, MEANT_FOR, Gpu, find_gpu
-from r1aqa_helpers.budgets.work import (
-    ANSWER,
-    AUDIO,
-    QUESTIONS,
-    TEXT,
-    Lengths,
-    Work,
-    config_of,
-)
+from r1aqa_helpers.budgets import memory
+from r1aqa_helpers.budgets.gpus import MEANT_FOR, find_gpu
+from r1aqa_helpers.budgets.memory import ANSWER, AUDIO, TEXT, Work, config_of
 from r1aqa_helpers.errors import UserError
+from r1aqa_helpers.files import read_json
+from r1aqa_helpers.paths import DATA
 from r1aqa_helpers.profiles import PROFILES, Profile
 
-#: What a figure is that no machine has shown.
+#: The source of a figure that was not measured.
 COMPUTED = "computed"
 #: Parts of the main job, and the stages of `memory` that each goes through.
 PARTS = {"answering": ("answering",), "sft": ("sft",), "grpo": ("grpo rollout", "grpo update")}
+#: What was measured, beside the data in a checkout.
+RESULTS = DATA.parent / "benchmarks" / "results" / "budgets.json"
 
 
 @dataclass(frozen=True)
@@ -33,12 +29,10 @@ class Figure:
     Attributes:
         value: bytes or minutes.
         source: "computed", or "measured (hardware, date)".
-        at_least: whether it is a lower bound, which all computed times are.
     """
 
     value: float
     source: str = COMPUTED
-    at_least: bool = False
 
 
 @dataclass(frozen=True)
@@ -47,21 +41,19 @@ class Budget:
 
     Attributes:
         profile: its name.
-        gpu: the GPU that it was computed for; None: none that is listed, so without times.
+        gpu: the GPU that it was computed for; None: none is listed.
         gpus: how many of it, each with a process.
         gpu_memory: bytes of each.
-        questions: that are answered.
         stages: bytes of each stage's parts: answering, sft, grpo rollout, grpo update.
         memory: peak bytes of each part of the main job: answering, sft, grpo.
         fits: whether all stages leave `memory.HEADROOM` of the GPU's memory; None: no GPU.
-        minutes: of answering all questions once, and of each training; without those not known.
+        minutes: of answering MMAU test-mini and of each training, where they were measured.
     """
 
     profile: str
     gpu: str | None
     gpus: int
     gpu_memory: int | None
-    questions: int
     stages: Mapping[str, Mapping[str, int]]
     memory: Mapping[str, Figure]
     fits: bool | None
@@ -84,16 +76,11 @@ def budget(
     gpus: int = 1,
     gpu_memory: int | None = None,
     config: Qwen2AudioConfig | None = None,
-    questions: int = QUESTIONS,
     audio: int = AUDIO,
     text: int = TEXT,
     answer: int = ANSWER,
 ) -> Budget:
-    """What a profile takes in memory and, at least, in time.
-
-    Memory counts the longest answers that the profile allows, and in answering the longest clips;
-    times count ``audio``, ``text`` and ``answer``. Where this machine's GPU or profile has been
-    measured (`measured`), the figure is that.
+    """What a profile takes: in GRPO with the longest answers, in answering with the longest clips.
 
     Args:
         gpu: a name of `gpus.GPUS`, or PyTorch's; by default the one that the profile is meant
@@ -101,7 +88,6 @@ def budget(
         gpus: processes, each on a GPU of its own, that share every step.
         gpu_memory: bytes of each; by default the data sheet's.
         config: the model's; by default that of the profile's model.
-        questions: to be answered.
         audio, text, answer: tokens of a question: its clip, the rest, the answer.
 
     Raises:
@@ -111,62 +97,44 @@ def budget(
         if profile not in PROFILES:
             raise UserError(f"profile {profile!r}: unknown, choose one of {', '.join(PROFILES)}")
         profile = PROFILES[profile]
-    for name, steps in (("sft", "batch_size"), ("grpo", "prompts_per_step")):
-        if getattr(profile, name)[steps] % gpus:
+    for name, count in (
+        ("sft", profile.sft["batch_size"]),
+        ("grpo", profile.grpo["prompts_per_step"]),
+    ):
+        if count % gpus:
             raise UserError(
-                f"profile {profile.name}: {gpus} GPUs cannot share the"
-                f" {getattr(profile, name)[steps]} questions of a step of {name} equally"
+                f"profile {profile.name}: {gpus} GPUs cannot share the {count} questions of a "
+                f"step of {name} equally"
             )
     model = config or config_of(profile)
-    lengths = Lengths(min(audio, model.audio_config.max_source_positions // 2), text, answer)
-    work = Work(profile, model, questions, lengths, gpus)
-    chosen = _gpu(profile, gpu, gpu_memory)
-    room = gpu_memory or (chosen.memory if chosen else None)
+    work = Work(profile, model, min(audio, memory.longest_clip(model)), text, answer, gpus)
+    meant = gpu or MEANT_FOR.get(profile.name)
+    sheet = find_gpu(meant, gpu_memory) if meant else None
+    available = gpu_memory or (sheet.memory if sheet else None)
     stages = {name: stage(work) for name, stage in memory.STAGES.items()}
     peaks = {name: sum(parts.values()) for name, parts in stages.items()}
-    found = measured.find(profile, gpu or (chosen.name if chosen else None), gpus)
+    measured = _measured(profile, gpus)
+    computed = {part: Figure(max(peaks[name] for name in names)) for part, names in PARTS.items()}
     return Budget(
         profile=profile.name,
-        gpu=chosen.name if chosen else gpu,
+        gpu=sheet.name if sheet else gpu,
         gpus=gpus,
-        gpu_memory=room,
-        questions=questions,
+        gpu_memory=available,
         stages=stages,
-        memory={
-            part: Figure(*found["memory"][part])
-            if part in found.get("memory", {})
-            else Figure(max(peaks[name] for name in names))
-            for part, names in PARTS.items()
-        },
-        fits=None if room is None else max(peaks.values()) <= (1 - memory.HEADROOM) * room,
-        minutes=_minutes(work, chosen, found.get("minutes", {})),
+        memory=computed | measured.get("memory", {}),
+        fits=None
+        if available is None
+        else max(peaks.values()) <= (1 - memory.HEADROOM) * available,
+        minutes=measured.get("minutes", {}),
     )
 
 
-def _gpu(profile: Profile, name: str | None, gpu_memory: int | None) -> Gpu | None:
-    if name is not None:
-        return find_gpu(name, gpu_memory)
-    meant = MEANT_FOR.get(profile.name)
-    return GPUS[meant] if meant else None
-
-
-def _minutes(work: Work, gpu: Gpu | None, found: Mapping[str, Any]) -> dict[str, Figure]:
-    """By name, in the order of the main job; what is neither measured nor computed is left out."""
-    least: dict[str, float] = {}
-    if gpu is not None:
-        loads = {
-            "answering": (times.answering(work), 1),
-            "sft": (times.sft_step(work), work.profile.sft["steps"]),
-            "grpo": (times.grpo_step(work), work.profile.grpo["steps"]),
-        }
-        least = {
-            name: repeats * sum(load.seconds(gpu, work.width) for load in stages) / 60
-            for name, (stages, repeats) in loads.items()
-        }
-    figures = {}
-    for name in PARTS:
-        if name in found:
-            figures[name] = Figure(*found[name])
-        elif name in least:
-            figures[name] = Figure(least[name], at_least=True)
-    return figures
+def _measured(profile: Profile, gpus: int) -> dict[str, dict[str, Figure]]:
+    """What ``benchmarks/budgets.py`` has measured: "memory" and "minutes" by part."""
+    if PROFILES.get(profile.name) != profile or gpus > 1 or not RESULTS.is_file():
+        return {}  # changed settings, several GPUs, or an installation without a checkout
+    found = read_json(RESULTS).get("measured", {}).get(profile.name, {})
+    return {
+        kind: {part: Figure(**figure) for part, figure in parts.items()}
+        for kind, parts in found.items()
+    }

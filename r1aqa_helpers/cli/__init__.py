@@ -16,12 +16,10 @@ from r1aqa_helpers.cli.doctor import doctor
 from r1aqa_helpers.cli.experiment import experiment_app
 from r1aqa_helpers.cli.frame import OPTIONS, ManyChoices, Reporting, spread
 from r1aqa_helpers.cli.lab import lab
-from r1aqa_helpers.cli.launching import launch_config
 from r1aqa_helpers.cli.probe import probe
 from r1aqa_helpers.cli.reproduce import reproduce
 from r1aqa_helpers.cli.sampled import sampled
 from r1aqa_helpers.cli.share import push
-from r1aqa_helpers.cli.stamp import stamp
 from r1aqa_helpers.cli.table import table
 from r1aqa_helpers.cli.train import train_app
 
@@ -49,8 +47,6 @@ app.command()(capstone)
 app.command()(push)
 app.command()(doctor)
 app.command()(lab)
-app.command()(stamp)
-app.command("launch-config")(launch_config)
 app.add_typer(train_app, name="train")
 app.add_typer(data_app, name="data")
 app.add_typer(experiment_app, name="experiment")

@@ -1,14 +1,11 @@
-"""``r1aqa doctor``: what is here and what is missing."""
+"""``r1aqa doctor``: what this machine has and lacks, and what to do next."""
 
 import json
 from typing import Annotated
 
 import typer
 
-from r1aqa_helpers.cli.options import (
-    AsJson,
-    ProfileName,
-)
+from r1aqa_helpers.cli.options import AsJson, ProfileName
 from r1aqa_helpers.errors import UserError
 from r1aqa_helpers.profiles import pick_profile
 
@@ -20,18 +17,18 @@ def doctor(
 ) -> None:
     """Say what is here, what is missing, and what to do next.
 
-    Looks at the machine, versions, profile, free room, the Hub, and which weights and data are
-    here. Downloads and changes nothing. Fails where something stops the main job.
+    Looks at the machine, versions, profile, data, the Hub and its cache, and disk. Downloads and
+    changes nothing. Fails where something stops the main job.
     """
     from r1aqa_helpers.doctor import examine
 
     if profile is not None:
-        pick_profile(profile)  # an unknown name is the user's slip, not a finding
-    done = examine(profile, offline)
+        pick_profile(profile)  # an unknown name is a mistake in the command, not a finding
+    report = examine(profile, offline)
     if as_json:
-        typer.echo(json.dumps(done.as_dict(), ensure_ascii=False, allow_nan=False))
+        typer.echo(json.dumps(report.as_dict(), ensure_ascii=False, allow_nan=False))
     else:
-        typer.echo(done.as_text())
-    if done.stops:
-        raise UserError(done.verdict())
-    typer.echo(done.verdict(), err=True)
+        typer.echo(report.as_text())
+    if report.stops:
+        raise UserError(report.verdict())
+    typer.echo(report.verdict(), err=True)

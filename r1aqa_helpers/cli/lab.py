@@ -1,9 +1,12 @@
 """``r1aqa lab``: the notebooks in JupyterLab."""
 
+import os
 from typing import Annotated
 
 import typer
 
+from r1aqa_helpers.errors import UserError
+from r1aqa_helpers.files import shown
 from r1aqa_helpers.paths import DATA
 
 
@@ -17,6 +20,20 @@ def lab(
     ] = False,
 ) -> None:
     """Open the course in JupyterLab, at notebook 00, with this Python as its kernel."""
-    from r1aqa_helpers.publishing.lab import open_lab
-
-    open_lab(DATA.parent, port, browser=not no_browser)
+    root, first = DATA.parent, "notebooks/00_welcome.ipynb"
+    if not (root / first).is_file():
+        raise UserError(
+            f"{shown(root / first)}: is not there; clone the repository, and run the command there"
+        )
+    # This Python's own kernel comes before one of the same name among the user's.
+    os.environ["JUPYTER_PREFER_ENV_PATH"] = "1"
+    try:
+        from jupyterlab.labapp import LabApp
+    except ImportError as fault:
+        raise UserError(f"JupyterLab cannot be imported ({fault}); run: uv sync") from fault
+    options = [f"--ServerApp.root_dir={root}", f"--LabApp.default_url=/lab/tree/{first}"]
+    options += [] if port is None else [f"--ServerApp.port={port}", "--ServerApp.port_retries=0"]
+    options += ["--no-browser"] if no_browser else []
+    if hasattr(os, "geteuid") and os.geteuid() == 0:
+        options.append("--allow-root")  # as in a container; the server listens to this machine only
+    LabApp.launch_instance(argv=options)

@@ -15,7 +15,12 @@ from r1aqa_helpers.profiles import Profile, pick_profile
 from r1aqa_helpers.questions import read_questions
 from r1aqa_helpers.run_folder import check_writable
 
-train_app = typer.Typer(help="Train a model on a file of questions.", **OPTIONS)
+train_app = typer.Typer(
+    help="Train a model on a file of questions. On several GPUs: accelerate launch --config_file "
+    "r1aqa_helpers/launch/ddp.yaml --num_processes 8 -m r1aqa_helpers train grpo ... (zero3.yaml "
+    "and fsdp.yaml share the weights out, for full training).",
+    **OPTIONS,
+)
 TrainTower = Annotated[
     bool | None,
     typer.Option(

@@ -13,16 +13,15 @@ from r1aqa_helpers.files import read_journal
 from r1aqa_helpers.profiles import Profile
 from r1aqa_helpers.training import TrainingSettings
 
-_GB = 1e9
 _COLUMNS = ("", "expected", "which is", "actual")
 
 
 class BudgetCard:
-    """Minutes and peak memory of a training: expected, where that comes from, and actual.
+    """Minutes and peak memory of a training: expected, the source of that, and actual.
 
-    Expected minutes are those of the profile's whole training, in proportion to the questions (in
-    GRPO: answers) that this one asks; expected memory is the profile's, which is that of its
-    largest step. With a ``folder``, minutes are expected of the steps that were made in it.
+    Expected minutes are those of the profile's whole training, where they were measured, in
+    proportion to the questions (in GRPO: answers) of this one; expected memory is the profile's,
+    which is that of its largest step. With a ``folder``, minutes are expected of the steps in it.
     """
 
     def __init__(
@@ -31,29 +30,27 @@ class BudgetCard:
         """``folder``: of a run with these settings, begun or ended; None: still to be made.
 
         Raises:
-            UserError: the run's journal cannot be read.
+            UserError: the run's log cannot be read.
         """
         part = "grpo" if hasattr(settings, "group_size") else "sft"
         rows = [] if folder is None else read_journal(folder / "metrics.jsonl")
-        steps = len(rows) if folder is not None else settings.steps
+        steps = settings.steps if folder is None else len(rows)
+        whole = type(settings)(**getattr(profile, part))
         plan = budget(profile)
-        self.title = f"{part.upper()}: {steps} steps, profile {profile.name}"
-        share = steps * _per_step(settings) / _whole(type(settings)(**getattr(profile, part)))
         minutes, memory = plan.minutes.get(part), plan.memory[part]
-        least = "at least " if minutes and minutes.at_least else ""
-        took, used = "–", "–"
+        self.title = f"{part.upper()}: {steps} steps, profile {profile.name}"
+        expected, source, took, used = "not measured", "–", "–", "–"
+        if minutes is not None:
+            share = steps * _per_step(settings) / (whole.steps * _per_step(whole))
+            expected = _time(60 * share * minutes.value)
+            source = f"{minutes.source}, in proportion"
         if rows:
             took = _time(sum(row["seconds"] for row in rows))
             peak = peak_memory(profile.device)
-            used = "not known here" if peak is None else f"{peak / _GB:.1f} GB"
+            used = "not known here" if peak is None else f"{peak / 1e9:.1f} GB"
         self.rows = [
-            (
-                "time",
-                "not known" if minutes is None else least + _time(60 * share * minutes.value),
-                "–" if minutes is None else f"{minutes.source}, in proportion",
-                took,
-            ),
-            ("peak memory", f"{memory.value / _GB:.1f} GB", memory.source, used),
+            ("time", expected, source, took),
+            ("peak memory", f"{memory.value / 1e9:.1f} GB", memory.source, used),
         ]
 
     def __repr__(self) -> str:
@@ -96,13 +93,10 @@ def peak_memory(device: str) -> int | None:
 
 
 def _per_step(settings: Any) -> int:
+    """Answers of a step of GRPO, or questions of a step of SFT."""
     if hasattr(settings, "group_size"):
         return settings.prompts_per_step * settings.group_size
     return settings.batch_size
-
-
-def _whole(settings: Any) -> int:
-    return settings.steps * _per_step(settings)
 
 
 def _time(seconds: float) -> str:

@@ -13,7 +13,7 @@ from typing import Any
 from transformers import Qwen2AudioConfig, Qwen2Config
 from transformers.models.qwen2_audio import Qwen2AudioEncoderConfig
 
-from ..paths import TINY
+from r1aqa_helpers.paths import TINY
 
 #: Ways to perform one update of GRPO; `group_flops` says what each does.
 WAYS = ("published", "plain", "shared")
@@ -63,10 +63,10 @@ def config_7b(**fields: Any) -> Qwen2AudioConfig:
 def parameters(config: Qwen2AudioConfig) -> dict[str, int]:
     """Parameters of each part, and their ``total``.
 
-    Tower, of width d, with f in its feed-forward layers: two convolutions of kernel 3, a table of
-    positions, and per layer 4 d^2 + 3 d (the keys have no bias) + 2 d f + d + f + 4 d. Language
-    model, of width h, with i in its feed-forward layers: per layer the four projections (biases
-    on all but the last), 3 h i, and 2 h of norms.
+    ``tower`` is the audio encoder, of width d, with f in its feed-forward layers: two convolutions
+    of kernel 3, a table of positions, and per layer 4 d^2 + 3 d (the keys have no bias) + 2 d f +
+    d + f + 4 d. Language model, of width h, with i in its feed-forward layers: per layer the four
+    projections (biases on all but the last), 3 h i, and 2 h of norms.
     """
     audio, text = config.audio_config, config.text_config
     d, f = audio.d_model, audio.encoder_ffn_dim
@@ -141,7 +141,7 @@ def window_frames(config: Qwen2AudioConfig) -> int:
 
 
 def encoder_flops(config: Qwen2AudioConfig, frames: int) -> int:
-    """Tower and projector on one clip computed over ``frames`` mel frames, a multiple of 4.
+    """Audio encoder and projector on one clip computed over ``frames`` mel frames, a multiple of 4.
 
     The convolutions make frames/2 positions T: 6 frames mels d + 6 T d^2. Each layer takes
     2 T (4 d^2 + 2 d f) and attention 4 T^2 d, all seeing all. The projector has T/2 positions.
@@ -199,12 +199,12 @@ def cache_bytes_per_token(config: Qwen2AudioConfig, bytes_per_value: int = 2) ->
 def question_flops(
     config: Qwen2AudioConfig, audio: int, text: int, answer: int, window: bool = True
 ) -> dict[str, int]:
-    """FLOPs of answering one question: ``tower`` (with the projector), ``prefill``, ``decode``.
+    """FLOPs of answering one question: ``tower`` (encoder, projector), ``prefill``, ``decode``.
 
     Args:
         audio, text, answer: tokens of the clip, of the rest of the prompt, and of the answer,
             of which the last is not taken in again.
-        window: the tower computes its whole window, as in transformers; otherwise only the
+        window: the encoder computes its whole window, as in transformers; otherwise only the
             clip's frames, as `audio_states` does.
     """
     prompt, steps = audio + text, answer - 1
@@ -234,7 +234,7 @@ class Group:
 
     @property
     def frames(self) -> int:
-        """Mel frames of the clip: the tower makes one token of four."""
+        """Mel frames of the clip: the audio encoder makes one token of four."""
         return 4 * self.audio
 
 
@@ -252,7 +252,7 @@ def group_flops(
     ``published`` is R1-AQA's trainer: every answer has a row of its own, clips are encoded on the
     whole window for each row and each pass, logits are made at every position. ``plain`` encodes
     the frames that exist and makes logits at the answers only. ``shared`` takes each group's clip
-    and prompt in once. With LoRA the tower stands still and the reference is the model without
+    and prompt in once. With LoRA the encoder is frozen and the reference is the model without
     the adapter; the adapter's own products (under 1 %) are not counted.
 
     An answer's last token goes through the model in the published trainer only: nothing is
@@ -260,8 +260,8 @@ def group_flops(
     and weights; where the weights are frozen, once. Attention has no weights, and takes twice.
 
     Returns:
-        ``encoder`` (all forward passes of the tower), ``rollout_prefill``, ``decode``,
-        ``policy_forward``, ``policy_backward`` (the tower's included), ``reference_forward``
+        ``encoder`` (all its forward passes), ``rollout_prefill``, ``decode``,
+        ``policy_forward``, ``policy_backward`` (the encoder's included), ``reference_forward``
         and ``total``.
     """
     if way not in WAYS:
@@ -281,7 +281,7 @@ def group_flops(
         logits = rows * positions
     clip = encoder_flops(config, window_frames(config) if way == "published" else group.frames)
     encoded = rows * clip
-    # A frozen tower's outputs are kept from the rollout; the published trainer keeps nothing.
+    # A frozen encoder's outputs are kept from the rollout; the published trainer keeps nothing.
     passes = 1 if lora and way != "published" else 3
 
     linear, attention, head = (

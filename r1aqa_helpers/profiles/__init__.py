@@ -1,13 +1,13 @@
-"""Profiles: what a reproduction runs on, and with which settings. Nothing here loads a model.
+"""Profiles: the settings for each kind of hardware. Nothing here loads a model.
 
-``profile`` says what one is, ``table`` holds them all, ``picking`` finds the one for a machine,
-``machine`` looks at it.
+``profile`` says what a profile is, ``profiles`` holds them all, ``select`` picks one for a
+machine, ``machine`` describes the machine and knows nothing of profiles.
 """
 
 from r1aqa_helpers.profiles.machine import Machine, hardware, this_machine
-from r1aqa_helpers.profiles.picking import pick_for, pick_profile
 from r1aqa_helpers.profiles.profile import Profile
-from r1aqa_helpers.profiles.table import PROFILES, QWEN2_AUDIO, TINY_PROFILE
+from r1aqa_helpers.profiles.profiles import PROFILES, QWEN2_AUDIO, TINY_PROFILE
+from r1aqa_helpers.profiles.select import pick_for, pick_profile
 
 __all__ = [
     "PROFILES",

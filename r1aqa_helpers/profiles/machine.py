@@ -1,4 +1,4 @@
-"""The machine: what it is in words, and what of it decides on a profile."""
+"""The machine: what it is in words, and which of its facts decide on a profile."""
 
 import os
 import platform
@@ -37,7 +37,7 @@ def this_machine() -> Machine:
         gpus=tuple((gpu.name, int(gpu.total_memory)) for gpu in seen),
         bf16=bool(count) and native,
         mps=bool(torch.backends.mps.is_available()),
-        memory=_memory(),
+        memory=total_memory(),
     )
 
 
@@ -45,17 +45,21 @@ def hardware() -> str:
     """The machine in words: processor, cores, GPU."""
     import torch  # here, so that asking for help stays quick
 
-    name = platform.processor() or platform.machine()
+    gpu = f", {torch.cuda.get_device_name()}" if torch.cuda.is_available() else ""
+    return f"{processor()}, {os.cpu_count()} cores, {torch.get_num_threads()} threads{gpu}"
+
+
+def processor() -> str:
+    """The processor's name."""
     try:
         lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
-        name = next(x.split(":", 1)[1].strip() for x in lines if x.startswith("model name"))
-    except (OSError, StopIteration):
-        pass  # not Linux, or a processor that does not say
-    gpu = f", {torch.cuda.get_device_name()}" if torch.cuda.is_available() else ""
-    return f"{name}, {os.cpu_count()} cores, {torch.get_num_threads()} threads{gpu}"
+        return next(x.split(":", 1)[1].strip() for x in lines if x.startswith("model name"))
+    except (OSError, StopIteration):  # not Linux, or a processor that does not say
+        return platform.processor() or platform.machine()
 
 
-def _memory() -> int | None:
+def total_memory() -> int | None:
+    """Bytes of the machine's memory; None where the system does not tell."""
     try:
         return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     except (AttributeError, ValueError, OSError):  # Windows has no sysconf

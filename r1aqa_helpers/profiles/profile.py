@@ -12,14 +12,15 @@ class Profile:
 
     Attributes:
         model: folder of the base checkpoint, or its name on the Hugging Face Hub.
-        device, dtype: as ``models.load`` takes them; a dtype of None is its own choice.
+        device, dtype: as ``models.load`` takes them; a dtype of None leaves the choice to it.
+        eval_tokens: tokens per batch when answering, prompts and answers with their padding.
+        max_new_tokens: the longest answer, in tokens.
         quantise: "nf4" holds the linear layers in 4 bits; None: all in ``dtype``.
         tiny_questions: use ``tiny-avqa`` and ``tiny-mmau`` where no files are given.
         train, test: files of questions, as ``questions.read_questions`` takes them.
         audio_dir: folder of the recordings; None: the folder of each file.
-        eval_tokens: tokens per batch when answering, prompts and answers with their padding.
-        max_new_tokens: the longest answer, in tokens.
-        sft, grpo: what differs from the defaults of ``SFTSettings`` and ``GRPOSettings``.
+        sft, grpo: overrides of ``SFTSettings`` and ``GRPOSettings`` by field name; a test makes
+            the settings of every profile from them.
     """
 
     name: str

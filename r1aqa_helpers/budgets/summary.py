@@ -1,12 +1,11 @@
-"""What is printed before work starts: the profile in one block, and what speaks against it."""
+"""What a command prints before it starts to work: the profile in one block, and warnings."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
 from r1aqa_helpers.budgets.budget import Budget, Figure, budget
-from r1aqa_helpers.budgets.memory import HEADROOM
-from r1aqa_helpers.budgets.work import frozen
+from r1aqa_helpers.budgets.memory import HEADROOM, frozen_encoder
 from r1aqa_helpers.errors import UserError
 from r1aqa_helpers.files import shown
 from r1aqa_helpers.profiles import TINY_PROFILE, Machine, Profile, this_machine
@@ -30,24 +29,27 @@ def announcement(profile: Profile, machine: Machine | None = None, gpus: int = 1
     machine = this_machine() if machine is None else machine
     warnings = warnings_for(profile, machine)
     found = _budget_here(profile, machine, gpus)
-    rows = [
-        (
-            "model",
-            "the tiny model" if profile.model == TINY_PROFILE.model else shown(profile.model),
-        ),
-        ("precision", precision(profile)),
-        ("trains", trained(profile)),
-        ("answering", f"{profile.eval_tokens:,} tokens a batch"),
-        ("SFT", _sft(profile)),
-        ("GRPO", _grpo(profile)),
-        ("memory", together(found.memory, _gb)),
-        ("minutes", together(found.minutes, _minutes) if found.minutes else "not known here"),
-    ]
+    sft, grpo = profile.sft, profile.grpo
+    sampled = grpo.get("prompts_per_rollout") or grpo["prompts_per_step"]
+    tiny = profile.model == TINY_PROFILE.model
+    rows = {
+        "model": "the tiny model" if tiny else shown(profile.model),
+        "precision": precision(profile),
+        "trains": trained(profile),
+        "answering": f"{profile.eval_tokens:,} tokens a batch",
+        "SFT": f"{sft['steps']} steps of {sft['batch_size']} questions, trained on "
+        f"{sft['rows_per_forward']} at once",
+        "GRPO": f"{grpo['steps']} steps of {grpo['prompts_per_step']} questions x "
+        f"{grpo['group_size']} answers of at most {grpo['max_completion']} tokens; sampled for "
+        f"{sampled} at once, trained on {grpo['prompts_per_forward']} at once",
+        "memory": by_source(found.memory, " GB", 1e9),
+        "minutes": by_source(found.minutes) or "not measured here",
+    }
     where = ""
     if profile.device == "cuda" and found.gpu:
         where = f" ({found.gpu})" if found.gpus == 1 else f" ({found.gpus} x {found.gpu})"
     lines = [f"profile {profile.name}{where}"]
-    lines += [f"  {name:<10} {text}" for name, text in rows]
+    lines += [f"  {name:<10} {text}" for name, text in rows.items()]
     return "\n".join([*lines, *(f"  note: {one}" for one in warnings)])
 
 
@@ -79,22 +81,22 @@ def warnings_for(profile: Profile, machine: Machine) -> list[str]:
                 "take another profile, such as --profile tiny"
             )
         # Metal lets a program have about three quarters of the memory that it shares.
-        name, room = "Apple's GPU", machine.memory and machine.memory * 3 // 4
+        name, available = "Apple's GPU", machine.memory and machine.memory * 3 // 4
+    elif not machine.gpus:
+        raise UserError(
+            f"profile {profile.name}: wants a CUDA GPU, and PyTorch sees none; "
+            "take --profile tiny, which needs none"
+        )
     else:
-        if not machine.gpus:
-            raise UserError(
-                f"profile {profile.name}: wants a CUDA GPU, and PyTorch sees none; "
-                "take --profile tiny, which needs none"
-            )
-        name, room = min(machine.gpus, key=lambda gpu: gpu[1])
+        name, available = min(machine.gpus, key=lambda gpu: gpu[1])
     lines = []
     if profile.device == "cuda" and profile.dtype == "bfloat16" and not machine.bf16:
         lines.append(f"{name} computes bfloat16 by emulation only; --profile t4 uses float16")
-    found = _budget_here(profile, machine)
-    if room is not None and found.peak > (1 - HEADROOM) * room:
+    peak = _budget_here(profile, machine).peak
+    if available is not None and peak > (1 - HEADROOM) * available:
         lines.append(
-            f"{name} may be too small: {found.peak / GB:.1f} GB computed at the peak, and "
-            f"{(1 - HEADROOM) * room / GB:.1f} of {room / GB:.1f} GB can be counted on"
+            f"{name} may be too small: {peak / GB:.1f} GB computed at the peak, and "
+            f"{(1 - HEADROOM) * available / GB:.1f} of {available / GB:.1f} GB can be counted on"
         )
     return lines
 
@@ -108,53 +110,24 @@ def precision(profile: Profile) -> str:
 
 def trained(profile: Profile) -> str:
     """What its trainings change."""
-    settings = profile.grpo
-    rank = settings.get("lora_rank", 0)
+    rank = profile.grpo.get("lora_rank", 0)
     what = f"LoRA of rank {rank} on the language model" if rank else "all weights"
-    if frozen(settings):
-        what += ", audio tower frozen" if rank else " but the audio tower's"
-    return what + (", AdamW in 8 bits" if "8bit" in settings.get("optim", "") else "")
+    if frozen_encoder(profile.grpo):
+        what += ", audio encoder frozen" if rank else " but the audio encoder's"
+    return what + (", AdamW in 8 bits" if "8bit" in profile.grpo.get("optim", "") else "")
 
 
-def together(figures: Mapping[str, Figure], unit: Callable[[Figure], str]) -> str:
-    """Figures in one line, those of one source next to one another, with it behind them.
-
-    ``unit`` writes one.
-    """
+def by_source(figures: Mapping[str, Figure], unit: str = "", divisor: float = 1.0) -> str:
+    """Figures in one line, those of one source next to one another, followed by the source."""
     texts: dict[str, list[str]] = {}
     for name, figure in figures.items():
-        texts.setdefault(figure.source, []).append(f"{_NAMES[name]} {unit(figure)}")
+        text = f"{_NAMES[name]} {figure.value / divisor:.1f}{unit}"
+        texts.setdefault(figure.source, []).append(text)
     return "; ".join(f"{', '.join(these)}: {source}" for source, these in texts.items())
 
 
-def _gb(figure: Figure) -> str:
-    return f"{figure.value / GB:.1f} GB"
-
-
-def _minutes(figure: Figure) -> str:
-    return ("at least " if figure.at_least else "") + f"{figure.value:.1f}"
-
-
-def _sft(profile: Profile) -> str:
-    chosen = profile.sft
-    return (
-        f"{chosen['steps']} steps of {chosen['batch_size']} questions, "
-        f"trained on {chosen['rows_per_forward']} at once"
-    )
-
-
-def _grpo(profile: Profile) -> str:
-    chosen = profile.grpo
-    sampled = chosen.get("prompts_per_rollout") or chosen["prompts_per_step"]
-    return (
-        f"{chosen['steps']} steps of {chosen['prompts_per_step']} questions x "
-        f"{chosen['group_size']} answers of at most {chosen['max_completion']} tokens; "
-        f"sampled for {sampled} at once, trained on {chosen['prompts_per_forward']} at once"
-    )
-
-
 def _budget_here(profile: Profile, machine: Machine, gpus: int = 1) -> Budget:
-    """For the smallest GPU here; that a step cannot be shared equally, training itself says."""
+    """For the smallest GPU here. Where a step cannot be shared equally, training reports it."""
     steps = profile.sft["batch_size"], profile.grpo["prompts_per_step"]
     gpus = gpus if all(step % gpus == 0 for step in steps) else 1
     if profile.device != "cuda" or not machine.gpus:

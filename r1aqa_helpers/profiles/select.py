@@ -3,7 +3,7 @@
 from r1aqa_helpers.errors import UserError
 from r1aqa_helpers.profiles.machine import Machine, this_machine
 from r1aqa_helpers.profiles.profile import Profile
-from r1aqa_helpers.profiles.table import PROFILES
+from r1aqa_helpers.profiles.profiles import PROFILES
 
 GB = 10**9
 #: Bytes from which on a profile is picked, by what PyTorch reports: a T4 of 16 GB shows 15.6,
