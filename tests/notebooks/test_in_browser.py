@@ -33,7 +33,7 @@ from r1aqa_helpers.tiny.data import prepare
 run = course.load_run(course.REFERENCE, read_questions(prepare().train))
 course.rollout_viewer(run, step=3)
 """
-CALCULATOR = 'course.calculator("a100", price=2.0)'
+CALCULATOR = 'course.calculator("a100")'
 QUIZ_CELL, LISTENING_CELL, PLAYGROUND_CELL, RECORDER_CELL, CALCULATOR_CELL = range(5)
 
 
@@ -189,7 +189,7 @@ def test_the_rollout_viewer_goes_through_a_run(page: Page) -> None:
 def test_the_calculator_follows_its_controls(page: Page) -> None:
     area = output(page, CALCULATOR_CELL)
     expect(status(area, "✓ fits")).to_be_visible()
-    expect(area.get_by_role("row").filter(has_text="cost")).to_contain_text("at 2.00 per GPU-hour")
+    expect(area.get_by_role("row").filter(has_text="arithmetic of a step")).to_contain_text("TFLOP")
 
     answers = area.get_by_label("Answers per question")
     answers.fill("16")
