@@ -1,6 +1,5 @@
 """The profiles fit the settings that they are meant for, and the hardware picks the right one."""
 
-import dataclasses
 import json
 import os
 from types import SimpleNamespace
@@ -30,23 +29,15 @@ each = pytest.mark.parametrize("profile", PROFILES.values(), ids=lambda profile:
 
 
 @each
-def test_overrides_are_settings(profile):
-    GRPOSettings(**profile.grpo)
-    SFTSettings(**profile.sft)
-
-
-@each
-def test_profiles_are_json_and_cannot_change(profile):
+def test_overrides_are_names_and_values_of_settings(profile):
+    for made, wanted in (
+        (GRPOSettings(**profile.grpo), profile.grpo),
+        (SFTSettings(**profile.sft), profile.sft),
+    ):
+        assert {name: getattr(made, name) for name in wanted} == wanted
+        assert wanted["freeze_tower"] is (profile.name != "tiny")
+        assert bool(made.lora_rank) is (profile.name not in ("tiny", "h200-full"))
     assert json.loads(json.dumps(profile.as_dict()))["name"] == profile.name
-    with pytest.raises(dataclasses.FrozenInstanceError):
-        profile.device = "cuda"
-
-
-@each
-def test_what_trains_is_said(profile):
-    for settings in (profile.sft, profile.grpo):
-        assert settings["freeze_tower"] is (profile.name != "tiny")
-        assert bool(settings.get("lora_rank")) is (profile.name not in ("tiny", "h200-full"))
 
 
 def test_the_tiny_profile_is_that_of_the_recorded_run():
@@ -92,12 +83,6 @@ def test_the_hardware_picks(machine, name):
     assert (smallest[0] if smallest else "GPU") in why
 
 
-def test_too_little_is_said():
-    assert "too little for the 7B model" in pick_for(Machine((("GTX 1080", 8 * GB),)))[1]
-    assert pick_for(Machine((T4,)))[1].endswith("in float16 but not in bfloat16")
-    assert pick_for(Machine(mps=True, memory=16 * GB))[1].endswith("less than 32 GB of memory")
-
-
 def cuda(monkeypatch, *gpus):
     """Make PyTorch see these: name, bytes, compute capability."""
     monkeypatch.setattr(torch.cuda, "is_available", lambda: bool(gpus))
@@ -126,8 +111,7 @@ def test_a_name_picks_whatever_the_hardware(monkeypatch):
     assert pick_profile().name == "h100"
 
 
-@pytest.mark.parametrize("name", ["huge", "full", "T4", ""])
+@pytest.mark.parametrize("name", ["huge", "T4", ""])
 def test_unknown_profile(name):
-    known = ", ".join(PROFILES)
-    with pytest.raises(UserError, match=f"^profile {name!r}: unknown, choose one of {known}$"):
+    with pytest.raises(UserError, match=f"^profile {name!r}: unknown, choose one of tiny, t4"):
         pick_profile(name)

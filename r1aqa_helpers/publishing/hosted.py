@@ -160,7 +160,7 @@ def _run(command: list[str]) -> None:
     done = subprocess.run(command, cwd=CLONE, capture_output=True, text=True)
     if done.returncode:
         said = (done.stderr or done.stdout).strip()[-2000:]
-        raise Pause(f"the installation failed; run this cell again once this is mended:\n{said}")
+        raise Pause(f"the installation failed; run this cell again once this is fixed:\n{said}")
 
 
 def _restart(host: str, replaced: Mapping[str, str]) -> None:

@@ -38,10 +38,10 @@ def test_actual_is_what_the_journal_says_of_the_steps_that_were_made(tmp_path):
     assert "actual 4 s" in repr(card) and "<td" in card._repr_html_()
 
 
-def test_a_gpu_profile_says_at_least_and_computed():
+def test_a_profile_that_was_not_measured_has_computed_memory_only():
     profile = PROFILES["a100"]
     (time, memory) = BudgetCard(profile, SFTSettings(**profile.sft)).rows
-    assert time[1].startswith("at least ") and time[2] == "computed, in proportion"
+    assert time[1:] == ("not measured", "–", "–")
     assert memory[1].endswith(" GB") and memory[2] == "computed"
 
 
