@@ -20,12 +20,12 @@ from typing import Any
 
 from r1aqa_helpers.errors import UserError
 from r1aqa_helpers.files import read_json
-from r1aqa_helpers.paths import DATA
+from r1aqa_helpers.paths import DATA, place
 
 OK, NOTE, STOP = "ok", "note", "stop"
 #: The checkout, beside the package.
 ROOT = DATA.parent
-#: Reported with their versions; the other direct dependencies only where something is wrong.
+#: Reported with their versions; the other direct dependencies only where they are missing.
 PACKAGES = ("torch", "torchaudio", "transformers", "trl", "accelerate", "peft", "datasets",
             "huggingface-hub")  # fmt: skip
 #: The main job runs without them.
@@ -138,13 +138,13 @@ def examine(profile: str | None = None, offline: bool = False) -> Report:
 
 
 def package_versions() -> dict[str, dict[str, Any]]:
-    """What of each of `PACKAGES` is ``installed``, ``pinned``, and whether it is ``as_pinned``.
+    """Of each of `PACKAGES` what is ``installed``, ``pinned``, and whether it is ``as_pinned``.
 
     None where it is not installed or not pinned. A build's label, as in 2.11.0+cu130, is ignored.
     """
-    pins, found = _project()[2], {}
+    pins, found = _project()[1], {}
     for name in PACKAGES:
-        installed, pinned = _installed(name), pins.get(name, "").removeprefix("==") or None
+        installed, pinned = _installed(name), pins.get(name)
         same = installed.partition("+")[0] == pinned if installed and pinned else None
         found[name] = {"installed": installed, "pinned": pinned, "as_pinned": same}
     return found
@@ -156,15 +156,11 @@ def package_versions() -> dict[str, dict[str, Any]]:
 def _machine(report: Report) -> dict[str, Any]:
     from r1aqa_helpers.profiles.machine import processor, total_memory
 
-    system, memory = f"{platform.system()} {platform.release()}", total_memory()
+    facts = {"system": platform.platform(), "processor": processor(), "cores": os.cpu_count()}
+    memory = total_memory()
     size = "memory not known" if memory is None else f"{_gb(memory)} memory"
-    report.add(OK, f"{system}, {processor()}, {os.cpu_count()} cores, {size}")
-    return {
-        "system": system,
-        "processor": processor(),
-        "cores": os.cpu_count(),
-        "memory_bytes": memory,
-    }
+    report.add(OK, f"{facts['system']}, {processor()}, {os.cpu_count()} cores, {size}")
+    return {**facts, "memory_bytes": memory}
 
 
 def _gpu(report: Report) -> dict[str, Any]:
@@ -193,27 +189,19 @@ def _gpu(report: Report) -> dict[str, Any]:
 
 
 def _packages(report: Report) -> dict[str, Any]:
-    from packaging.specifiers import SpecifierSet
-
-    python, wanted, _ = _project()
-    version, found = platform.python_version(), package_versions()
-    if not SpecifierSet(python).contains(version, prereleases=True):
-        step = "make the environment again with a supported Python: uv sync --python 3.12"
-        report.add(STOP, f"Python {version}, but {python} is needed", step)
-    for name in [*PACKAGES, *(n for n in wanted if n not in PACKAGES)]:
-        installed, allowed = _installed(name), wanted.get(name, "")
-        if installed is None:
+    """Direct dependencies that are missing, and important ones that differ from their pins."""
+    found, (direct, _) = package_versions(), _project()
+    for name in direct:
+        if _installed(name) is None:
             notebooks = name in FOR_NOTEBOOKS
             text = f"{name} is missing" + ("; the notebooks need it" if notebooks else "")
             report.add(NOTE if notebooks else STOP, text, INSTALL)
-        elif not SpecifierSet(allowed).contains(installed, prereleases=True):
-            text = f"{name} {installed} is outside what the project allows ({allowed})"
-            report.add(NOTE, text, PINNED)
         elif found.get(name, {}).get("as_pinned") is False:
-            report.add(NOTE, f"{name} is {installed}, pinned is {found[name]['pinned']}", PINNED)
+            one = found[name]
+            report.add(NOTE, f"{name} is {one['installed']}, pinned is {one['pinned']}", PINNED)
     listed = ", ".join(f"{name} {one['installed']}" for name, one in found.items())
-    report.add(OK, f"Python {version}, {listed}")
-    return {"python": {"installed": version, "required": python}, **found}
+    report.add(OK, f"Python {platform.python_version()}, {listed}")
+    return found
 
 
 def _profile(report: Report) -> dict[str, Any]:
@@ -246,23 +234,17 @@ def _profile(report: Report) -> dict[str, Any]:
             NOTE, f"profile {profile.name} names no questions; the main job takes yours", step
         )
     return {
-        "name": profile.name,
+        **profile.as_dict(),
+        "model": place(profile.model),
         "why": why,
         "weights_bytes": weights,
         "peak_bytes": budget(profile).peak,
-        "model": "data/tiny/model" if profile.tiny_questions else profile.model,
-        "device": profile.device,
-        "dtype": profile.dtype,
-        "quantise": profile.quantise,
-        "tiny_questions": profile.tiny_questions,
         "needs_questions": needs_questions,
     }
 
 
 def _tiny_data(report: Report) -> dict[str, Any]:
-    """The committed files against their checksums, the weights' length, the rendered clips."""
-    from safetensors import safe_open
-
+    """The committed files against their checksums, and whether the clips are rendered."""
     folder, faults = ROOT / "data" / "tiny", []
     sums = read_json(folder / "checksums.json")
     for name in sorted(sums):
@@ -271,10 +253,6 @@ def _tiny_data(report: Report) -> dict[str, Any]:
                 faults.append(f"data/tiny/{name} differs from checksums.json")
         except OSError as fault:
             faults.append(f"data/tiny/{name}: {fault.strerror or 'cannot be read'}")
-    try:
-        safe_open(folder / "model" / "model.safetensors", "numpy")
-    except Exception as fault:
-        faults.append(f"data/tiny/model/model.safetensors: {_one_line(fault)}")
     # Other profiles do not need them.
     needed = report.fact("profile", "tiny_questions") is not False
     for text in faults:
@@ -302,8 +280,9 @@ def _hub(report: Report) -> dict[str, Any]:
         for name in (BASE_7B, TRAINED_7B, MMAU)
     )
     report.add(OK, f"local cache: {held}")
-    skipped = "HF_HUB_OFFLINE is set" if constants.HF_HUB_OFFLINE else None
-    fault = skipped = skipped or ("--offline" if report.offline else None)
+    fault = skipped = "--offline" if report.offline else None
+    if constants.HF_HUB_OFFLINE:
+        fault = skipped = "HF_HUB_OFFLINE is set"
     if not skipped:
         try:
             status = get_session().head(constants.ENDPOINT, timeout=2.0).status_code
@@ -311,9 +290,9 @@ def _hub(report: Report) -> dict[str, Any]:
         except Exception as error:  # its text may hold an address with a password
             fault = type(error).__name__
     token = "set" if get_token() else "not set"
-    state = f"not asked ({fault})" if skipped else "answers"
-    state = f"does not answer ({fault})" if fault and not skipped else state
-    report.add(NOTE if fault and not skipped else OK, f"the Hub {state}; access token {token}")
+    state = "was not asked" if skipped else "does not answer" if fault else "answers"
+    why = f" ({fault})" if fault else ""
+    report.add(OK if skipped or not fault else NOTE, f"the Hub {state}{why}; access token {token}")
     model, missing = report.fact("profile", "model"), 0
     if model in (BASE_7B, TRAINED_7B):
         from r1aqa_helpers.models.costs import config_7b, weight_bytes
@@ -364,24 +343,21 @@ CHECKS: dict[str, Callable[[Report], dict[str, Any]]] = {
 }
 
 
-def _project() -> tuple[str, dict[str, str], dict[str, str]]:
-    """The range of Python, and by package the allowed and, in a checkout, the pinned versions."""
+def _project() -> tuple[list[str], dict[str, str]]:
+    """The direct dependencies here and, in a checkout, the pinned version of each package."""
     from packaging.requirements import Requirement
-    from packaging.utils import canonicalize_name
 
     def versions(lines: list[str]) -> dict[str, str]:
         parsed = [Requirement(line) for line in lines]
-        wanted = [one for one in parsed if one.marker is None or one.marker.evaluate()]
-        return {canonicalize_name(one.name): str(one.specifier) for one in wanted}
+        wanted = [one for one in parsed if one.marker is None or one.marker.evaluate({"extra": ""})]
+        return {one.name.lower(): str(one.specifier).removeprefix("==") for one in wanted}
 
     file = ROOT / "pyproject.toml"
     if not file.is_file():
-        python = importlib.metadata.metadata("r1aqa-helpers")["Requires-Python"] or ""
-        return python, versions(importlib.metadata.requires("r1aqa-helpers") or []), {}
+        return list(versions(importlib.metadata.requires("r1aqa-helpers") or [])), {}
     whole = tomllib.loads(file.read_text(encoding="utf-8"))
-    project, uv = whole["project"], whole.get("tool", {}).get("uv", {})
-    pins = versions(uv.get("constraint-dependencies", []))
-    return project["requires-python"], versions(project["dependencies"]), pins
+    pins = versions(whole["tool"]["uv"]["constraint-dependencies"])
+    return list(versions(whole["project"]["dependencies"])), pins
 
 
 def _installed(name: str) -> str | None:

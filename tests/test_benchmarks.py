@@ -11,7 +11,6 @@ from pathlib import Path
 import pytest
 import torch
 from torch.utils.flop_counter import FlopCounterMode
-from transformers import Qwen2AudioForConditionalGeneration
 
 from r1aqa_helpers.grpo.scoring import Answers
 from r1aqa_helpers.grpo.scoring import answer_logps as shipped_logps
@@ -140,14 +139,6 @@ def test_decoder_flops_are_what_torch_counts(loaded: LoadedModel, tokens: int, l
 def test_causal_pairs_are_those_of_a_mask() -> None:
     assert flops.causal_pairs(7) == torch.ones(7, 7).tril().sum()
     assert flops.causal_pairs(3, past=5) == torch.ones(8, 8).tril()[5:].sum()
-
-
-@pytest.mark.parametrize("config", [flops.config_7b, flops.tiny_config])
-def test_parameters_are_the_model_s(config) -> None:
-    with torch.device("meta"):
-        model = Qwen2AudioForConditionalGeneration(config())
-    expected = sum(weights.numel() for weights in model.parameters())
-    assert flops.parameters(config())["total"] == expected
 
 
 def test_published_size_and_encoder() -> None:

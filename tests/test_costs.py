@@ -28,6 +28,7 @@ def test_each_part_has_the_model_s_parameters(sized):
     found = {name: sum(p.numel() for p in part.parameters()) for name, part in parts.items()}
     counted = costs.parameters(config)
     assert found == {name: counted[name] for name in parts}
+    assert counted["total"] == sum(p.numel() for p in model.parameters())
     assert counted["total"] == sum(n for name, n in counted.items() if name != "total")
 
 

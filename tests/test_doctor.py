@@ -65,7 +65,7 @@ def machine(monkeypatch, tmp_path):
     monkeypatch.setattr(doctor, "find_spec", lambda name: name)
     monkeypatch.setattr(shutil, "which", lambda name: None)
     monkeypatch.setattr(shutil, "disk_usage", lambda path: SimpleNamespace(free=100 * 10**9))
-    versions = {name: pin.removeprefix("==") for name, pin in doctor._project()[2].items()}
+    versions = doctor._project()[1]
     monkeypatch.setattr(importlib.metadata, "version", versions.__getitem__)
     monkeypatch.chdir(tmp_path)
     return versions
@@ -143,32 +143,25 @@ def test_packages_that_are_missing_or_differ_from_the_pins(machine, monkeypatch)
     def version(name):
         if name in ("rich", "jupyterlab"):
             raise importlib.metadata.PackageNotFoundError(name)
-        other = {"trl": "1.0.0", "peft": "0.99", "torch": f"{machine['torch']}+cu130"}
+        other = {"peft": "0.99", "torch": f"{machine['torch']}+cu130"}
         return other.get(name, machine[name])
 
     monkeypatch.setattr(importlib.metadata, "version", version)
-    monkeypatch.setattr("platform.python_version", lambda: "3.10.4")
     report = examine()
-    assert texts(report, "stop") == [
-        f"Python 3.10.4, but {doctor._project()[0]} is needed",
-        "rich is missing",
-    ]
+    assert texts(report, "stop") == ["rich is missing"]
     notes = texts(report, "note")
     assert "jupyterlab is missing; the notebooks need it" in notes
-    assert any(text.startswith("trl 1.0.0 is outside") for text in notes)
     assert f"peft is 0.99, pinned is {machine['peft']}" in notes
     assert report.facts["packages"]["torch"]["as_pinned"] is True
     assert report.next.count(doctor.PINNED) == 1
 
 
-def test_without_a_checkout_the_ranges_count(machine, monkeypatch, tmp_path):
+def test_without_a_checkout_nothing_is_pinned(monkeypatch, tmp_path):
     monkeypatch.setattr(doctor, "ROOT", tmp_path)
-    lines = ["torch>=2.11,<2.12", "trl==1.16.0", 'colorama>=0.4; sys_platform == "none"']
+    lines = ["torch>=2.11,<2.12", 'other>=1; sys_platform == "none"', 'more; extra == "zero"']
     monkeypatch.setattr(importlib.metadata, "requires", lambda name: lines)
-    monkeypatch.setattr(importlib.metadata, "metadata", lambda n: {"Requires-Python": ">=3.11"})
-    monkeypatch.setattr(importlib.metadata, "version", {**machine, "trl": "1.17"}.__getitem__)
     report = examine()
-    assert "trl 1.17 is outside what the project allows (==1.16.0)" in texts(report, "note")
+    assert [f.status for f in report.findings if f.check == "packages"] == ["ok"]
     assert report.facts["packages"]["torch"]["pinned"] is None
 
 
@@ -199,9 +192,9 @@ def test_a_hub_that_fails_matters_only_where_weights_are_missing(monkeypatch, an
 
 
 def test_broken_data_stop_where_the_profile_needs_them(monkeypatch, tmp_path):
-    left_out = shutil.ignore_patterns("audio", "reference_run", "text_model")
+    left_out = shutil.ignore_patterns("audio", "reference_run", "*model")
     shutil.copytree(doctor.ROOT / "data/tiny", tmp_path / "data/tiny", ignore=left_out)
-    monkeypatch.setattr(doctor, "_project", lambda: ("", {}, {}))
+    monkeypatch.setattr(doctor, "_project", lambda: ([], {}))
     monkeypatch.setattr(doctor, "ROOT", tmp_path)
     folder = tmp_path / "data" / "tiny"
     report = examine()
@@ -211,11 +204,9 @@ def test_broken_data_stop_where_the_profile_needs_them(monkeypatch, tmp_path):
     assert "clips rendered" in texts(examine(), "ok")
     (folder / "tiny-mmau.json").write_text("changed")
     (folder / "recipes" / "train.jsonl").unlink()
-    weights = folder / "model" / "model.safetensors"
-    weights.write_bytes(weights.read_bytes()[:-1])
     report = examine()
-    assert [stop.next for stop in report.stops] == [doctor.RESTORE] * 3
-    for name in ("tiny-mmau.json", "recipes/train.jsonl", "model/model.safetensors"):
+    assert [stop.next for stop in report.stops] == [doctor.RESTORE] * 2
+    for name in ("tiny-mmau.json", "recipes/train.jsonl"):
         assert any(name in stop.text for stop in report.stops)
     gpu(monkeypatch, A100)
     assert examine("a100").stops == []

@@ -1,6 +1,5 @@
 """A training's budget: what it should take, and beside it, once it has run, what it took."""
 
-import html
 import sys
 from pathlib import Path
 from typing import Any
@@ -9,72 +8,54 @@ import torch
 from IPython.display import display
 
 from r1aqa_helpers.budgets import budget
+from r1aqa_helpers.course.tables import Table
 from r1aqa_helpers.files import read_journal
 from r1aqa_helpers.profiles import Profile
 from r1aqa_helpers.training import TrainingSettings
 
-_COLUMNS = ("", "expected", "which is", "actual")
 
-
-class BudgetCard:
+def budget_table(profile: Profile, settings: TrainingSettings, folder: Path | None = None) -> Table:
     """Minutes and peak memory of a training: expected, the source of that, and actual.
 
     Expected minutes are those of the profile's whole training, where they were measured, in
     proportion to the questions (in GRPO: answers) of this one; expected memory is the profile's,
-    which is that of its largest step. With a ``folder``, minutes are expected of the steps in it.
+    which is that of its largest step.
+
+    Args:
+        folder: of a run with these settings, begun or ended, of whose steps the minutes are
+            expected; None: still to be made.
+
+    Raises:
+        UserError: the run's log cannot be read.
     """
-
-    def __init__(
-        self, profile: Profile, settings: TrainingSettings, folder: Path | None = None
-    ) -> None:
-        """``folder``: of a run with these settings, begun or ended; None: still to be made.
-
-        Raises:
-            UserError: the run's log cannot be read.
-        """
-        part = "grpo" if hasattr(settings, "group_size") else "sft"
-        rows = [] if folder is None else read_journal(folder / "metrics.jsonl")
-        steps = settings.steps if folder is None else len(rows)
-        whole = type(settings)(**getattr(profile, part))
-        plan = budget(profile)
-        minutes, memory = plan.minutes.get(part), plan.memory[part]
-        self.title = f"{part.upper()}: {steps} steps, profile {profile.name}"
-        expected, source, took, used = "not measured", "–", "–", "–"
-        if minutes is not None:
-            share = steps * _per_step(settings) / (whole.steps * _per_step(whole))
-            expected = _time(60 * share * minutes.value)
-            source = f"{minutes.source}, in proportion"
-        if rows:
-            took = _time(sum(row["seconds"] for row in rows))
-            peak = peak_memory(profile.device)
-            used = "not known here" if peak is None else f"{peak / 1e9:.1f} GB"
-        self.rows = [
+    part = "grpo" if hasattr(settings, "group_size") else "sft"
+    rows = [] if folder is None else read_journal(folder / "metrics.jsonl")
+    steps = settings.steps if folder is None else len(rows)
+    whole = type(settings)(**getattr(profile, part))
+    plan = budget(profile)
+    minutes, memory = plan.minutes.get(part), plan.memory[part]
+    expected, source, took, used = "not measured", "–", "–", "–"
+    if minutes is not None:
+        share = steps * _per_step(settings) / (whole.steps * _per_step(whole))
+        expected = _time(60 * share * minutes.value)
+        source = f"{minutes.source}, in proportion"
+    if rows:
+        took = _time(sum(row["seconds"] for row in rows))
+        peak = peak_memory(profile.device)
+        used = "not known here" if peak is None else f"{peak / 1e9:.1f} GB"
+    return Table(
+        f"{part.upper()}: {steps} steps, profile {profile.name}",
+        [
             ("time", expected, source, took),
             ("peak memory", f"{memory.value / 1e9:.1f} GB", memory.source, used),
-        ]
-
-    def __repr__(self) -> str:
-        lines = [self.title]
-        for name, expected, source, actual in self.rows:
-            lines.append(f"{name}: expected {expected} ({source}), actual {actual}")
-        return "\n".join(lines)
-
-    def _repr_html_(self) -> str:
-        def cells(tag: str, texts: tuple[str, ...], more: str = "") -> str:
-            style = ' style="text-align:left"'
-            return "".join(f"<{tag}{more}{style}>{html.escape(t)}</{tag}>" for t in texts)
-
-        body = "".join(f"<tr>{cells('td', row)}</tr>" for row in self.rows)
-        return (
-            f'<table><caption style="text-align:left">{html.escape(self.title)}</caption>'
-            f"<thead><tr>{cells('th', _COLUMNS, ' scope=col')}</tr></thead>"
-            f"<tbody>{body}</tbody></table>"
-        )
+        ],
+        ("", "expected", "which is", "actual"),
+    )
 
 
 def budget_card(profile: Profile, settings: TrainingSettings, folder: Path | None = None) -> None:
-    """Show a training's budget card; arguments and errors as ``BudgetCard``'s."""
-    display(BudgetCard(profile, settings, folder))
+    """Show a training's budget; arguments and errors as ``budget_table``'s."""
+    display(budget_table(profile, settings, folder))
 
 
 def peak_memory(device: str) -> int | None:

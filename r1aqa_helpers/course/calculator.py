@@ -13,6 +13,7 @@ import ipywidgets
 from r1aqa_helpers.budgets import GPUS, HEADROOM, MEANT_FOR, Budget, budget
 from r1aqa_helpers.budgets.memory import TEXT, config_of
 from r1aqa_helpers.budgets.summary import precision, trained
+from r1aqa_helpers.course.tables import Table
 from r1aqa_helpers.course.widgets import column, note, say, show
 from r1aqa_helpers.errors import UserError
 from r1aqa_helpers.models import costs
@@ -40,22 +41,16 @@ class Estimate:
     Attributes:
         profile: with the settings as chosen.
         budget: as ``budgets.budget`` computes it.
+        stage: the stage that takes the most memory.
+        parts: bytes of each part of that stage, on each GPU, without those that are nothing.
         step_flops: FLOPs of one step on all GPUs together.
     """
 
     profile: Profile
     budget: Budget
+    stage: str
+    parts: Mapping[str, int]
     step_flops: int
-
-    @property
-    def stage(self) -> str:
-        """The stage that takes the most memory."""
-        return max(_STAGES, key=lambda name: sum(self.budget.stages[name].values()))
-
-    @property
-    def parts(self) -> Mapping[str, int]:
-        """Bytes of each part of that stage, on each GPU, without those that are nothing."""
-        return {name: size for name, size in self.budget.stages[self.stage].items() if size}
 
     @property
     def peak(self) -> int:
@@ -65,7 +60,7 @@ class Estimate:
     @property
     def available(self) -> float:
         """Bytes of a GPU that can be counted on."""
-        return (1 - HEADROOM) * (self.budget.gpu_memory or 0)
+        return (1 - HEADROOM) * self.budget.gpu_memory
 
     @property
     def fits(self) -> bool:
@@ -123,7 +118,9 @@ def estimate(
     group = costs.Group(grpo["group_size"], audio, TEXT, answer)
     lora = bool(grpo.get("lora_rank", 0))
     flops = costs.group_flops(config_of(chosen), group, "shared", lora)["total"]
-    return Estimate(chosen, found, grpo["prompts_per_step"] * flops)
+    stage = max(_STAGES, key=lambda name: sum(found.stages[name].values()))
+    parts = {name: size for name, size in found.stages[stage].items() if size}
+    return Estimate(chosen, found, stage, parts, grpo["prompts_per_step"] * flops)
 
 
 def _with(profile: Profile, trains: str, settings: Mapping[str, int]) -> Profile:
@@ -150,22 +147,18 @@ def _with(profile: Profile, trains: str, settings: Mapping[str, int]) -> Profile
     return replace(profile, grpo=grpo)
 
 
-def as_table(one: Estimate) -> str:
-    """HTML: the largest stage part by part, and the FLOPs of a step."""
-    rows = "".join(
-        f'<tr><th scope="row" style="text-align:left">{html.escape(name)}</th><td>{text}</td></tr>'
-        for name, text in _rows(one)
+def as_table(one: Estimate) -> Table:
+    """The largest stage part by part, and the FLOPs of a step."""
+    grpo, count, gpu = one.profile.grpo, one.budget.gpus, one.budget.gpu
+    return Table(
+        f"{one.profile.name} on {count} x {gpu}: {trained(one.profile)}; {precision(one.profile)}; "
+        f"steps of {grpo['prompts_per_step']} questions x {grpo['group_size']} answers",
+        [
+            *((name, f"{size / GB:.2f} GB") for name, size in one.parts.items()),
+            (f"together, per GPU ({one.stage})", f"{one.peak / GB:.1f} GB, computed"),
+            ("arithmetic of a step, all GPUs", f"{one.step_flops / 1e12:.0f} TFLOP, computed"),
+        ],
     )
-    return (
-        f'<p>{html.escape(verdict(one))}</p><table><caption style="text-align:left">'
-        f"{html.escape(_title(one))}</caption><tbody>{rows}</tbody></table>"
-    )
-
-
-def as_text(one: Estimate) -> str:
-    """The same for a terminal."""
-    lines = [_title(one), *(f"  {name}: {text}" for name, text in _rows(one)), verdict(one)]
-    return "\n".join(lines)
 
 
 def verdict(one: Estimate) -> str:
@@ -177,27 +170,12 @@ def verdict(one: Estimate) -> str:
     )
 
 
-def _title(one: Estimate) -> str:
-    grpo = one.profile.grpo
-    return (
-        f"{one.profile.name} on {one.budget.gpus} x {one.budget.gpu}: {trained(one.profile)}; "
-        f"{precision(one.profile)}; steps of {grpo['prompts_per_step']} questions "
-        f"x {grpo['group_size']} answers"
-    )
-
-
-def _rows(one: Estimate) -> list[tuple[str, str]]:
-    return [
-        *((name, f"{size / GB:.2f} GB") for name, size in one.parts.items()),
-        (f"together, per GPU ({one.stage})", f"{one.peak / GB:.1f} GB, computed"),
-        ("arithmetic of a step, all GPUs", f"{one.step_flops / 1e12:.0f} TFLOP, computed"),
-    ]
-
-
 def calculator(profile: str = "a100") -> None:
     """Show the calculator, starting with ``profile``: live, or as a table without a kernel."""
     made = Calculator(profile)
-    show(made.widget, as_table(made.estimate()), as_text(made.estimate()))
+    one = made.estimate()
+    page = f"<p>{html.escape(verdict(one))}</p>{as_table(one)._repr_html_()}"
+    show(made.widget, page, f"{verdict(one)}\n{as_table(one)!r}")
 
 
 class Calculator:
@@ -249,8 +227,7 @@ class Calculator:
             self.table.value = ""
             return
         say(self.status, html.escape(verdict(found)))
-        # The status already has the verdict.
-        self.table.value = as_table(found).partition("</p>")[2]
+        self.table.value = as_table(found)._repr_html_()
 
     def _take_profile(self) -> None:
         """Set the profile's own GPU and settings."""

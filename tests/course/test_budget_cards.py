@@ -3,7 +3,7 @@
 import pytest
 
 from r1aqa_helpers.budgets import budget
-from r1aqa_helpers.course.budget_cards import BudgetCard, peak_memory
+from r1aqa_helpers.course.budget_cards import budget_table, peak_memory
 from r1aqa_helpers.files import append_jsonl
 from r1aqa_helpers.grpo.train import GRPOSettings
 from r1aqa_helpers.profiles import PROFILES
@@ -16,36 +16,41 @@ def settings(**changes):
     return GRPOSettings(**{**TINY.grpo, **changes})
 
 
+def rows_of(*arguments):
+    """The two rows of a card: time and memory."""
+    return budget_table(*arguments).frame.to_numpy().tolist()
+
+
 def test_expected_minutes_are_in_proportion_to_the_answers():
     whole = budget(TINY).minutes["grpo"].value
-    (time, memory) = BudgetCard(TINY, settings()).rows
+    (time, memory) = rows_of(TINY, settings())
     expected = f"{60 * whole:.0f} s" if 60 * whole < 100 else f"{whole:.1f} min"
     assert time[1] == expected and time[3] == memory[3] == "–"
     assert time[2].startswith("measured (") and memory[2].startswith("measured (")
-    few = BudgetCard(TINY, settings(steps=10, prompts_per_step=4)).rows[0][1]
+    few = rows_of(TINY, settings(steps=10, prompts_per_step=4))[0][1]
     assert few == f"{60 * whole / 20:.0f} s"
 
 
 def test_actual_is_what_the_journal_says_of_the_steps_that_were_made(tmp_path):
     for step in (1, 2):
         append_jsonl(tmp_path / "metrics.jsonl", {"step": step, "seconds": 2.25})
-    card = BudgetCard(TINY, settings(), tmp_path)
+    card = budget_table(TINY, settings(), tmp_path)
+    time, memory = rows_of(TINY, settings(), tmp_path)
     whole = budget(TINY).minutes["grpo"].value
-    assert "2 steps" in card.title
-    assert card.rows[0][1] == f"{60 * whole * 2 / TINY.grpo['steps']:.0f} s"
-    assert card.rows[0][3] == "4 s"
-    assert card.rows[1][3] == f"{peak_memory('cpu') / 1e9:.1f} GB"
-    assert "actual 4 s" in repr(card) and "<td" in card._repr_html_()
+    assert "2 steps" in card.caption
+    assert time[1] == f"{60 * whole * 2 / TINY.grpo['steps']:.0f} s"
+    assert time[3] == "4 s"
+    assert memory[3] == f"{peak_memory('cpu') / 1e9:.1f} GB"
 
 
 def test_a_profile_that_was_not_measured_has_computed_memory_only():
     profile = PROFILES["a100"]
-    (time, memory) = BudgetCard(profile, SFTSettings(**profile.sft)).rows
-    assert time[1:] == ("not measured", "–", "–")
+    (time, memory) = rows_of(profile, SFTSettings(**profile.sft))
+    assert time[1:] == ["not measured", "–", "–"]
     assert memory[1].endswith(" GB") and memory[2] == "computed"
 
 
 def test_a_run_of_another_make_is_shown_as_text(tmp_path):
     (tmp_path / "metrics.jsonl").write_text("{}\nno json\n{}\n")
     with pytest.raises(Exception, match="metrics.jsonl"):
-        BudgetCard(TINY, settings(), tmp_path)
+        rows_of(TINY, settings(), tmp_path)
