@@ -16,7 +16,7 @@ from r1aqa_helpers.files import read_json, write_json, write_jsonl
 
 COMMANDS = (
     [], ["reproduce"], ["evaluate"], ["score"], ["power"], ["sampled"], ["cascade"], ["ask"],
-    ["quiz"], ["push"], ["card"], ["doctor"], ["lab"],
+    ["quiz"], ["push"], ["doctor"], ["lab"],
     ["train"],
     ["train", "grpo"], ["train", "sft"], ["data"], ["data", "prepare"], ["data", "audit"],
     ["data", "convert-avqa"], ["data", "fetch"], ["data", "fetch", "mmau"],
