@@ -23,13 +23,13 @@ _GB = 1e9
 
 
 def memory_bars(
-    ax: Axes, rows: Mapping[str, Mapping[str, float]], room: Mapping[str, float] | None = None
+    ax: Axes, rows: Mapping[str, Mapping[str, float]], memory: Mapping[str, float] | None = None
 ) -> None:
     """One stacked bar per row, in GB.
 
     Args:
         rows: name -> part -> bytes; parts as ``budgets`` names them.
-        room: bytes of the row's GPU, drawn as a line at what can be counted on.
+        memory: bytes of the row's GPU, drawn as a line at what can be counted on.
     """
     left = np.zeros(len(rows))
     for part, (colour, hatch) in _LOOKS.items():
@@ -41,8 +41,8 @@ def memory_bars(
             )  # fmt: skip
             left += sizes
     ends = left.copy()
-    if room:
-        lines = [(1 - HEADROOM) * room[name] / _GB for name in rows]
+    if memory:
+        lines = [(1 - HEADROOM) * memory[name] / _GB for name in rows]
         for place, line in enumerate(lines):
             label = "nine tenths of the GPU" if place == 0 else None
             ax.plot([line, line], [place - 0.42, place + 0.42], color="black", label=label)
