@@ -17,7 +17,8 @@ from r1aqa_helpers.files import append_jsonl, read_journal, read_json, write_jso
 from r1aqa_helpers.models import LoadedModel, save
 from r1aqa_helpers.profiles import Profile
 from r1aqa_helpers.questions import identify, read_questions
-from r1aqa_helpers.questions.mmau import RELEASES, content_hash, fetch_mmau, find_questions
+from r1aqa_helpers.questions.mmau.prepare import fetch_mmau, find_questions
+from r1aqa_helpers.questions.mmau.releases import RELEASES, content_hash
 from r1aqa_helpers.reproduce import RELEASED_MODEL, compare
 from r1aqa_helpers.reproduce import finished as job
 from r1aqa_helpers.reproduce import run as run_parts

@@ -23,7 +23,7 @@ from r1aqa_helpers.report import (
     write_report,
 )
 from r1aqa_helpers.results import load_published
-from r1aqa_helpers.scoring import breakdown
+from r1aqa_helpers.scoring import score
 
 EVIL = "<script>alert('1')</script>\"><img src=x onerror=alert(2)>$title"
 V1 = QuestionSet(EVIL, "v1", True, 1000, "c" * 64, "d" * 64)
@@ -133,7 +133,7 @@ def written(tmp_path_factory, results, clip_file) -> str:
         training={"GRPO": grpo, "SFT": sft},
         clips=[clip],
         chosen_by="grpo <2>",
-        groups=breakdown([clip.question], {clip.question.id: "the cat"}),
+        groups=score([clip.question], {clip.question.id: "the cat"}).groups(),
         confused=[(EVIL, "dog", 7)],
     )
     return path.read_text(encoding="utf-8")

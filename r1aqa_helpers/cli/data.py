@@ -119,7 +119,7 @@ def data_fetch_mmau(
     """
     if out is not None:
         check_writable(out)
-    from r1aqa_helpers.questions.mmau import fetch_mmau
+    from r1aqa_helpers.questions.mmau.prepare import fetch_mmau
 
     done = fetch_mmau(None if version is None else version.value, folder, out)
     typer.echo(f"{done.n} questions in {shown(done.questions)}")
@@ -148,7 +148,7 @@ def data_fetch_avqa(
     counted, and listed in a file beside the lines. Interrupted, the same command goes on.
     """
     check_writable(out)
-    from r1aqa_helpers.questions.avqa_processed import fetch_avqa
+    from r1aqa_helpers.questions.avqa_hub import fetch_avqa
 
     done = fetch_avqa(split.value, folder, out)
     typer.echo(f"{done.questions} questions about {done.clips} clips in {shown(done.file)}")

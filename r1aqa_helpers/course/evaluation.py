@@ -23,7 +23,7 @@ from r1aqa_helpers.errors import UserError
 from r1aqa_helpers.files import shown
 from r1aqa_helpers.paths import DATA
 from r1aqa_helpers.questions import AudioQuestion, QuestionSet, identify, read_questions
-from r1aqa_helpers.questions.mmau import read_source
+from r1aqa_helpers.questions.mmau.releases import read_source
 from r1aqa_helpers.results import (
     DOMAINS,
     MEANING,

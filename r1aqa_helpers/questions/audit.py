@@ -1,18 +1,17 @@
 """What a file of questions says about itself, before any model is asked.
 
-Counts, where the gold answer stands, what someone who hears nothing could score, what is
+Counts, where the gold answer stands, what can be scored without hearing, what is
 there twice, and what changed between two files. Only texts are read, no recording is opened.
 """
 
-import hashlib
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-from ..files import PathLike, read_bytes
-from .question import AudioQuestion
-from .reading import read_questions
+from r1aqa_helpers.files import PathLike, file_hash
+from r1aqa_helpers.questions.question import AudioQuestion
+from r1aqa_helpers.questions.read import read_questions
 
 
 def audit_file(path: PathLike, against: PathLike | None = None) -> dict[str, Any]:
@@ -24,12 +23,12 @@ def audit_file(path: PathLike, against: PathLike | None = None) -> dict[str, Any
         UserError: as `read_questions`, for either file.
     """
     questions = read_questions(path)
-    report = {"file": Path(path).name, "sha256": _sha256(path), **audit(questions)}
+    report = {"file": Path(path).name, "sha256": file_hash(path), **audit(questions)}
     if against is not None:
         others = read_questions(against)
         report["against"] = {
             "file": Path(against).name,
-            "sha256": _sha256(against),
+            "sha256": file_hash(against),
             **compare(questions, others),
             "audit": audit(others),
         }
@@ -45,10 +44,10 @@ def audit(questions: Sequence[AudioQuestion]) -> dict[str, Any]:
     - ``n``, ``labelled`` (have a gold answer), and how many questions there are per ``task``,
       ``category``, ``sub-category``, ``difficulty``, ``dataset`` and number of choices
       (``choices_per_item``);
-    - ``chance``: what drawing one of the choices by lot scores; ``gold_position``: how often
+    - ``chance``: what a choice drawn at random scores; ``gold_position``: how often
       the gold answer stands in which place, from 1; ``gold_first``: the share in place 1;
     - ``best_constant``: the best place to name always, and what that scores;
-      ``longest_choice``: what naming the longest choice scores, ties broken by lot;
+      ``longest_choice``: what naming the longest choice scores, ties broken at random;
     - ``list_category``: categories that are a list instead of a text; ``duplicated_choices``:
       questions that offer a choice twice; ``repeated_texts``: questions whose text, choices and
       answer an earlier one has; ``repeated_recordings``: questions about a recording that an
@@ -137,10 +136,6 @@ def audit_text(report: dict[str, Any]) -> str:
 
 
 # --- counting -----------------------------------------------------------------------------
-
-
-def _sha256(path: PathLike) -> str:
-    return hashlib.sha256(read_bytes(path)).hexdigest()
 
 
 def _groups(labelled: Sequence[AudioQuestion]) -> dict[str, list[AudioQuestion]]:

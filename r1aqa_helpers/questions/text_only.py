@@ -13,10 +13,10 @@ from pathlib import Path
 
 import numpy as np
 
-from ..audio import load_audio, save_audio
-from ..errors import UserError
-from ..files import PathLike
-from .question import AudioQuestion
+from r1aqa_helpers.audio import load_audio, save_audio
+from r1aqa_helpers.errors import UserError
+from r1aqa_helpers.files import PathLike
+from r1aqa_helpers.questions.question import AudioQuestion
 
 #: Weight of the prior in each count, in times offered.
 _PRIOR = 4.0

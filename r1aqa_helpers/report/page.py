@@ -7,7 +7,7 @@ from typing import Any
 from ..files import write_text
 from ..questions import QuestionSet
 from ..results import Published, no_verdict
-from ..scoring import Group
+from ..scoring import Score
 from .clips import Clip, clip_article
 from .curves import training as training_section
 from .markup import fill, join
@@ -88,7 +88,7 @@ def write_report(
     training: Mapping[str, Sequence[Mapping[str, Any]]],
     clips: Sequence[Clip],
     chosen_by: str,
-    groups: Sequence[Group] = (),
+    groups: Sequence[Score] = (),
     confused: Sequence[tuple[str, str, int]] = (),
 ) -> None:
     """Write the page to ``path``, whole or not at all.

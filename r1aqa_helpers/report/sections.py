@@ -13,7 +13,7 @@ from ..results import (
     group_name,
     groups_figure,
 )
-from ..scoring import Group
+from ..scoring import Score
 from .curves import svg_of
 from .markup import Html, fill, join, number, table
 
@@ -64,7 +64,7 @@ def published_tables(published: Published) -> Html:
 
 
 def groups_section(
-    method: str, groups: Sequence[Group], confused: Sequence[tuple[str, str, int]]
+    method: str, groups: Sequence[Score], confused: Sequence[tuple[str, str, int]]
 ) -> Html:
     """Where one method is right: a figure, the table behind it, and its confusions."""
     if not groups:

@@ -5,7 +5,6 @@ from typing import Any
 
 from r1aqa_helpers.report import Answer, Clip, choose_clips, write_report
 from r1aqa_helpers.results import comparison, confusion_rows, load_published, verdicts
-from r1aqa_helpers.scoring import breakdown, confusions
 
 from .methods import Measurement, Method
 from .run import Run
@@ -58,7 +57,7 @@ def report(
         )
         for question in choose_clips(run.test, right, seed)
     ]
-    extracted = {p.id: p.answer for p in measured[chosen_by].predictions}
+    score = measured[chosen_by].score
     write_report(
         run.out / "report.html",
         results,
@@ -67,6 +66,6 @@ def report(
         training=training,
         clips=clips,
         chosen_by=chosen_by.label,
-        groups=breakdown(run.test, extracted),
-        confused=confusion_rows(confusions(run.test, extracted)),
+        groups=score.groups(),
+        confused=confusion_rows(score.confusions()),
     )

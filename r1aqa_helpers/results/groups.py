@@ -11,7 +11,7 @@ from rich import box
 from rich.table import Table
 from rich.text import Text
 
-from r1aqa_helpers.scoring import Group
+from r1aqa_helpers.scoring import Score
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -27,13 +27,13 @@ NOTE = (
 _BLUE, _ORANGE, _RED = "#0072B2", "#E69F00", "#D55E00"
 
 
-def group_cells(group: Group) -> list[str]:
+def group_cells(group: Score) -> list[str]:
     """A group's row, as `COLUMNS` has it."""
-    low, high = group.official.ci95
+    low, high = group.overall.ci95
     return [
-        f"{group.official.percent:.2f}",
+        f"{group.overall.percent:.2f}",
         f"{low:.1f}–{high:.1f}",
-        str(group.official.n),
+        str(group.overall.n),
         f"{group.strict.percent:.2f}",
         str(group.unparsed),
         f"{group.constant.percent:.1f}",
@@ -41,12 +41,12 @@ def group_cells(group: Group) -> list[str]:
     ]
 
 
-def group_name(group: Group) -> str:
+def group_name(group: Score) -> str:
     """What the group is called beside its figures."""
     return "average" if group.grouping == "all" else group.name
 
 
-def groups_table(groups: Sequence[Group]) -> Table:
+def groups_table(groups: Sequence[Score]) -> Table:
     """All groups for a terminal, a rule between groupings."""
     table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False)
     table.add_column("")
@@ -62,7 +62,7 @@ def groups_table(groups: Sequence[Group]) -> Table:
     return table
 
 
-def groups_figure(groups: Sequence[Group]) -> "Figure":
+def groups_figure(groups: Sequence[Score]) -> "Figure":
     """Accuracy of each group with its 95 % interval, the strict one, and the constant floor."""
     from matplotlib.figure import Figure  # here: tables do without it
 
@@ -73,9 +73,9 @@ def groups_figure(groups: Sequence[Group]) -> "Figure":
         place -= 1.0 if group.grouping == last else 1.6
         last = group.grouping
         places.append(place)
-    shares = [group.official.percent for group in groups]
-    below = [group.official.percent - group.official.ci95[0] for group in groups]
-    above = [group.official.ci95[1] - group.official.percent for group in groups]
+    shares = [group.overall.percent for group in groups]
+    below = [group.overall.percent - group.overall.ci95[0] for group in groups]
+    above = [group.overall.ci95[1] - group.overall.percent for group in groups]
     # At the ends rounding may leave a hair below zero, which matplotlib refuses.
     lengths = [[max(0.0, value) for value in side] for side in (below, above)]
     axes.errorbar(shares, places, xerr=lengths, fmt="o", color=_BLUE, capsize=2.5, label="official")
@@ -84,7 +84,7 @@ def groups_figure(groups: Sequence[Group]) -> "Figure":
     floors = [group.constant.percent for group in groups]
     axes.plot(floors, places, "|", color=_RED, markersize=12, label="constant answer")
     # A name is a file's: a dollar sign in it starts no formula.
-    labels = [f"{group_name(group)} ({group.official.n})".replace("$", r"\$") for group in groups]
+    labels = [f"{group_name(group)} ({group.overall.n})".replace("$", r"\$") for group in groups]
     axes.set_yticks(places, labels)
     axes.set(
         xlim=(-2, 102),

@@ -7,11 +7,12 @@ Qwen2-Audio's audio tokens (log-mel at 100 Hz, convolution by 2, pooling by 2).
 
 import numpy as np
 
+from r1aqa_helpers.audio import TOKENS_PER_SECOND
 from r1aqa_helpers.tiny.bank import NUMBERS, WORDS, Bank
 from r1aqa_helpers.tiny.families import INSTRUMENTS, SOURCES, VOICES
 from r1aqa_helpers.tiny.scenes import Scene, event_wave
 
-FRAME_RATE = 25
+FRAME_RATE = TOKENS_PER_SECOND  # one target per audio token
 _PITCHES = [f"pitch {p}" for p in range(34, 98)]
 _NAMES = [*SOURCES, *INSTRUMENTS, *WORDS, *NUMBERS, *VOICES, *_PITCHES, "onset", "loud", "soft"]
 #: label -> column of the targets

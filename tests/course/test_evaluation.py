@@ -14,7 +14,7 @@ from r1aqa_helpers.course.evaluation import KINDS, RowsTable, answer_kind, by, c
 from r1aqa_helpers.errors import UserError
 from r1aqa_helpers.paths import TINY
 from r1aqa_helpers.questions import AudioQuestion, identify, read_questions
-from r1aqa_helpers.questions.disk import sha256_of_file
+from r1aqa_helpers.files import file_hash
 from r1aqa_helpers.results import REPRODUCED, load_measured, measured_row, write_about
 from r1aqa_helpers.scoring import Accuracy, score
 
@@ -124,7 +124,7 @@ def test_another_track_is_read_from_its_run(tmp_path):
     items = json.loads((TINY / "tiny-mmau.json").read_text())[:3]
     path = folder / "questions.json"
     path.write_text(json.dumps(items))
-    source = {"questions": path.name, "sha256": sha256_of_file(path), "version": "v1"}
+    source = {"questions": path.name, "sha256": file_hash(path), "version": "v1"}
     (folder / "source.json").write_text(json.dumps(source))
     with pytest.raises(UserError, match="reproduce --profile a100 --questions mmau-test-mini-v1"):
         evaluation.evaluated(lab, tmp_path)

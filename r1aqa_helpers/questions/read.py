@@ -5,10 +5,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from ..errors import UserError
-from ..files import PathLike, read_json, read_jsonl, shown, shown_value
-from .question import AudioQuestion
-from .rows import Fault, Recordings, avqa_question, kind, mmau_question
+from r1aqa_helpers.errors import UserError
+from r1aqa_helpers.files import PathLike, read_json, read_jsonl, shown, shown_value
+from r1aqa_helpers.questions.parse import Fault, Recordings, avqa_question, kind, mmau_question
+from r1aqa_helpers.questions.question import AudioQuestion
 
 
 def read_questions(path: PathLike, audio_dir: PathLike | None = None) -> list[AudioQuestion]:
@@ -17,14 +17,14 @@ def read_questions(path: PathLike, audio_dir: PathLike | None = None) -> list[Au
     Raises:
         UserError: another suffix, or as `read_avqa` and `read_mmau`.
     """
-    suffix = Path(path).suffix.lower()
-    if suffix == ".jsonl":
-        return read_avqa(path, audio_dir)
-    if suffix == ".json":
-        return read_mmau(path, audio_dir)
-    raise UserError(
-        f"{shown(path)}: unknown kind of question file; name it .jsonl (AVQA lines) or .json (MMAU)"
-    )
+    readers = {".jsonl": read_avqa, ".json": read_mmau}
+    read = readers.get(Path(path).suffix.lower())
+    if read is None:
+        raise UserError(
+            f"{shown(path)}: unknown kind of question file; name it .jsonl (AVQA lines) or .json"
+            " (MMAU)"
+        )
+    return read(path, audio_dir)
 
 
 def read_avqa(path: PathLike, audio_dir: PathLike | None = None) -> list[AudioQuestion]:
@@ -33,9 +33,9 @@ def read_avqa(path: PathLike, audio_dir: PathLike | None = None) -> list[AudioQu
     Args:
         path: the file.
         audio_dir: folder of the recordings; by default the folder of the file. A relative
-            ``audio_path`` must stay inside; absolute ones are taken as they are, for the
-            lists of R1-AQA have them. Where a folder is given that holds no such file, but
-            one of the same name at its top, that is taken.
+            ``audio_path`` must stay inside; absolute ones, which R1-AQA's lists have, are kept.
+            Where this folder has no such file, but one of the same name at its top, that one
+            is taken.
 
     Raises:
         UserError: with file, line and field: not UTF-8, not JSON, a field that is missing or
@@ -47,20 +47,12 @@ def read_avqa(path: PathLike, audio_dir: PathLike | None = None) -> list[AudioQu
 
 
 def read_mmau(path: PathLike, audio_dir: PathLike | None = None) -> list[AudioQuestion]:
-    """Read MMAU's JSON.
+    """Read MMAU's JSON; ``audio_dir`` as for `read_avqa`, for ``audio_id``.
 
-    Args:
-        path: the file.
-        audio_dir: folder of the recordings, for ``audio_id`` as for `read_avqa`.
-
-    Returns:
-        The questions. An ``answer`` that is absent, null or blank (the test split hides its
-        labels) becomes None.
+    An ``answer`` that is absent, null or blank (the test split hides its labels) becomes None.
 
     Raises:
-        UserError: with file, item (from 0) and id: not UTF-8, not JSON, a field that is missing
-            or of a wrong type, a repeated id, an answer that is no choice, a single choice,
-            a path that climbs out.
+        UserError: with file, item (from 0) and id: as `read_avqa`, or an answer that is no choice.
     """
     items = read_json(path)
     if not isinstance(items, list):
@@ -78,7 +70,7 @@ def _read_rows(
     path: PathLike,
     audio_dir: PathLike | None,
     rows: list[tuple[str, str, Any]],
-    parse: Callable[[dict, Recordings], AudioQuestion],
+    parse: Callable[[Any, Recordings], AudioQuestion],
 ) -> list[AudioQuestion]:
     """Parse rows of (place after the path, place for cross-reference, JSON value)."""
     if not rows:
@@ -89,8 +81,6 @@ def _read_rows(
     seen: dict[str, str] = {}
     for place, short, row in rows:
         try:
-            if not isinstance(row, dict):
-                raise Fault(f"holds a JSON {kind(row)}; give one JSON object per question")
             question = parse(row, recordings)
             if question.id in seen:
                 raise Fault(

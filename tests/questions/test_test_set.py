@@ -8,11 +8,9 @@ from pathlib import Path
 import pytest
 
 from r1aqa_helpers.errors import UserError
-from r1aqa_helpers.files import read_json, write_json
-from r1aqa_helpers.questions import QuestionSet, identify, one_set, read_questions
-from r1aqa_helpers.questions.mmau import RELEASES, content_hash
-
-MMAU = Path(__file__).resolve().parents[3] / "shared" / "mmau"
+from r1aqa_helpers.files import file_hash, read_json, write_json
+from r1aqa_helpers.questions import QuestionSet, identify, one_set, read_questions, write_mmau
+from r1aqa_helpers.questions.mmau.releases import RELEASES, content_hash
 
 
 @pytest.fixture
@@ -20,31 +18,12 @@ def asked(make_questions):
     return read_questions(make_questions(6)[1])
 
 
-def ids_hash(questions) -> str:
-    return hashlib.sha256(json.dumps(sorted(q.id for q in questions)).encode()).hexdigest()
-
-
 @pytest.fixture
 def release(asked, monkeypatch):
     """As if the six questions were v1."""
-    monkeypatch.setitem(RELEASES, "v1", (ids_hash(asked), content_hash(asked)))
+    ids = json.dumps(sorted(q.id for q in asked)).encode()
+    monkeypatch.setitem(RELEASES, "v1", (hashlib.sha256(ids).hexdigest(), content_hash(asked)))
     return asked
-
-
-@pytest.mark.parametrize("version", ["v1", "v05.15.25"])
-def test_the_real_files_are_known_by_their_content(version):
-    path = MMAU / f"mmau-test-mini-{version}.json"
-    if not path.exists():
-        pytest.skip("shared/mmau is not here")
-    found = identify(read_questions(path), "any name.json")
-    assert (found.name, found.release, found.whole) == (f"mmau-test-mini-{version}", version, True)
-    assert found.n == 1000 and found.sha256 == RELEASES[version][1]
-    assert found.text == (
-        f"mmau-test-mini-{version}: 1,000 questions, MMAU test-mini {version},"
-        f" sha256 {found.sha256[:12]}"
-    )
-    part = identify(read_questions(path)[:30], "first.json")
-    assert (part.name, part.release, part.whole, part.n) == ("first", None, False, 30)
 
 
 def test_what_a_model_does_not_see_changes_one_hash_only(asked):
@@ -58,36 +37,32 @@ def test_what_a_model_does_not_see_changes_one_hash_only(asked):
     assert identify(moved, "b.json") == replace(plain, name="b")
 
 
-def test_a_changed_release_is_not_whole(release):
-    assert identify(release, "x.json").whole
-    changed = [replace(release[0], question="Why?"), *release[1:]]
-    found = identify(changed, "x.json")
+def test_a_release_is_known_by_its_content(release):
+    found = identify(release, "any name.json")
+    assert (found.name, found.release, found.whole) == ("mmau-test-mini-v1", "v1", True)
+    assert found.text == (
+        f"mmau-test-mini-v1: 6 questions, MMAU test-mini v1, sha256 {found.sha256[:12]}"
+    )
+    found = identify([replace(release[0], question="Why?"), *release[1:]], "x.json")
     assert (found.release, found.whole) == ("v1", False)
     assert "MMAU test-mini v1 in part or changed" in found.text
+    assert identify(release[1:], "x.json").release is None
 
 
 def test_of_a_part_that_was_fetched_source_json_says_the_release(asked, tmp_path):
-    from r1aqa_helpers.questions import write_mmau
-
     path = tmp_path / "mmau-test-mini-v1.json"
     write_mmau(path, asked)
-    source = {
-        "version": "v1",
-        "questions": path.name,
-        "sha256": hashlib.sha256(path.read_bytes()).hexdigest(),
-    }
+    source = {"version": "v1", "questions": path.name, "sha256": file_hash(path)}
 
-    def release_with(**changes) -> str | None:
+    def found(**changes) -> QuestionSet:
         write_json(tmp_path / "source.json", source | changes)
-        return identify(asked, path).release
+        return identify(asked, path)
 
-    assert release_with() == "v1"
-    assert identify(asked, path).name == "mmau-test-mini-v1" and not identify(asked, path).whole
-    # Of another file, of none that is known, of one that was changed since: nothing is believed.
+    assert (found().name, found().release, found().whole) == ("mmau-test-mini-v1", "v1", False)
     assert identify(asked, tmp_path / "other.json").release is None
     for changes in ({"version": "../../x"}, {"version": ["v1"]}, {"version": None},
                     {"sha256": "0"}, {"questions": "../x.json"}):  # fmt: skip
-        assert release_with(**changes) is None
+        assert found(**changes).release is None
 
 
 def test_a_set_goes_through_json_and_nothing_else_is_taken_for_one(asked, tmp_path):
@@ -100,7 +75,7 @@ def test_a_set_goes_through_json_and_nothing_else_is_taken_for_one(asked, tmp_pa
             QuestionSet.from_dict(wrong)
 
 
-def test_figures_of_two_sets_are_not_put_together():
+def test_results_of_two_sets_are_not_put_together():
     one_set([("a", "1" * 64), ("b", None), ("c", "1" * 64)])
     with pytest.raises(
         UserError, match=r"'a' and 'c': .* \(sha256 111111111111 and 222222222222\)"

@@ -5,9 +5,9 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from ..errors import UserError
-from ..files import PathLike, shown, shown_value, write_json, write_jsonl
-from .question import LABELS, AudioQuestion
+from r1aqa_helpers.errors import UserError
+from r1aqa_helpers.files import PathLike, shown, shown_value, write_json, write_jsonl
+from r1aqa_helpers.questions.question import LABELS, AudioQuestion
 
 
 def write_avqa(path: PathLike, questions: Iterable[AudioQuestion]) -> None:

@@ -1,7 +1,7 @@
-"""Which set of questions it is that a figure was measured on: name, release, hash.
+"""Which set of questions a result was measured on: name, release, hash.
 
 Accuracies on two sets are not comparable, and MMAU's releases look alike from outside. So every
-result carries its set, and what puts figures side by side asks `one_set` first.
+result carries its set, and code that compares results calls `one_set` first.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -9,9 +9,10 @@ from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
-from ..errors import UserError
-from ..files import PathLike, shown, shown_value
-from .question import AudioQuestion
+from r1aqa_helpers.errors import UserError
+from r1aqa_helpers.files import PathLike, shown, shown_value
+from r1aqa_helpers.questions.mmau.releases import RELEASES, content_hash, read_source, release_of
+from r1aqa_helpers.questions.question import AudioQuestion
 
 _DIGITS = 12  # of a hash, where people read it
 
@@ -25,7 +26,7 @@ class QuestionSet:
         release: of MMAU test-mini, where it is one or (as fetched) a part of one.
         whole: whether it is all of the release, with its very texts.
         n: how many questions.
-        sha256: of ids, questions, choices and answers (`mmau.content_hash`).
+        sha256: of ids, questions, choices and answers (`content_hash`).
         asked_sha256: the same without the answers, which a model does not see.
     """
 
@@ -62,7 +63,7 @@ class QuestionSet:
             and isinstance(stored.get("release"), str | None)
         ):
             raise UserError(
-                f"test_set: {shown_value(stored)} is no set of questions; measure anew to get one"
+                f"test_set: {shown_value(stored)} is no set of questions; measure again to get one"
             )
         return cls(**{field.name: stored.get(field.name) for field in fields(cls)})
 
@@ -73,8 +74,6 @@ def identify(questions: Sequence[AudioQuestion], path: PathLike) -> QuestionSet:
     Content decides. Only for a part of a release, of which `fetch_mmau` left out questions, does
     ``source.json`` beside the file say of which; one that does not fit the file says nothing.
     """
-    from .mmau import content_hash, release_of  # here: it imports pyarrow, which is slow
-
     release, whole = release_of(questions)
     if release is None:
         release = _fetched_from(Path(path))
@@ -89,8 +88,6 @@ def identify(questions: Sequence[AudioQuestion], path: PathLike) -> QuestionSet:
 
 
 def _fetched_from(path: Path) -> str | None:
-    from .mmau import RELEASES, read_source
-
     try:
         source = read_source(path.parent)
     except UserError:

@@ -1,8 +1,8 @@
-"""Floors: what answers reach that nobody had to listen for, as predictions by question id.
+"""Baselines: predictions by question id that need no hearing, nor a model.
 
-A floor takes questions and returns what `score` takes, so that it stands in a table as one
-more system. What a model reaches with silence in place of the clip is a floor too, and comes
-from `answering`.
+A baseline takes questions and returns what `score` takes, so that it stands in a table as one
+more system. What a model reaches with silence in place of the clip is a baseline too, and comes
+from `probes`.
 """
 
 import random
@@ -12,12 +12,11 @@ from collections.abc import Sequence
 from r1aqa_helpers.errors import UserError
 from r1aqa_helpers.files import shown_value
 from r1aqa_helpers.questions import AudioQuestion
-
-from .matching import string_match
+from r1aqa_helpers.scoring.matching import string_match
 
 
 def chance(questions: Sequence[AudioQuestion]) -> float:
-    """What picking a choice blindly reaches on average, in percent.
+    """What a random choice reaches on average, in percent.
 
     The mean over the questions of the share of choices that MMAU's matcher accepts: 100 / k for
     a question with k choices, more where a wrong choice is accepted (repeated choices, or the
@@ -36,35 +35,38 @@ def chance(questions: Sequence[AudioQuestion]) -> float:
 
 
 def random_choice(questions: Sequence[AudioQuestion], seed: int = 0) -> dict[str, str]:
-    """A choice drawn for each question; the draw depends on seed and id, not on the order."""
+    """A choice drawn at random for each question, by seed and id, whatever the order."""
     return {q.id: random.Random(f"{seed} {q.id}").choice(q.choices) for q in questions}
 
 
 def fixed_position(questions: Sequence[AudioQuestion], position: int = 0) -> dict[str, str]:
-    """Always the choice at one position, from 0: the first, unless told otherwise.
-
-    Counted round where a question has fewer choices, so that every question is answered.
-    """
+    """Always the choice at one position, from 0; modulo the number of choices."""
     return {q.id: q.choices[position % len(q.choices)] for q in questions}
 
 
-def best_position(questions: Sequence[AudioQuestion]) -> int:
-    """The position, from 0, at which `fixed_position` is right most often; the first such.
-
-    Taken from the questions that are scored, it makes the highest constant floor; taken from
-    training questions, an honest guesser.
+def correct_by_position(questions: Sequence[AudioQuestion]) -> list[int]:
+    """How many questions `fixed_position` answers correctly, by position.
 
     Raises:
         UserError: there are no questions, or one has no gold answer.
     """
     if not questions:
         raise UserError("best position: there are no questions; give some")
+    positions = range(max(len(q.choices) for q in questions))
+    return [
+        sum(string_match(_gold(q), q.choices[p % len(q.choices)], q.choices) for q in questions)
+        for p in positions
+    ]
 
-    def right(position: int) -> int:
-        said = fixed_position(questions, position)
-        return sum(string_match(_gold(q), said[q.id], q.choices) for q in questions)
 
-    return max(range(max(len(q.choices) for q in questions)), key=right)
+def best_position(questions: Sequence[AudioQuestion]) -> int:
+    """The position, from 0, at which `fixed_position` is correct most often; the first such.
+
+    Taken from the questions that are scored, it makes the highest constant baseline; taken from
+    training questions, an honest one. Raises ``UserError`` as `correct_by_position`.
+    """
+    counts = correct_by_position(questions)
+    return counts.index(max(counts))
 
 
 def majority_answer(
