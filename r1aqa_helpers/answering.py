@@ -286,9 +286,7 @@ def _answer_batches(
             }
 
 
-def _in_order(
-    pool: ThreadPoolExecutor, jobs: Iterable[Callable[[], T]], ahead: int
-) -> Iterator[T]:
+def _in_order(pool: ThreadPoolExecutor, jobs: Iterable[Callable[[], T]], ahead: int) -> Iterator[T]:
     """The jobs' results in the jobs' order, with at most ``ahead`` jobs more under way."""
     waiting: deque[Future[T]] = deque()
     for job in jobs:
@@ -405,9 +403,7 @@ def _warn_of_cuts(loaded: LoadedModel, rows: Sequence[dict[str, Any]]) -> None:
 
 
 def _prediction(row: dict[str, Any]) -> Prediction:
-    return Prediction(
-        row["id"], row["response"], extract_answer(row["response"]), row["seconds"]
-    )
+    return Prediction(row["id"], row["response"], extract_answer(row["response"]), row["seconds"])
 
 
 def _question_seed(seed: int, question_id: str) -> int:

@@ -1,7 +1,9 @@
 """Audio: whatever comes in, the same sound at 16 kHz comes out, or one clear line."""
 
 import io
+import os
 import struct
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -10,7 +12,9 @@ from transformers import WhisperFeatureExtractor
 
 from r1aqa_helpers.audio import (
     SAMPLE_RATE,
+    AudioFault,
     clip_to_window,
+    decode_audio,
     header_seconds,
     load_audio,
     log_mel,
@@ -61,9 +65,7 @@ def file(tmp_path):
 
 
 # 44,101 Hz shares no factor with 16,000: a table of filters for it would take gigabytes.
-@pytest.mark.parametrize(
-    "rate", [8000, 11025, 16000, 22050, 32000, 44100, 44101, 48000, 96000, 192000]
-)
+@pytest.mark.parametrize("rate", [8000, 11025, 16000, 44100, 44101, 48000, 192000])
 def test_a_tone_keeps_pitch_and_level_from_any_rate(file, rate):
     assert_is_the_tone(load_audio(file(encoded(tone(rate), rate))))
 
@@ -151,19 +153,29 @@ KINDS = {
 
 @pytest.mark.parametrize("kept", [0.01, 0.3, 0.5, 0.97])
 @pytest.mark.parametrize("kind", KINDS)
-def test_a_truncated_file_is_an_error(file, kind, kept, capfd):
+def test_a_truncated_file_is_an_error(kind, kept):
     data = encoded(TONE, kind=KINDS[kind][0], subtype=KINDS[kind][1])
-    assert len(load_audio(file(data))) == len(TONE)
-    assert_one_line(file(data[: int(kept * len(data))]), "cut off|and whole", capfd)
+    assert len(decode_audio(data)) == len(TONE)
+    with pytest.raises(AudioFault, match="cut off|and whole"):
+        decode_audio(data[: int(kept * len(data))])
 
 
-def assert_one_line(path, expected: str, capfd) -> None:
-    with pytest.raises(UserError, match=expected) as caught:
-        load_audio(path)
-    message = str(caught.value)
-    assert message.isprintable() and message.startswith(f"{path}: ")
-    captured = capfd.readouterr()
-    assert captured.out + captured.err == "", "a decoder printed past Python"
+def test_loading_in_threads_leaves_stderr_alone(file):
+    # libmpg123 prints notes about damaged MP3s; nobody may redirect the process's stderr for that.
+    mp3 = encoded(tone(SAMPLE_RATE), kind="MP3", subtype="MPEG_LAYER_III")
+    paths = [file(mp3, "a.mp3"), file(mp3[:900], "cut.mp3"), file(b"text " * 99, "text.wav")]
+
+    def load(path):
+        try:
+            load_audio(path)
+        except UserError as fault:
+            assert str(fault).isprintable()
+
+    before = os.fstat(2)
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(load, paths * 200))
+    after = os.fstat(2)
+    assert (after.st_dev, after.st_ino) == (before.st_dev, before.st_ino)
 
 
 def flac_of_open_length() -> bytes:
@@ -205,15 +217,20 @@ BAD = {
 }
 
 
-@pytest.mark.parametrize("name", ["clip.wav", "clip.mp3"])
 @pytest.mark.parametrize("data, expected", BAD.values(), ids=BAD)
-def test_bad_content_is_one_line(file, data, expected, name, capfd):
-    assert_one_line(file(data, name), expected, capfd)
+def test_bad_content_is_one_line(file, data, expected):
+    assert_one_line(file(data), expected)
 
 
-def test_a_missing_file_and_a_folder(tmp_path, capfd):
-    assert_one_line(tmp_path / "absent.wav", "no such file", capfd)
-    assert_one_line(tmp_path, "is a folder", capfd)
+def test_a_missing_file_and_a_folder(tmp_path):
+    assert_one_line(tmp_path / "absent.wav", "no such file")
+    assert_one_line(tmp_path, "is a folder")
+
+
+def assert_one_line(path, expected: str) -> None:
+    with pytest.raises(UserError, match=expected) as caught:
+        load_audio(path)
+    assert str(caught.value).isprintable() and str(caught.value).startswith(f"{path}: ")
 
 
 @pytest.mark.parametrize("name", ["a\nb.wav", "\x1b[2J.wav", "nul\0.wav"])

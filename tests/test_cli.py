@@ -358,7 +358,7 @@ def test_data_convert_avqa(make_questions, tmp_path):
     assert (
         second == f"left out: 12 (missing 12, broken 0, faulty 0), listed in {out}.left-out.jsonl"
     )
-    assert len(listed) == 10 and listed[0].startswith("  missing: 'gone_000000': no 'gone_0.wav'")
+    assert len(listed) == 10 and listed[0].startswith("  missing: item 2: no 'gone_0.wav'")
     assert last == "  and 2 more"
     assert len(Path(f"{out}.left-out.jsonl").read_text().splitlines()) == 12
     assert "name it .jsonl" in fail(*arguments, tmp_path / "train.json")

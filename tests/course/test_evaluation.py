@@ -12,9 +12,9 @@ from r1aqa_helpers.answering import Prediction, write_predictions
 from r1aqa_helpers.course import evaluation
 from r1aqa_helpers.course.evaluation import KINDS, RowsTable, answer_kind, by, confusions, kinds
 from r1aqa_helpers.errors import UserError
+from r1aqa_helpers.files import file_hash
 from r1aqa_helpers.paths import TINY
 from r1aqa_helpers.questions import AudioQuestion, identify, read_questions
-from r1aqa_helpers.files import file_hash
 from r1aqa_helpers.results import REPRODUCED, load_measured, measured_row, write_about
 from r1aqa_helpers.scoring import Accuracy, score
 

@@ -19,7 +19,6 @@ from r1aqa_helpers.questions import AudioQuestion
 from r1aqa_helpers.scoring import Accuracy, wilson_interval
 
 
-
 def test_a_wording_loses_where_its_words_stand_in_a_wrong_choice():
     def question(answer, *choices):
         return AudioQuestion("1", Path("a.wav"), "Which?", choices, answer)

@@ -1,4 +1,4 @@
-"""Floors answer every question without hearing one."""
+"""Baselines answer every question without hearing one."""
 
 from pathlib import Path
 
@@ -67,9 +67,9 @@ def test_the_longest_choice():
     assert longest_choice(FOUR) == {"1": "a", "2": "yes", "3": "long one", "4": "B"}
 
 
-def test_without_questions_or_gold_there_is_no_floor():
-    for floor in (chance, best_position):
+def test_without_questions_or_gold_there_is_no_baseline():
+    for baseline in (chance, best_position):
         with pytest.raises(UserError, match="there are no questions"):
-            floor([])
+            baseline([])
         with pytest.raises(UserError, match="'8': has no gold answer"):
-            floor([question(8, None, ["a", "b"])])
+            baseline([question(8, None, ["a", "b"])])

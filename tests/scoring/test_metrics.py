@@ -1,4 +1,4 @@
-"""Every question counts, and the table says how."""
+"""Every question counts, once, and groups say how."""
 
 import json
 from pathlib import Path
@@ -7,28 +7,27 @@ import pytest
 
 from r1aqa_helpers.errors import UserError
 from r1aqa_helpers.questions import AudioQuestion, read_mmau
-from r1aqa_helpers.scoring import read_predictions, score
+from r1aqa_helpers.scoring import Verdict, answer_kind, confusions, metrics, read_predictions, score
 
-FIXTURE = Path(__file__).parents[1] / "fixtures" / "scored_responses.json"
-MADE_UP = json.loads(FIXTURE.read_text(encoding="utf-8"))
-MMAU = Path(__file__).resolve().parents[3] / "shared" / "mmau"
+FIXTURES = Path(__file__).parents[1] / "fixtures"
+SCORED = {
+    "made up": FIXTURES / "scored_responses.json",
+    "v1": FIXTURES / "mmau" / "v1.json",
+    "v05.15.25": FIXTURES / "mmau" / "v05.15.25.json",
+}
 
 
 def question(key, answer="Dog", choices=("Dog", "Cat"), **labels):
     return AudioQuestion(key, Path("a.wav"), "Which?", choices, answer, **labels)
 
 
-@pytest.mark.parametrize("release", ["v1", "v05.15.25"])
-def test_it_agrees_with_mmaus_own_script(release):
-    scored = MMAU / f"scored-responses-{release}.json"
-    if not scored.exists():
-        pytest.skip("MMAU's questions lie outside the repository and are not on this machine")
-    rows = json.loads(scored.read_text(encoding="utf-8"))
-    questions = read_mmau(MMAU / f"mmau-test-mini-{release}.json")
-    result = score(questions, read_predictions(scored))
+@pytest.mark.parametrize("path", SCORED.values(), ids=SCORED)
+def test_it_agrees_with_mmaus_own_script(path):
+    rows = json.loads(path.read_text(encoding="utf-8"))
+    result = score(read_mmau(path), read_predictions(path))
     assert result.matches == {row["id"]: row["match"] for row in rows}
-    assert result.average == pytest.approx(sum(row["match"] for row in rows) / 10)
-    assert (result.n, result.missing) == (1000, 0)
+    assert (result.overall.correct, result.n) == (sum(r["match"] for r in rows), len(rows))
+    assert result.missing == 0
 
 
 def test_every_question_counts_and_the_contracts_keys_are_there():
@@ -58,36 +57,72 @@ def test_every_question_counts_and_the_contracts_keys_are_there():
     assert json.loads(json.dumps(result)) == result
 
 
-def test_the_whole_fixture_scores_as_counted_by_hand():
-    result = score(read_mmau(FIXTURE), read_predictions(FIXTURE))
-    assert (result.overall.correct, result.n, result.missing) == (36, 72, 0)
-    assert result.matches == {row["id"]: row["match"] for row in MADE_UP}
-
-
-def test_unparsed_are_the_predictions_that_no_choice_would_accept():
-    questions = [question(str(n)) for n in range(6)]
-    said = dict(zip("012345", ["Dog", "cat.", "Dog and Cat", "", "hm", "a Dog"], strict=True))
+def test_strict_and_unparsed_stand_beside_the_official_verdict():
+    questions = [question(str(n)) for n in range(8)]
+    said = dict(
+        zip("0123456", ["dog.", "a Dog", "cat.", "Dog and Cat", "", "hm", "bird"], strict=True)
+    )
     result = score(questions, said)
-    assert result.unparsed == 3
-    assert result.overall.correct == 2
+    assert (result.overall.correct, result.strict.correct, result.strict.n) == (2, 1, 8)
+    assert (result.unparsed, result.missing) == (4, 1)
 
 
-def test_a_prediction_for_an_unknown_question_is_named():
+def test_what_cannot_be_scored_is_refused():
     with pytest.raises(UserError, match=r"'zzz' is not among the questions \(2 such"):
         score([question("1")], {"1": "Dog", "zzz": "Dog", "zzzz": "Cat"})
-
-
-def test_questions_without_gold_or_none_at_all_cannot_be_scored():
     with pytest.raises(UserError, match="'2': has no gold answer"):
         score([question("1"), question("2", None)], {})
     with pytest.raises(UserError, match="no questions"):
         score([], {})
 
 
-def test_strict_and_unparsed_stand_beside_the_official_verdict():
-    questions = [question(str(n)) for n in range(5)]
-    said = dict(zip("0123", ["dog.", "The answer is Dog.", "bird", "Cat"], strict=True))
-    result = score(questions, said)
-    assert (result.overall.correct, result.strict.correct, result.strict.n) == (2, 1, 5)
-    assert result.unparsed_percent == 25.0  # of the four that were answered
-    assert score(questions, {}).unparsed_percent == 0.0
+ANIMALS = ("dog", "cat")
+ASKED = [
+    question("1", "cat", ANIMALS, task="sound", difficulty="easy", category="Reasoning"),
+    question("2", "cat", ANIMALS, task="sound", difficulty="hard",
+             category=("Reasoning", "Extraction")),
+    question("3", "dog", ANIMALS, task="sound", difficulty="easy", sub_category="Animals"),
+    question("4", "red", ("red", "green", "blue"), task="music"),
+]  # fmt: skip
+SAID = {"1": "cat", "2": "The answer is cat", "3": "cat", "4": "red or green"}
+
+
+def test_groups_have_both_verdicts_and_their_baselines():
+    groups = score(ASKED, SAID).groups()
+    found = {(g.grouping, g.name): g for g in groups}
+    assert list(found) == [
+        ("all", "all"), ("task", "sound"), ("task", "music"), ("difficulty", "easy"),
+        ("difficulty", "hard"), ("category", "Reasoning"),
+        ("category", "Reasoning, Extraction"), ("sub-category", "Animals"),
+    ]  # fmt: skip
+    every = found["all", "all"]
+    assert (every.overall.correct, every.strict.correct, every.unparsed) == (2, 1, 1)
+    assert every.chance == pytest.approx(100 * (1.5 + 1 / 3) / 4)
+    # The second choice is correct twice of three times: a constant answer gets two.
+    assert (found["task", "sound"].constant.correct, found["task", "sound"].n) == (2, 3)
+    assert found["task", "music"].constant.correct == 1
+    told = [group.group_dict() for group in groups]
+    assert json.loads(json.dumps(told)) == told
+    assert list(told[0]) == [
+        "grouping", "name", "accuracy", "n", "ci95", "strict", "unparsed", "constant", "chance",
+    ]  # fmt: skip
+    assert told[0]["strict"]["accuracy"] == 25 and told[0]["constant"]["n"] == 4
+
+
+def test_each_answer_is_judged_once(monkeypatch):
+    judged = []
+    monkeypatch.setattr(
+        metrics, "string_match", lambda *given: judged.append(given) or given[0] in given[1]
+    )
+    result = score(ASKED, SAID)
+    assert result.as_dict() and result.groups()[3].overall and result.confusions()
+    assert len(judged) == len(ASKED)
+
+
+def test_confusions_are_of_one_named_choice():
+    assert score(ASKED, SAID).confusions() == confusions(ASKED, SAID) == {("dog", "cat"): 1}
+    assert confusions(ASKED, {}) == {}
+    assert [answer_kind(q, SAID[q.id]) for q in ASKED] == [
+        "right, bare", "right, wrapped", "another choice", "no choice",
+    ]  # fmt: skip
+    assert Verdict(ASKED[0], None).kind == "no choice" and not Verdict(ASKED[0], None).unparsed
