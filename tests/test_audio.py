@@ -108,23 +108,16 @@ def test_channels_are_averaged(file, channels):
     levels = np.linspace(0.1, 0.6, channels)
     wave = load_audio(file(encoded(np.outer(tone(48000, level=1.0), levels), 48000)))
     assert_is_the_tone(wave, level=levels.mean())
-
-
-def test_opposite_channels_cancel(file):
     left = tone(SAMPLE_RATE)
-    wave = load_audio(file(encoded(np.stack([left, -left], axis=1), subtype="FLOAT")))
-    assert np.abs(wave).max() == 0
+    assert (
+        np.abs(decode_audio(encoded(np.stack([left, -left], axis=1), subtype="FLOAT"))).max() == 0
+    )
 
 
-def test_float_peaks_stay(file):
-    wave = load_audio(file(encoded(tone(SAMPLE_RATE, level=2.5), subtype="FLOAT")))
-    assert wave.max() == pytest.approx(2.5, rel=1e-3)
-
-
-def test_a_wav_longer_than_one_block_is_read_whole(file):
+def test_a_wav_longer_than_one_block_is_read_whole_and_float_peaks_stay():
     samples = (1 << 20) + 12_345
-    ramp = np.arange(samples) / samples
-    wave = load_audio(file(encoded(ramp, subtype="FLOAT")))
+    ramp = 2.5 * np.arange(samples) / samples
+    wave = decode_audio(encoded(ramp, subtype="FLOAT"))
     np.testing.assert_array_equal(wave, ramp.astype(np.float32))
 
 
@@ -225,19 +218,15 @@ def test_bad_content_is_one_line(file, data, expected):
 def test_a_missing_file_and_a_folder(tmp_path):
     assert_one_line(tmp_path / "absent.wav", "no such file")
     assert_one_line(tmp_path, "is a folder")
+    with pytest.raises(UserError) as caught:
+        load_audio(tmp_path / "\x1b[2J\n\0.wav")
+    assert str(caught.value).isprintable()
 
 
 def assert_one_line(path, expected: str) -> None:
     with pytest.raises(UserError, match=expected) as caught:
         load_audio(path)
     assert str(caught.value).isprintable() and str(caught.value).startswith(f"{path}: ")
-
-
-@pytest.mark.parametrize("name", ["a\nb.wav", "\x1b[2J.wav", "nul\0.wav"])
-def test_control_characters_of_a_name_are_not_printed(tmp_path, name):
-    with pytest.raises(UserError) as caught:
-        load_audio(tmp_path / name)
-    assert str(caught.value).isprintable()
 
 
 @pytest.mark.parametrize("suffix", [".wav", ".flac"])
@@ -250,9 +239,6 @@ def test_saving_keeps_every_16_bit_step(tmp_path, suffix):
 def test_full_scale_is_saved_without_wrapping_around(tmp_path):
     save_audio(tmp_path / "a.wav", np.array([1.0, -1.0], np.float32))
     np.testing.assert_array_equal(load_audio(tmp_path / "a.wav"), [1 - 2**-15, -1])
-
-
-def test_ogg_can_be_saved(tmp_path):
     save_audio(tmp_path / "a.ogg", tone(SAMPLE_RATE).astype(np.float32))
     assert_is_the_tone(load_audio(tmp_path / "a.ogg"))
 
@@ -273,12 +259,10 @@ def test_an_unknown_suffix_is_not_saved(tmp_path):
 
 def test_clip_to_window_says_what_it_cut():
     wave = np.arange(10 * SAMPLE_RATE, dtype=np.float32)
-    kept, cut = clip_to_window(wave, 4.0)
-    np.testing.assert_array_equal(kept, wave[: 4 * SAMPLE_RATE])
-    assert cut == 6.0
-    kept, cut = clip_to_window(wave, 10.0)
-    np.testing.assert_array_equal(kept, wave)
-    assert cut == 0.0
+    for window, left in ((4.0, 6.0), (10.0, 0.0), (11.0, 0.0)):
+        kept, cut = clip_to_window(wave, window)
+        np.testing.assert_array_equal(kept, wave[: int(window * SAMPLE_RATE)])
+        assert cut == left
 
 
 @pytest.fixture(scope="module")
@@ -287,24 +271,14 @@ def extractor():
 
 
 @pytest.mark.parametrize("samples, frames", [(16000, 100), (8080, 51), (64000, 400), (160000, 400)])
-def test_log_mel_has_the_frames_that_exist(extractor, samples, frames):
+def test_log_mel_is_what_the_model_gets_without_padding(extractor, samples, frames):
     wave = tone(SAMPLE_RATE, seconds=samples / SAMPLE_RATE).astype(np.float32)
     mel = log_mel(wave, extractor)
     assert mel.shape == (128, frames) and mel.dtype == np.float32
     as_model = extractor(wave, sampling_rate=SAMPLE_RATE, return_tensors="np")["input_features"][0]
     np.testing.assert_array_equal(mel, as_model[:, :frames])
-
-
-def test_log_mel_is_brightest_at_the_tone(extractor):
-    band = {hertz: mel_band(extractor, hertz) for hertz in (250, 440, 1000, 3000)}
-    for hertz, expected in band.items():
-        mel = log_mel(tone(SAMPLE_RATE, hertz).astype(np.float32), extractor)
-        assert abs(int(mel.mean(axis=1).argmax()) - expected) <= 1
-
-
-def mel_band(extractor, hertz: float) -> int:
-    """The band whose filter weighs this frequency most."""
-    return int(extractor.mel_filters[round(hertz / (SAMPLE_RATE / extractor.n_fft))].argmax())
+    band = extractor.mel_filters[round(440 / (SAMPLE_RATE / extractor.n_fft))].argmax()
+    assert abs(int(mel.mean(axis=1).argmax()) - int(band)) <= 1  # brightest at the tone
 
 
 def test_header_seconds_plans_and_never_fails(tmp_path):

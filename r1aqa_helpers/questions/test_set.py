@@ -4,10 +4,12 @@ Accuracies on two sets are not comparable, and MMAU's releases look alike from o
 result carries its set, and code that compares results calls `one_set` first.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, fields, replace
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
+
+from pydantic import TypeAdapter, ValidationError
 
 from r1aqa_helpers.errors import UserError
 from r1aqa_helpers.files import PathLike, shown, shown_value
@@ -56,16 +58,12 @@ class QuestionSet:
     @classmethod
     def from_dict(cls, stored: Any) -> "QuestionSet":
         """What `as_dict` gave. Raises ``UserError`` for anything else."""
-        kinds = {"name": str, "whole": bool, "n": int, "sha256": str, "asked_sha256": str}
-        if not (
-            isinstance(stored, Mapping)
-            and all(isinstance(stored.get(name), kind) for name, kind in kinds.items())
-            and isinstance(stored.get("release"), str | None)
-        ):
+        try:
+            return TypeAdapter(cls).validate_python(stored)
+        except ValidationError:
             raise UserError(
                 f"test_set: {shown_value(stored)} is no set of questions; measure again to get one"
-            )
-        return cls(**{field.name: stored.get(field.name) for field in fields(cls)})
+            ) from None
 
 
 def identify(questions: Sequence[AudioQuestion], path: PathLike) -> QuestionSet:

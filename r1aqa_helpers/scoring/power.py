@@ -2,7 +2,7 @@
 
 Accuracies and shares are in percent, as everywhere in `scoring`. Both functions know two
 designs: each system on questions of its own (``discordant`` is None), and both on the same
-questions, where ``discordant`` is the share of questions that exactly one of them gets right.
+questions, where ``discordant`` is the share of questions that exactly one of them answers correctly.
 The formulas are those of the normal approximation; McNemar's exact test needs a few more
 questions than they say.
 """
@@ -25,7 +25,7 @@ def questions_needed(
     Args:
         a, b: true accuracies, in percent.
         discordant: None: each system has so many questions of its own. A share in percent: both
-            have the same questions, and exactly one is right on that share of them.
+            have the same questions, and exactly one is correct on that share of them.
         power: the chance of finding the difference, in percent.
         alpha: the chance of an alarm where there is none, in percent.
 
