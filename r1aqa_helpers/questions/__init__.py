@@ -16,16 +16,3 @@ from r1aqa_helpers.questions.question import AudioQuestion
 from r1aqa_helpers.questions.read import read_avqa, read_mmau, read_questions
 from r1aqa_helpers.questions.test_set import QuestionSet, identify, one_set
 from r1aqa_helpers.questions.write import mmau_row, write_avqa, write_mmau
-
-__all__ = [
-    "AudioQuestion",
-    "QuestionSet",
-    "identify",
-    "mmau_row",
-    "one_set",
-    "read_avqa",
-    "read_mmau",
-    "read_questions",
-    "write_avqa",
-    "write_mmau",
-]

@@ -17,10 +17,9 @@ from r1aqa_helpers.questions.mmau.releases import SOURCE, release_of
 from r1aqa_helpers.questions.parse import Fault, Recordings, kind, mmau_question
 from r1aqa_helpers.questions.question import AudioQuestion
 
-_LETTER = re.compile(r"\(([A-Z])\)\s*")
+_LETTER = re.compile(r"\(([A-Z])\)\s*(.+)", re.DOTALL)
 #: Names of one and the same column in the copies that are about.
 _AUDIO, _QUESTION = ("context", "audio"), ("instruction", "question")
-
 
 _Row = tuple[str, str | None, AudioQuestion | Fault]  # place, id, question or what is wrong
 
@@ -83,18 +82,15 @@ def unlettered(choices: Any, answer: Any) -> tuple[Any, Any]:
     """
     if not isinstance(choices, list) or not choices or not isinstance(answer, str | None):
         return choices, answer
-    letters = [_LETTER.match(c) if isinstance(c, str) else None for c in choices]
+    letters = [_LETTER.fullmatch(c) if isinstance(c, str) else None for c in choices]
     if not all(m and m[1] == chr(ord("A") + place) for place, m in enumerate(letters)):
         return choices, answer
-    plain = [c[m.end() :] for c, m in zip(choices, letters, strict=True)]
-    if not all(plain):
-        return choices, answer
-    only = {form: plain[i] for i, m in enumerate(letters) for form in (m[1], f"({m[1]})")}
-    if answer in choices:
-        answer = plain[choices.index(answer)]
-    elif answer is not None and answer not in plain:
-        answer = only.get(answer.strip(), answer)
-    return plain, answer
+    plain = [m[2] for m in letters]
+    if answer is None or answer in plain and answer not in choices:
+        return plain, answer
+    named = {form: m[2] for m in letters for form in (f"({m[1]})", m[1])}
+    named |= dict(zip(reversed(choices), reversed(plain), strict=True))
+    return plain, named.get(answer, named.get(answer.strip(), answer))
 
 
 def _rows(items: Iterable[tuple[str, Any]], recordings: Recordings) -> tuple[_Row, ...]:
@@ -143,8 +139,11 @@ def _from_json(path: Path, folder: Path) -> FoundSet | None:
                  Recordings(folder))  # fmt: skip
     clips = [_clip(question, named) for _, _, question in rows]
     size = sum(clip.stat().st_size for clip in clips if isinstance(clip, Path))
-    read = (read_bytes(clip) if isinstance(clip, Path) else clip for clip in clips)
-    return FoundSet((path,), rows, lambda: read, size)
+
+    def read() -> Iterator[bytes | Fault]:
+        return (read_bytes(clip) if isinstance(clip, Path) else clip for clip in clips)
+
+    return FoundSet((path,), rows, read, size)
 
 
 def _clip(question: AudioQuestion | Fault, named: dict[str, list[Path]]) -> Path | Fault:

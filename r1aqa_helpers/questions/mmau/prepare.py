@@ -87,20 +87,18 @@ def find_questions(name: str, runs: Path = Path("runs")) -> Path:
         UserError: there is no such set or file; it was not fetched, not to the end, is another
             release than its name says, or was changed since.
     """
-    version = name.removeprefix(_NAMES) if name.startswith(_NAMES) else None
-    if version in RELEASES:
-        command, folder = f"r1aqa data fetch mmau --version {version}", runs / name
-    else:
-        command, version, folder = "r1aqa data fetch mmau", None, Path(name)
-        if folder.is_file():
-            return folder
+    if Path(name).is_file():
+        return Path(name)
+    version = next((version for version in RELEASES if name == _NAMES + version), None)
+    folder = runs / name if version else Path(name)
+    command = "r1aqa data fetch mmau" + (f" --version {version}" if version else "")
     if not folder.is_dir():
-        if version is not None:
-            raise UserError(f"{name}: is not here yet; fetch it with: {command}")
         names = ", ".join(_NAMES + release for release in RELEASES)
         raise UserError(
-            f"--questions {shown_value(name)}: neither a file nor a set that is known; give one of"
-            f" {names}, or the path of a file of questions"
+            f"{name}: is not here yet; fetch it with: {command}"
+            if version
+            else f"--questions {shown_value(name)}: neither a file nor a set that is known; give"
+            f" one of {names}, or the path of a file of questions"
         )
     if not (folder / SOURCE).exists():
         raise UserError(
@@ -159,7 +157,14 @@ def _choose(sets: list[FoundSet], version: str | None, place: Path) -> FoundSet:
 
 def _write(found: FoundSet, origin: dict[str, str], out: Path, name: str) -> Fetched:
     target, source, (version, exact) = out / f"{name}.json", out / SOURCE, found.release
-    _check_out(source, version)
+    if source.is_file():
+        known = read_json(source)
+        other = known.get("version") if isinstance(known, dict) else None
+        if other != version:
+            raise UserError(
+                f"{shown(out)}: already holds {shown_value(other)} of MMAU, and this is"
+                f" {shown_value(version)}; give --out another folder"
+            )
     there = sum(clip.stat().st_size for clip in out.glob("audio/*"))
     check_space(out, found.size - there)
     questions, left_out, formats = [], [], Counter()
@@ -200,14 +205,3 @@ def _write(found: FoundSet, origin: dict[str, str], out: Path, name: str) -> Fet
         },
     )
     return done
-
-
-def _check_out(source: Path, version: str | None) -> None:
-    if source.is_file():
-        known = read_json(source)
-        other = known.get("version") if isinstance(known, dict) else None
-        if other != version:
-            raise UserError(
-                f"{shown(source.parent)}: already holds {shown_value(other)} of MMAU, and this is"
-                f" {shown_value(version)}; give --out another folder"
-            )
