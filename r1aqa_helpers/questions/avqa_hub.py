@@ -58,12 +58,17 @@ def fetch_avqa(
     else:
         folder, origin = Path(folder), {"folder": Path(os.path.abspath(folder)).name}
     files = _files(folder, split)
-    total = sum(_count(path) for path in files)
+    shapes = {path: parquet_shape(path) for path in files}
+    for path, (_, columns) in shapes.items():
+        if not {*_COLUMNS} <= {*columns}:
+            raise UserError(f"{shown(path)}: has not the columns of {REPO} ({', '.join(_COLUMNS)})")
     there = sum(clip.stat().st_size for clip in out.glob("audio/*"))
     check_space(out, sum(path.stat().st_size for path in files) - there)
     lines: list[dict[str, Any]] = []
     left_out: list[LeftOut] = []
-    for path, number, row in track(_rows(files), "clips", total):
+    for path, number, row in track(
+        _rows(shapes), "clips", sum(rows for rows, _ in shapes.values())
+    ):
         name = row.get("file_name") if isinstance(row.get("file_name"), str) else None
         try:
             # Its id is not the clip's name, about which several questions may ask.
@@ -147,15 +152,10 @@ def _files(folder: Path, split: str) -> list[Path]:
     return files
 
 
-def _count(path: Path) -> int:
-    rows, columns = parquet_shape(path)
-    if not {*_COLUMNS} <= {*columns}:
-        raise UserError(f"{shown(path)}: has not the columns of {REPO} ({', '.join(_COLUMNS)})")
-    return rows
-
-
-def _rows(files: list[Path]) -> Iterator[tuple[Path, int, dict[str, Any]]]:
-    for path in files:
-        columns = [*_COLUMNS, *({"file_name"} & {*parquet_shape(path)[1]})]
-        for number, row in enumerate(read_parquet(path, columns)):
+def _rows(
+    shapes: dict[Path, tuple[int, list[str]]],
+) -> Iterator[tuple[Path, int, dict[str, Any]]]:
+    for path, (_, columns) in shapes.items():
+        wanted = [*_COLUMNS, *({"file_name"} & {*columns})]
+        for number, row in enumerate(read_parquet(path, wanted)):
             yield path, number, row
