@@ -16,7 +16,6 @@ from rich import box
 from rich.table import Table
 from rich.text import Text
 
-from r1aqa_helpers.course.widgets.listening_test import answers_file, human_row
 from r1aqa_helpers.files import read_json
 from r1aqa_helpers.ledger import Entry, read_ledger
 from r1aqa_helpers.questions import AudioQuestion
@@ -28,6 +27,7 @@ from r1aqa_helpers.results import (
     load_measured,
     read_scored,
 )
+from r1aqa_helpers.results.human import answers_file, human_row
 
 _FIGURES = (*DOMAINS, "average")
 _PLAIN = "Direct Inference"  # goes without saying where space is short

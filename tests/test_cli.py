@@ -304,9 +304,9 @@ def test_train(kind, random_model_dir, make_questions, tmp_path, monkeypatch):
 
 
 def test_quiz_keeps_answers_and_goes_on(test_file, tmp_path, monkeypatch):
-    from r1aqa_helpers.course.widgets import listening_test as listening
+    from r1aqa_helpers.results import human
 
-    monkeypatch.setattr(listening, "FOLDER", tmp_path / "answers")
+    monkeypatch.setattr(human, "FOLDER", tmp_path / "answers")
     first = CliRunner().invoke(app, ["quiz", "--questions", str(test_file)], input="1\n")
     assert first.exit_code == 1
     assert "error: the input ended before the last clip" in first.stderr

@@ -8,9 +8,9 @@ import pytest
 from typer.testing import CliRunner
 
 from r1aqa_helpers.cli import app
-from r1aqa_helpers.course.widgets import listening_test as listening
 from r1aqa_helpers.files import write_jsonl
 from r1aqa_helpers.questions import read_questions, write_mmau
+from r1aqa_helpers.results import human
 
 EVIL = "[red]<b>x</b>[/red]"
 
@@ -18,7 +18,7 @@ EVIL = "[red]<b>x</b>[/red]"
 @pytest.fixture(autouse=True)
 def no_listener(monkeypatch, tmp_path):
     """Nobody has listened, whoever runs the tests."""
-    monkeypatch.setattr(listening, "FOLDER", tmp_path / "listening")
+    monkeypatch.setattr(human, "FOLDER", tmp_path / "listening")
 
 
 def call(*arguments):

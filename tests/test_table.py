@@ -11,7 +11,7 @@ from r1aqa_helpers.course.widgets import listening_test as listening
 from r1aqa_helpers.files import append_jsonl
 from r1aqa_helpers.paths import DATA, TINY
 from r1aqa_helpers.questions import read_questions
-from r1aqa_helpers.results import load_published
+from r1aqa_helpers.results import human, load_published
 from r1aqa_helpers.table import Own, table_rows
 
 RESULTS = DATA / "results" / "tiny"
@@ -21,7 +21,7 @@ FIGURES = ("sound", "music", "speech", "average")
 @pytest.fixture(autouse=True)
 def no_listener(monkeypatch, tmp_path):
     """Nobody has listened, whoever runs the tests."""
-    monkeypatch.setattr(listening, "FOLDER", tmp_path / "listening")
+    monkeypatch.setattr(human, "FOLDER", tmp_path / "listening")
 
 
 def run(*arguments):
@@ -134,10 +134,10 @@ def test_a_mean_over_seeds_stands_in_where_there_is_no_single_run():
 def test_who_listened_stands_in_the_human_row(tmp_path):
     asked = listening.pick(read_questions(TINY / "tiny-mmau.json"))
     for question in asked:
-        append_jsonl(listening.answers_file("tiny"), {"id": question.id, "answer": question.answer})
-    human = rows()[0]
-    assert human["kind"] == "human" and human["reproduced"]["average"] == 100
-    assert human["reproduced"]["n"] == 10 and human["reproduced"]["ci95"][0] < 75
+        append_jsonl(human.answers_file("tiny"), {"id": question.id, "answer": question.answer})
+    row = rows()[0]
+    assert row["kind"] == "human" and row["reproduced"]["average"] == 100
+    assert row["reproduced"]["n"] == 10 and row["reproduced"]["ci95"][0] < 75
 
 
 def test_the_printed_table_has_every_row_and_says_what_it_is_not():

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
-class Stage:
+class Notebook:
     """One notebook: its number, the name of its file, its title, two or three words for maps."""
 
     number: str
@@ -13,8 +13,8 @@ class Stage:
     short: str
 
 
-STAGES = tuple(
-    Stage(number, f"{number}_{name}.ipynb", title, short)
+NOTEBOOKS = tuple(
+    Notebook(number, f"{number}_{name}.ipynb", title, short)
     for number, name, title, short in (
         ("00", "welcome", "Welcome", "welcome"),
         ("01", "inference", "Qwen2-Audio inference", "inference"),
@@ -33,13 +33,13 @@ STAGES = tuple(
 )
 
 
-def stage(number: str) -> Stage:
+def find_notebook(number: str) -> Notebook:
     """The notebook of that number, like "06".
 
     Raises:
         KeyError: there is none.
     """
-    for candidate in STAGES:
-        if candidate.number == number:
-            return candidate
-    raise KeyError(f"notebook {number!r}: numbers go from 00 to {STAGES[-1].number}")
+    for notebook in NOTEBOOKS:
+        if notebook.number == number:
+            return notebook
+    raise KeyError(f"notebook {number!r}: numbers go from 00 to {NOTEBOOKS[-1].number}")

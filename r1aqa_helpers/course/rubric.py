@@ -14,7 +14,6 @@ Questions may list the ``takes`` that their clip was made of; then none may be o
 ``reward.py`` is run: it is the learner's own, and so is the machine.
 """
 
-import html
 import os
 import re
 from collections.abc import Callable, Sequence
@@ -22,9 +21,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from IPython.display import display
 
 from r1aqa_helpers.audio import load_audio
+from r1aqa_helpers.course.tables import Table
 from r1aqa_helpers.course.widgets.playground import compile_reward
 from r1aqa_helpers.course.widgets.reward_hacking_tests import attack_suite
 from r1aqa_helpers.errors import UserError
@@ -55,41 +54,22 @@ class Verdict:
     text: str  #: what was found, or what is missing and what to do
 
 
-@dataclass(frozen=True)
-class Rubric:
-    """All lines for one folder; shown in a notebook as a table."""
+class Rubric(Table):
+    """All lines for one folder, shown as a table.
 
-    folder: Path
-    verdicts: tuple[Verdict, ...]
+    Attributes:
+        verdicts: one for each part.
+        passed: whether nothing is missing.
+        summary: the result in a line.
+    """
 
-    @property
-    def passed(self) -> bool:
-        """Whether nothing is missing."""
-        return all(verdict.passed for verdict in self.verdicts)
-
-    @property
-    def summary(self) -> str:
-        """The result in a line."""
-        done = sum(verdict.passed for verdict in self.verdicts)
-        return f"{done} of {len(self.verdicts)} parts done"
-
-    def __repr__(self) -> str:
-        lines = [f"{'✓' if v.passed else '✗'} {v.name}: {v.text}" for v in self.verdicts]
-        return "\n".join([*lines, self.summary])
-
-    def _repr_html_(self) -> str:
-        rows = "".join(
-            f'<tr><td style="text-align:left">{"✓" if v.passed else "✗"}'
-            f'<td style="text-align:left"><b>{html.escape(v.name)}</b></td>'
-            f'<td style="text-align:left">{html.escape(v.text)}</td></tr>'
-            for v in self.verdicts
-        )
-        return (
-            f'<table><caption style="text-align:left">{html.escape(self.summary)}</caption>'
-            '<thead><tr><th scope="col">done</th><th scope="col" style="text-align:left">part</th>'
-            '<th scope="col" style="text-align:left">what was found, or is missing</th></tr>'
-            f"</thead><tbody>{rows}</tbody></table>"
-        )
+    def __init__(self, verdicts: Sequence[Verdict]) -> None:
+        self.verdicts = tuple(verdicts)
+        self.passed = all(verdict.passed for verdict in verdicts)
+        done = sum(verdict.passed for verdict in verdicts)
+        self.summary = f"{done} of {len(verdicts)} parts done"
+        rows = [("✓" if v.passed else "✗", v.name, v.text) for v in verdicts]
+        super().__init__(self.summary, rows, ("done", "part", "what was found, or is missing"))
 
 
 def judge_folder(folder: Path | str) -> Rubric:
@@ -102,61 +82,52 @@ def judge_folder(folder: Path | str) -> Rubric:
     if not folder.is_dir():
         raise UserError(f"{shown(folder)}: no such folder; give the one of your project")
     verdicts = []
-    for name, part in PARTS:
+    for part in PARTS:
+        name = part.__name__.replace("_", " ")
         try:
             verdicts.append(Verdict(name, True, part(folder)))
         except UserError as fault:
             # Files are named from the project's folder, so that a line is the same everywhere.
             text = str(fault).replace(f"{shown(folder)}{os.sep}", "")
             verdicts.append(Verdict(name, False, text))
-    return Rubric(folder, tuple(verdicts))
-
-
-def rubric(folder: Path | str) -> None:
-    """Show `judge_folder`'s table; errors as there."""
-    display(judge_folder(folder))
-
-
-# --- the parts ----------------------------------------------------------------------------
+    return Rubric(verdicts)
 
 
 def training_questions(folder: Path) -> str:
     """``train.jsonl``: enough labelled questions, clips that sound, choices in no fixed order."""
     questions = _questions(folder / "train.jsonl", LEAST_TRAINING)
-    clips = _audible(folder / "train.jsonl", questions)
-    _shuffled(folder / "train.jsonl", questions)
+    clips = _check(folder / "train.jsonl", questions)
     return f"{len(questions)} questions about {clips} clips"
 
 
-def held_out_questions(folder: Path) -> str:
+def test_questions(folder: Path) -> str:
     """``test.json``: the same, about sounds that are not in training, and not to be guessed."""
     path = folder / "test.json"
     questions = _questions(path, LEAST_TEST)
-    clips = _audible(path, questions)
-    _shuffled(path, questions)
+    clips = _check(path, questions)
     training = _questions(folder / "train.jsonl", 1)
-    _separate(path, questions, training)
+    _check_apart(path, questions, training)
     read = score(questions, text_only_answers(questions, training)).overall
     if read.ci95[0] > chance(questions):
         raise UserError(
-            f"{shown(path)}: a reader who hears nothing gets {read.percent:.0f} % (chance: "
-            f"{chance(questions):.0f} %): something in the words gives answers away; see "
+            f"{shown(path)}: a text-only baseline, which hears nothing, gets {read.percent:.0f} % "
+            f"(chance: {chance(questions):.0f} %): something in the words gives answers away; see "
             "r1aqa_helpers.probes.text_floors"
         )
     return f"{len(questions)} questions about {clips} clips, none of them in training"
 
 
-def own_reward(folder: Path) -> str:
-    """``reward.py``: right answers earn more than wrong ones, and ignorance does not pay."""
+def reward(folder: Path) -> str:
+    """``reward.py``: right answers earn more than wrong ones, and no attack pays."""
     path = folder / "reward.py"
     source = read_bytes(path).decode("utf-8", errors="replace")
     try:
-        reward = compile_reward(source)
-        card = attack_suite(reward, 2)
+        function = compile_reward(source)
+        card = attack_suite(function, 2)
     except UserError as fault:
         raise UserError(f"{shown(path)}: {fault}") from None
-    if reward.__name__ != "reward":
-        raise UserError(f"{shown(path)}: its last function is {reward.__name__}; call it reward")
+    if function.__name__ != "reward":
+        raise UserError(f"{shown(path)}: its last function is {function.__name__}; call it reward")
     if not card.tells_right_from_wrong:
         raise UserError(f"{shown(path)}: a wrong answer earns as much as a right one")
     if card.paying:
@@ -165,21 +136,21 @@ def own_reward(folder: Path) -> str:
     return card.summary
 
 
-def training_run(folder: Path) -> str:
+def run(folder: Path) -> str:
     """``run/``: a GRPO run that ended, with the reward of ``reward.py``."""
-    run = folder / "run"
-    known = read_json(run / "run.json")
+    known = read_json(folder / "run" / "run.json")
     names = known.get("rewards") if isinstance(known, dict) else None
     if not isinstance(names, list) or "reward" not in names:
         raise UserError(
-            f"{shown(run / 'run.json')}: the run was not paid by your reward; train with "
-            "train_grpo(..., rewards=[reward])"
+            f"{shown(folder / 'run' / 'run.json')}: the run was not paid by your reward; train "
+            "with train_grpo(..., rewards=[reward])"
         )
-    rows = read_journal(run / "metrics.jsonl")
-    steps = known.get("settings", {}).get("steps")
-    done = rows[-1].get("step") if rows else 0
-    if not (run / "model").is_dir() or done != steps:
-        raise UserError(f"{shown(run)}: {done} of {steps} steps are done; run the training again")
+    rows = read_journal(folder / "run" / "metrics.jsonl")
+    steps, done = known.get("settings", {}).get("steps"), rows[-1].get("step") if rows else 0
+    if not (folder / "run" / "model").is_dir() or done != steps:
+        raise UserError(
+            f"{shown(folder / 'run')}: {done} of {steps} steps are done; run the training again"
+        )
     return f"{done} steps, paid by {', '.join(map(str, names))}"
 
 
@@ -227,13 +198,14 @@ def model_card(folder: Path) -> str:
     return f"{len(text.splitlines())} lines, with the table of {len(wanted)} rows"
 
 
-PARTS: tuple[tuple[str, Callable[[Path], str]], ...] = (
-    ("training questions", training_questions),
-    ("test questions", held_out_questions),
-    ("reward", own_reward),
-    ("run", training_run),
-    ("evaluation", evaluation),
-    ("model card", model_card),
+#: In the order in which they are made; a part is called as its function.
+PARTS: tuple[Callable[[Path], str], ...] = (
+    training_questions,
+    test_questions,
+    reward,
+    run,
+    evaluation,
+    model_card,
 )
 
 
@@ -245,47 +217,46 @@ def _questions(path: Path, least: int) -> list[AudioQuestion]:
     return questions
 
 
-def _audible(path: Path, questions: Sequence[AudioQuestion]) -> int:
-    """How many clips there are; each can be heard."""
+def _check(path: Path, questions: Sequence[AudioQuestion]) -> int:
+    """How many clips there are: each can be heard, and no place is right too often."""
     clips = {question.audio: question.id for question in questions}
     for audio, id in clips.items():
-        wave = load_audio(audio)
-        level = 20 * np.log10(max(float(np.sqrt(np.mean(np.square(wave)))), 1e-9))
+        level = 20 * np.log10(max(float(np.sqrt(np.mean(load_audio(audio) ** 2))), 1e-9))
         if level < SILENCE_DB:
             raise UserError(
                 f"{shown(path)}: question {shown_value(id)}: its clip is silent ({level:.0f} dB); "
                 "record or render it again"
             )
+    place, level = best_position(questions), chance(questions)
+    said = score(questions, fixed_position(questions, place)).average
+    if said > level + MOST_ABOVE_CHANCE:
+        raise UserError(
+            f"{shown(path)}: choice {place + 1} is right in {said:.0f} % (chance: {level:.0f} %); "
+            "put the choices in random order"
+        )
     return len(clips)
 
 
-def _separate(
+def _check_apart(
     path: Path, questions: Sequence[AudioQuestion], training: Sequence[AudioQuestion]
 ) -> None:
     """No question is about a take, or a sound, of the training questions."""
     known = {take for question in training for take in _takes(question)}
+    heard = [_unit(load_audio(audio)) for audio in {question.audio for question in training}]
     for question in questions:
-        for take in _takes(question):
-            if take in known:
-                raise UserError(
-                    f"{shown(path)}: question {shown_value(question.id)} is about take "
-                    f"{shown_value(take)}, which is in training, too; split takes before you make "
-                    "clips of them"
-                )
-    seen: dict[int, list[np.ndarray]] = {}
-    for audio in {question.audio for question in training}:
-        wave = _unit(load_audio(audio))
-        seen.setdefault(len(wave), []).append(wave)
-    again = []
-    for question in questions:
+        shared = [take for take in _takes(question) if take in known]
+        if shared:
+            raise UserError(
+                f"{shown(path)}: question {shown_value(question.id)} is about take "
+                f"{shown_value(shared[0])}, which is in training, too; split takes before you "
+                "make clips of them"
+            )
         wave = _unit(load_audio(question.audio))
-        if any(wave @ other > SAME_SOUND for other in seen.get(len(wave), ())):
-            again.append(question.id)
-    if again:
-        raise UserError(
-            f"{shown(path)}: question {shown_value(again[0])} is about a clip of the training "
-            f"questions ({len(again)} such); make new clips for the test"
-        )
+        if any(len(wave) == len(other) and wave @ other > SAME_SOUND for other in heard):
+            raise UserError(
+                f"{shown(path)}: question {shown_value(question.id)} is about a clip of the "
+                "training questions; make new clips for the test"
+            )
 
 
 def _takes(question: AudioQuestion) -> list[str]:
@@ -297,15 +268,3 @@ def _takes(question: AudioQuestion) -> list[str]:
 def _unit(wave: np.ndarray) -> np.ndarray:
     """The wave at length 1 as a vector, so that a cosine is a product."""
     return wave / max(float(np.linalg.norm(wave)), 1e-9)
-
-
-def _shuffled(path: Path, questions: Sequence[AudioQuestion]) -> None:
-    """Naming one place reaches hardly more than chance."""
-    place = best_position(questions)
-    said = score(questions, fixed_position(questions, place)).average
-    level = chance(questions)
-    if said > level + MOST_ABOVE_CHANCE:
-        raise UserError(
-            f"{shown(path)}: choice {place + 1} is right in {said:.0f} % (chance: {level:.0f} %); "
-            "put the choices in random order"
-        )

@@ -24,6 +24,8 @@ from r1aqa_helpers.tiny import data
 RUNS = DATA.parent / "runs"
 #: The test of the published table.
 _TEST = "mmau-test-mini-v1"
+#: Libraries whose warnings are not for a reader.
+_SILENCED = ("accelerate", "huggingface_hub", "matplotlib", "peft", "torch", "transformers", "trl")
 #: Removed when the kernel ends.
 _scratch = tempfile.TemporaryDirectory(prefix="r1aqa-notebook-")
 
@@ -111,8 +113,8 @@ def start(profile: str = "tiny", seed: int = 0) -> Lab:
     np.random.seed(seed)
     torch.manual_seed(seed)
     use_style()
-    # A notebook's page is for what the reader should see.
-    warnings.filterwarnings("ignore")
+    # A notebook's page is for what the reader should see: our own warnings, not the libraries'.
+    warnings.filterwarnings("ignore", module=rf"(?:{'|'.join(_SILENCED)})(?:\.|$)")
     transformers.logging.set_verbosity_error()
     transformers.logging.disable_progress_bar()
     chosen = pick_profile(profile)

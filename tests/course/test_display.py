@@ -1,17 +1,20 @@
-"""What a notebook shows: players, pictures, the map, cards, predictions."""
+"""What a notebook shows: players, pictures, the map, cards, widgets, predictions, failures."""
 
 import re
 from pathlib import Path
 
+import ipywidgets
 import matplotlib.pyplot as plt
 import numpy as np
 import pytest
+import transformers
 
 from r1aqa_helpers import course
 from r1aqa_helpers.audio import SAMPLE_RATE, save_audio
-from r1aqa_helpers.course import cards, predictions
-from r1aqa_helpers.course.figures import style as plots
-from r1aqa_helpers.course.notebooks import STAGES, stage
+from r1aqa_helpers.course import cards, predictions, widgets
+from r1aqa_helpers.course.figures import style
+from r1aqa_helpers.course.lessons.n01 import LibraryLog, attempt
+from r1aqa_helpers.course.notebooks import NOTEBOOKS, find_notebook
 from r1aqa_helpers.course.widgets.player import PLAYER_LIMIT
 from r1aqa_helpers.files import write_json
 from r1aqa_helpers.profiles import PROFILES
@@ -19,18 +22,23 @@ from r1aqa_helpers.profiles import PROFILES
 
 @pytest.fixture
 def shown(monkeypatch: pytest.MonkeyPatch) -> list[tuple[dict, dict]]:
-    """Every picture shown, as a notebook gets it: data and metadata by kind."""
+    """Every picture and widget shown, as a notebook gets it: data and metadata by kind."""
     seen: list[tuple[dict, dict]] = []
-    monkeypatch.setattr(plots, "display", lambda data, metadata, raw: seen.append((data, metadata)))
+
+    def display(data: dict, metadata: dict | None = None, raw: bool = False) -> None:
+        assert raw
+        seen.append((data, metadata or {}))
+
+    monkeypatch.setattr(style, "display", display)
+    monkeypatch.setattr(widgets, "display", display)
     return seen
 
 
-@pytest.mark.parametrize("seconds", [0.3, 4.0, 30.0])
+@pytest.mark.parametrize("seconds", [0.3, 30.0])
 def test_a_player_is_small_even_for_noise(seconds: float) -> None:
     rng = np.random.default_rng(0)
     wave = rng.uniform(-1, 1, int(seconds * SAMPLE_RATE)).astype(np.float32)
-    page = course.Player(wave, "noise").html()
-    assert len(page) <= PLAYER_LIMIT
+    assert len(course.Player(wave, "noise").html()) <= PLAYER_LIMIT
 
 
 def test_a_player_takes_a_file_and_escapes_its_caption(tmp_path: Path) -> None:
@@ -53,25 +61,25 @@ def test_a_figure_is_shown_with_its_text_and_closed(shown: list[tuple[dict, dict
 
 
 def test_the_map_shows_any_notebook_and_no_other(shown: list[tuple[dict, dict]]) -> None:
-    for s in (STAGES[0], STAGES[-1]):
-        course.roadmap(s.number)
-        assert f"notebook {s.number}, {s.title}, is lit" in shown[-1][0]["text/plain"]
+    for one in (NOTEBOOKS[0], NOTEBOOKS[-1]):
+        course.roadmap(one.number)
+        assert f"notebook {one.number}, {one.title}, is lit" in shown[-1][0]["text/plain"]
     with pytest.raises(KeyError, match="13"):
-        stage("13")
+        find_notebook("13")
 
 
 def test_a_card_says_what_was_measured_and_what_was_not(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    measured = {"seconds": 150.0, "peak_gb": 1.25, "hardware": "a <CPU>", "date": "2026-01-01"}
+    measured = {"seconds": 150.0, "peak_gb": 1.25, "hardware": "a CPU", "date": "2026-01-01"}
     write_json(tmp_path / "m.json", {"06": {"tiny": measured}})
     monkeypatch.setattr(cards, "MEASURED", tmp_path / "m.json")
-    card = cards.Card("06")
-    lines = repr(card).split("\n")
-    assert lines[1] == "tiny: 2.5 min, 1.2 GB (a <CPU>, 2026-01-01)"
+    rows = cards.card_table("06").frame.to_numpy().tolist()
     others = ", ".join(name for name in PROFILES if name != "tiny")
-    assert lines[2:] == [f"{others}: –, – (not measured)"]
-    assert "a &lt;CPU&gt;" in card._repr_html_()
+    assert rows == [
+        ["tiny", "2.5 min", "1.2 GB", "a CPU, 2026-01-01"],
+        [others, "–", "–", "not measured"],
+    ]
 
 
 def test_predictions_are_kept_and_compared(
@@ -90,3 +98,51 @@ def test_predictions_are_kept_and_compared(
         course.reveal("c", 1)
     with pytest.raises(TypeError, match="a number is wanted"):
         course.predict("d", "Really?", True)
+
+
+def test_one_output_holds_a_widget_and_what_stands_for_it(shown: list[tuple[dict, dict]]) -> None:
+    button = ipywidgets.Button()
+    widgets.show(button, "<p>static</p>", "plain")
+    view = {"version_major": 2, "version_minor": 0, "model_id": button.model_id}
+    data = {widgets.VIEW: view, "text/html": "<p>static</p>", "text/plain": "plain"}
+    assert shown == [(data, {})]
+
+
+def test_text_is_escaped_and_only_code_is_markup() -> None:
+    text = '`a < b` & <b>not bold</b> "quoted" `<script>`'
+    assert widgets.rich_text(text) == (
+        "<code>a &lt; b</code> &amp; &lt;b&gt;not bold&lt;/b&gt; &quot;quoted&quot; "
+        "<code>&lt;script&gt;</code>"
+    )
+    assert widgets.rich_text("one ` alone") == "one ` alone"
+
+
+def test_a_choice_is_marked_by_icon_and_colour_and_calls_back() -> None:
+    pressed = []
+    button = widgets.choice("`yes`", lambda: pressed.append(1))
+    button.click()
+    assert (button.description, pressed) == ("yes", [1])
+    for right, looks in ((True, ("check", "success")), (False, ("times", "warning"))):
+        widgets.mark(button, right)
+        assert (button.icon, button.button_style) == looks
+
+
+def test_an_attempt_prints_the_result_or_the_errors_first_line(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    attempt(lambda: 3)
+    attempt(lambda: int("first line\nsecond line"))
+    attempt(lambda: {}["x"])
+    out = capsys.readouterr().out.splitlines()
+    assert out[0] == "3" and out[1].startswith("ValueError: ") and out[2] == "KeyError: 'x'"
+
+
+def test_the_log_is_shown_once_and_given_back(capsys: pytest.CaptureFixture[str]) -> None:
+    before = transformers.logging.get_verbosity()
+    log = LibraryLog()
+    transformers.logging.get_logger("transformers.models").warning("mind the gap")
+    log.show()
+    log.show()
+    log.close()
+    assert capsys.readouterr().out == "logged: mind the gap\nlogged: nothing\n"
+    assert transformers.logging.get_verbosity() == before

@@ -20,7 +20,7 @@ from r1aqa_helpers.course.exercise import (
     exercise,
     expect,
 )
-from r1aqa_helpers.course.notebooks import STAGES
+from r1aqa_helpers.course.notebooks import NOTEBOOKS
 
 ROOT = Path(__file__).resolve().parents[2]
 ANATOMY = runpy.run_path(str(ROOT / "scripts" / "anatomy.py"))
@@ -28,14 +28,14 @@ LEAST_WRONG = 5
 
 
 def notebook(number: str) -> nbformat.NotebookNode:
-    file = next(s.file for s in STAGES if s.number == number)
+    file = next(s.file for s in NOTEBOOKS if s.number == number)
     return nbformat.read(ROOT / "notebooks" / file, as_version=4)
 
 
 def exercises() -> list[tuple[str, str]]:
     """Notebook and exercise, of every exercise of every notebook that is there."""
     found = []
-    for stage in STAGES:
+    for stage in NOTEBOOKS:
         if (ROOT / "notebooks" / stage.file).exists():
             for cell in notebook(stage.number).cells:
                 heading = ANATOMY["EXERCISE"].search(cell.source)

@@ -162,7 +162,7 @@ def test_scorecards_are_shown_the_same_each_time_and_escaped():
     assert repr(card) == repr(attack_suite(reward))
     page = card._repr_html_()
     assert "<i>" not in page and "&lt;answer&gt;" in page and "✗ pays" in page
-    assert len(repr(card).splitlines()) == 2 + 14 + 5
+    assert len(card.table().frame) == 14 + 5
 
 
 def test_the_figure_has_a_bar_per_answer_and_words_for_it():

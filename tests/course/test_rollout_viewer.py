@@ -41,18 +41,18 @@ def test_recorded_figures_agree_with_one_another(run):
 
 
 def test_slider_and_picker_turn_the_page(run):
-    recorder = RolloutViewer(run)
-    assert recorder.slider.value == 1 and not recorder.rollout.dead
-    before = recorder.table.value
-    assert "<b>Step 1</b>" in recorder.figures.value and "<audio" in recorder.player.value
-    recorder.slider.value = 100
-    assert "<b>Step 100</b>" in recorder.figures.value and recorder.table.value != before
-    titles = [text for text, _ in recorder.picker.options]
+    viewer = RolloutViewer(run)
+    assert viewer.slider.value == 1 and not viewer.rollout.dead
+    before = viewer.table.value
+    assert "<b>Step 1</b>" in viewer.figures.value and "<audio" in viewer.player.value
+    viewer.slider.value = 100
+    last = viewer.table.value
+    assert "<b>Step 100</b>" in viewer.figures.value and last != before
+    titles = [text for text, _ in viewer.picker.options]
     assert len(titles) == 8 and titles[0].startswith("1. ")
-    last = recorder.table.value
-    recorder.picker.value = 7 if recorder.picker.value != 7 else 6
-    assert recorder.table.value != last
-    assert recorder.rollout.id == recorder.groups[recorder.picker.value].id
+    viewer.picker.value = 7 if viewer.picker.value != 7 else 6
+    assert viewer.table.value != last
+    assert viewer.rollout.id == viewer.groups[viewer.picker.value].id
 
 
 def test_a_step_can_be_asked_for(run):
@@ -83,10 +83,10 @@ ROW = {
 
 def test_what_a_model_wrote_is_escaped_and_an_unknown_question_keeps_its_id(tmp_path):
     write(tmp_path, ROW)
-    recorder = RolloutViewer(load_run(tmp_path, []))
-    page = recorder.table.value + recorder.figures.value + recorder.player.value
+    viewer = RolloutViewer(load_run(tmp_path, []))
+    page = viewer.table.value + viewer.figures.value + viewer.player.value
     assert "&lt;script&gt;" in page and "<script" not in page and "<i>mine" not in page
-    assert recorder.picker.options[0][0].startswith("1. q<b>")  # text, not HTML, in a dropdown
+    assert viewer.picker.options[0][0].startswith("1. q<b>")  # text, not HTML, in a dropdown
 
 
 @pytest.mark.parametrize(

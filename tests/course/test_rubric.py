@@ -6,20 +6,19 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from typer.testing import CliRunner
 
 from r1aqa_helpers.audio import load_audio, save_audio
-from r1aqa_helpers.cli import app
 from r1aqa_helpers.course.rubric import judge_folder
 from r1aqa_helpers.course.widgets.playground import compile_reward
 from r1aqa_helpers.errors import UserError
 from r1aqa_helpers.files import read_json, write_json
 from r1aqa_helpers.grpo.train import GRPOSettings, train_grpo
-from r1aqa_helpers.models import add_results, load
+from r1aqa_helpers.models import load
 from r1aqa_helpers.paths import TINY
 from r1aqa_helpers.profiles import TINY_PROFILE
 from r1aqa_helpers.questions import AudioQuestion, read_questions, write_avqa, write_mmau
 from r1aqa_helpers.reproduce import compare
+from r1aqa_helpers.results.card_results import add_results
 
 REWARD = '''
 def reward(completions, solution, **columns):
@@ -30,6 +29,8 @@ def reward(completions, solution, **columns):
         paid.append(float(bool(found) and found[1].strip().lower() == answer.lower()))
     return paid
 '''
+pytestmark = pytest.mark.slow  # a real training and evaluation
+
 PITCHES = {"low": 220.0, "middle": 660.0, "high": 1980.0}
 
 
@@ -92,8 +93,6 @@ def test_a_finished_project_passes(project):
     assert texts["training questions"] == "24 questions about 24 clips"
     assert "2 steps, paid by reward" in texts["run"]
     assert "before" in texts["evaluation"] and "n 21" in texts["evaluation"]
-    done = CliRunner().invoke(app, ["capstone", str(project)])
-    assert done.exit_code == 0 and done.stdout.count("✓") == 6
 
 
 def drop(name):
@@ -192,7 +191,7 @@ def unfinished(folder):
         (leaked, "test questions", "is about a clip of the training"),
         (leaked_quietly, "test questions", "is about a clip of the training"),
         (same_take, "test questions", "is about take 'monday 3', which is in training"),
-        (readable, "test questions", "a reader who hears nothing gets 100 %"),
+        (readable, "test questions", "which hears nothing, gets 100 %"),
         (drop("reward.py"), "reward", "reward.py"),
         (reward("x = 1"), "reward", "no function is defined"),
         (reward("def reward(completions, **c):\n    return [1.0] * len(completions)"), "reward",
@@ -224,12 +223,9 @@ def test_what_is_missing_is_named(project, finished, change, part, message):
     assert len(found.verdicts) == 6
 
 
-def test_the_table_escapes_and_the_command_fails_with_one_line(project):
+def test_a_folder_is_needed_and_the_table_escapes(project):
+    with pytest.raises(UserError, match="no such folder"):
+        judge_folder(project / "none")
     (project / "reward.py").write_text("def reward(:\n")
     page = judge_folder(project)._repr_html_()
     assert "<table" in page and "5 of 6 parts done" in page
-    done = CliRunner().invoke(app, ["capstone", str(project)])
-    assert done.exit_code == 1 and "✗ reward: " in done.stdout
-    assert done.stderr.startswith("error: ") and len(done.stderr.splitlines()) == 1
-    with pytest.raises(UserError, match="no such folder"):
-        judge_folder(project / "none")

@@ -2,6 +2,7 @@
 
 import hashlib
 import shutil
+import warnings
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
@@ -91,3 +92,23 @@ def test_a_profile_that_names_no_files_takes_what_was_fetched(
     source = {"version": "v1", "questions": test.name, "sha256": digest}
     write_json(folder / "source.json", source)
     assert len(lab.test_questions()) == 20
+
+
+@pytest.mark.parametrize(
+    ("module", "shown"),
+    [
+        ("r1aqa_helpers.answering", True),
+        ("__main__", True),
+        ("torchvision_of_mine", True),
+        ("torch", False),
+        ("transformers.modeling_utils", False),
+    ],
+)
+def test_only_warnings_of_named_libraries_are_silenced(module: str, shown: bool) -> None:
+    with warnings.catch_warnings():
+        start("tiny")
+        # `record` alone would set the filters back to what pytest wants.
+        told: list[object] = []
+        warnings.showwarning = lambda *given, **_: told.append(given)
+        warnings.warn_explicit("2 clips were cut", UserWarning, "file.py", 1, module, {})
+    assert bool(told) is shown

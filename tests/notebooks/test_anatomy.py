@@ -12,17 +12,17 @@ import pytest
 from nbformat import NotebookNode
 
 from r1aqa_helpers.course.cards import Card
-from r1aqa_helpers.course.notebooks import STAGES
+from r1aqa_helpers.course.notebooks import NOTEBOOKS
 
 ROOT = Path(__file__).resolve().parents[2]
 ANATOMY = runpy.run_path(str(ROOT / "scripts" / "anatomy.py"))
-WRITTEN = [s for s in STAGES if (ROOT / "notebooks" / s.file).exists()]
+WRITTEN = [s for s in NOTEBOOKS if (ROOT / "notebooks" / s.file).exists()]
 #: Words that the speller takes for others: an author's name.
 SPELT = "pinter"
 
 
 def read(number: str) -> tuple[NotebookNode, int]:
-    path = ROOT / "notebooks" / next(s.file for s in STAGES if s.number == number)
+    path = ROOT / "notebooks" / next(s.file for s in NOTEBOOKS if s.number == number)
     return nbformat.read(path, as_version=4), path.stat().st_size
 
 
@@ -83,8 +83,8 @@ def test_the_prose_speaks_of_the_course_alone(number: str) -> None:
 
 def test_which_notebooks_are_not_written_is_told() -> None:
     there = {p.name for p in (ROOT / "notebooks").glob("*.ipynb")}
-    missing = [stage.number for stage in STAGES if stage.file not in there]
-    assert there <= {stage.file for stage in STAGES}
+    missing = [stage.number for stage in NOTEBOOKS if stage.file not in there]
+    assert there <= {stage.file for stage in NOTEBOOKS}
     for page in ("README.md", "notebooks/00_welcome.ipynb"):
         text = " ".join((ROOT / page).read_text(encoding="utf-8").split())
         told = re.search(

@@ -8,6 +8,7 @@ import numpy as np
 from IPython.display import display
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.patches import FancyBboxPatch
 from PIL import Image
 
 #: Okabe and Ito's colours, told apart with any colour vision (jfly.uni-koeln.de/color).
@@ -46,23 +47,52 @@ def use_style() -> None:
     )
 
 
+def png(fig: Figure, dpi: int = DPI, colours: int = 256) -> bytes:
+    """A figure as a small PNG: a drawing needs no more colours than these. Closes the figure."""
+    drawn, packed = io.BytesIO(), io.BytesIO()
+    fig.savefig(drawn, format="png", dpi=dpi, metadata={"Software": None})
+    plt.close(fig)
+    picture = Image.open(drawn).convert("RGB")
+    picture.quantize(colours, dither=Image.Dither.NONE).save(packed, format="PNG", optimize=True)
+    return packed.getvalue()
+
+
 def figure(fig: Figure, alt: str) -> None:
     """Show a figure as a picture with a text for those who do not see it, and close it.
 
     Args:
         alt: what the figure shows, in a sentence or two.
     """
-    buffer = io.BytesIO()
-    fig.savefig(buffer, format="png", dpi=DPI, metadata={"Software": None})
-    plt.close(fig)
-    # 256 colours are enough for a drawing, and take less than half the room in the file.
-    pixels = Image.open(buffer).convert("RGB").quantize(256, dither=Image.Dither.NONE)
-    small = io.BytesIO()
-    pixels.save(small, format="png", optimize=True)
     # Not IPython's Image, which takes no text in the versions of hosted notebooks.
-    png = base64.b64encode(small.getvalue()).decode("ascii")
-    data = {"image/png": png, "text/plain": f"Figure: {alt}"}
+    data = {
+        "image/png": base64.b64encode(png(fig)).decode("ascii"),
+        "text/plain": f"Figure: {alt}",
+    }
     display(data, metadata={"image/png": {"alt": alt}}, raw=True)
+
+
+def box(
+    ax: Axes,
+    centre: tuple[float, float],
+    size: tuple[float, float],
+    text: str,
+    colour: str,
+    filled: bool = False,
+) -> None:
+    """Draw a rounded box with text in it: of one colour, or framed by it."""
+    (x, y), (width, height) = centre, size
+    ax.add_patch(
+        FancyBboxPatch(
+            (x - width / 2, y - height / 2),
+            width,
+            height,
+            boxstyle="round,pad=0,rounding_size=0.08",
+            facecolor=colour if filled else "white",
+            edgecolor=colour,
+            linewidth=2,
+        )
+    )
+    ax.text(x, y, text, ha="center", va="center", fontsize=9.5, color="white" if filled else "k")
 
 
 def waveform(ax: Axes, wave: np.ndarray, rate: int = 16_000) -> None:

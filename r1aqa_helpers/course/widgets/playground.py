@@ -76,13 +76,12 @@ class Playground:
         self.groups = list(groups)
         self.rewards = by_name(rewards)
         self.own: Callable | None = None
-        wide = ipywidgets.Layout(width="46em", max_width="100%")
-        label = {"description_width": "14em"}
+        layout = {"width": "46em", "max_width": "100%"}
+        looks = {"style": {"description_width": "14em"}, "layout": layout}
         self.picker = ipywidgets.Dropdown(
             options=[(f"{i}. {g.question}", i - 1) for i, g in enumerate(self.groups, 1)],
             description="Question",
-            style=label,
-            layout=wide,
+            **looks,
         )
         self.sliders = {
             name: ipywidgets.FloatSlider(
@@ -91,17 +90,16 @@ class Playground:
                 max=_MOST,
                 step=_STEP,
                 description=f"Weight of {name}",
-                style=label,
-                layout=wide,
                 continuous_update=False,
+                **looks,
             )
             for name in [*self.rewards, OWN]
         }
         self.source = ipywidgets.Textarea(
             value=STARTER,
             description="Source of your reward",
-            style=label,
-            layout=ipywidgets.Layout(width="46em", max_width="100%", height="8em"),
+            style=looks["style"],
+            layout={**layout, "height": "8em"},
         )
         self.run = ipywidgets.Button(
             description="Use your reward", tooltip="Run the source and put its weight to 1"
@@ -145,7 +143,7 @@ class Playground:
             self.refresh()
 
     def refresh(self) -> None:
-        """Work everything out anew and show it."""
+        """Compute everything again and show it."""
         try:
             judged = self.all_judged()
         except UserError as error:

@@ -1,4 +1,4 @@
-"""The listening browser: filter questions, hear the clip, see what the model sees.
+"""The question browser: filter questions, hear the clip, see what the model sees.
 
 Clips are decoded when they are shown, so that thousands of questions open at once. Without a
 kernel a few questions stand there as HTML, with their answers folded away.
@@ -6,18 +6,16 @@ kernel a few questions stand there as HTML, with their answers folded away.
 
 import base64
 import html
-import io
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import ipywidgets
 import matplotlib.pyplot as plt
 import numpy as np
-from PIL import Image
 from transformers import WhisperFeatureExtractor
 
 from r1aqa_helpers.audio import SAMPLE_RATE, load_audio, log_mel
-from r1aqa_helpers.course.figures.style import spectrogram
+from r1aqa_helpers.course.figures.style import png, spectrogram
 from r1aqa_helpers.course.widgets import choice, column, note, say, show
 from r1aqa_helpers.course.widgets.player import Player
 from r1aqa_helpers.errors import UserError
@@ -48,8 +46,13 @@ class Browser:
         if not questions:
             raise ValueError("there are no questions to browse")
         self.questions = list(questions)
-        self._task = _dropdown("task", _names(q.task for q in self.questions))
-        self._kind = _dropdown("type", _names(map(kind_of, self.questions)))
+        self._task, self._kind = (
+            ipywidgets.Dropdown(description=label, options=_names(names), value=ALL)
+            for label, names in (
+                ("task", (q.task for q in self.questions)),
+                ("type", map(kind_of, self.questions)),
+            )
+        )
         self._place, self._quiet = 0, False
         self._page, self._answer = note(), note()
         buttons = [
@@ -66,26 +69,12 @@ class Browser:
     @property
     def chosen(self) -> list[AudioQuestion]:
         """The questions that pass the two filters; a type stays only with a task that has it."""
-        return [
-            question for question in self._of_task() if self._kind.value in (ALL, kind_of(question))
-        ]
+        return [q for q in self._of_task() if self._kind.value in (ALL, kind_of(q))]
 
     @property
     def shown(self) -> AudioQuestion:
         """The question on the page."""
         return self.chosen[self._place]
-
-    def filter(self, task: str = ALL, kind: str = ALL) -> None:
-        """Choose a task and one of its types, as the two menus do.
-
-        Raises:
-            ValueError: no question has them.
-        """
-        kinds = {kind_of(q) for q in self.questions if task in (ALL, q.task)}
-        if not kinds or kind not in {ALL, *kinds}:
-            raise ValueError(f"no question has task {task!r} and type {kind!r}")
-        self._task.value = task
-        self._kind.value = kind
 
     def move(self, step: int) -> None:
         """Go on by so many questions, round at either end."""
@@ -100,8 +89,7 @@ class Browser:
         return [q for q in self.questions if self._task.value in (ALL, q.task)]
 
     def _filter_task(self) -> None:
-        kept = self._kind.value
-        names = _names(map(kind_of, self._of_task()))
+        kept, names = self._kind.value, _names(map(kind_of, self._of_task()))
         self._quiet = True  # new options reset the value, and each page costs a decoding
         self._kind.options = names
         self._kind.value = kept if kept in names else ALL
@@ -115,56 +103,44 @@ class Browser:
 
     def _draw(self) -> None:
         self._answer.value = ""
-        place = f"{self._place + 1} of {len(self.chosen)}"
-        self._page.value = page(self.shown, place)
+        heading = _heading(self.shown, f"{self._place + 1} of {len(self.chosen)}")
+        try:
+            sound = _sound(self.shown)
+        except UserError as error:  # in place of the player, so that browsing goes on
+            sound = f"<p><b>No sound:</b> {html.escape(str(error))}</p>"
+        self._page.value = heading + sound + _asked(self.shown)
 
 
-def browse(questions: Sequence[AudioQuestion], examples: Sequence[AudioQuestion] = ()) -> None:
-    """Show the browser; without a kernel, the ``examples``, by default one of each task.
+def browse(questions: Sequence[AudioQuestion]) -> None:
+    """Show the browser; without a kernel, a question of each task.
 
     Raises:
         ValueError: there are no questions.
-        UserError: the clip of an example cannot be read.
+        UserError: the clip of one of these examples cannot be read.
     """
-    chosen = list(examples) or one_of_each_task(questions)
-    fallback = static_browser(chosen, len(questions))
     live = Browser(questions)
-    show(live.widget, fallback, f"Listening browser: {len(questions)} questions")
+    show(live.widget, static_browser(questions), f"Listening browser: {len(questions)} questions")
 
 
-def one_of_each_task(questions: Sequence[AudioQuestion]) -> list[AudioQuestion]:
-    """The first question of each task."""
-    return list({q.task: q for q in reversed(questions)}.values())[::-1]
-
-
-def static_browser(examples: Sequence[AudioQuestion], total: int) -> str:
-    """The examples as HTML without a script, their answers folded away.
+def static_browser(questions: Sequence[AudioQuestion]) -> str:
+    """The first question of each task as HTML without a script, the answers folded away.
 
     Raises:
         UserError: a clip cannot be read.
     """
-    parts = [f"<p>{len(examples)} of {total} questions; a live notebook browses them all.</p>"]
+    examples = list({q.task: q for q in reversed(questions)}.values())[::-1]
+    parts = [
+        f"<p>{len(examples)} of {len(questions)} questions; a live notebook browses them all.</p>"
+    ]
     for number, question in enumerate(examples, 1):
-        sound = _sound(question)
         parts.append(
-            f"{_heading(question, f'{number} of {len(examples)}')}{sound}{_asked(question)}"
-            f"<details><summary>Answer to question {number}</summary>"
+            _heading(question, f"{number} of {len(examples)}")
+            + _sound(question)
+            + _asked(question)
+            + f"<details><summary>Answer to question {number}</summary>"
             f"<p>{_gold(question)}</p></details>"
         )
     return "".join(parts)
-
-
-def page(question: AudioQuestion, place: str) -> str:
-    """A question as HTML: what it is, player, spectrogram, text and choices.
-
-    A clip that cannot be read is told in place of player and spectrogram, so that browsing a
-    set of which some are missing goes on.
-    """
-    try:
-        sound = _sound(question)
-    except UserError as error:
-        sound = f"<p><b>No sound:</b> {html.escape(str(error))}</p>"
-    return _heading(question, place) + sound + _asked(question)
 
 
 def spectrogram_png(wave: np.ndarray) -> bytes:
@@ -174,12 +150,7 @@ def spectrogram_png(wave: np.ndarray) -> bytes:
     extractor = WhisperFeatureExtractor(feature_size=128, chunk_length=window)
     fig, ax = plt.subplots(figsize=_SIZE)
     spectrogram(ax, log_mel(wave, extractor))
-    drawn, packed = io.BytesIO(), io.BytesIO()
-    fig.savefig(drawn, format="png", dpi=_DPI)
-    plt.close(fig)
-    # A palette makes a quarter of it, and the eye sees no difference.
-    Image.open(drawn).convert("RGB").quantize(_COLOURS).save(packed, format="PNG", optimize=True)
-    return packed.getvalue()
+    return png(fig, _DPI, _COLOURS)
 
 
 def _sound(question: AudioQuestion) -> str:
@@ -208,9 +179,5 @@ def _gold(question: AudioQuestion) -> str:
     return html.escape(question.answer or "hidden")
 
 
-def _names(values: Sequence[str] | map) -> list[str]:
+def _names(values: Iterable[str | None]) -> list[str]:
     return [ALL, *sorted({value for value in values if value})]
-
-
-def _dropdown(label: str, options: list[str]) -> ipywidgets.Dropdown:
-    return ipywidgets.Dropdown(description=label, options=options, value=ALL)

@@ -1,4 +1,4 @@
-"""The reward-hacking tests: answers that game a reward, run against the learner's own.
+"""The reward-hacking tests: answers that game a reward, tried on the learner's own.
 
 Each attack is an answer that a policy under training could stumble upon, with a limit that it
 must not pass. Limits are taken from the reward under attack itself, by what it pays for an honest
@@ -6,17 +6,17 @@ right answer and for an honest wrong one in the form that the prompt asks for. S
 have any scale, and nothing is compared across rewards.
 """
 
-import html
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import matplotlib.pyplot as plt
 from matplotlib.figure import Figure
 
-from r1aqa_helpers.course.answer_groups import AnswerGroup, pay
+from r1aqa_helpers.course.answer_groups import pay
 from r1aqa_helpers.course.attacks import AttackKind, Case, attacks, honest_answers
 from r1aqa_helpers.course.figures.style import BLUE, GREY, RED
 from r1aqa_helpers.course.judging import printable
+from r1aqa_helpers.course.tables import Table
 
 #: Rewards closer than this are taken for equal.
 _SAME = 1e-9
@@ -50,7 +50,7 @@ class Shot:
 
 @dataclass(frozen=True)
 class Scorecard:
-    """How a reward did on the range. Shown in a notebook as a table."""
+    """How a reward did in the attack suite. Shown in a notebook as a table."""
 
     name: str
     prompt: int
@@ -94,36 +94,26 @@ class Scorecard:
         blind = "; a wrong answer earns as much as a right one"
         return text if self.tells_right_from_wrong else text + blind
 
+    def table(self) -> Table:
+        """Each answer, what it earned, what it may earn, and the verdict."""
+        rows = []
+        for shot in (*self.attacks, *self.honest):
+            if shot in self.attacks:
+                limit, verdict = shot.limit, "✗ pays" if shot.pays else "✓ held"
+            else:
+                limit, verdict = "in full", "✗ loses" if shot in self.losing else "✓ paid"
+            text = printable(shot.case.completion)
+            short = text if len(text) <= 90 else text[:86] + " …"
+            paid = (f"{shot.reward:.2f}", f"{shot.honest:.2f}", limit, verdict)
+            rows.append((f"{shot.case.name}: {shot.case.why}", short, *paid))
+        columns = ("attack", "the answer", "reward", "honest reward", "limit", "verdict")
+        return Table(self.summary, rows, columns)
+
     def __repr__(self) -> str:
-        lines = [self.summary, f"{'reward':>7}  {'limit':<13} verdict  attack"]
-        for shot in self.attacks:
-            verdict = "✗ pays" if shot.pays else "✓ held"
-            lines.append(f"{shot.reward:7.2f}  {shot.limit:<13} {verdict}   {shot.case.name}")
-        for shot in self.honest:
-            verdict = "✗ loses" if shot in self.losing else "✓ paid"
-            lines.append(f"{shot.reward:7.2f}  {'honest':<13} {verdict:<8} {shot.case.name}")
-        return "\n".join(lines)
+        return repr(self.table())
 
     def _repr_html_(self) -> str:
-        rows = [
-            _row(shot, shot.limit, "✗ pays" if shot.pays else "✓ held", shot.pays)
-            for shot in self.attacks
-        ]
-        rows += [
-            _row(
-                shot,
-                "in full",
-                "✗ loses" if shot in self.losing else "✓ paid",
-                shot in self.losing,
-            )
-            for shot in self.honest
-        ]
-        heads = ("attack", "the answer", "reward", "honest reward", "limit", "verdict")
-        head = "".join(f'<th scope="col" style="text-align:left">{h}</th>' for h in heads)
-        return (
-            f'<table><caption style="text-align:left"><b>{html.escape(self.summary)}</b>'
-            f"</caption><thead><tr>{head}</tr></thead><tbody>{''.join(rows)}</tbody></table>"
-        )
+        return self.table()._repr_html_()
 
     def figure(self) -> Figure:
         """Each attack's reward as a bar, with its limit; those that pay are hatched."""
@@ -172,29 +162,6 @@ def attack_suite(reward: Callable[..., Sequence[float]], prompt: int = 2) -> Sco
 
 
 def _shoot(reward: Callable[..., Sequence[float]], case: Case) -> Shot:
-    plain: AnswerGroup = case.asked
-    group = replace(plain, completions=(case.completion, case.right, *case.wrong))
+    group = replace(case.asked, completions=(case.completion, case.right, *case.wrong))
     got, honest, *wrong = pay(reward, group)
     return Shot(case, got, honest, max(wrong))
-
-
-def _row(shot: Shot, limit: str, verdict: str, bad: bool) -> str:
-    text = printable(shot.case.completion)
-    short = text if len(text) <= 90 else text[:86] + " …"
-    strong = f"<b>{verdict}</b>" if bad else verdict
-    cells = (
-        f"<b>{html.escape(shot.case.name)}</b><br>{html.escape(shot.case.why)}",
-        f"<code>{html.escape(short)}</code>",
-        f"{shot.reward:.2f}",
-        f"{shot.honest:.2f}",
-        limit,
-        strong,
-    )
-    # What wraps: the attack's name and its text. Numbers and verdicts stay on one line.
-    styles = ["", "", *["white-space:nowrap;"] * 4]
-    columns = zip(styles, cells, strict=True)
-    return (
-        "<tr>"
-        + "".join(f'<td style="{style}text-align:left">{cell}</td>' for style, cell in columns)
-        + "</tr>"
-    )

@@ -11,7 +11,7 @@ from r1aqa_helpers.errors import UserError
 
 
 def rollout_viewer(run: RecordedRun, step: int | None = None) -> None:
-    """Show the recorder: live with a slider, or, without a kernel, one step's first live group.
+    """Show the viewer: live with a slider, or, without a kernel, one step's first live group.
 
     Args:
         step: where to begin; the first one, if not given.
@@ -19,32 +19,33 @@ def rollout_viewer(run: RecordedRun, step: int | None = None) -> None:
     Raises:
         UserError: the run has no such step.
     """
-    recorder = RolloutViewer(run, step)
-    rollout = recorder.rollout
-    fallback = recorder.status() + table(run, rollout)
-    plain = f"rollout viewer: steps {run.steps[0]} to {run.steps[-1]}\n{recorder.plain()}"
-    show(recorder.widget, fallback, plain)
+    viewer = RolloutViewer(run, step)
+    rollout = viewer.rollout
+    plain = f"rollout viewer: steps {run.steps[0]} to {run.steps[-1]}\nstep {rollout.step}: "
+    judged = viewer.judged()
+    show(viewer.widget, viewer.status() + judged._repr_html_(), plain + repr(judged))
 
 
 class RolloutViewer:
-    """The recorder's state and widgets; ``widget`` is what is displayed."""
+    """The viewer's state and widgets; ``widget`` is what is displayed."""
 
     def __init__(self, run: RecordedRun, step: int | None = None) -> None:
         steps = run.steps
         if step is not None and step not in steps:
             raise UserError(f"step {step}: is not in this run, which has {steps[0]} to {steps[-1]}")
         self.run = run
-        wide = ipywidgets.Layout(width="46em", max_width="100%")
-        label = {"description_width": "6em"}
+        looks = {
+            "style": {"description_width": "6em"},
+            "layout": ipywidgets.Layout(width="46em", max_width="100%"),
+        }
         self.slider = ipywidgets.SelectionSlider(
             options=steps,
             value=steps[0] if step is None else step,
             description="Step",
             continuous_update=False,
-            style=label,
-            layout=wide,
+            **looks,
         )
-        self.picker = ipywidgets.Dropdown(description="Question", style=label, layout=wide)
+        self.picker = ipywidgets.Dropdown(description="Question", **looks)
         self.figures, self.player, self.table = note(), note(), note()
         self.table.layout.max_width = "100%"
         self.slider.observe(lambda _: self._turn(), names="value")
@@ -62,6 +63,10 @@ class RolloutViewer:
         """The group that is shown."""
         return self.groups[self.picker.value]
 
+    def judged(self):
+        """The shown group with its rewards and advantages, a `JudgedGroup`."""
+        return self.rollout.judged(self.run.questions.get(self.rollout.id))
+
     def status(self) -> str:
         """HTML: what the step's figures are."""
         row = next((m for m in self.run.metrics if m.get("step") == self.slider.value), {})
@@ -74,43 +79,28 @@ class RolloutViewer:
             parts.append(f"KL {row['kl']:.3f} nats per token")
         return f"<p>{', '.join(parts)}</p>"
 
-    def plain(self) -> str:
-        """The shown group as text."""
-        rollout = self.rollout
-        return f"step {rollout.step}: {rollout.judged(self._question(rollout))!r}"
-
-    def _question(self, rollout: Rollout):
-        return self.run.questions.get(rollout.id)
+    def _title(self, rollout: Rollout, place: int) -> str:
+        question = self.run.questions.get(rollout.id)
+        text = rollout.id if question is None else question.question
+        mean = sum(rollout.rewards) / len(rollout.rewards)
+        state = "dead" if rollout.dead else f"mean reward {mean:.2f}"
+        return f"{place + 1}. {text} ({state})"
 
     def _turn(self) -> None:
         """Show another step; begin with its first group that teaches anything."""
         groups = self.groups
-        self.picker.options = [(_title(self.run, g, i), i) for i, g in enumerate(groups)]
-        self.picker.value = next((i for i, g in enumerate(groups) if not g.dead), 0)
+        self.picker.options = [(self._title(group, i), i) for i, group in enumerate(groups)]
+        self.picker.value = next((i for i, group in enumerate(groups) if not group.dead), 0)
         self.figures.value = self.status()
         self._show()
 
     def _show(self) -> None:
         if self.picker.value is None:  # while its options are changed
             return
-        rollout = self.rollout
-        self.table.value = table(self.run, rollout)
-        question = self._question(rollout)
+        self.table.value = self.judged()._repr_html_()
+        question = self.run.questions.get(self.rollout.id)
         try:
-            heard = "" if question is None else Player(question.audio, rollout.id).html()
+            heard = "" if question is None else Player(question.audio, self.rollout.id).html()
         except UserError as fault:  # a clip that is not there; the group can still be read
             heard = f"<p>{html.escape(str(fault))}</p>"
         self.player.value = heard
-
-
-def table(run: RecordedRun, rollout: Rollout) -> str:
-    """HTML: the group with rewards and advantages."""
-    return rollout.judged(run.questions.get(rollout.id))._repr_html_()
-
-
-def _title(run: RecordedRun, rollout: Rollout, place: int) -> str:
-    question = run.questions.get(rollout.id)
-    text = rollout.id if question is None else question.question
-    mean = sum(rollout.rewards) / len(rollout.rewards)
-    state = "dead" if rollout.dead else f"mean reward {mean:.2f}"
-    return f"{place + 1}. {text} ({state})"
