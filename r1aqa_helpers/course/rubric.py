@@ -161,12 +161,13 @@ def evaluation(folder: Path) -> str:
     asked = identify(_questions(folder / "test.json", 1), folder / "test.json")
     try:
         answered = QuestionSet.from_dict(stored["test_set"])
-        row = next(row for row in stored["rows"] if row["method"] == "trained")
-        base = next(r for r in stored["rows"] if r["method"] == "direct" and r["prompt"] == 2)
+        rows = {(row["method"], row["prompt"]): row for row in stored["rows"]}
+        trained = next(row for row in stored["rows"] if row["method"] == "trained")
+        before, after = (
+            f"{row['average']:.1f} % ({row['ci95'][0]:.1f}–{row['ci95'][1]:.1f})"
+            for row in (rows["direct", 2], trained)
+        )
         test = next(t for t in stored["comparisons"] if t["b"] == "direct" and t["b_prompt"] == 2)
-        figures = [
-            f"{r['average']:.1f} % ({r['ci95'][0]:.1f}–{r['ci95'][1]:.1f})" for r in (base, row)
-        ]
         difference = f"{test['difference']:+.1f} points, p = {test['mcnemar_p']:.2g}"
     except (KeyError, TypeError, IndexError, StopIteration):
         raise UserError(
@@ -175,7 +176,7 @@ def evaluation(folder: Path) -> str:
         ) from None
     if answered.sha256 != asked.sha256:
         raise UserError(f"{shown(path)}: is of other questions than test.json; evaluate again")
-    return f"before {figures[0]}, after {figures[1]}, n {answered.n}: {difference}"
+    return f"before {before}, after {after}, n {answered.n}: {difference}"
 
 
 def model_card(folder: Path) -> str:

@@ -20,7 +20,7 @@ from r1aqa_helpers.course.exercise import (
     exercise,
     expect,
 )
-from r1aqa_helpers.course.notebooks import NOTEBOOKS
+from r1aqa_helpers.course.notebooks import NOTEBOOKS, find_notebook
 
 ROOT = Path(__file__).resolve().parents[2]
 ANATOMY = runpy.run_path(str(ROOT / "scripts" / "anatomy.py"))
@@ -28,20 +28,18 @@ LEAST_WRONG = 5
 
 
 def notebook(number: str) -> nbformat.NotebookNode:
-    file = next(s.file for s in NOTEBOOKS if s.number == number)
-    return nbformat.read(ROOT / "notebooks" / file, as_version=4)
+    return nbformat.read(ROOT / "notebooks" / find_notebook(number).file, as_version=4)
 
 
 def exercises() -> list[tuple[str, str]]:
-    """Notebook and exercise, of every exercise of every notebook that is there."""
-    found = []
-    for stage in NOTEBOOKS:
-        if (ROOT / "notebooks" / stage.file).exists():
-            for cell in notebook(stage.number).cells:
-                heading = ANATOMY["EXERCISE"].search(cell.source)
-                if cell.cell_type == "markdown" and heading:
-                    found.append((stage.number, heading[1]))
-    return found
+    """Notebook and exercise, of every exercise of the course."""
+    return [
+        (one.number, named)
+        for one in NOTEBOOKS
+        for cell in notebook(one.number).cells
+        if cell.cell_type == "markdown"
+        for named in ANATOMY["EXERCISE"].findall(cell.source)
+    ]
 
 
 class Recorder:

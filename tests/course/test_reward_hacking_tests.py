@@ -2,7 +2,6 @@
 
 import re
 
-import matplotlib.pyplot as plt
 import pytest
 
 from r1aqa_helpers.course.attacks import attacks, honest_answers
@@ -162,12 +161,5 @@ def test_scorecards_are_shown_the_same_each_time_and_escaped():
     assert repr(card) == repr(attack_suite(reward))
     page = card._repr_html_()
     assert "<i>" not in page and "&lt;answer&gt;" in page and "✗ pays" in page
-    assert len(card.table().frame) == 14 + 5
-
-
-def test_the_figure_has_a_bar_per_answer_and_words_for_it():
-    card = attack_suite(accuracy_reward, 3)
-    fig = card.figure()
-    assert len(fig.axes[0].patches) == 18 + 6
+    assert len(card.table().frame) == len(card.figure().axes[0].patches) == 14 + 5
     assert "Attacks that pay: no tags" in card.alt
-    plt.close(fig)

@@ -90,20 +90,20 @@ def test_what_a_model_wrote_is_escaped_and_an_unknown_question_keeps_its_id(tmp_
 
 
 @pytest.mark.parametrize(
-    "change, message",
+    "change",
     [
-        ({"rewards": [1.0]}, "rollouts.jsonl:1: field 'rewards'"),
-        ({"completions": "ab"}, "field 'completions'"),
-        ({"advantages": [None, 1]}, "field 'advantages'"),
-        ({"rewards_by_function": [1]}, "field rewards_by_function"),
-        ({"step": "one"}, "field step"),
+        {"rewards": [1.0]},
+        {"completions": "ab"},
+        {"advantages": [None, 1]},
+        {"rewards_by_function": [1]},
+        {"step": "one"},
     ],
 )
-def test_damaged_rows_are_named(tmp_path, change, message):
+def test_damaged_rows_are_named(tmp_path, change):
     write(tmp_path, ROW | change)
-    with pytest.raises(UserError) as fault:
+    (field,) = change
+    with pytest.raises(UserError, match=rf"rollouts.jsonl:1: field '?{field}"):
         load_run(tmp_path, [])
-    assert message in str(fault.value)
 
 
 def test_a_folder_without_rollouts_is_named(tmp_path):

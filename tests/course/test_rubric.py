@@ -107,18 +107,28 @@ def reward(source):
     return lambda folder: (folder / "reward.py").write_text(source)
 
 
+def edit(path, change):
+    """Rewrite a file of questions, lines or one list, each row by ``change(number, row)``."""
+    lines = path.suffix == ".jsonl"
+    text = path.read_text()
+    rows = [json.loads(line) for line in text.splitlines()] if lines else json.loads(text)
+    for number, row in enumerate(rows):
+        change(number, row)
+    told = "".join(json.dumps(row) + "\n" for row in rows) if lines else json.dumps(rows)
+    path.write_text(told)
+
+
 def silent(folder):
     audio = read_questions(folder / "train.jsonl")[3].audio
     save_audio(audio, np.zeros(16_000, np.float32))
 
 
 def unshuffled(folder):
-    rows = [json.loads(line) for line in (folder / "train.jsonl").read_text().splitlines()]
-    for row in rows:
-        gold = row["multi_choice"][row["answer"]]
-        row["multi_choice"] = [gold, *(c for c in row["multi_choice"] if c != gold)]
-        row["answer"] = 0
-    (folder / "train.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    def gold_first(_, row):
+        gold = row["multi_choice"].pop(row["answer"])
+        row.update(multi_choice=[gold, *row["multi_choice"]], answer=0)
+
+    edit(folder / "train.jsonl", gold_first)
 
 
 def leaked(folder):
@@ -129,34 +139,29 @@ def leaked(folder):
 def leaked_quietly(folder):
     """The same sound at another level, in another format."""
     wave = load_audio(read_questions(folder / "train.jsonl")[0].audio)
-    path = folder / "test.json"
-    rows = read_json(path)
     save_audio(folder / "clips" / "quiet.flac", 0.4 * wave)
-    rows[5]["audio_id"] = "./clips/quiet.flac"
-    write_json(path, rows)
+    other = {"audio_id": "./clips/quiet.flac"}
+    edit(folder / "test.json", lambda number, row: number == 5 and row.update(other))
 
 
 def same_take(folder):
-    rows = [json.loads(line) for line in (folder / "train.jsonl").read_text().splitlines()]
-    rows[2]["takes"] = ["monday 3", "monday 4"]
-    (folder / "train.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
-    test = read_json(folder / "test.json")
-    test[4]["takes"] = ["tuesday 1", "monday 3"]
-    write_json(folder / "test.json", test)
+    edit(folder / "train.jsonl", lambda number, row: row.update(takes=["monday 3", str(number)]))
+    edit(folder / "test.json", lambda number, row: row.update(takes=["tuesday", "monday 3"]))
 
 
 def readable(folder):
     """The right choice is the one that is described at length, in either file."""
-    rows = [json.loads(line) for line in (folder / "train.jsonl").read_text().splitlines()]
-    for row in rows:
-        row["multi_choice"][row["answer"]] += ", as one hears"
-    (folder / "train.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
-    test = read_json(folder / "test.json")
-    for row in test:
+
+    def in_test(_, row):
         told = row["answer"] + ", as one hears"
         row["choices"] = [told if c == row["answer"] else c for c in row["choices"]]
         row["answer"] = told
-    write_json(folder / "test.json", test)
+
+    def in_training(_, row):
+        row["multi_choice"][row["answer"]] += ", as one hears"
+
+    edit(folder / "train.jsonl", in_training)
+    edit(folder / "test.json", in_test)
 
 
 def unsaid(folder):
@@ -165,21 +170,16 @@ def unsaid(folder):
 
 
 def other_test(folder):
-    rows = read_json(folder / "test.json")
-    rows[0]["question"] = "How low is the tone?"
-    write_json(folder / "test.json", rows)
+    edit(folder / "test.json", lambda _, row: row.update(question="How low is the tone?"))
 
 
-def unpaid(folder):
-    known = read_json(folder / "run" / "run.json")
-    del known["rewards"]
-    write_json(folder / "run" / "run.json", known)
+def run_json(change):
+    def changed(folder):
+        known = read_json(folder / "run" / "run.json")
+        change(known)
+        write_json(folder / "run" / "run.json", known)
 
-
-def unfinished(folder):
-    known = read_json(folder / "run" / "run.json")
-    known["settings"]["steps"] = 50
-    write_json(folder / "run" / "run.json", known)
+    return changed
 
 
 @pytest.mark.parametrize(
@@ -200,8 +200,9 @@ def unfinished(folder):
         (reward("def reward(completions, solution, **c):\n"
                 "    return [float(a in t) for t, a in zip(completions, solution)]"), "reward",
          "attacks pay: "),
-        (unpaid, "run", "was not paid by your reward"),
-        (unfinished, "run", "2 of 50 steps are done"),
+        (run_json(lambda known: known.pop("rewards")), "run", "was not paid by your reward"),
+        (run_json(lambda known: known["settings"].update(steps=50)), "run",
+         "2 of 50 steps are done"),
         (drop("evaluation"), "evaluation", "results.json"),
         (other_test, "evaluation", "is of other questions than test.json"),
         (drop("run/model/README.md"), "model card", "README.md"),

@@ -63,6 +63,7 @@ def verdicts(tmp_path_factory: pytest.TempPathFactory) -> list[bool]:
     return [f"Cell {i + 1}" in passed for i in range(len(CASES))]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("index", range(len(CASES)))
 def test_what_agrees_passes_and_what_does_not_turns_red(index: int, verdicts: list[bool]) -> None:
     source, stored, agrees = CASES[index]

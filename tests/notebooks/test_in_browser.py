@@ -14,7 +14,10 @@ from r1aqa_helpers.files import read_journal
 ROOT = Path(__file__).resolve().parents[2]
 WELCOME = ROOT / "notebooks" / "00_welcome.ipynb"
 EXECUTABLE = chromium()
-pytestmark = pytest.mark.skipif(EXECUTABLE is None, reason="no Chromium on this machine")
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(EXECUTABLE is None, reason="no Chromium on this machine"),
+]
 
 LISTENING = """
 from pathlib import Path
@@ -28,13 +31,7 @@ from r1aqa_helpers.course.answer_groups import recorded_groups
 from r1aqa_helpers.rewards import accuracy_reward, format_reward
 course.playground(recorded_groups(2), [accuracy_reward, format_reward(2)])
 """
-RECORDER = """
-from r1aqa_helpers.tiny.data import prepare
-run = course.load_run(course.REFERENCE, read_questions(prepare().train))
-course.rollout_viewer(run, step=3)
-"""
-CALCULATOR = 'course.calculator("a100")'
-QUIZ_CELL, LISTENING_CELL, PLAYGROUND_CELL, RECORDER_CELL, CALCULATOR_CELL = range(5)
+QUIZ_CELL, LISTENING_CELL, PLAYGROUND_CELL = range(3)
 
 
 @pytest.fixture(scope="module")
@@ -66,8 +63,6 @@ def page(
         'from r1aqa_helpers import course\ncourse.quiz("00")',
         LISTENING.format(questions=str(make_questions(3)[1])),
         PLAYGROUND,
-        RECORDER,
-        CALCULATOR,
     ]
     write_notebook(folder / "widgets.ipynb", sources)
     with opened(started, lab, "widgets.ipynb") as page:
@@ -124,8 +119,7 @@ def test_a_clip_is_heard_and_answered(page: Page, folder: Path) -> None:
     press(area, "Next clip")
     press(area, "car")
     press(area, "See my row")
-    row = area.get_by_role("row").filter(has=page.get_by_role("rowheader", name="you"))
-    expect(row).to_contain_text("66.7, n 3")
+    expect(area.get_by_role("row").filter(has_text="66.7, n 3")).to_contain_text("you")
 
 
 def test_the_playground_follows_a_slider_and_an_edited_reward(page: Page) -> None:
@@ -153,59 +147,6 @@ def test_the_playground_follows_a_slider_and_an_edited_reward(page: Page) -> Non
     expect(area.get_by_role("columnheader", name="your reward")).to_be_visible()
 
 
-def test_the_rollout_viewer_goes_through_a_run(page: Page) -> None:
-    area = output(page, RECORDER_CELL)
-    expect(area.get_by_text("Step 3")).to_be_visible()
-    group = area.get_by_role("table")
-    expect(group).to_contain_text("How many times does the gunshot sound?")
-    expect(group.get_by_role("row")).to_have_count(9)  # eight answers and a head
-    colours = {
-        area.get_by_text(advantage, exact=True).first.evaluate(
-            "cell => getComputedStyle(cell.closest('td').querySelector('[style*=background]'))"
-            ".backgroundColor"
-        )
-        for advantage in ("+1.21", "-0.72")
-    }
-    assert len(colours) == 2 and "rgba(0, 0, 0, 0)" not in colours
-
-    handle = slider(area, "Step")
-    handle.focus()
-    for _ in range(2):
-        page.keyboard.press("ArrowRight")
-    expect(area.get_by_text("Step 5", exact=True)).to_be_visible()
-    question = area.get_by_label("Question")
-    titles = question.locator("option").all_text_contents()
-    assert len(titles) == 8
-    question.select_option(titles[-1])
-    # The front end puts hard spaces into what is chosen from.
-    asked = titles[-1].replace("\xa0", " ").partition(". ")[2].rpartition(" (")[0]
-    assert asked.endswith("?")
-    expect(group).to_contain_text(asked)
-    sound = area.locator("audio")
-    sound.evaluate("player => player.load()")
-    page.wait_for_function("player => player.duration > 0.4", arg=sound.element_handle())
-
-
-def test_the_calculator_follows_its_controls(page: Page) -> None:
-    area = output(page, CALCULATOR_CELL)
-    expect(status(area, "✓ fits")).to_be_visible()
-    expect(area.get_by_role("row").filter(has_text="arithmetic of a step")).to_contain_text("TFLOP")
-
-    answers = area.get_by_label("Answers per question")
-    answers.fill("16")
-    answers.press("Tab")
-    expect(status(area, "✗ does not fit")).to_be_visible()
-
-    area.get_by_label("GPU", exact=True).select_option("T4")
-    expect(status(area, "T4: does not compute in bfloat16 itself")).to_be_visible()
-    expect(area.get_by_role("table")).to_have_count(0)  # no figures of what cannot be
-
-    area.get_by_label("Profile").select_option("t4")  # takes its GPU and settings along
-    expect(answers).to_have_value("4")
-    expect(status(area, "✓ fits")).to_be_visible()
-
-
-@pytest.mark.skipif(not WELCOME.exists(), reason="notebook 00 is not there")
 def test_a_stored_notebook_shows_its_widgets_as_pages(
     started: Browser, lab: str, folder: Path
 ) -> None:
