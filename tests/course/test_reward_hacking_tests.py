@@ -136,10 +136,9 @@ def test_a_reward_that_is_fair_and_held_passes():
     assert attack_suite(fair).passed
 
 
-@pytest.mark.parametrize("scale", [0.1, 10.0])
-def test_the_verdict_does_not_depend_on_scale_or_offset(scale):
+def test_the_verdict_does_not_depend_on_scale_or_offset():
     def scaled(completions, **columns):
-        return [scale * one - 3 for one in accuracy_reward(completions, **columns)]
+        return [10 * one - 3 for one in accuracy_reward(completions, **columns)]
 
     assert names(attack_suite(scaled).paying) == names(attack_suite(accuracy_reward).paying)
 

@@ -95,12 +95,8 @@ def test_a_finished_project_passes(project):
     assert "before" in texts["evaluation"] and "n 21" in texts["evaluation"]
 
 
-def drop(name):
-    def change(folder):
-        path = folder / name
-        shutil.rmtree(path) if path.is_dir() else path.unlink()
-
-    return change
+def unlisted(folder):
+    (folder / "train.jsonl").unlink()
 
 
 def reward(source):
@@ -129,11 +125,6 @@ def unshuffled(folder):
         row.update(multi_choice=[gold, *row["multi_choice"]], answer=0)
 
     edit(folder / "train.jsonl", gold_first)
-
-
-def leaked(folder):
-    train = read_questions(folder / "train.jsonl")[0].audio
-    shutil.copy(train, read_questions(folder / "test.json")[5].audio)
 
 
 def leaked_quietly(folder):
@@ -185,15 +176,12 @@ def run_json(change):
 @pytest.mark.parametrize(
     "change, part, message",
     [
-        (drop("train.jsonl"), "training questions", "train.jsonl"),
+        (unlisted, "training questions", "train.jsonl"),
         (silent, "training questions", "its clip is silent"),
         (unshuffled, "training questions", "put the choices in random order"),
-        (leaked, "test questions", "is about a clip of the training"),
         (leaked_quietly, "test questions", "is about a clip of the training"),
         (same_take, "test questions", "is about take 'monday 3', which is in training"),
         (readable, "test questions", "which hears nothing, gets 100 %"),
-        (drop("reward.py"), "reward", "reward.py"),
-        (reward("x = 1"), "reward", "no function is defined"),
         (reward("def reward(completions, **c):\n    return [1.0] * len(completions)"), "reward",
          "a wrong answer earns as much"),
         (reward(REWARD.replace("def reward", "def pay")), "reward", "is pay; call it reward"),
@@ -203,9 +191,7 @@ def run_json(change):
         (run_json(lambda known: known.pop("rewards")), "run", "was not paid by your reward"),
         (run_json(lambda known: known["settings"].update(steps=50)), "run",
          "2 of 50 steps are done"),
-        (drop("evaluation"), "evaluation", "results.json"),
         (other_test, "evaluation", "is of other questions than test.json"),
-        (drop("run/model/README.md"), "model card", "README.md"),
         (unsaid, "model card", "has no section '## Recordings'"),
     ],
 )  # fmt: skip

@@ -51,11 +51,6 @@ def test_a_session_seeds_what_is_drawn(capsys: pytest.CaptureFixture[str]) -> No
     assert capsys.readouterr().out == "profile tiny, seed 3\n" * 2
 
 
-def test_an_unknown_profile_is_named() -> None:
-    with pytest.raises(UserError, match="no-such"):
-        start("no-such")
-
-
 def test_elsewhere_the_last_tenth_is_held_out(
     make_questions: Callable[..., tuple[Path, Path]], tmp_path: Path
 ) -> None:
