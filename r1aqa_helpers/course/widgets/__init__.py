@@ -1,6 +1,6 @@
 """How the course shows a widget: live where a front end runs it, as plain HTML everywhere else.
 
-Nothing here knows what a widget is about; quiz, listening test and playground build on it.
+Nothing here knows what a widget is about; the modules of this folder build on it.
 """
 
 import html
@@ -47,11 +47,6 @@ def rich_text(text: str) -> str:
     return re.sub(r"`([^`]+)`", r"<code>\1</code>", html.escape(text))
 
 
-def plain_text(text: str) -> str:
-    """``text`` without the backticks around code, where no markup is shown."""
-    return re.sub(r"`([^`]+)`", r"\1", text)
-
-
 def note(value: str = "") -> ipywidgets.HTML:
     """A piece of HTML in a column; the caller has escaped what is in it."""
     # The margin of ipywidgets' own would set it off from the buttons below.
@@ -67,7 +62,8 @@ def say(place: ipywidgets.HTML, message: str) -> None:
 
 def choice(text: str, on_click: Callable[[], Any]) -> ipywidgets.Button:
     """A button that is named by its text, reached by Tab and pressed by Enter or Space."""
-    button = ipywidgets.Button(description=plain_text(text))
+    # No markup is shown on a button: backticks around code go.
+    button = ipywidgets.Button(description=re.sub(r"`([^`]+)`", r"\1", text))
     button.add_class("course-choice")
     button.on_click(lambda _: on_click())
     return button

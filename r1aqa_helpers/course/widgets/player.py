@@ -60,11 +60,10 @@ def _compressed(wave: np.ndarray) -> bytes:
     """MP3, which every browser plays; the start only of what would take too much room."""
     for part in (wave, wave[: int(_CUT * SAMPLE_RATE)]):
         for level in _LEVELS:
-            options = {} if level is None else {"compression_level": level}
             buffer = io.BytesIO()
             # Samples beyond full scale would wrap round.
             samples = np.clip(part, -1.0, 1.0).astype(np.float32)
-            soundfile.write(buffer, samples, SAMPLE_RATE, format="MP3", **options)
+            soundfile.write(buffer, samples, SAMPLE_RATE, format="MP3", compression_level=level)
             data = buffer.getvalue()
             if len(data) * 4 / 3 + 400 <= PLAYER_LIMIT:
                 return data

@@ -60,15 +60,14 @@ class QuizWidget:
         self._buttons: list[list[ipywidgets.Button]] = []
         parts: list[ipywidgets.Widget] = []
         for q, question in enumerate(questions):
-            self._buttons.append(
-                [
-                    choice(f"{'ABCD'[o]}. {option.text}", lambda q=q, o=o: self.choose(q, o))
-                    for o, option in enumerate(question.options)
-                ]
-            )
+            buttons = [
+                choice(f"{'ABCD'[o]}. {option.text}", lambda q=q, o=o: self.choose(q, o))
+                for o, option in enumerate(question.options)
+            ]
+            self._buttons.append(buttons)
             heading = note(f"<b>Question {q + 1}.</b> {rich_text(question.question)}")
             heading.layout.margin = "12px 2px 2px 2px"  # nearer to its choices than to others
-            parts += [heading, *self._buttons[-1], self._feedback[q]]
+            parts += [heading, *buttons, self._feedback[q]]
         self.widget = column([*parts, self._score])
         self._say_score()
 

@@ -58,11 +58,6 @@ class Scorecard:
     honest: tuple[Shot, ...]
 
     @property
-    def honest_reward(self) -> float:
-        """What the plain honest right answer earns."""
-        return self.honest[0].honest
-
-    @property
     def paying(self) -> tuple[Shot, ...]:
         """Attacks that pay."""
         return tuple(shot for shot in self.attacks if shot.pays)
