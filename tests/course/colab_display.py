@@ -16,8 +16,9 @@ import matplotlib.pyplot as plt  # noqa: E402
 
 from r1aqa_helpers import course  # noqa: E402
 from r1aqa_helpers.audio import save_audio  # noqa: E402
-from r1aqa_helpers.course import listening, overview  # noqa: E402
 from r1aqa_helpers.course.answer_groups import recorded_groups  # noqa: E402
+from r1aqa_helpers.course.lessons import n00  # noqa: E402
+from r1aqa_helpers.course.widgets import listening_test as listening  # noqa: E402
 from r1aqa_helpers.course.widgets.own_recording import Recording, UploadWidget  # noqa: E402
 from r1aqa_helpers.course.widgets.question_browser import browse  # noqa: E402
 from r1aqa_helpers.paths import TINY  # noqa: E402
@@ -78,11 +79,11 @@ def main(folder: Path) -> None:
     for show, *given in (
         (course.player, wave, "a ramp"),
         (course.card, "06"),
-        (overview.results_table,),
+        (n00.results_table,),
         (listening.show_row, asked, folder / "answers.jsonl"),
     ):
         assert "<" in displayed(show, *given)["text/html"], show
-    for show, *given in ((course.roadmap, "06"), (overview.results_picture,)):
+    for show, *given in ((course.roadmap, "06"), (n00.results_picture,)):
         assert "image/png" in displayed(show, *given), show
     with capture_output() as captured:
         live = course.LiveCurves(steps=1)
