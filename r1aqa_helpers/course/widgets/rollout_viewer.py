@@ -4,6 +4,7 @@ import html
 
 import ipywidgets
 
+from r1aqa_helpers.course.judging import JudgedGroup
 from r1aqa_helpers.course.recorded_run import RecordedRun, Rollout
 from r1aqa_helpers.course.widgets import column, note, show
 from r1aqa_helpers.course.widgets.player import Player
@@ -63,8 +64,8 @@ class RolloutViewer:
         """The group that is shown."""
         return self.groups[self.picker.value]
 
-    def judged(self):
-        """The shown group with its rewards and advantages, a `JudgedGroup`."""
+    def judged(self) -> JudgedGroup:
+        """The shown group with its rewards and advantages."""
         return self.rollout.judged(self.run.questions.get(self.rollout.id))
 
     def status(self) -> str:
