@@ -12,20 +12,11 @@ import soundfile
 
 from r1aqa_helpers.audio import SAMPLE_RATE, save_audio
 from r1aqa_helpers.questions import AudioQuestion, QuestionSet
-from r1aqa_helpers.report import (
-    GRPO_CURVES,
-    Answer,
-    Clip,
-    Html,
-    choose_clips,
-    curves,
-    fill,
-    write_report,
-)
+from r1aqa_helpers.report import Answer, Clip, choose_clips, write_report
 from r1aqa_helpers.results import load_published
 from r1aqa_helpers.scoring import score
 
-EVIL = "<script>alert('1')</script>\"><img src=x onerror=alert(2)>$title"
+EVIL = "<script>alert('1')</script>\"><img src=x onerror=alert(2)>{{ title }}"
 V1 = QuestionSet(EVIL, "v1", True, 1000, "c" * 64, "d" * 64)
 VOID = {"meta", "link", "img", "br", "input"}
 
@@ -139,12 +130,6 @@ def written(tmp_path_factory, results, clip_file) -> str:
     return path.read_text(encoding="utf-8")
 
 
-def test_fill_escapes_all_but_markup():
-    assert fill("<b>$x</b>", x="<&\"'>") == "<b>&lt;&amp;&quot;&#x27;&gt;</b>"
-    assert fill("<b>$x</b>", x=Html("<i>")) == "<b><i></b>"
-    assert isinstance(fill("$x", x=1), Html)
-
-
 def test_hostile_text_stays_text(written):
     page = Page(written)
     assert not page.all("script") and not page.all("img")
@@ -152,7 +137,7 @@ def test_hostile_text_stays_text(written):
     shown = "".join(page.text)
     # Response, question, hardware, name of the set, published method and note: in full, as text.
     assert shown.count("<script>alert('1')</script>") >= 6
-    assert "onerror=alert(2)>$title" in shown
+    assert "onerror=alert(2)>{{ title }}" in shown
 
 
 def test_nothing_is_fetched(written):
@@ -243,12 +228,6 @@ def test_the_same_input_gives_the_same_page(tmp_path, results):
         )
         pages.append((tmp_path / name).read_text(encoding="utf-8"))
     assert pages[0] == pages[1]
-
-
-def test_curves_leave_out_what_was_not_logged():
-    rows = [{"step": 1, "kl": None, "accuracy": 0.5}, {"step": 2, "accuracy": 0.75}]
-    (curve,) = curves(rows, GRPO_CURVES)
-    assert (curve.title, curve.steps, curve.values) == ("Accuracy reward", (1, 2), (0.5, 0.75))
 
 
 def test_clips_are_drawn_by_task_right_and_wrong(tmp_path):

@@ -1,7 +1,6 @@
-"""Reported figures are the sources', and stand apart from measured ones."""
+"""Reported figures are the sources', stand apart from measured ones, and meet only their like."""
 
 import io
-import json
 import re
 from collections import Counter
 from dataclasses import replace
@@ -15,20 +14,20 @@ from r1aqa_helpers.files import read_json, write_json
 from r1aqa_helpers.paths import TINY
 from r1aqa_helpers.questions import AudioQuestion, QuestionSet, identify, read_questions
 from r1aqa_helpers.results import (
-    ABOVE,
-    BELOW,
     REPRODUCED,
-    MeasuredRow,
-    check_made_for,
+    ResultRow,
+    check_predictions,
     comparison,
     load_measured,
     load_published,
     measured_row,
     no_verdict,
     print_tables,
+    published_beside,
     verdicts,
-    write_about,
+    write_metadata,
 )
+from r1aqa_helpers.results.verdict import ABOVE, BELOW
 from r1aqa_helpers.scoring import score, wilson_interval
 
 # The model card's table, figure by figure.
@@ -124,35 +123,24 @@ def test_the_notes_on_impossible_figures_are_right():
         assert sum(right) == round(10 * row.average)
 
 
-def test_a_measured_row_is_its_score():
+def test_a_measured_row_is_its_score_and_is_read_again(tmp_path):
     asked = questions(4) + questions(2, "music")
-    result = score(asked, {q.id: "Dog" if q.id != "sound0" else "Cat" for q in asked})
+    result = score(asked, {q.id: "Dog" if q.id != "sound0" else "Cat" for q in asked[:5]})
     test_set = identify(asked, "made.json")
     row = measured_row("grpo", 2, result, 12.5, test_set)
-    assert row == MeasuredRow(
-        method="grpo",
-        prompt=2,
-        sound=75.0,
-        music=100.0,
-        speech=None,
-        average=pytest.approx(83.333, abs=1e-3),
-        ci95=wilson_interval(5, 6),
-        n=6,
-        seconds=12.5,
-        tasks={
+    assert row.as_dict() == {
+        "method": "grpo", "prompt": 2, "sound": 75.0, "music": 50.0, "speech": None,
+        "average": pytest.approx(200 / 3), "ci95": list(wilson_interval(4, 6)), "n": 6,
+        "seconds": 12.5, "tasks": {
             "sound": {"accuracy": 75.0, "n": 4, "ci95": list(wilson_interval(3, 4))},
-            "music": {"accuracy": 100.0, "n": 2, "ci95": list(wilson_interval(2, 2))},
-        },
-        test_sha256=test_set.sha256,
-    )
-    assert list(row.as_dict()) == [
-        "method", "prompt", "sound", "music", "speech", "average", "ci95", "n", "seconds",
-        "tasks", "test_sha256",
-    ]  # fmt: skip
-    assert json.loads(json.dumps(row.as_dict())) == row.as_dict()
+            "music": {"accuracy": 50.0, "n": 2, "ci95": list(wilson_interval(1, 2))},
+        }, "test_sha256": test_set.sha256, "missing": 1, "unparsed": 0,
+    }  # fmt: skip
+    write_json(tmp_path / "results.json", {"rows": [row.as_dict()]})
+    assert load_measured(tmp_path / "results.json") == (row,)
 
 
-def row_of(method: str, prompt: int, result, asked) -> MeasuredRow:
+def row_of(method, prompt, result, asked) -> ResultRow:
     return measured_row(method, prompt, result, 1.0, identify(asked, "made.json"))
 
 
@@ -186,7 +174,7 @@ def test_rows_of_different_questions_are_not_compared():
 
 
 def test_measured_and_published_are_printed_apart():
-    row = MeasuredRow("zero-shot-cot", 3, 38.8, None, 45.0, 45.5, (42.44, 48.6), 1000, 1131.2)
+    row = ResultRow("zero-shot-cot", 3, 38.8, None, 45.0, 45.5, (42.44, 48.6), 1000, 1131.2)
     test = {"a": "grpo", "b": "sft", "difference": -1.25, "mcnemar_p": 0.0312}
     text = printed([row], [{**test, "a_prompt": 2, "b_prompt": 1}])
     measured, published = text.split("Published:")
@@ -204,19 +192,19 @@ def test_measured_and_published_are_printed_apart():
 
 
 def test_the_tables_fit_80_columns_and_markup_in_names_is_printed_as_it_is():
-    row = MeasuredRow("[bold]sft[/]", 1, 1.0, 2.0, 3.0, 4.0, (100 / 3, 50.0), 1000, 12_345.0)
+    row = ResultRow("[bold]sft[/]", 1, 1.0, 2.0, 3.0, 4.0, (100 / 3, 50.0), 1000, 12_345.0)
     text = printed([row], [])
     assert "[bold]sft[/]" in text
     assert "…" not in text
     assert max(map(len, text.splitlines())) <= 80
 
 
-def made_row(method="r1-aqa", prompt=2, average=645, sound=231, **fields) -> MeasuredRow:
+def made_row(method="r1-aqa", prompt=2, average=645, sound=231, **fields) -> ResultRow:
     """A row of v1 with so many right answers of 1,000, and of 333 about sounds."""
     part = {"accuracy": 100 * sound / 333, "n": 333, "ci95": list(wilson_interval(sound, 333))}
     values = {"sound": part["accuracy"], "music": None, "speech": None, "average": average / 10}
     interval, tasks = wilson_interval(average, 1000), {"sound": part}
-    return MeasuredRow(method, prompt, **values, ci95=interval, n=1000, seconds=1, tasks=tasks,
+    return ResultRow(method, prompt, **values, ci95=interval, n=1000, seconds=1, tasks=tasks,
                        test_sha256=V1.sha256, **fields)  # fmt: skip
 
 
@@ -241,18 +229,28 @@ def test_a_verdict_asks_whether_the_published_figure_is_in_the_interval():
     assert found["published"]["method"] == "GRPO (Ours)" and found["published"]["source"]
 
 
-def test_every_own_row_is_set_beside_its_published_one():
-    rows = [made_row(m, p) for m, p in (("direct", 1), ("direct", 2), ("zero-shot-cot", 3),
-                                        ("r1-aqa", 2), ("trained", 2), ("sft", 2))]  # fmt: skip
-    found = verdicts(load_published(), rows, V1)
-    published = [v["parts"]["average"]["published"] for v in found]
-    assert published == [49.2, 49.2, 57.8, 64.5, 64.5]
-    text = printed(rows, [], V1)
-    (line,) = [x for x in text.splitlines() if x.startswith(" zero-shot-cot <3>")]
-    assert line.split() == "zero-shot-cot <3> average 57.80 64.50 61.5–67.4 1000 above".split()
-    assert "within the 95 % interval" in " ".join(text.split())
-    assert "is not known" in " ".join(text.split()) and "No verdict" not in text
-    assert max(map(len, text.splitlines())) <= 80
+#: What stands beside what: averages of the published rows.
+BESIDE = {
+    ("grpo", 2): 64.5, ("r1-aqa", 2): 64.5, ("trained", 2): 64.5, ("grpo", 3): 61.1,
+    ("sft", 1): 51.8, ("sft-lora", 1): 56.4, ("cascade-strong", None): 52.1,
+    # Another prompt than the published row's, or other authors' prompts.
+    ("sft", 2): None, ("sft-lora", 2): None, ("direct", 1): None, ("direct", 2): None,
+    ("zero-shot-cot", 3): None, ("cota", 3): None, ("grpo", 1): None, ("Human", None): None,
+}  # fmt: skip
+
+
+def test_only_rows_with_the_same_method_and_prompt_stand_beside_each_other():
+    found = {key: published_beside(load_published(), ResultRow(*key)) for key in BESIDE}
+    assert {key: row and row.average for key, row in found.items()} == BESIDE
+    rows = [made_row(*key) for key in BESIDE]
+    judged = {(v["method"], v["prompt"]): v for v in verdicts(load_published(), rows, V1)}
+    assert judged.keys() == {key for key, average in BESIDE.items() if average}
+    text = printed(rows[:1], [], V1)
+    line = [x for x in text.splitlines() if x.startswith(" grpo <2> ")][-1]
+    assert line.split() == "grpo <2> average 64.50 64.50 61.5–67.4 1000 reproduced".split()
+    words = " ".join(text.split())
+    assert "within the 95 % interval" in words and "method and prompt are the same" in words
+    assert "No verdict" not in text and max(map(len, text.splitlines())) <= 80
 
 
 @pytest.mark.parametrize(
@@ -275,29 +273,22 @@ def test_other_questions_get_no_verdict_and_it_is_said(test_set, reason):
 def test_predictions_are_scored_only_with_the_questions_that_they_answer(tmp_path):
     asked = questions(4)
     path = tmp_path / "predictions.json"
-    check_made_for(path, identify(asked, "made.json"))  # nothing is known of it
+    check_predictions(path, identify(asked, "made.json"))  # nothing is known of it
     unlabelled = [replace(q, answer=None) for q in asked]
-    write_about(path, identify(unlabelled, "hidden.json"), model="m", prompt=2)
-    check_made_for(path, identify(asked, "made.json"))  # labelled since
+    write_metadata(path, identify(unlabelled, "hidden.json"), model="m", prompt=2)
+    check_predictions(path, identify(asked, "made.json"))  # labelled since
     with pytest.raises(UserError, match=r"answers other questions \(hidden: 4 questions.*made: 3"):
-        check_made_for(path, identify(asked[:3], "made.json"))
+        check_predictions(path, identify(asked[:3], "made.json"))
     about = path.with_name("predictions.json.about.json")
     assert read_json(about)["test_set"]["name"] == "hidden" and read_json(about)["prompt"] == 2
     for damaged in ([], {}, {"test_set": {"name": "x"}}):
         write_json(about, damaged)
         with pytest.raises(UserError, match="about.json: is damaged"):
-            check_made_for(path, identify(asked, "made.json"))
-
-
-def test_the_reference_run_is_read() -> None:
-    rows = {(row.method, row.prompt): row for row in load_measured()}
-    assert rows["direct", 2].average == 56.9 and rows["direct", 2].n == 1000
-    assert rows["direct", 2].ci95 == wilson_interval(569, 1000)
-    assert len(rows) == 5
+            check_predictions(path, identify(asked, "made.json"))
 
 
 def test_the_reference_run_knows_its_questions() -> None:
-    """What the script added is what the committed questions say."""
+    """What it says of its questions is what the committed questions say."""
     asked = read_questions(TINY / "tiny-mmau.json")
     test_set = identify(asked, TINY / "tiny-mmau.json")
     stored = read_json(TINY / "reference_run" / "results.json")
@@ -329,5 +320,5 @@ def test_a_run_from_before_sets_were_kept_is_read_and_a_mixed_one_is_not(tmp_pat
 @pytest.mark.parametrize("content", ["[]", "{}", '{"rows": [{"method": "direct"}]}'])
 def test_what_is_no_run_is_refused(tmp_path: Path, content: str) -> None:
     (tmp_path / "results.json").write_text(content)
-    with pytest.raises(UserError, match="results.json: is no results.json of r1aqa reproduce"):
+    with pytest.raises(UserError, match="results.json: (is no results.json|field average)"):
         load_measured(tmp_path / "results.json")

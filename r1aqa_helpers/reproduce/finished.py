@@ -24,7 +24,7 @@ from r1aqa_helpers.files import read_journal, read_json, shown, write_json
 from r1aqa_helpers.models import MAX_NEW_TOKENS, weights_fingerprint
 from r1aqa_helpers.profiles import Profile
 from r1aqa_helpers.questions import AudioQuestion, identify, read_questions
-from r1aqa_helpers.results import about_file, check_made_for, load_published, print_tables
+from r1aqa_helpers.results import check_predictions, load_published, metadata_file, print_tables
 from r1aqa_helpers.run_folder import check_writable, claim
 from r1aqa_helpers.scoring import extract_answer, score
 
@@ -216,14 +216,14 @@ class _CompareRun(Run):
         for method in BASE if role == "base" else (RELEASED, TRAINED):
             path, journal = self.predictions_file(method), self.journal(method)
             rows = read_journal(journal)
-            if not about_file(path).exists() or not rows:
+            if not metadata_file(path).exists() or not rows:
                 continue
-            check_made_for(path, self.test_set)
+            check_predictions(path, self.test_set)
             predictions = [
                 Prediction(id, row["response"], extract_answer(row["response"]), row["seconds"])
                 for id, row in open_journal(journal, rows[0]).items()
             ]
-            model = str(read_json(about_file(path)).get("model"))
+            model = str(read_json(metadata_file(path)).get("model"))
             found[method] = self.scored(method, predictions, model)
             self.say(f"{method.label}: of an earlier call.")
         return found

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from r1aqa_helpers.answering import Prediction
-from r1aqa_helpers.results import MeasuredRow
+from r1aqa_helpers.results import ResultRow
 from r1aqa_helpers.scoring import Score
 
 
@@ -41,7 +41,7 @@ class Measurement:
 
     predictions: tuple[Prediction, ...]
     score: Score
-    row: MeasuredRow
+    row: ResultRow
     model: str
     """Name or folder of the model that was asked."""
     train_seconds: float | None = None

@@ -18,7 +18,7 @@ from r1aqa_helpers.paths import place
 from r1aqa_helpers.profiles import Profile
 from r1aqa_helpers.provenance import provenance
 from r1aqa_helpers.questions import AudioQuestion, QuestionSet
-from r1aqa_helpers.results import measured_row, write_about
+from r1aqa_helpers.results import measured_row, write_metadata
 from r1aqa_helpers.scoring import score
 
 from .methods import Measurement, Method
@@ -114,7 +114,7 @@ class Run:
         """Write the predictions of a method, and score them."""
         path = self.predictions_file(method)
         write_predictions(path, self.test, predictions)
-        write_about(path, self.test_set, model=place(model), prompt=method.prompt, **self.where)
+        write_metadata(path, self.test_set, model=place(model), prompt=method.prompt, **self.where)
         found = self.scored(method, predictions, model, train_seconds)
         self.say(f"{method.label}: {found.score.average:.1f} % right.")
         if found.score.missing:

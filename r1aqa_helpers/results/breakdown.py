@@ -1,16 +1,16 @@
-"""Groups of questions as a table and as a figure: where one system is right, beside floors.
+"""Groups of questions as a table and as a figure: where one system is right, beside a baseline.
 
-Colours are Okabe and Ito's, told apart by colour-blind readers; marks differ, too.
+Colours are Okabe and Ito's, which colour-blind readers can distinguish; marks differ, too.
 """
 
 from collections import Counter
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from rich import box
 from rich.table import Table
-from rich.text import Text
 
+from r1aqa_helpers.results.rows import interval, number
+from r1aqa_helpers.results.tables import rich_table
 from r1aqa_helpers.scoring import Score
 
 if TYPE_CHECKING:
@@ -29,15 +29,14 @@ _BLUE, _ORANGE, _RED = "#0072B2", "#E69F00", "#D55E00"
 
 def group_cells(group: Score) -> list[str]:
     """A group's row, as `COLUMNS` has it."""
-    low, high = group.overall.ci95
     return [
-        f"{group.overall.percent:.2f}",
-        f"{low:.1f}–{high:.1f}",
+        number(group.overall.percent, 2),
+        interval(group.overall.ci95),
         str(group.overall.n),
-        f"{group.strict.percent:.2f}",
+        number(group.strict.percent, 2),
         str(group.unparsed),
-        f"{group.constant.percent:.1f}",
-        f"{group.chance:.1f}",
+        number(group.constant.percent, 1),
+        number(group.chance, 1),
     ]
 
 
@@ -48,17 +47,15 @@ def group_name(group: Score) -> str:
 
 def groups_table(groups: Sequence[Score]) -> Table:
     """All groups for a terminal, a rule between groupings."""
-    table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False)
-    table.add_column("")
-    for name in COLUMNS:
-        table.add_column(name, justify="right", no_wrap=True)
+    rows: list[list[str]] = []
     last = "all"
     for group in groups:
         if group.grouping != last:
-            table.add_section()
+            rows.append([])
         last = group.grouping
-        # Text, because a name is a file's, and "[red]" in it would be read as markup.
-        table.add_row(Text(group_name(group)), *group_cells(group))
+        rows.append([group_name(group), *group_cells(group)])
+    table = rich_table(["", *COLUMNS], rows)
+    table.columns[0].no_wrap = False
     return table
 
 
@@ -81,8 +78,8 @@ def groups_figure(groups: Sequence[Score]) -> "Figure":
     axes.errorbar(shares, places, xerr=lengths, fmt="o", color=_BLUE, capsize=2.5, label="official")
     strict = [group.strict.percent for group in groups]
     axes.plot(strict, places, "D", color=_ORANGE, fillstyle="none", label="strict")
-    floors = [group.constant.percent for group in groups]
-    axes.plot(floors, places, "|", color=_RED, markersize=12, label="constant answer")
+    constants = [group.constant.percent for group in groups]
+    axes.plot(constants, places, "|", color=_RED, markersize=12, label="constant answer")
     # A name is a file's: a dollar sign in it starts no formula.
     labels = [f"{group_name(group)} ({group.overall.n})".replace("$", r"\$") for group in groups]
     axes.set_yticks(places, labels)
