@@ -4,7 +4,7 @@
 
 Copies to data/tiny/reference_run: results.json, GRPO's metrics.jsonl and rollouts.jsonl, and of
 each method's answers id and response alone, as answers/METHOD.jsonl. Then run
-scripts/readme_results.py and scripts/ledger.py.
+scripts/readme.py.
 """
 
 import argparse
