@@ -7,11 +7,11 @@ from pathlib import Path
 from statistics import fmean
 
 import pytest
-from r1aqa_helpers.results import load_published
 
 from r1aqa_helpers.experiment.plan import REGIMES
 from r1aqa_helpers.experiment.summary import load_records, summarise
 from r1aqa_helpers.files import read_journal, read_json
+from r1aqa_helpers.results import load_published
 
 ROOT = Path(__file__).resolve().parent.parent
 RESULTS = ROOT / "data" / "results" / "tiny"
