@@ -20,18 +20,15 @@ from r1aqa_helpers.paths import DATA, TINY, place
 from r1aqa_helpers.questions import AudioQuestion, identify
 from r1aqa_helpers.results import (
     DOMAINS,
-    FIGURES,
-    UNLIKE,
-    Published,
     ResultRow,
-    interval,
     load_measured,
     measured_row,
-    number,
     published_beside,
     read_scored,
-    rich_table,
 )
+from r1aqa_helpers.results.rows import FIGURES, Published, interval, number
+from r1aqa_helpers.results.tables import rich_table
+from r1aqa_helpers.results.verdict import UNLIKE
 
 RESULTS = DATA / "results" / "tiny"
 _COLUMNS = ("method", *DOMAINS, "all", "own: track", *DOMAINS, "all", "95 % CI", "n")

@@ -21,14 +21,13 @@ from r1aqa_helpers.experiment.plan import REGIMES
 from r1aqa_helpers.experiment.summary import RoadRow, Summary, load_records, road_label, summarise
 from r1aqa_helpers.results import (
     DOMAINS,
-    UNLIKE,
     ResultRow,
-    comparison_text,
     load_measured,
     load_published,
-    number,
     published_beside,
 )
+from r1aqa_helpers.results.rows import comparison_text, number
+from r1aqa_helpers.results.verdict import UNLIKE
 from r1aqa_helpers.roads import ROADS
 
 ROOT = Path(__file__).resolve().parent.parent

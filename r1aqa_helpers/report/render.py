@@ -20,20 +20,9 @@ from markupsafe import Markup
 from r1aqa_helpers.audio import SAMPLE_RATE, load_audio
 from r1aqa_helpers.files import write_text
 from r1aqa_helpers.questions import AudioQuestion, QuestionSet
-from r1aqa_helpers.results import (
-    COLUMNS,
-    MEANING,
-    NOTE,
-    UNLIKE,
-    Published,
-    comparison_text,
-    group_cells,
-    group_name,
-    groups_figure,
-    no_verdict,
-    number,
-    read_row,
-)
+from r1aqa_helpers.results import MEANING, NOTE, no_verdict
+from r1aqa_helpers.results.breakdown import COLUMNS, group_cells, group_name, groups_figure
+from r1aqa_helpers.results.rows import Published, comparison_text, number, read_row
 from r1aqa_helpers.results.tables import (
     MEASURED,
     PUBLISHED,
@@ -42,6 +31,7 @@ from r1aqa_helpers.results.tables import (
     published_cells,
     verdict_cells,
 )
+from r1aqa_helpers.results.verdict import UNLIKE
 from r1aqa_helpers.scoring import Score
 
 if TYPE_CHECKING:

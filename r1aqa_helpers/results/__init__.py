@@ -6,76 +6,46 @@ reads and writes it, `verdict` sets a measured row beside the published one that
 questions a file of predictions answers.
 """
 
-from r1aqa_helpers.results.breakdown import (
-    COLUMNS,
-    NOTE,
-    confusion_rows,
-    group_cells,
-    group_name,
-    groups_figure,
-    groups_table,
-)
+from r1aqa_helpers.results.breakdown import NOTE, confusion_rows, groups_figure, groups_table
 from r1aqa_helpers.results.predictions import check_predictions, metadata_file, write_metadata
 from r1aqa_helpers.results.rows import (
     DOMAINS,
-    FIGURES,
-    Published,
     ResultRow,
     comparison,
-    comparison_text,
-    interval,
     load_measured,
     load_published,
     measured_row,
-    number,
-    read_row,
     read_scored,
     write_scored,
 )
-from r1aqa_helpers.results.tables import print_tables, rich_table, verdict_table
+from r1aqa_helpers.results.tables import print_tables, verdict_table
 from r1aqa_helpers.results.verdict import (
-    ABOVE,
-    BELOW,
     MEANING,
     REPRODUCED,
-    UNLIKE,
     no_verdict,
     published_beside,
     verdicts,
 )
 
 __all__ = [
-    "ABOVE",
-    "BELOW",
-    "COLUMNS",
     "DOMAINS",
-    "FIGURES",
     "MEANING",
     "NOTE",
     "REPRODUCED",
-    "UNLIKE",
-    "Published",
     "ResultRow",
     "check_predictions",
     "comparison",
-    "comparison_text",
     "confusion_rows",
-    "group_cells",
-    "group_name",
     "groups_figure",
     "groups_table",
-    "interval",
     "load_measured",
     "load_published",
     "measured_row",
     "metadata_file",
     "no_verdict",
-    "number",
     "print_tables",
     "published_beside",
-    "read_row",
     "read_scored",
-    "rich_table",
     "verdict_table",
     "verdicts",
     "write_metadata",

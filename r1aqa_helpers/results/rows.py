@@ -205,9 +205,13 @@ def comparison(a: ResultRow, b: ResultRow, score_a: Score, score_b: Score) -> di
 
 def comparison_text(test: Mapping[str, Any]) -> str:
     """What `comparison` found, in a line."""
-    a, b = label(test["a"], test["a_prompt"]), label(test["b"], test["b_prompt"])
-    told = f"{test['difference']:+.1f} points, McNemar's exact test p = {test['mcnemar_p']:.2g}"
-    return f"{a} against {b}: {told}"
+    a, b = (label(test[side], test[f"{side}_prompt"]) for side in "ab")
+    return f"{a} against {b}: {gain_text(test['difference'], test['mcnemar_p'])}"
+
+
+def gain_text(difference: float, mcnemar_p: float) -> str:
+    """The difference of two accuracies in points, with the p of their paired test."""
+    return f"{difference:+.1f} points, McNemar's exact test p = {mcnemar_p:.2g}"
 
 
 def write_scored(path: Path, method: str, source: str, score: Score, test_set: QuestionSet) -> None:
