@@ -1,6 +1,5 @@
 """README has exactly the committed runs' figures, and what it says of them holds."""
 
-import json
 import subprocess
 import sys
 from pathlib import Path
@@ -11,7 +10,7 @@ import pytest
 from r1aqa_helpers.experiment.plan import REGIMES
 from r1aqa_helpers.experiment.summary import load_records, summarise
 from r1aqa_helpers.files import read_journal, read_json
-from r1aqa_helpers.results import load_published
+from r1aqa_helpers.results import load_measured, load_published
 
 ROOT = Path(__file__).resolve().parent.parent
 RESULTS = ROOT / "data" / "results" / "tiny"
@@ -34,6 +33,19 @@ def test_results_block_is_generated() -> None:
     assert {beside[f"| {name}", rf"\<{prompt}>"] for name, prompt in unlike} == {"– |"}
 
 
+def test_every_results_file_says_where_it_comes_from() -> None:
+    paths = [REFERENCE / "results.json", *(ROOT / "benchmarks" / "results").glob("*.json")]
+    names = ("cascade", "probes", "sampled", "experiment")
+    paths += [RESULTS / f"{name}.json" for name in names]
+    paths += [*(RESULTS / "runs").glob("*.json")]
+    assert len(paths) > 80
+    for path in paths:
+        stored = read_json(path)
+        told = stored | stored.get("provenance", {}) | stored.get("where", {})
+        assert {"command", "date", "hardware"} <= told.keys(), path
+        assert told.get("commit") or told.get("recorded_in"), path
+
+
 @pytest.fixture(scope="module")
 def tested() -> dict[str, list[dict]]:
     """The tested runs of the experiment's table, by road."""
@@ -46,8 +58,7 @@ def tested() -> dict[str, list[dict]]:
 
 @pytest.fixture(scope="module")
 def untrained() -> float:
-    rows = json.loads((REFERENCE / "results.json").read_text(encoding="utf-8"))["rows"]
-    return next(r["average"] for r in rows if (r["method"], r["prompt"]) == ("direct", 2))
+    return next(row.average for row in load_measured() if row.label == "direct <2>")
 
 
 def accuracy(records: list[dict]) -> float:
