@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING, Any
 
 import jinja2
 import numpy as np
-from markupsafe import Markup
 
 from r1aqa_helpers.audio import SAMPLE_RATE, load_audio
 from r1aqa_helpers.files import write_text
@@ -207,7 +206,7 @@ def _curve(
         return figure
 
 
-def _svg(figure: "Figure", salt: str) -> Markup:
+def _svg(figure: "Figure", salt: str) -> str:
     """The figure as inline SVG, as wide as its place; ``salt`` differs among those of a page."""
     import matplotlib
 
@@ -219,4 +218,4 @@ def _svg(figure: "Figure", salt: str) -> Markup:
     svg = buffer.getvalue()
     svg = svg[svg.index("<svg") :]
     # The page decides the width, so that a figure fits a phone.
-    return Markup(re.sub(r'<svg ([^>]*?)width="[^"]*" ?', r"<svg \1", svg, count=1))
+    return re.sub(r'<svg ([^>]*?)width="[^"]*" ?', r"<svg \1", svg, count=1)
