@@ -159,6 +159,7 @@ def test_the_plot_is_written_whole_and_in_a_known_format(scored, tmp_path):
 def test_a_scored_file_enters_the_table_with_its_source(scored, tmp_path):
     row = tmp_path / "row.json"
     succeed(*scored, "--as", EVIL, "--source", "https://example.org/[b]said", "--out", row)
+    row.write_text(json.dumps(json.loads(row.read_text()) | {"kind": "human", "track": "x"}))
     (found,) = [r for r in rows("--scored", row) if r["method"] == EVIL]
     assert found["kind"] == "own" and found["reported"] is None
     own = found["reproduced"]

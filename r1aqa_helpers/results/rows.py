@@ -263,7 +263,8 @@ def read_row(path: Path, stored: Any, needed: tuple[str, ...] = ()) -> ResultRow
         value = stored.get(name)
         if value is None or not str(value).strip():
             raise UserError(f"{shown(path)}: field {name}: is missing")
-    names = {one.name for one in fields(ResultRow)}
+    # Where a row stands in a table is not for its file to say.
+    names = {one.name for one in fields(ResultRow)} - {"kind", "track", "from_mmau_site"}
     try:
         row = ResultRow(**{name: value for name, value in stored.items() if name in names})
     except pydantic.ValidationError as fault:
