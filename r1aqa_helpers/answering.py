@@ -20,9 +20,9 @@ from .errors import UserError
 from .files import append_jsonl, read_journal, shown, shown_value, write_json
 from .models import (
     MAX_NEW_TOKENS,
+    AudioFeatureCache,
     LoadedModel,
     SeededSampling,
-    StateCache,
     chat_text,
     encode,
     generate,
@@ -269,7 +269,7 @@ def _answer_batches(
 ) -> Iterator[dict[str, Any]]:
     """A journal row per question: id, response, seconds, seconds_cut. With a seed, it is drawn."""
     used = Counter(question.audio for batch in batches for question in batch)
-    cache = StateCache(_STATE_BYTES) if len(used) < used.total() else None
+    cache = AudioFeatureCache(_STATE_BYTES) if len(used) < used.total() else None
     prepare = partial(_prepare, loaded, texts)
     respond = partial(_respond, loaded, config, seed, cache)
     answer = _answer_on_cpu if loaded.device.type == "cpu" else _answer_on_gpu
@@ -351,7 +351,7 @@ def _respond(
     loaded: LoadedModel,
     config: GenerationConfig,
     seed: int | None,
-    cache: StateCache | None,
+    cache: AudioFeatureCache | None,
     batch: _Batch,
     parts: int = 1,
 ) -> list[str]:

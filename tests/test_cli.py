@@ -291,7 +291,7 @@ def test_train(kind, random_model_dir, make_questions, tmp_path, monkeypatch):
     arguments = ["train", kind, "--questions", make_questions()[0], "--out", out,
                  "--model", random_model_dir, "--profile", "tiny"]  # fmt: skip
     result = succeed(*arguments, "--steps", 7, "--seed", 5)
-    trained = "training 0.30 M of 0.31 M parameters: all weights, the audio tower's too"
+    trained = "training 0.30 M of 0.31 M parameters: all weights, the audio encoder's too"
     block, _, after = result.stdout.partition(trained)
     assert after == f"\ntrained model: {out / 'model'}\n"
     assert block.startswith(f"profile tiny\n  model      {random_model_dir}\n")

@@ -151,12 +151,12 @@ values = json.loads(sys.argv[1])
 profile = Profile(**{**values, "train": Path(values["train"]), "test": Path(values["test"])})
 
 # Slow steps of GRPO, so that the signal comes in the middle of them.
-on_step_end = training.Journal.on_step_end
+on_step_end = training.StepLog.on_step_end
 def slow_step(self, *args, **kwargs):
     on_step_end(self, *args, **kwargs)
     time.sleep(1)
 def slowly(*args):
-    training.Journal.on_step_end = slow_step
+    training.StepLog.on_step_end = slow_step
     return train_grpo(*args)
 train_grpo, job.train_grpo = job.train_grpo, slowly
 

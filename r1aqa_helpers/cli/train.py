@@ -25,7 +25,7 @@ TrainTower = Annotated[
     bool | None,
     typer.Option(
         "--train-tower/--freeze-tower",
-        help="Whether the audio tower trains, with LoRA by adapters; by default the profile's.",
+        help="Whether the audio encoder trains, with LoRA by adapters; by default the profile's.",
     ),
 ]
 LoraRank = Annotated[
@@ -47,16 +47,14 @@ PushTo = Annotated[
     str | None,
     typer.Option(
         "--push-to",
-        help="Upload what was trained to OWNER/NAME on the Hugging Face Hub: the adapter, with "
-        "LoRA, else the model.",
+        help="Once all steps are made, upload the adapter (with LoRA) or the model to OWNER/NAME "
+        "on the Hugging Face Hub.",
     ),
 ]
 OutFolder = Annotated[Path, typer.Option("--out", help="Folder of the training run.")]
 Steps = Annotated[
     int | None, typer.Option("--steps", min=1, help="Training steps; by default the profile's.")
 ]
-
-
 Train = Callable[..., Path]
 
 
@@ -92,13 +90,16 @@ def _method(name: str, about: str, imported: Callable[[], tuple[type, Train]]) -
     ) -> None:
         chosen = pick_profile(profile)
         kind, run = imported()
-        asked = _given(seed, steps, minutes, lora_rank, train_tower)
+        freeze = None if train_tower is None else not train_tower
+        asked = given(
+            seed=seed, steps=steps, minutes=minutes, lora_rank=lora_rank, freeze_tower=freeze
+        )
         settings = kind(**{**getattr(chosen, name), **asked})
         _train(run, settings, chosen, model, base, questions, audio_dir, out, push_to)
 
 
 _method("grpo", "Train with GRPO", _grpo)
-_method("sft", "Train on the right answers", _sft)
+_method("sft", "Train on the correct answers", _sft)
 
 
 @train_app.command("road")
@@ -131,18 +132,6 @@ def train_road(
     _train(run, settings, chosen, model, base, questions, audio_dir, out, push_to)
 
 
-def _given(
-    seed: int,
-    steps: int | None,
-    minutes: float | None,
-    lora_rank: int | None,
-    train_tower: bool | None,
-) -> dict[str, Any]:
-    """Settings in place of the profile's."""
-    freeze = None if train_tower is None else not train_tower
-    return given(seed=seed, steps=steps, minutes=minutes, lora_rank=lora_rank, freeze_tower=freeze)
-
-
 def _train(
     run: Train,
     settings: Any,
@@ -157,21 +146,28 @@ def _train(
     from r1aqa_helpers import processes
     from r1aqa_helpers.models import check_target, listening_check, load_for, push
     from r1aqa_helpers.models.lora import describe_trained
+    from r1aqa_helpers.training import steps_made
 
     asked = read_questions(questions, audio_dir)
     check_writable(out)
     if push_to is not None:
         check_target(push_to)
     announce(replace(profile, model=model or profile.model), settings)
-    device = processes.join(profile.device)
+    device = processes.init(profile.device)
     loaded = load_for(profile, model, base, device)
     listening_check(loaded, asked)
     trained = describe_trained(loaded.model, settings.lora_rank, settings.tower_frozen)
     typer.echo(f"training {trained}")
     typer.echo(f"trained model: {run(loaded, asked, settings, out)}")
     del loaded  # a model in shards holds on to the group of processes
-    if push_to is not None:
+    made = steps_made(out)
+    if push_to is not None and made < settings.steps:
+        typer.echo(
+            f"not uploaded: stopped after step {made} of {settings.steps}; "
+            "the same command goes on, and uploads at the end"
+        )
+    elif push_to is not None:
         adapter = out / "adapter"
         folder = adapter if adapter.is_dir() else out / "model"
-        processes.in_main(lambda: typer.echo(push(folder, push_to, say=typer.echo)))
-    processes.leave()
+        processes.run_on_main(lambda: typer.echo(push(folder, push_to, say=typer.echo)))
+    processes.destroy()

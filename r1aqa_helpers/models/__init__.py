@@ -16,7 +16,7 @@ from .decoding import (
     greedy_config,
     sampling_config,
 )
-from .embedding import Clips, StateCache, audio_states, embed_prompts, positions
+from .embedding import AudioFeatureCache, Clips, audio_states, embed_prompts, positions
 from .for_profile import load_for
 from .generation import decode, generate
 from .listening import ListeningReport, choice_logprobs, listening_check
@@ -25,6 +25,7 @@ from .pushing import check_target, push
 from .saving import save
 
 __all__ = [
+    "AudioFeatureCache",
     "CARD",
     "CardFields",
     "MAX_NEW_TOKENS",
@@ -32,7 +33,6 @@ __all__ = [
     "ListeningReport",
     "LoadedModel",
     "SeededSampling",
-    "StateCache",
     "audio_states",
     "chat_text",
     "check_target",

@@ -13,7 +13,7 @@ from r1aqa_helpers.course import comparison_figures as figures
 from r1aqa_helpers.course.comparison import AHEAD, BEHIND, ONE, OPEN, WITHIN, claim
 from r1aqa_helpers.errors import UserError
 from r1aqa_helpers.experiment.record import score_record
-from r1aqa_helpers.grpo.advantages import group_advantages
+from r1aqa_helpers.grpo.objective import group_advantages
 from r1aqa_helpers.questions import AudioQuestion
 from r1aqa_helpers.roads import ROADS
 from r1aqa_helpers.scoring import bootstrap_difference, score

@@ -1,7 +1,7 @@
 """Prompts with their clips, turned into tokens and features once and found again by number.
 
-TRL shuffles and splits the rows of a batch. A number per row goes along with its row through
-all of that; a list of features beside the batch would not.
+TRL shuffles and splits the rows of a batch. A number per row stays with its row; a list of
+features beside the batch would not.
 """
 
 import hashlib
@@ -11,9 +11,9 @@ from pathlib import Path
 
 import torch
 
-from ..audio import clip_to_window, load_audio
-from ..models import Clips, LoadedModel, StateCache, chat_text, encode
-from ..models.bundle import TOKENIZING
+from r1aqa_helpers.audio import clip_to_window, load_audio
+from r1aqa_helpers.models import AudioFeatureCache, Clips, LoadedModel, chat_text, encode
+from r1aqa_helpers.models.bundle import TOKENIZING
 
 #: Bytes of features that are kept; at 7B in bfloat16 that is 1,400 clips.
 CAPACITY = 2**30
@@ -33,13 +33,13 @@ class EncodedPrompt:
     """A hash of the clip's samples; empty where there is no clip."""
 
 
-class PromptStore:
+class PromptCache:
     """Encodes each pair of user turn and clip once, and keeps as many as `CAPACITY` allows."""
 
     def __init__(self, loaded: LoadedModel) -> None:
         self._loaded = loaded
-        #: Set where the tower stands still: what it made of clips, for all who score them.
-        self.states: StateCache | None = None
+        #: Set where the audio encoder is frozen: its outputs for clips, used in every scoring.
+        self.states: AudioFeatureCache | None = None
         self._numbers: dict[tuple[str, str | None], int] = {}
         self._pairs: list[tuple[str, str | None]] = []
         self._encoded: OrderedDict[int, EncodedPrompt] = OrderedDict()
@@ -100,27 +100,23 @@ class PromptStore:
 
     def clips(self, numbers: list[int], device: torch.device) -> Clips:
         """The clips of the prompts with these numbers, each recording once, on ``device``."""
-        chosen: dict[str, int] = {}
-        clip, encoded = [], []
-        for number in numbers:
-            audio = self[number].key
-            if not audio:
-                clip.append([-1])
-                continue
-            if audio not in chosen:
-                chosen[audio] = len(encoded)
-                encoded.append(self[number])
-            clip.append([chosen[audio]])
-        if not encoded:
-            nothing = self[numbers[0]]
-            features, mask = nothing.input_features[None][:0], nothing.feature_attention_mask[None]
-            return Clips(features.to(device), mask[:0].to(device), torch.tensor(clip).to(device))
+        places: dict[str, int] = {}  # a clip's key -> its place in the batch
+        encoded, clip = [], []
+        for prompt in map(self.__getitem__, numbers):
+            if prompt.key and prompt.key not in places:
+                places[prompt.key] = len(encoded)
+                encoded.append(prompt)
+            clip.append([places.get(prompt.key, -1)])
+        # Where no prompt has a clip, tensors of the right shape that hold none.
+        batch = encoded or [prompt]
+        features = torch.stack([one.input_features for one in batch])[: len(encoded)]
+        mask = torch.stack([one.feature_attention_mask for one in batch])[: len(encoded)]
         return Clips(
-            torch.stack([one.input_features for one in encoded]).to(device),
-            torch.stack([one.feature_attention_mask for one in encoded]).to(device),
+            features.to(device),
+            mask.to(device),
             torch.tensor(clip, device=device),
-            tuple(one.key for one in encoded),
-            self.states,
+            tuple(places),
+            self.states if encoded else None,
         )
 
 

@@ -1,16 +1,28 @@
-"""GRPO's arithmetic on tensors, with no model and no trainer in sight.
+"""GRPO's loss: from rewards and log-probabilities to the number that training minimises.
 
-GRPO (DeepSeekMath, arXiv 2402.03300, eq. 3 and 4) as R1-AQA (arXiv 2503.11197) uses it. Of each
-question q, a group of G answers o_1 … o_G is sampled from the old policy and rewarded with
-r_1 … r_G. The objective that the loss is the negative of:
+GRPO (DeepSeekMath, arXiv 2402.03300, eq. 3 and 4) as R1-AQA (arXiv 2503.11197) uses it. For each
+question q, a group of G answers o_1 … o_G is sampled from the old policy and gets the rewards
+r_1 … r_G. The loss is -J:
 
     J = 1/G sum_i 1/|o_i| sum_t { min( w_it A_i, clip(w_it, 1 - e, 1 + e) A_i ) - beta KL_it }
 
 with the ratio w_it = pi(o_it | q, o_i<t) / pi_old(o_it | q, o_i<t), the advantage A_i of
-`group_advantages` and the estimate KL_it of `per_token_kl`. TRL names this ``loss_type="grpo"``.
+`group_advantages` and the estimate KL_it of `per_token_kl`.
+
+This file is the definition. During training TRL evaluates the same formula in
+``GRPOTrainer._compute_loss``, for the loss types and levels below; tests/grpo/test_objective.py
+checks that value and gradient are equal.
 """
 
 import torch
+
+#: How the terms of all tokens are averaged. "grpo": per answer, then over answers. "dapo" (arXiv
+#: 2503.14476): over all tokens of a step; "bnpo": over all tokens of a forward pass. "dr_grpo"
+#: (arXiv 2503.20783): their sum over answers times the largest length, a constant.
+LOSS_TYPES = ("grpo", "dapo", "bnpo", "dr_grpo")
+#: A ratio for each token, or for each answer: the geometric mean of its tokens' (GSPO, arXiv
+#: 2507.18071).
+IMPORTANCE_LEVELS = ("token", "sequence")
 
 
 def group_advantages(
@@ -68,8 +80,11 @@ def grpo_loss(
     mask: torch.Tensor,
     beta: float = 0.04,
     clip: float = 0.2,
+    loss_type: str = "grpo",
+    importance_sampling_level: str = "token",
+    max_completion: int = 256,
 ) -> torch.Tensor:
-    """-J of the module's docstring: a mean over tokens in each answer, then over the answers.
+    """-J of the module's docstring, with R1-AQA's values as defaults.
 
     Args:
         logps: (N, T), log-probabilities of the answers' tokens under the policy, with gradient.
@@ -79,13 +94,24 @@ def grpo_loss(
         mask: (N, T), 1 up to and with an answer's end token, 0 after it.
         beta: weight of the divergence from the reference model.
         clip: e above.
+        loss_type: one of `LOSS_TYPES`.
+        importance_sampling_level: one of `IMPORTANCE_LEVELS`.
+        max_completion: the largest length of an answer in tokens, for "dr_grpo".
 
     Returns:
         A scalar. An answer of no tokens counts as 0.
     """
-    ratio = torch.exp(logps - old_logps)
-    advantages = advantages.unsqueeze(1)
+    lengths = mask.sum(dim=1).clamp(min=1)
+    log_ratio = logps - old_logps
+    if importance_sampling_level == "sequence":
+        log_ratio = ((log_ratio * mask).sum(dim=1) / lengths).unsqueeze(1)
+    ratio, advantages = torch.exp(log_ratio), advantages.unsqueeze(1)
     loss = -torch.min(ratio * advantages, ratio.clamp(1 - clip, 1 + clip) * advantages)
     if beta:
         loss = loss + beta * per_token_kl(logps, ref_logps)
-    return ((loss * mask).sum(dim=1) / mask.sum(dim=1).clamp(min=1)).mean()
+    loss = loss * mask
+    if loss_type == "grpo":
+        return (loss.sum(dim=1) / lengths).mean()
+    if loss_type == "dr_grpo":
+        return loss.sum() / (len(loss) * max_completion)
+    return loss.sum() / mask.sum().clamp(min=1)

@@ -2,20 +2,19 @@
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import asdict
 from importlib.metadata import version
 from pathlib import Path
 
 from peft import PeftModel
 
-from .. import processes
-from ..files import read_journal, read_json
-from ..models import CardFields, LoadedModel, save
-from ..models.lora import describe_trained
-from ..models.quantised import is_quantised
-from ..profiles import hardware
-from ..questions import AudioQuestion
-from .settings import FREE, TrainingSettings
+from r1aqa_helpers import processes
+from r1aqa_helpers.files import read_journal, read_json
+from r1aqa_helpers.models import CardFields, LoadedModel, save
+from r1aqa_helpers.models.lora import describe_trained
+from r1aqa_helpers.models.quantised import is_quantised
+from r1aqa_helpers.profiles import hardware
+from r1aqa_helpers.questions import AudioQuestion
+from r1aqa_helpers.training.settings import TrainingSettings
 
 
 def save_trained(
@@ -34,7 +33,7 @@ def save_trained(
     """
 
     def write() -> None:
-        card = training_card(loaded, out_dir, method, questions, settings)
+        card = _card(loaded, out_dir, method, questions, settings)
         whole = loaded
         if isinstance(loaded.model, PeftModel):
             save(loaded, out_dir / "adapter", card)
@@ -45,10 +44,10 @@ def save_trained(
             whole = LoadedModel(merged, loaded.processor, loaded.name)
         save(whole, out_dir / "model", card)
 
-    processes.in_main(write)
+    processes.run_on_main(write)
 
 
-def training_card(
+def _card(
     loaded: LoadedModel,
     out_dir: Path,
     method: str,
@@ -67,12 +66,10 @@ def training_card(
     facts["base in 4 bits"] = "yes, NF4" if is_quantised(loaded.model) else "no"
     facts["hardware"] = hardware()
     facts |= {name: version(name) for name in ("torch", "transformers", "trl", "peft")}
-    all_settings = {**asdict(settings), "freeze_tower": settings.tower_frozen}
-    kept = {key: value for key, value in all_settings.items() if key not in FREE}
     return CardFields(
         base=loaded.name,
         method=method,
         questions=len(questions),
         datasets=Counter(question.dataset for question in questions),
-        settings=facts | kept,
+        settings=facts | settings.recorded(),
     )

@@ -1,4 +1,4 @@
-"""A row per step, the progress, the marks on checkpoints, and the limit of minutes."""
+"""What is done around the steps of a trainer: log, progress, time limit, exact resume."""
 
 import math
 import time
@@ -9,15 +9,23 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
+from transformers import (
+    PrinterCallback,
+    Qwen2AudioForConditionalGeneration,
+    Trainer,
+    TrainerCallback,
+    TrainerControl,
+    TrainerState,
+    TrainingArguments,
+)
 from transformers.utils import logging as hf_logging
 
-from .. import processes
-from ..errors import UserError
-from ..files import append_jsonl, read_journal, write_json
-from ..models.precision import NOT_FINITE, check_finite
-from ..progress import track
-from .folder import COMPLETE
+from r1aqa_helpers import processes
+from r1aqa_helpers.errors import UserError
+from r1aqa_helpers.files import append_jsonl, write_json
+from r1aqa_helpers.models.precision import NOT_FINITE, check_finite
+from r1aqa_helpers.progress import track
+from r1aqa_helpers.training.run_dir import COMPLETE
 
 #: Gets each step's row of ``metrics.jsonl`` as soon as it is written; those of the steps that were
 #: made before come first.
@@ -31,17 +39,10 @@ _MOST_OVERFLOWS = 17
 def check_loss(loss: torch.Tensor, step: int) -> torch.Tensor:
     """``loss`` of a step, counted from 1; ``UserError`` where it is not finite.
 
-    Trainer itself would go on, with weights that are no numbers any more.
+    Trainer itself would go on, with weights that are not numbers any more.
     """
     check_finite(loss, f"step {step}: the loss")
     return loss
-
-
-def show_made(watch: Watch | None, out_dir: Path, title: str) -> Watch | None:
-    """Show the steps that a run has made already; returns ``watch``, or None once it has failed."""
-    if watch is None or not processes.is_main():
-        return watch
-    return show_to(watch, read_journal(out_dir / "metrics.jsonl"), title)
 
 
 def show_to(watch: Watch | None, rows: Iterable[dict[str, Any]], title: str) -> Watch | None:
@@ -57,8 +58,8 @@ def show_to(watch: Watch | None, rows: Iterable[dict[str, Any]], title: str) -> 
     return watch
 
 
-class Journal(TrainerCallback):
-    """Writes a row per step, shows progress, marks checkpoints as complete, keeps to the time."""
+class StepLog(TrainerCallback):
+    """Writes a row per step, shows progress, marks checkpoints as complete, stops in time."""
 
     def __init__(
         self,
@@ -68,37 +69,29 @@ class Journal(TrainerCallback):
         minutes: float | None,
         watch: Watch | None = None,
     ) -> None:
-        """``row`` makes the journal's row of what the trainer logs; None ``minutes``: no limit."""
+        """``row`` makes the log's row of what the trainer logs; None ``minutes``: no limit."""
         self._out_dir, self._title, self._row, self._minutes = out_dir, title, row, minutes
         self._watch = watch
         self._overflows = 0  # in a row
 
     def on_train_begin(
-        self,
-        args: TrainingArguments,
-        state: TrainerState,
-        control: TrainerControl,
-        **kwargs: Any,
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
     ) -> None:
-        """Start the clock and the progress."""
+        """Start the clock and the progress bar."""
         self._start = self._last = time.monotonic()
         left = state.max_steps - state.global_step if state.is_world_process_zero else 0
         self._bar = iter(track(range(left), self._title))
         next(self._bar, None)
 
     def on_step_end(
-        self,
-        args: TrainingArguments,
-        state: TrainerState,
-        control: TrainerControl,
-        **kwargs: Any,
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
     ) -> None:
-        """Move the progress on; stop, with a checkpoint, where the time is over.
+        """Move the progress bar; stop, with a checkpoint, where the time is over.
 
         By the main process's clock: one that stopped alone would leave the others waiting.
         """
         next(self._bar, None)
-        if self._minutes is not None and processes.in_main(self._time_is_over):
+        if self._minutes is not None and processes.run_on_main(self._time_is_over):
             control.should_training_stop = control.should_save = True
 
     def _time_is_over(self) -> bool:
@@ -137,33 +130,51 @@ class Journal(TrainerCallback):
             )
 
     def on_save(
-        self,
-        args: TrainingArguments,
-        state: TrainerState,
-        control: TrainerControl,
-        **kwargs: Any,
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
     ) -> None:
-        """Mark the checkpoint as whole, once every process has written its part."""
-        processes.wait()
-        if not state.is_world_process_zero:
-            return
-        folder = self._out_dir / f"checkpoint-{state.global_step}"
-        write_json(folder / COMPLETE, {"step": state.global_step})
+        """Mark the checkpoint as complete, once every process has written its part."""
+        processes.barrier()
+        if state.is_world_process_zero:
+            folder = self._out_dir / f"checkpoint-{state.global_step}"
+            write_json(folder / COMPLETE, {"step": state.global_step})
 
     def on_train_end(
-        self,
-        args: TrainingArguments,
-        state: TrainerState,
-        control: TrainerControl,
-        **kwargs: Any,
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
     ) -> None:
-        """Close the progress."""
+        """Close the progress bar."""
         self._bar.close()
+
+
+class ExactResume:
+    """A mixin for trainers: weights come back from a checkpoint as they were saved.
+
+    transformers 5 saves a Qwen2-Audio under the names of release 4, which ``from_pretrained``
+    understands. `Trainer`, going on from a checkpoint, does not, and warns about the missing
+    names only: the run would go on with the weights that it began with.
+    """
+
+    def _load_from_checkpoint(self, resume_from_checkpoint: str, model: Any = None) -> None:
+        model = self.model if model is None else model
+        sharded = self.is_deepspeed_enabled or self.is_fsdp_enabled
+        if sharded or not isinstance(model, Qwen2AudioForConditionalGeneration):
+            super()._load_from_checkpoint(resume_from_checkpoint, model)
+            return
+        saved = Qwen2AudioForConditionalGeneration.from_pretrained(
+            resume_from_checkpoint, dtype=model.dtype, local_files_only=True, use_safetensors=True
+        )
+        model.load_state_dict(saved.state_dict())
+
+
+def train_with(trainer: Trainer, log: StepLog, checkpoint: Path | None) -> None:
+    """Train to the end, from the checkpoint if there is one; only ``log`` prints and writes."""
+    trainer.remove_callback(PrinterCallback)
+    trainer.add_callback(log)
+    trainer.train(resume_from_checkpoint=None if checkpoint is None else str(checkpoint))
 
 
 @contextmanager
 def quiet() -> Iterator[None]:
-    """Without transformers' bars and notes: the journal and its progress say what there is."""
+    """Without transformers' bars and notes: `StepLog` and its progress bar say what there is."""
     verbosity, bar = hf_logging.get_verbosity(), hf_logging.is_progress_bar_enabled()
     hf_logging.set_verbosity_error()
     hf_logging.disable_progress_bar()

@@ -1,25 +1,25 @@
 """Log-probabilities of answers, for the policy, the old policy and the reference model alike.
 
 The rows of a GRPO batch come in groups that share prompt and clip. Each distinct clip goes
-through the audio tower once. With ``shared_prefix`` each distinct prompt also goes through the
+through the audio encoder once. With ``shared_prefix`` each distinct prompt also goes through the
 language model once: a group is packed into one row (prompt, answer 1 … answer G), in which each
 answer attends to the prompt and to itself only and its positions follow the prompt's (Prefix
 Grouper, arXiv 2506.05433). Both ways give the same values and gradients, to rounding.
 
-The way in is the forward call of the wrapped model, ``model(answers=Answers(...))``, so that
-DistributedDataParallel, DeepSpeed, FSDP and PEFT see an ordinary forward.
+Trainers call ``model(answers=Answers(...))``, after `enable_scoring`, so that
+DistributedDataParallel, DeepSpeed, FSDP and PEFT see an ordinary forward pass.
 """
 
 import functools
-import types
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import nn
 from transformers import Qwen2AudioForConditionalGeneration
 
-from ..models import Clips, embed_prompts, positions
+from r1aqa_helpers.models import Clips, embed_prompts, positions
 
 #: Attention's memory grows with the square of a row's tokens, so a row gets no longer than
 #: this: 16 answers of R1-AQA's most 256 tokens each would otherwise give one of 4,400.
@@ -50,28 +50,39 @@ class Answers:
     """The most tokens of a packed row, see `pack_answers`."""
 
 
-def accept_answers(model: Qwen2AudioForConditionalGeneration) -> None:
-    """Let ``model(answers=...)`` return what `answer_logps` does; other calls are unchanged.
+class ScoringQwen2Audio(Qwen2AudioForConditionalGeneration):
+    """Qwen2-Audio whose forward pass can also score answers; other calls are unchanged."""
 
-    ``model(work=...)`` calls the function ``work`` with the model, within the forward call.
-    Set on the instance, as TRL does with its own scoring; `refuse_answers` takes it back.
-    """
-    original = type(model).forward
-
-    @functools.wraps(original)  # generate() checks its arguments against this signature
-    def forward(self, *args, answers: Answers | None = None, work=None, **kwargs):
+    @functools.wraps(Qwen2AudioForConditionalGeneration.forward)  # `generate` checks its arguments
+    def forward(
+        self,
+        *args: Any,
+        answers: Answers | None = None,
+        work: Callable[[nn.Module], Any] | None = None,
+        **kwargs: Any,
+    ) -> Any:
+        """`answer_logps` of ``answers``, or ``work(self)``, or what Qwen2-Audio's returns."""
         if work is not None:
             return work(self)
-        if answers is None:
-            return original(self, *args, **kwargs)
-        return answer_logps(self, answers)
-
-    model.forward = types.MethodType(forward, model)
+        if answers is not None:
+            return answer_logps(self, answers)
+        return super().forward(*args, **kwargs)
 
 
-def refuse_answers(model: Qwen2AudioForConditionalGeneration) -> None:
-    """Undo `accept_answers`, and whatever was set on the instance's forward since."""
+# Checkpoints name the class of their model: they are an ordinary Qwen2-Audio's.
+ScoringQwen2Audio.__name__ = Qwen2AudioForConditionalGeneration.__name__
+
+
+def enable_scoring(model: Qwen2AudioForConditionalGeneration) -> None:
+    """Let ``model(answers=...)`` return what `answer_logps` does; the weights stay in place."""
+    model.__class__ = ScoringQwen2Audio
+
+
+def disable_scoring(model: Qwen2AudioForConditionalGeneration) -> None:
+    """Undo `enable_scoring`, and anything that a trainer has put over the instance's forward."""
     model.__dict__.pop("forward", None)
+    if type(model) is ScoringQwen2Audio:  # FSDP2 derives a class of its own, which it needs
+        model.__class__ = Qwen2AudioForConditionalGeneration
 
 
 def answer_logps(
@@ -84,8 +95,7 @@ def answer_logps(
         distributions that the tokens were drawn from, (N, C), or None unless asked for.
     """
     states = _packed_states if answers.shared_prefix else _row_states
-    hidden = states(model, answers)
-    logits = model.lm_head(hidden).float() / answers.temperature
+    logits = model.lm_head(states(model, answers)).float() / answers.temperature
     kept = answers.mask.bool()
     chosen = torch.log_softmax(logits, dim=-1).gather(-1, answers.ids[kept].unsqueeze(-1))
     logps = _scatter(kept, chosen.squeeze(-1))

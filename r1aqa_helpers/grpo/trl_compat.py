@@ -1,93 +1,97 @@
-"""Everything of this project that touches TRL's private parts, written against trl 1.16.0.
+"""Everything of this project that touches TRL's private names, written against trl 1.16.0.
 
-TRL carries images through GRPO, and no audio. `TRLSeam` overrides the private methods where a
-clip would get lost, and turns them into five public ones that `AudioGRPOTrainer` fills in.
-What is relied on is pinned by tests/grpo/test_trl_contract.py: after a change of TRL's version,
-that test says what to look at here.
+TRL carries images through GRPO, and no audio. `TRLCompat` overrides the private methods where a
+clip would get lost; how prompts are numbered and answers sampled, `AudioGRPOTrainer` says. After
+a change of TRL's version tests/grpo/test_trl_contract.py says what to look at here.
 """
 
-from abc import abstractmethod
-from collections.abc import Iterator
-from contextlib import contextmanager
+from abc import ABC, abstractmethod
 from typing import Any
-from unittest.mock import patch
 
 import torch
 from accelerate.utils import gather_object
 from torch import nn
 from torch.distributed.fsdp import FSDPModule
-from transformers import PreTrainedConfig, PreTrainedModel
-from trl import GRPOTrainer
-from trl.models import unwrap_model_for_generation
-from trl.trainer import grpo_trainer
+from transformers import PreTrainedModel
+from trl import GRPOConfig, GRPOTrainer
+from trl.models import prepare_deepspeed, prepare_fsdp, unwrap_model_for_generation
+from trl.trainer.utils import disable_dropout_in_model
+
+from r1aqa_helpers.training.callbacks import check_loss
+from r1aqa_helpers.training.logprobs import Answers
+from r1aqa_helpers.training.prompt_cache import PromptCache
 
 #: The release that the overrides below were written against.
 TRL_VERSION = "1.16.0"
 
-#: Goes with its row when TRL shuffles and splits a batch.
+#: The column of a batch that holds each row's prompt; TRL shuffles and splits it with its row.
 PROMPT_NUMBER = "prompt_number"
 
 
-class TRLSeam(GRPOTrainer):
+class TRLCompat(GRPOTrainer, ABC):
     """GRPO in which rows of the data set have a number for what the model is prompted with.
-
-    With ``shared_prefix``, what a subclass computes once per group, rows without a gradient are
-    not computed at all.
 
     The rows' ``prompt`` must be plain strings, so that TRL leaves them alone; completions then
     reach the reward functions as plain strings, too.
     """
 
-    shared_prefix = True
+    prompts: PromptCache
+    """Holds what the numbers stand for."""
+    shared_prefix: bool
+    """Compute each prompt once per group, and rows without a gradient not at all."""
 
-    def __init__(self, model: PreTrainedModel, reference: nn.Module | None, **arguments) -> None:
-        """``reference``: the frozen model for the KL term, of which TRL would else load a copy."""
+    def __init__(
+        self, model: PreTrainedModel, reference: nn.Module | None, args: GRPOConfig, **rest: Any
+    ) -> None:
+        """``reference``: the frozen model for the KL term; None where TRL needs no model for it."""
+        #: Of the rows in hand, for TRL's calls that have no argument for them.
         self._row_numbers: torch.Tensor | None = None
         self._idle: torch.Tensor | None = None
         self._old_logps: torch.Tensor | None = None
         #: What was sampled since the list was last emptied: see `_keep_rollouts`.
         self.rollouts: list[dict[str, Any]] = []
-        with _as_image_token(model.config), _reference(reference):
-            super().__init__(model=model, **arguments)
+        beta = args.beta
+        if reference is not None:
+            args.beta = 0.0  # or TRL would load the checkpoint's folder again as the reference
+        # TRL keeps image tokens from being sampled, and Qwen2-Audio has none.
+        model.config.image_token_id = model.config.audio_token_id
+        try:
+            super().__init__(model=model, args=args, **rest)
+        finally:
+            args.beta = beta
+            del model.config.image_token_id
+        if reference is not None:
+            self.beta, self.ref_model = beta, self._prepared(reference)
 
-    # --- to be filled in ------------------------------------------------------------------
+    def _prepared(self, reference: nn.Module) -> nn.Module:
+        """The reference model on its device, or in shards, as TRL prepares its own."""
+        if self.args.disable_dropout:
+            disable_dropout_in_model(reference)
+        if self.is_deepspeed_enabled:
+            return prepare_deepspeed(reference, self.accelerator)
+        if self.is_fsdp_enabled:
+            return prepare_fsdp(reference, self.accelerator)
+        return self.accelerator.prepare_model(reference, evaluation_mode=True)
 
     @abstractmethod
     def number_prompt(self, row: dict[str, Any]) -> int:
-        """The number that stands for a data set row's prompt and clip."""
-
-    @abstractmethod
-    def prompt_tokens(self, number: int) -> list[int]:
-        """The tokens of the prompt with this number."""
+        """The number in ``prompts`` of a data set row's prompt and clip."""
 
     @abstractmethod
     def sample(self, model: nn.Module, numbers: torch.Tensor) -> list[list[int]]:
         """One answer's tokens, up to and with the end token, for each of these prompts."""
 
-    @abstractmethod
-    def score(
-        self,
-        model: nn.Module,
-        numbers: torch.Tensor,
-        input_ids: torch.Tensor,
-        attention_mask: torch.Tensor,
-        answer_width: int,
-        entropy: bool,
-    ) -> tuple[torch.Tensor, torch.Tensor | None]:
-        """(N, answer_width) log-probabilities of the answers, and entropies where asked for."""
-
-    # --- overridden -----------------------------------------------------------------------
+    # --- sampling -------------------------------------------------------------------------
 
     def _generate_and_score_completions(self, inputs: list[dict[str, Any]]) -> dict[str, Any]:
-        numbers = torch.tensor([self.number_prompt(row) for row in inputs])
-        with self._rows(numbers):
-            output = super()._generate_and_score_completions(inputs)
+        self._row_numbers = torch.tensor([self.number_prompt(row) for row in inputs])
+        output = super()._generate_and_score_completions(inputs)
         if self.model.training:
             self._keep_rollouts(inputs)
-        return {**output, PROMPT_NUMBER: numbers.to(output["prompt_ids"].device)}
+        return {**output, PROMPT_NUMBER: self._row_numbers.to(output["prompt_ids"].device)}
 
     def _tokenize_prompts(self, prompts: list[str]) -> tuple[list[list[int]], None, dict]:
-        return [self.prompt_tokens(number) for number in self._row_numbers.tolist()], None, {}
+        return [self.prompts[number].ids for number in self._row_numbers.tolist()], None, {}
 
     def _generate_single_turn(
         self, prompt_ids, images, multimodal_fields, num_generations, has_tool_images=False
@@ -110,8 +114,8 @@ class TRLSeam(GRPOTrainer):
     def _sample_from_shards(self) -> list[list[int]]:
         """With FSDP2, within a forward call, in which every layer's weights stay once gathered.
 
-        Processes end their answers at different steps: gathering a layer anew at every token,
-        one would wait for others that have come to their end.
+        Processes end their answers at different steps: if a layer were gathered again for every
+        token, one would wait for others that have ended.
         """
         model = self.model_wrapped
         model.set_reshard_after_forward(False)
@@ -132,14 +136,18 @@ class TRLSeam(GRPOTrainer):
             inputs = self._buffered_inputs[self._step % self.args.steps_per_generation]
         return inputs
 
-    def _compute_loss(self, model, inputs):
+    # --- the loss -------------------------------------------------------------------------
+
+    def _compute_loss(self, model, inputs) -> torch.Tensor:
+        """TRL's, which is `objective.grpo_loss`; a ``UserError`` where it is not finite."""
+        self._row_numbers = inputs[PROMPT_NUMBER]
         self._idle = self._rows_without_gradient(inputs)
         self._old_logps = inputs.get("old_per_token_logps")
         try:
-            with self._rows(inputs[PROMPT_NUMBER]):
-                return super()._compute_loss(model, inputs)
+            loss = super()._compute_loss(model, inputs)
         finally:
             self._idle = self._old_logps = None
+        return check_loss(loss, self.state.global_step + 1)
 
     def _rows_without_gradient(self, inputs: dict[str, Any]) -> torch.Tensor | None:
         """(N,) true where a row's advantage of 0 leaves nothing to learn from it; None: nowhere.
@@ -169,84 +177,50 @@ class TRLSeam(GRPOTrainer):
         compute_aux_loss=False,
         **images,
     ) -> tuple[torch.Tensor, torch.Tensor | None, None]:
-        if self._idle is not None:
-            return self._score_rest(
-                model, input_ids, attention_mask, logits_to_keep, compute_entropy
-            )
-        logps, entropies = [], []
-        for start in range(0, len(input_ids), batch_size or len(input_ids)):
-            rows = slice(start, start + (batch_size or len(input_ids)))
-            with self.accelerator.autocast():
-                one, entropy = self.score(
-                    model,
-                    self._row_numbers[rows],
-                    input_ids[rows],
-                    attention_mask[rows],
-                    logits_to_keep,
-                    compute_entropy,
-                )
-            logps.append(one)
-            entropies.append(entropy)
-        return torch.cat(logps), torch.cat(entropies) if compute_entropy else None, None
+        """Scores of all rows but the idle ones, ``batch_size`` at a time.
 
-    def _score_rest(
-        self,
-        model: nn.Module,
-        input_ids: torch.Tensor,
-        attention_mask: torch.Tensor,
-        width: int,
-        entropy: bool,
-    ) -> tuple[torch.Tensor, torch.Tensor | None, None]:
-        """Scores of the rows that have a gradient, and for the others what leaves no trace.
-
-        Their log-probabilities are the old ones, so that every ratio is 1; their entropies the
-        mean of the scored ones, so that TRL's log of the mean entropy is that of these.
+        An idle row gets what leaves no trace: the old log-probabilities, so that every ratio is
+        1; and the mean entropy of the others, so that TRL's log of the mean is that of these.
         """
-        rest = ~self._idle
-        with self.accelerator.autocast():
-            scored, spread = self.score(
-                model,
-                self._row_numbers[rest.to(self._row_numbers.device)],
-                input_ids[rest],
-                attention_mask[rest],
-                width,
-                entropy,
+        count, width, idle = len(input_ids), input_ids.shape[1] - logits_to_keep, self._idle
+        rows = torch.arange(count) if idle is None else (~idle).nonzero().squeeze(1).cpu()
+        parts = []
+        for some in rows.split(batch_size or count):
+            ids, mask = input_ids[some], attention_mask[some]
+            distinct, group = self._row_numbers[some].unique(return_inverse=True)
+            answers = Answers(
+                prompt_ids=ids[:, :width],
+                prompt_mask=mask[:, :width],
+                ids=ids[:, width:],
+                mask=mask[:, width:],
+                group=group.to(ids.device),
+                clips=self.prompts.clips(distinct.tolist(), ids.device),
+                temperature=self.temperature,
+                shared_prefix=self.shared_prefix,
+                entropy=compute_entropy,
+                entropy_gradient=self._entropy_bonus_enabled,
             )
-        old = self._old_logps
-        logps = scored.new_zeros(len(rest), width) if old is None else old.to(scored)
-        logps = logps.index_put((rest,), scored)
-        if not entropy:
-            return logps, None, None
-        tokens = attention_mask[rest][:, -width:].sum().clamp(min=1)
-        entropies = (spread.sum() / tokens).expand(len(rest), width)
-        return logps, entropies.index_put((rest,), spread), None
+            with self.accelerator.autocast():
+                parts.append(model(answers=answers))
+        logps = torch.cat([logps for logps, _ in parts])
+        entropies = torch.cat([entropy for _, entropy in parts]) if compute_entropy else None
+        if idle is None:
+            return logps, entropies, None
+        places, old = (rows.to(logps.device),), self._old_logps
+        before = logps.new_zeros(count, logits_to_keep) if old is None else old.to(logps)
+        if compute_entropy:
+            tokens = attention_mask[rows][:, width:].sum().clamp(min=1)
+            mean = (entropies.sum() / tokens).expand(count, logits_to_keep)
+            entropies = mean.index_put(places, entropies)
+        return before.index_put(places, logps), entropies, None
+
+    # --- what TRL would do besides --------------------------------------------------------
 
     def _send_telemetry(self) -> None:
         """Nothing is sent: training works without a network and tells nobody."""
 
     def create_model_card(self, *arguments: Any, **named: Any) -> None:
-        """None is written: whoever publishes a model describes it."""
-
-    # --- private parts that are read ------------------------------------------------------
-
-    @property
-    def entropy_has_gradient(self) -> bool:
-        """Whether the loss has an entropy term."""
-        return self._entropy_bonus_enabled
-
-    @property
-    def sampling_fields(self) -> dict[str, Any]:
-        """The generation fields that follow from the training configuration."""
-        return dict(self.generation_kwargs)
-
-    @contextmanager
-    def _rows(self, numbers: torch.Tensor) -> Iterator[None]:
-        """The prompts' numbers of the rows in hand, which TRL's calls have no argument for."""
-        self._row_numbers = numbers
-        try:
-            yield
-        finally:
-            self._row_numbers = None
+        """None is written: `training.outputs` writes the model's card."""
 
     def _keep_rollouts(self, inputs: list[dict[str, Any]]) -> None:
         """One entry per question of all processes, in the main one; see `train_grpo`."""
@@ -278,8 +252,8 @@ class TRLSeam(GRPOTrainer):
 def _regroup(batches: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """The same rows, cut into as many batches, with the rows of a prompt next to one another.
 
-    TRL deals them out at random over the gradient accumulation steps, which would tear the
-    groups apart that share their prompt's computation.
+    TRL distributes them at random over the gradient accumulation steps, which would separate the
+    rows of a group, which share their prompt's computation.
     """
     if len(batches) == 1:
         return batches
@@ -293,26 +267,3 @@ def _regroup(batches: list[dict[str, Any]]) -> list[dict[str, Any]]:
         {**batch, **{key: value[part] for key, value in rows.items()}}
         for batch, part in zip(batches, order, strict=True)
     ]
-
-
-@contextmanager
-def _as_image_token(config: PreTrainedConfig) -> Iterator[None]:
-    """TRL keeps the model from sampling ``image_token_id``, which Qwen2-Audio has not.
-
-    Without it the constructor fails; after it, `TRLSeam.sample` has its own say.
-    """
-    config.image_token_id = config.audio_token_id
-    try:
-        yield
-    finally:
-        del config.image_token_id
-
-
-@contextmanager
-def _reference(model: nn.Module | None) -> Iterator[None]:
-    """Have TRL take ``model`` as the reference, where it would load the checkpoint anew.
-
-    The policy may not lie in a folder, or no longer be what lies there.
-    """
-    with patch.object(grpo_trainer, "create_model_from_path", lambda *args, **kwargs: model):
-        yield
