@@ -15,8 +15,7 @@ from typing import Any
 
 import torch
 
-from r1aqa_helpers.cascade.answers import answer_from_captions
-from r1aqa_helpers.cascade.captions import WEAK_WORDS, weakened
+from r1aqa_helpers.cascade import WEAK_WORDS, answer_from_captions, weakened
 from r1aqa_helpers.cascade.text_model import language_half, load_text_model
 from r1aqa_helpers.files import read_journal, write_json
 from r1aqa_helpers.models import load

@@ -129,7 +129,7 @@ def test_an_interrupted_run_goes_on(profile, test_file, trained, whole, tmp_path
             raise KeyboardInterrupt
 
     monkeypatch.setitem(run_parts.answer_questions.__globals__, "append_jsonl", cut)
-    monkeypatch.setitem(run_parts.answer_questions.__globals__["open_journal"].__globals__,
+    monkeypatch.setitem(run_parts.answer_questions.__globals__["open_log"].__globals__,
                         "append_jsonl", cut)  # fmt: skip
     with pytest.raises(KeyboardInterrupt):
         run(profile, test_file, out, trained=trained)
@@ -186,12 +186,12 @@ def test_a_server_s_missing_answers_count_as_wrong_and_earlier_rows_are_kept(
 ):
     asked = []
 
-    def answer(server, questions, *, prompt, journal):
+    def answer(server, questions, *, prompt, log):
         """Right, but for the first question, which gets no answer."""
         rows = [{"id": q.id, "response": q.answer, "seconds": 0.5, "seconds_cut": 0.0}
                 for q in questions[1:]]  # fmt: skip
         for row in ({"model": server.model}, *rows):
-            append_jsonl(journal, row)
+            append_jsonl(log, row)
         asked.append((server.model, prompt))
         return [Prediction(row["id"], row["response"], row["response"], 0.5) for row in rows]
 

@@ -28,7 +28,7 @@ from r1aqa_helpers.models import (
     encode,
     generate,
     greedy_config,
-    listening_check,
+    hearing_check,
     load,
     save,
 )
@@ -304,7 +304,7 @@ def test_logits_that_are_not_finite_are_no_answer(broken, make_questions):
         generate(broken, inputs, greedy_config(broken, 4))
     assert "\n" not in str(caught.value)
     with pytest.raises(UserError, match="logits: not finite"):
-        listening_check(broken, read_questions(make_questions()[0]))
+        hearing_check(broken, read_questions(make_questions()[0]))
 
 
 SMALL = dict(steps=3, lr=1e-3, save_every=1, seed=0)

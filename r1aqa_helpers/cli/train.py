@@ -155,7 +155,7 @@ def _train(
     push_to: str | None,
 ) -> None:
     from r1aqa_helpers import processes
-    from r1aqa_helpers.models import check_target, listening_check, load_for, push
+    from r1aqa_helpers.models import check_target, hearing_check, load_for, push
     from r1aqa_helpers.models.lora import describe_trained
 
     asked = read_questions(questions, audio_dir)
@@ -165,7 +165,7 @@ def _train(
     announce(replace(profile, model=model or profile.model), settings)
     device = processes.join(profile.device)
     loaded = load_for(profile, model, base, device)
-    listening_check(loaded, asked)
+    hearing_check(loaded, asked)
     trained = describe_trained(loaded.model, settings.lora_rank, settings.tower_frozen)
     typer.echo(f"training {trained}")
     typer.echo(f"trained model: {run(loaded, asked, settings, out)}")

@@ -41,7 +41,7 @@ from r1aqa_helpers.experiment.record import (
     validated,
 )
 from r1aqa_helpers.files import read_journal, read_json, write_json, write_text
-from r1aqa_helpers.models import LoadedModel, listening_check, load, weights_fingerprint
+from r1aqa_helpers.models import LoadedModel, hearing_check, load, weights_fingerprint
 from r1aqa_helpers.profiles import Profile
 from r1aqa_helpers.provenance import provenance
 from r1aqa_helpers.questions import AudioQuestion
@@ -79,7 +79,7 @@ class Experiment:
         self._origin = provenance()
         check_writable(out)
         base = self._load(profile.model)
-        listening_check(base, material.validation)
+        hearing_check(base, material.validation)
         claim(
             out,
             {
@@ -233,7 +233,7 @@ class Experiment:
             prompt=run.road.prompt,
             batch_tokens=self.profile.eval_tokens,
             max_new_tokens=self.profile.max_new_tokens,
-            journal=folder / f"{name}.jsonl",
+            log=folder / f"{name}.jsonl",
         )
         cpu = time.process_time() - start
         result = score(questions, {p.id: p.answer for p in predictions})

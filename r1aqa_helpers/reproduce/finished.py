@@ -17,7 +17,7 @@ from typing import Any
 
 from rich.console import Console
 
-from r1aqa_helpers.answering import Prediction, open_journal
+from r1aqa_helpers.answering import as_predictions, open_log
 from r1aqa_helpers.endpoint import Endpoint, answer_at_endpoint, find_endpoint
 from r1aqa_helpers.errors import UserError
 from r1aqa_helpers.files import read_journal, read_json, shown, write_json
@@ -26,7 +26,7 @@ from r1aqa_helpers.profiles import Profile
 from r1aqa_helpers.questions import AudioQuestion, identify, read_questions
 from r1aqa_helpers.results import about_file, check_made_for, load_published, print_tables
 from r1aqa_helpers.run_folder import check_writable, claim
-from r1aqa_helpers.scoring import extract_answer, score
+from r1aqa_helpers.scoring import score
 
 from .methods import (
     BASE,
@@ -206,7 +206,7 @@ class _CompareRun(Run):
         self.clock.check()
         self.say(f"{method.label}: {len(self.test)} questions.")
         predictions = answer_at_endpoint(
-            server, self.test, prompt=method.prompt, journal=self.journal(method)
+            server, self.test, prompt=method.prompt, log=self.journal(method)
         )
         return self.measured(method, predictions, server.model)
 
@@ -219,10 +219,7 @@ class _CompareRun(Run):
             if not about_file(path).exists() or not rows:
                 continue
             check_made_for(path, self.test_set)
-            predictions = [
-                Prediction(id, row["response"], extract_answer(row["response"]), row["seconds"])
-                for id, row in open_journal(journal, rows[0]).items()
-            ]
+            predictions = as_predictions(open_log(journal, rows[0]).values())
             model = str(read_json(about_file(path)).get("model"))
             found[method] = self.scored(method, predictions, model)
             self.say(f"{method.label}: of an earlier call.")

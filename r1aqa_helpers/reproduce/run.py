@@ -13,7 +13,7 @@ from rich.console import Console
 
 from r1aqa_helpers.answering import Prediction, answer_questions, write_predictions
 from r1aqa_helpers.files import shown
-from r1aqa_helpers.models import LoadedModel, listening_check, load_for
+from r1aqa_helpers.models import LoadedModel, hearing_check, load_for
 from r1aqa_helpers.paths import place
 from r1aqa_helpers.profiles import Profile
 from r1aqa_helpers.provenance import provenance
@@ -74,8 +74,8 @@ class Run:
         return loaded
 
     def listen(self, loaded: LoadedModel) -> None:
-        """The listening check, said aloud."""
-        report = listening_check(loaded, self.test)
+        """The hearing check, reported."""
+        report = hearing_check(loaded, self.test)
         self.say(
             f"Listening check: silence moves the choices by {report.change:.3f} nats per token."
         )
@@ -92,7 +92,7 @@ class Run:
             prompt=method.prompt,
             batch_tokens=self.profile.eval_tokens,
             max_new_tokens=self.profile.max_new_tokens,
-            journal=self.journal(method),
+            log=self.journal(method),
         )
         return self.measured(method, predictions, loaded.name, train_seconds)
 

@@ -24,7 +24,7 @@ from rich.console import Console
 from r1aqa_helpers.errors import UserError
 from r1aqa_helpers.files import read_bytes, read_journal, shown, write_bytes, write_json
 from r1aqa_helpers.grpo.train import GRPOSettings, train_grpo
-from r1aqa_helpers.models import listening_check, weights_fingerprint
+from r1aqa_helpers.models import hearing_check, weights_fingerprint
 from r1aqa_helpers.models.lora import describe_trained
 from r1aqa_helpers.paths import place
 from r1aqa_helpers.profiles import Profile
@@ -152,7 +152,7 @@ class _TrainingRun(Run):
                 shutil.rmtree(model)
                 raise OutOfTime
         loaded = self.load(str(model))
-        listening_check(loaded, self.test)
+        hearing_check(loaded, self.test)
         seconds = sum(row["seconds"] for row in read_journal(folder / "metrics.jsonl"))
         return self.answer(method, loaded, seconds)
 

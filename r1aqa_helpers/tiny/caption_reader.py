@@ -14,7 +14,7 @@ import torch
 from torch import nn
 from transformers import GenerationConfig, Qwen2Config, Qwen2ForCausalLM
 
-from r1aqa_helpers.cascade.captions import weakened
+from r1aqa_helpers.cascade.run import weakened
 from r1aqa_helpers.cascade.text_model import TextModel, chat
 from r1aqa_helpers.prompts import caption_prompt
 from r1aqa_helpers.tiny import asking

@@ -231,7 +231,7 @@ def sampled() -> Iterator[Entry]:
             "model": "tiny-qwen2-audio",
             "method": f"direct <{row['prompt']}>, sampled, {len(seeds)} seeds",
             "data": "tiny-mmau",
-            "command": "r1aqa sampled --profile tiny "
+            "command": "r1aqa evaluate --profile tiny --sample "
             f"--seeds {len(seeds)} --prompt {row['prompt']}",
             **origin(stored, path),
             "note": ", ".join(f"{name} {value:g}" for name, value in stored["sampling"].items()),

@@ -1,4 +1,4 @@
-"""Direct inference that is drawn, from several seeds: its mean, and how far draws lie apart.
+"""Direct inference with sampling, from several seeds: its mean and standard deviation.
 
 Greedy decoding shows one answer of the many that a model holds likely. What a published figure
 was decoded with is seldom said, and Qwen2-Audio's own settings sample.
@@ -14,7 +14,6 @@ from r1aqa_helpers.experiment.comparing import interval
 from r1aqa_helpers.files import write_json
 from r1aqa_helpers.models import LoadedModel
 from r1aqa_helpers.paths import place
-from r1aqa_helpers.profiles import Profile
 from r1aqa_helpers.provenance import provenance
 from r1aqa_helpers.questions import AudioQuestion, QuestionSet
 from r1aqa_helpers.scoring import Score, score
@@ -23,25 +22,27 @@ from r1aqa_helpers.scoring import Score, score
 def sampled(
     loaded: LoadedModel,
     questions: Sequence[AudioQuestion],
-    profile: Profile,
     out: Path,
     prompts: Sequence[int],
     seeds: Sequence[int],
     sampling: Mapping[str, float],
     test_set: QuestionSet,
     say: Callable[[str], None] = print,
+    **options: Any,
 ) -> dict[str, Any]:
-    """Ask with each prompt from each seed; written to ``out/sampled.json``.
+    """Ask with each prompt from each seed; the scores are written to the file ``out``.
 
-    Interrupted, the same call goes on from its journals in ``out``.
+    Interrupted, the same call resumes from its logs beside ``out``.
 
     Args:
         questions: with gold answers; ``test_set`` says which they are.
         sampling: for `models.sampling_config`; empty: temperature 1, the whole distribution.
+        options: for `answering.answer_questions`: batch_size, batch_tokens, max_new_tokens.
 
     Raises:
         UserError: as `answering.answer_questions` and `scoring.score`.
     """
+    score(questions, {})  # finds a question without a gold answer before the work
     rows = []
     for prompt in prompts:
         scores, agreed = {}, {question.id: set() for question in questions}
@@ -51,12 +52,11 @@ def sampled(
                 loaded,
                 questions,
                 prompt=prompt,
-                batch_tokens=profile.eval_tokens,
-                max_new_tokens=profile.max_new_tokens,
                 sample=True,
                 seed=seed,
                 sampling=sampling,
-                journal=out / f"prompt-{prompt}-seed-{seed}.journal.jsonl",
+                log=out.with_name(f"{out.name}.prompt-{prompt}-seed-{seed}.log.jsonl"),
+                **options,
             )
             scores[seed] = score(questions, {one.id: one.answer for one in said})
             for one in said:
@@ -72,12 +72,12 @@ def sampled(
         "rows": rows,
         "provenance": provenance(),
     }
-    write_json(out / "sampled.json", result)
+    write_json(out, result)
     return result
 
 
 def _row(prompt: int, scores: Mapping[int, Score], same: float) -> dict[str, Any]:
-    """One prompt: the mean over seeds, its interval and spread, and each seed by itself."""
+    """One prompt: the mean over seeds, its interval and deviation, and each seed by itself."""
     found = list(scores.values())
     accuracies = [one.average for one in found]
     matches = {
@@ -108,17 +108,17 @@ def _row(prompt: int, scores: Mapping[int, Score], same: float) -> dict[str, Any
 
 
 def sampled_lines(result: Mapping[str, Any]) -> list[str]:
-    """What `sampled` found, in lines for a terminal."""
+    """The result of `sampled` in lines for a terminal."""
     lines = [", ".join(f"{name} {value:g}" for name, value in result["sampling"].items())]
     for row in result["rows"]:
         low, high = row["ci95"]
-        spread = ""
+        deviation = ""
         if row["deviation"] is not None:
-            spread = f", standard deviation over seeds {row['deviation']:.1f}"
+            deviation = f", standard deviation over seeds {row['deviation']:.1f}"
         tasks = ", ".join(f"{name} {value:.1f}" for name, value in row["tasks"].items())
         lines.append(
             f"prompt <{row['prompt']}>: mean {row['mean']:.1f} % ({low:.1f}–{high:.1f},"
-            f" n {result['n']}, {len(row['seeds'])} seeds){spread}; {tasks}"
+            f" n {result['n']}, {len(row['seeds'])} seeds){deviation}; {tasks}"
         )
         for one in row["seeds"]:
             low, high = one["ci95"]
