@@ -5,16 +5,22 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from r1aqa_helpers.experiment.comparing import Comparison
+from r1aqa_helpers.experiment.bootstrap import Comparison
 from r1aqa_helpers.experiment.plan import REGIMES
-from r1aqa_helpers.experiment.summary import RoadRow, Summary, load_records, road_label, summarise
+from r1aqa_helpers.experiment.summary import (
+    MethodRow,
+    Summary,
+    load_records,
+    method_label,
+    summarise,
+)
 from r1aqa_helpers.results.published import DOMAINS
 
 RESULTS = Path(__file__).resolve().parent.parent / "data" / "results" / "tiny"
 
 
 def experiment_block() -> str:
-    """Answers, the trained roads, the regimes, and every comparison with its verdict."""
+    """Answers, the trained methods, the regimes, and every comparison with its verdict."""
     records = load_records(RESULTS)
     summary = summarise(records)
     table = [row for row in summary.rows if row.regime == "table"]
@@ -28,7 +34,7 @@ def experiment_block() -> str:
         "",
         *_answers(summary, records),
         "",
-        *_roads(table),
+        *_methods(table),
         "",
         *(f"- {_sentence(one)}" for one in summary.comparisons if one.regime == "table"),
     ]
@@ -43,7 +49,7 @@ def _range(days: list[str]) -> str:
     return days[0] if len(days) == 1 else f"{days[0]} to {days[-1]}"
 
 
-def _roads(rows: list[RoadRow]) -> list[str]:
+def _methods(rows: list[MethodRow]) -> list[str]:
     lines = [
         f"| {REGIMES['table'].label} | learning rate | sound | music | speech | mean | 95 % "
         "| seeds | training, s |",
@@ -53,14 +59,14 @@ def _roads(rows: list[RoadRow]) -> list[str]:
         low, high = row.ci95
         tasks = " | ".join(f"{value:.1f}" for value in row.tasks.values())
         lines.append(
-            f"| {road_label(row.road)} | {row.rate:.2g} | {tasks} | **{row.mean:.1f}** "
+            f"| {method_label(row.method)} | {row.rate:.2g} | {tasks} | **{row.mean:.1f}** "
             f"| {low:.1f}–{high:.1f} | {_seeds(row)} | {row.train_cpu:.0f} |"
         )
     return lines
 
 
-def _regimes(rows: list[RoadRow], summary: Summary) -> list[str]:
-    found = {(row.regime, row.road): row for row in rows}
+def _regimes(rows: list[MethodRow], summary: Summary) -> list[str]:
+    found = {(row.regime, row.method): row for row in rows}
     lines = [
         "| made harder | SFT, full | seeds | GRPO <2> | seeds | difference | 95 % | Holm's p |",
         "|---|--:|--:|--:|--:|--:|--:|--:|",
@@ -80,7 +86,7 @@ def _regimes(rows: list[RoadRow], summary: Summary) -> list[str]:
 
 def _answers(summary: Summary, records: Sequence[Mapping[str, Any]]) -> list[str]:
     """The four questions, as far as the runs answer them."""
-    rows = {(row.regime, row.road): row for row in summary.rows}
+    rows = {(row.regime, row.method): row for row in summary.rows}
     found = {(one.regime, one.a, one.b): one for one in summary.comparisons}
     lines = ["**Does GRPO beat SFT here?** " + _told(found, "grpo-2", ("sft", "sft-lora"))]
     kinds: dict[str, list[str]] = {}
@@ -97,7 +103,7 @@ def _answers(summary: Summary, records: Sequence[Mapping[str, Any]]) -> list[str
         name: statistics.fmean(
             record["traits"]["completion_length"][-1]
             for record in records
-            if (record["regime"], record["road"]) == ("table", name) and "test" in record
+            if (record["regime"], record["method"]) == ("table", name) and "test" in record
         )
         for name in ("grpo-2", "grpo-3")
         if ("table", name) in rows
@@ -105,7 +111,7 @@ def _answers(summary: Summary, records: Sequence[Mapping[str, Any]]) -> list[str
     formats = [
         max(record["traits"]["format"])
         for record in records
-        if (record["regime"], record["road"]) == ("table", "grpo-3")
+        if (record["regime"], record["method"]) == ("table", "grpo-3")
     ]
     if len(lengths) == 2:
         lines += [
@@ -119,23 +125,23 @@ def _answers(summary: Summary, records: Sequence[Mapping[str, Any]]) -> list[str
             f"thinking, in any tenth of any run, is {100 * max(formats):.1f} %.",
         ]
     costs = [
-        f"{road_label(road)} {row.train_cpu:.0f}"
-        for (regime, road), row in rows.items()
+        f"{method_label(method)} {row.train_cpu:.0f}"
+        for (regime, method), row in rows.items()
         if regime == "table"
     ]
     costs_told = f"Seconds of processor per training: {', '.join(costs)}."
     return [*lines, "", f"**What does each cost?** {costs_told}"]
 
 
-def _drift(rows: Mapping[tuple[str, str], RoadRow]) -> list[str]:
+def _drift(rows: Mapping[tuple[str, str], MethodRow]) -> list[str]:
     """What becomes of music and speech where only sound is trained on."""
     told = []
-    for road in ("sft", "grpo-2"):
-        alone, mixed = rows.get(("sound-only", road)), rows.get(("table", road))
+    for method in ("sft", "grpo-2"):
+        alone, mixed = rows.get(("sound-only", method)), rows.get(("table", method))
         if alone and mixed:
             parts = ", ".join(f"{task} {alone.tasks[task]:.1f}" for task in DOMAINS)
             whole = ", ".join(f"{mixed.tasks[task]:.1f}" for task in DOMAINS)
-            told.append(f"{road_label(road)}: {parts} (with all three: {whole})")
+            told.append(f"{method_label(method)}: {parts} (with all three: {whole})")
     if not told:
         return []
     return ["", f"**Is anything forgotten?** Trained on sound only, {'; '.join(told)}."]
@@ -146,21 +152,21 @@ def _told(found: Mapping[tuple[str, str, str], Comparison], a: str, others: Sequ
     for b in others:
         one = found.get(("table", a, b))
         if one:
-            verdict = {"not told apart": "not told apart from", "ahead": "ahead of"}
+            verdict = {"ahead": "ahead of"}
             parts.append(
-                f"{verdict.get(one.verdict, one.verdict)} {road_label(b)} "
+                f"{verdict.get(one.verdict, one.verdict)} {method_label(b)} "
                 f"({one.difference:+.1f} points, {one.ci95[0]:+.1f} to {one.ci95[1]:+.1f})"
             )
-    return f"{road_label(a)} is {' and '.join(parts)}." if parts else "Not measured yet."
+    return f"{method_label(a)} is {' and '.join(parts)}." if parts else "Not measured yet."
 
 
-def _seeds(row: RoadRow) -> str:
+def _seeds(row: MethodRow) -> str:
     return ", ".join(f"{share:.1f}" for share in row.each)
 
 
 def _sentence(one: Comparison) -> str:
     low, high = one.ci95
     return (
-        f"{road_label(one.a)} against {road_label(one.b)}: {one.difference:+.1f} points "
+        f"{method_label(one.a)} against {method_label(one.b)}: {one.difference:+.1f} points "
         f"({low:+.1f} to {high:+.1f}; Holm's p = {one.holm:.2g}): **{one.verdict}**"
     )

@@ -31,11 +31,11 @@ def test_results_block_is_generated() -> None:
 
 @pytest.fixture(scope="module")
 def tested() -> dict[str, list[dict]]:
-    """The tested runs of the experiment's table, by road."""
+    """The tested runs of the experiment's table, by method."""
     found: dict[str, list[dict]] = {}
     for record in load_records(RESULTS):
         if record["regime"] == "table" and "test" in record:
-            found.setdefault(record["road"], []).append(record)
+            found.setdefault(record["method"], []).append(record)
     return found
 
 

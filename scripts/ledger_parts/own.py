@@ -14,10 +14,10 @@ from ledger_parts.common import (
 )
 
 from r1aqa_helpers.experiment.plan import REGIMES, SEARCH_SEED, Run
-from r1aqa_helpers.experiment.summary import RoadRow, load_records, summarise
+from r1aqa_helpers.experiment.summary import MethodRow, load_records, summarise
 from r1aqa_helpers.ledger import Entry
 from r1aqa_helpers.results.published import DOMAINS
-from r1aqa_helpers.roads import ROADS
+from r1aqa_helpers.roads import METHODS
 
 
 def tasks_of_tiny_mmau() -> Counter[str]:
@@ -103,13 +103,13 @@ def probes() -> Iterator[Entry]:
         yield Entry(id=f"{stem}/changed", value=part["changed"], unit="%", n=stored["n"], **common)
 
 
-def run_name(row: RoadRow, rate: float, seed: int) -> str:
+def run_name(row: MethodRow, rate: float, seed: int) -> str:
     """Of the file of one training of a row."""
-    return Run(REGIMES[row.regime], ROADS[row.road], rate, seed).name
+    return Run(REGIMES[row.regime], METHODS[row.method], rate, seed).name
 
 
 def experiment() -> Iterator[Entry]:
-    """All trained roads: means over seeds, each seed, comparisons, and what the search found."""
+    """All trained methods: means over seeds, each seed, comparisons, and what the search found."""
     if not (RESULTS / "runs").is_dir():
         return
     records = load_records(RESULTS)
@@ -119,15 +119,17 @@ def experiment() -> Iterator[Entry]:
         plan = "table" if row.regime == "table" else "regimes"
         # A table's row is one of `r1aqa table`; the regimes are not: they are other tasks.
         stem = (
-            f"tiny/experiment/{row.road}" if plan == "table" else f"regime/{row.regime}/{row.road}"
+            f"tiny/experiment/{row.method}"
+            if plan == "table"
+            else f"regime/{row.regime}/{row.method}"
         )
         seeds = f"{len(row.seeds)} seeds" if len(row.seeds) > 1 else "1 seed"
-        prompt = ROADS[row.road].prompt
-        # The run that README reports has these two roads, too.
-        several = f", {seeds}" if row.road in ("sft", "grpo-2") else ""
+        prompt = METHODS[row.method].prompt
+        # The run that README reports has these two methods, too.
+        several = f", {seeds}" if row.method in ("sft", "grpo-2") else ""
         common = {
             "model": "tiny-qwen2-audio",
-            "method": f"{row.road.removesuffix(f'-{prompt}')} <{prompt}>{several}",
+            "method": f"{row.method.removesuffix(f'-{prompt}')} <{prompt}>{several}",
             "data": "tiny-mmau",
             "command": f"r1aqa experiment {plan}",
             **{name: first[name] for name in ("commit", "pins", "date")},

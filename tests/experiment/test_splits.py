@@ -2,16 +2,16 @@
 
 import pytest
 
-from r1aqa_helpers.experiment.material import (
-    Material,
+from r1aqa_helpers.experiment.plan import EPOCHS, FEW, SOUND, TABLE, WRONG, Run
+from r1aqa_helpers.experiment.splits import (
+    Splits,
     mislabelled,
     training_questions,
     validation_questions,
 )
-from r1aqa_helpers.experiment.plan import EPOCHS, FEW, SOUND, TABLE, WRONG, Run
 from r1aqa_helpers.paths import TINY
 from r1aqa_helpers.questions import read_questions
-from r1aqa_helpers.roads import ROADS
+from r1aqa_helpers.roads import METHODS
 from r1aqa_helpers.tiny.data import recipes
 from r1aqa_helpers.tiny.reasoning import true_answer
 
@@ -20,11 +20,11 @@ from r1aqa_helpers.tiny.reasoning import true_answer
 def whole():
     train = read_questions(TINY / "tiny-avqa-train.jsonl")
     validation = read_questions(TINY / "tiny-avqa-validation.jsonl")
-    return Material(train, validation, [], recipes("train"))
+    return Splits(train, validation, [], recipes("train"))
 
 
-def questions(whole, regime, seed=0, road="sft"):
-    return training_questions(Run(regime, ROADS[road], 1e-4, seed), whole)
+def questions(whole, regime, seed=0, method="sft"):
+    return training_questions(Run(regime, METHODS[method], 1e-4, seed), whole)
 
 
 def test_the_table_sees_the_file_as_it_is(whole):
@@ -34,7 +34,7 @@ def test_the_table_sees_the_file_as_it_is(whole):
 def test_fewer_questions_are_the_first_of_more_and_the_seed_s(whole):
     few, epochs = questions(whole, FEW), questions(whole, EPOCHS)
     assert (len(few), len(epochs)) == (100, 200) and few == epochs[:100]
-    assert questions(whole, FEW, road="grpo-2") == few, "all roads see the same"
+    assert questions(whole, FEW, method="grpo-2") == few, "all methods see the same"
     assert questions(whole, FEW, seed=1) != few
 
 
@@ -53,11 +53,11 @@ def test_wrong_labels_are_as_many_as_said_and_choices(whole):
 
 def test_one_task_is_trained_and_validated_on(whole):
     assert {q.task for q in questions(whole, SOUND)} == {"sound"}
-    asked = validation_questions(Run(SOUND, ROADS["sft"], 1e-4, 0), whole)
+    asked = validation_questions(Run(SOUND, METHODS["sft"], 1e-4, 0), whole)
     assert len(asked) == 340 and {q.task for q in asked} == {"sound"}
-    assert len(validation_questions(Run(TABLE, ROADS["sft"], 1e-4, 0), whole)) == 400
+    assert len(validation_questions(Run(TABLE, METHODS["sft"], 1e-4, 0), whole)) == 400
 
 
 def test_only_cota_gets_reasoning(whole):
-    assert all("reasoning" in q.extra for q in questions(whole, TABLE, road="cota"))
-    assert not any("reasoning" in q.extra for q in questions(whole, TABLE, road="grpo-3"))
+    assert all("reasoning" in q.extra for q in questions(whole, TABLE, method="cota"))
+    assert not any("reasoning" in q.extra for q in questions(whole, TABLE, method="grpo-3"))

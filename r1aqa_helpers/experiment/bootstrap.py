@@ -1,4 +1,4 @@
-"""Comparing two roads over seeds: per seed on the same questions, and pooled."""
+"""Comparing two methods over seeds: per seed on the same questions, and pooled."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -22,7 +22,7 @@ class SeedTest:
 
 @dataclass(frozen=True)
 class Comparison:
-    """Road a against road b in a regime; all figures in percentage points of accuracy.
+    """Method a against method b in a regime; all figures in percentage points of accuracy.
 
     Attributes:
         difference: a minus b, the mean over the seeds that both have.
@@ -42,14 +42,14 @@ class Comparison:
 
     @property
     def verdict(self) -> str:
-        """What may be said: "ahead", "behind" (a of b), or "not told apart", at 5 % after Holm."""
+        """Of a, at 5 % after Holm: "ahead", "behind", or "not significantly different"."""
         p = self.p if self.holm is None else self.holm
         if p >= SIGNIFICANT:
-            return "not told apart"
+            return "not significantly different"
         return "ahead" if self.difference > 0 else "behind"
 
 
-def compare(
+def compare_over_seeds(
     regime: str,
     a: str,
     b: str,
@@ -59,9 +59,9 @@ def compare(
     """``matches`` by seed: a 1 or 0 per test question, in the same order.
 
     The pooled interval draws questions and seeds with replacement, both at once, so that it
-    holds the luck of the questions and that of the training. With the few seeds that there are,
-    the second is known poorly: resampling k seeds shows only (k - 1) / k of their variance, so
-    the interval is somewhat too narrow, and with one seed knows nothing of it.
+    holds the sampling noise of the questions and the variance over seeds. The second is known
+    poorly: resampling k seeds shows only (k - 1) / k of their variance, so with few seeds the
+    interval is somewhat too narrow, and with one seed it knows nothing of it.
 
     Source: two-way (pigeonhole) bootstrap, A. B. Owen, The pigeonhole bootstrap, Annals of
     Applied Statistics 1 (2007).
@@ -97,9 +97,9 @@ def resampled(values: np.ndarray, seed: int = 0) -> np.ndarray:
 
 
 def interval(matches: Mapping[int, str]) -> tuple[float, float]:
-    """The 95 % interval of the mean accuracy over seeds, drawn as in `compare`.
+    """The 95 % interval of the mean accuracy over seeds, drawn as in `compare_over_seeds`.
 
-    With one seed it knows nothing of the luck of training.
+    With one seed it knows nothing of the variance over seeds.
     """
     drawn = resampled(np.array([_digits(matches[seed]) for seed in sorted(matches)]))
     low, high = np.percentile(drawn, [2.5, 97.5])

@@ -1,7 +1,7 @@
 """Which learning rate is used: by accuracy on validation, and by nothing else.
 
-What a choice is made of has no room for a test accuracy, and a test can only be asked for with a
-`Choice`, so that the rate whose test looked best cannot be reported by mistake.
+A choice is made of `Validated` runs, which hold no test accuracy, and a test can only be asked for
+with a `Choice`, so that the rate whose test looked best cannot be reported by mistake.
 """
 
 from collections.abc import Sequence
@@ -21,17 +21,17 @@ class Validated:
 
 @dataclass(frozen=True)
 class Choice:
-    """The learning rate of a road in a regime."""
+    """The learning rate of a method in a regime."""
 
     regime: str
-    road: str
+    method: str
     rate: float
     at_end: bool
     """The best of all that were tried is the smallest or largest: there may be a better one."""
 
 
 def best_rate(candidates: Sequence[Validated]) -> float:
-    """The rate with the most right answers on validation; of equals the smallest.
+    """The rate with the most correct answers on validation; of equals the smallest.
 
     Raises ``UserError`` where there is nothing to choose from, or the candidates were not asked
     equally many questions.
@@ -43,7 +43,7 @@ def best_rate(candidates: Sequence[Validated]) -> float:
     return min(candidates, key=lambda one: (-one.correct, one.rate)).rate
 
 
-def choose(regime: str, road: str, candidates: Sequence[Validated]) -> Choice:
+def choose(regime: str, method: str, candidates: Sequence[Validated]) -> Choice:
     """`best_rate`, and whether it lies at an end. Raises as `best_rate`."""
     rate, rates = best_rate(candidates), [candidate.rate for candidate in candidates]
-    return Choice(regime, road, rate, rate in (min(rates), max(rates)))
+    return Choice(regime, method, rate, rate in (min(rates), max(rates)))

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from r1aqa_helpers.tiny.bank import INSTRUMENT_FAMILIES, NUMBERS, WORDS
 from r1aqa_helpers.tiny.scenes import Event, Scene
+from r1aqa_helpers.tiny.sounds import INSTRUMENT_FAMILIES, NUMBERS, SYNTHS, WORDS
 
 Rng = np.random.Generator
 
@@ -27,9 +27,6 @@ SOURCES = ONE_SHOT + SUSTAINED
 INSTRUMENTS = list(INSTRUMENT_FAMILIES)
 VOICES = ["man 1", "man 2", "man 3", "woman 1", "woman 2", "woman 3"]
 
-_SYNTHS = {
-    "siren", "wind", "rain", "engine", "clock", "alarm", "buzzer", "beep", "knock", "water drop",
-}  # fmt: skip
 #: lowest MIDI note of each instrument's recorded register, 20 semitones wide
 _LOWEST = {
     "piano": 55, "organ": 55, "harpsichord": 57, "violin": 60, "cello": 43, "guitar": 48,
@@ -47,15 +44,15 @@ CONTOURS = {
 
 
 @dataclass(frozen=True)
-class Casting:
+class SplitConfig:
     """What a split may use: the bank's take numbers, and the share of each difficulty."""
 
     takes: tuple[int, ...]
     difficulty: tuple[float, float, float]  # easy, medium, hard
 
 
-TRAINING = Casting(takes=(0, 1), difficulty=(0.35, 0.45, 0.20))
-TESTING = Casting(takes=(2,), difficulty=(0.26, 0.50, 0.24))
+TRAINING = SplitConfig(takes=(0, 1), difficulty=(0.35, 0.45, 0.20))
+TESTING = SplitConfig(takes=(2,), difficulty=(0.26, 0.50, 0.24))
 #: signal-to-noise ratio in dB, and the longest reverberation in s, of each difficulty
 CONDITIONS = {
     "easy": ((22.0, 32.0), 0.0),
@@ -72,16 +69,16 @@ def _pick(rng: Rng, items: Sequence, count: int | None = None):
 
 
 def _source(
-    rng: Rng, casting: Casting, name: str, start: float, seconds: float, gain: float
+    rng: Rng, config: SplitConfig, name: str, start: float, seconds: float, gain: float
 ) -> Event:
-    synth = name in _SYNTHS
+    synth = name in SYNTHS
     return Event(
         kind="synth" if synth else "effect",
         name=name,
         start=round(start, 3),
         seconds=round(seconds, 3) if synth or name in SUSTAINED else None,
         gain_db=round(gain, 1),
-        take=0 if synth else int(_pick(rng, casting.takes)),
+        take=0 if synth else int(_pick(rng, config.takes)),
         speed=1.0 if synth else round(rng.uniform(0.96, 1.04), 3),
         seed=int(rng.integers(2**31)) if synth else 0,
     )
@@ -89,7 +86,7 @@ def _source(
 
 def _note(
     rng: Rng,
-    casting: Casting,
+    config: SplitConfig,
     name: str,
     pitch: int,
     start: float,
@@ -102,28 +99,28 @@ def _note(
         start=round(start, 3),
         seconds=round(seconds, 3),
         gain_db=round(gain, 1),
-        take=int(_pick(rng, casting.takes)),
+        take=int(_pick(rng, config.takes)),
         pitch=int(pitch),
     )
 
 
-def _word(rng: Rng, casting: Casting, name: str, voice: str, start: float) -> Event:
+def _word(rng: Rng, config: SplitConfig, name: str, voice: str, start: float) -> Event:
     return Event(
         kind="word",
         name=name,
         start=round(start, 3),
         gain_db=round(rng.uniform(-2, 0), 1),
-        take=int(_pick(rng, casting.takes)),
+        take=int(_pick(rng, config.takes)),
         speed=round(rng.uniform(0.97, 1.03), 3),
         voice=voice,
     )
 
 
 def _scene(
-    rng: Rng, casting: Casting, family: str, events: Sequence[Event], end: float, facts: dict
+    rng: Rng, config: SplitConfig, family: str, events: Sequence[Event], end: float, facts: dict
 ) -> Scene:
     """Put the events into a room: difficulty decides the noise and the echo."""
-    difficulty = str(rng.choice(list(CONDITIONS), p=casting.difficulty))
+    difficulty = str(rng.choice(list(CONDITIONS), p=config.difficulty))
     (low, high), longest = CONDITIONS[difficulty]
     reverb = rng.uniform(0.1, longest) if longest and rng.random() < 0.6 else 0.0
     return Scene(
@@ -139,7 +136,7 @@ def _scene(
 
 
 def sequence(
-    rng: Rng, casting: Casting, contrast: str | None = None, count: int | None = None
+    rng: Rng, config: SplitConfig, contrast: str | None = None, count: int | None = None
 ) -> Scene:
     """One to three sources in turn.
 
@@ -165,12 +162,12 @@ def sequence(
         facts["longer"] = names[long]
     events, now = [], rng.uniform(0.0, 0.3)
     for name, gain, slot in zip(names, gains, slots, strict=True):
-        events.append(_source(rng, casting, name, now, slot, gain))
+        events.append(_source(rng, config, name, now, slot, gain))
         now += slot + rng.uniform(0.08, 0.2)
-    return _scene(rng, casting, "sequence", events, now, facts)
+    return _scene(rng, config, "sequence", events, now, facts)
 
 
-def repeats(rng: Rng, casting: Casting) -> Scene:
+def repeats(rng: Rng, config: SplitConfig) -> Scene:
     """One one-shot source, one to five times."""
     name = _pick(rng, ONE_SHOT)
     count = int(rng.integers(1, 6))
@@ -180,9 +177,9 @@ def repeats(rng: Rng, casting: Casting) -> Scene:
     events = []
     for i in range(count):
         start = first + i * interval + rng.uniform(-0.02, 0.02)
-        events.append(_source(rng, casting, name, max(start, 0), 0.2, rng.uniform(-2, 0)))
+        events.append(_source(rng, config, name, max(start, 0), 0.2, rng.uniform(-2, 0)))
     facts = {"source": name, "count": count}
-    return _scene(rng, casting, "repeats", events, first + count * interval, facts)
+    return _scene(rng, config, "repeats", events, first + count * interval, facts)
 
 
 def _root(rng: Rng, instrument: str, span: int) -> int:
@@ -190,21 +187,21 @@ def _root(rng: Rng, instrument: str, span: int) -> int:
     return _LOWEST[instrument] + int(rng.integers(0, 22 - span))
 
 
-def melody(rng: Rng, casting: Casting) -> Scene:
+def melody(rng: Rng, config: SplitConfig) -> Scene:
     """A short phrase on one instrument that rises, falls, arches or dips."""
     instrument, contour = _pick(rng, INSTRUMENTS), _pick(rng, list(CONTOURS))
     root, steps = _root(rng, instrument, 12), CONTOURS[contour]
     interval, now = rng.uniform(0.38, 0.6), rng.uniform(0.05, 0.4)
     events = []
     for step in steps:
-        events.append(_note(rng, casting, instrument, root + step, now, interval * 0.95))
+        events.append(_note(rng, config, instrument, root + step, now, interval * 0.95))
         now += interval
     return _scene(
-        rng, casting, "melody", events, now, {"instruments": [instrument], "contour": contour}
+        rng, config, "melody", events, now, {"instruments": [instrument], "contour": contour}
     )
 
 
-def chord(rng: Rng, casting: Casting) -> Scene:
+def chord(rng: Rng, config: SplitConfig) -> Scene:
     """A triad, its notes first one by one, then together: major or minor."""
     instrument, mode = _pick(rng, INSTRUMENTS), _pick(rng, ["major", "minor"])
     root = _root(rng, instrument, 7)
@@ -212,14 +209,14 @@ def chord(rng: Rng, casting: Casting) -> Scene:
     interval, now = rng.uniform(0.38, 0.5), rng.uniform(0.05, 0.4)
     events = []
     for step in steps:
-        events.append(_note(rng, casting, instrument, root + step, now, interval * 0.95))
+        events.append(_note(rng, config, instrument, root + step, now, interval * 0.95))
         now += interval
-    events += [_note(rng, casting, instrument, root + s, now, 0.75, -4) for s in steps]
+    events += [_note(rng, config, instrument, root + s, now, 0.75, -4) for s in steps]
     facts = {"instruments": [instrument], "mode": mode}
-    return _scene(rng, casting, "chord", events, now + 0.8, facts)
+    return _scene(rng, config, "chord", events, now + 0.8, facts)
 
 
-def pulse(rng: Rng, casting: Casting) -> Scene:
+def pulse(rng: Rng, config: SplitConfig) -> Scene:
     """Two alternating notes, slow, medium or fast."""
     instrument, tempo = _pick(rng, INSTRUMENTS), _pick(rng, list(TEMPO_INTERVAL))
     root = _root(rng, instrument, 7)
@@ -227,13 +224,13 @@ def pulse(rng: Rng, casting: Casting) -> Scene:
     now, end, events = rng.uniform(0.02, 0.3), rng.uniform(2.6, 3.7), []
     while now < end - 0.2:
         pitch = root + (0, 7)[len(events) % 2]
-        events.append(_note(rng, casting, instrument, pitch, now, min(interval * 0.9, 0.6)))
+        events.append(_note(rng, config, instrument, pitch, now, min(interval * 0.9, 0.6)))
         now += interval
     facts = {"instruments": [instrument], "tempo": tempo}
-    return _scene(rng, casting, "pulse", events, now, facts)
+    return _scene(rng, config, "pulse", events, now, facts)
 
 
-def metre(rng: Rng, casting: Casting) -> Scene:
+def metre(rng: Rng, config: SplitConfig) -> Scene:
     """Bars of two, three or four beats: a low loud note, then high soft ones."""
     instrument, beats = _pick(rng, INSTRUMENTS), int(rng.integers(2, 5))
     root = _root(rng, instrument, 12)
@@ -243,13 +240,13 @@ def metre(rng: Rng, casting: Casting) -> Scene:
     for beat in range(bars * beats):
         strong = beat % beats == 0
         pitch, gain = (root, 0.0) if strong else (root + 12, -8.0)
-        events.append(_note(rng, casting, instrument, pitch, now, 0.25, gain))
+        events.append(_note(rng, config, instrument, pitch, now, 0.25, gain))
         now += interval
     facts = {"instruments": [instrument], "beats": beats}
-    return _scene(rng, casting, "metre", events, now, facts)
+    return _scene(rng, config, "metre", events, now, facts)
 
 
-def ensemble(rng: Rng, casting: Casting, count: int | None = None) -> Scene:
+def ensemble(rng: Rng, config: SplitConfig, count: int | None = None) -> Scene:
     """Three short phrases by one, two or three instruments in turn."""
     count = count or int(rng.integers(1, 4))
     names = _pick(rng, INSTRUMENTS, count)
@@ -258,19 +255,19 @@ def ensemble(rng: Rng, casting: Casting, count: int | None = None) -> Scene:
     for player in players:
         root = _root(rng, names[player], 7)
         for step in (0, 7):
-            events.append(_note(rng, casting, names[player], root + step, now, 0.45))
+            events.append(_note(rng, config, names[player], root + step, now, 0.45))
             now += 0.47
         now += 0.1
-    return _scene(rng, casting, "ensemble", events, now, {"instruments": names})
+    return _scene(rng, config, "ensemble", events, now, {"instruments": names})
 
 
-def solo(rng: Rng, casting: Casting) -> Scene:
+def solo(rng: Rng, config: SplitConfig) -> Scene:
     """Music of any family by one instrument."""
-    return _pick(rng, [melody, chord, pulse, metre])(rng, casting)
+    return _pick(rng, [melody, chord, pulse, metre])(rng, config)
 
 
 def _voices_unlike(rng: Rng, count: int) -> list[str]:
-    """Voices of which no two are the same; two always differ in sex, to be told apart."""
+    """Voices of which no two are the same; two always differ in sex, to be distinguished."""
     if count == 1:
         return [_pick(rng, VOICES)]
     first = _pick(rng, [v for v in VOICES if v.startswith("man")])
@@ -281,7 +278,7 @@ def _voices_unlike(rng: Rng, count: int) -> list[str]:
     return _pick(rng, chosen, count)
 
 
-def words(rng: Rng, casting: Casting, count: int | None = None) -> Scene:
+def words(rng: Rng, config: SplitConfig, count: int | None = None) -> Scene:
     """One to three words by one voice, at a rate."""
     count = count or int(rng.integers(1, 4))
     spoken = _pick(rng, WORDS, count)
@@ -289,15 +286,15 @@ def words(rng: Rng, casting: Casting, count: int | None = None) -> Scene:
     interval = RATE_INTERVAL[rate] * rng.uniform(0.95, 1.05)
     now, events = rng.uniform(0.05, 0.5), []
     for word in spoken:
-        events.append(_word(rng, casting, word, voice, now))
+        events.append(_word(rng, config, word, voice, now))
         now += interval
     facts = {"words": spoken, "voices": [voice]}
     if count == 3:
         facts["rate"] = rate
-    return _scene(rng, casting, "words", events, now, facts)
+    return _scene(rng, config, "words", events, now, facts)
 
 
-def numbers(rng: Rng, casting: Casting, count: int | None = None) -> Scene:
+def numbers(rng: Rng, config: SplitConfig, count: int | None = None) -> Scene:
     """One spoken number, or two whose sum is uniform over 1 to 23."""
     count = count or int(rng.integers(1, 3))
     voice = _pick(rng, VOICES)
@@ -309,13 +306,13 @@ def numbers(rng: Rng, casting: Casting, count: int | None = None) -> Scene:
         values = [first, total - first]
     now, events = rng.uniform(0.05, 0.5), []
     for value in values:
-        events.append(_word(rng, casting, NUMBERS[value], voice, now))
+        events.append(_word(rng, config, NUMBERS[value], voice, now))
         now += rng.uniform(0.75, 1.1)
     facts = {"words": [NUMBERS[v] for v in values], "voices": [voice], "values": values}
-    return _scene(rng, casting, "numbers", events, now, facts)
+    return _scene(rng, config, "numbers", events, now, facts)
 
 
-def speakers(rng: Rng, casting: Casting, count: int | None = None) -> Scene:
+def speakers(rng: Rng, config: SplitConfig, count: int | None = None) -> Scene:
     """Three words by one, two or three voices."""
     count = count or int(rng.integers(1, 4))
     voices = _voices_unlike(rng, count)
@@ -323,10 +320,10 @@ def speakers(rng: Rng, casting: Casting, count: int | None = None) -> Scene:
     spoken = _pick(rng, WORDS, 3)
     now, events = rng.uniform(0.05, 0.4), []
     for turn, word in zip(turns, spoken, strict=True):
-        events.append(_word(rng, casting, word, voices[turn], now))
+        events.append(_word(rng, config, word, voices[turn], now))
         now += rng.uniform(0.72, 1.0)
     facts = {"words": spoken, "voices": [voices[t] for t in turns]}
-    return _scene(rng, casting, "speakers", events, now, facts)
+    return _scene(rng, config, "speakers", events, now, facts)
 
 
 #: domain -> family -> how often it is drawn there
@@ -337,9 +334,9 @@ FAMILIES: dict[str, dict[Callable[..., Scene], float]] = {
 }
 
 
-def draw(rng: Rng, casting: Casting, domain: str | None = None) -> Scene:
+def draw(rng: Rng, config: SplitConfig, domain: str | None = None) -> Scene:
     """A random scene of ``domain`` (any by default: sound, music and speech alike often)."""
     domain = domain or _pick(rng, list(FAMILIES))
     table = FAMILIES[domain]
     family = list(table)[int(rng.choice(len(table), p=list(table.values())))]
-    return family(rng, casting)
+    return family(rng, config)

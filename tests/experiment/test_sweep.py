@@ -1,4 +1,4 @@
-"""The runs: every road on a miniature, the hygiene of the test, going on after a kill."""
+"""The runs: every method on a miniature, the test asked once, going on after a kill."""
 
 import json
 import shutil
@@ -8,25 +8,15 @@ import pytest
 import torch
 
 from r1aqa_helpers.errors import UserError
-from r1aqa_helpers.experiment import running
-from r1aqa_helpers.experiment.choosing import Choice
-from r1aqa_helpers.experiment.clock import ahead
-from r1aqa_helpers.experiment.plan import (
-    EPOCHS,
-    FEW,
-    REGIMES,
-    SOUND,
-    TABLE,
-    WRONG,
-    Regime,
-    Run,
-    search_rates,
-)
-from r1aqa_helpers.experiment.running import Experiment
+from r1aqa_helpers.experiment import session, sweep
+from r1aqa_helpers.experiment.lr_selection import Choice
+from r1aqa_helpers.experiment.plan import FEW, REGIMES, SOUND, TABLE, WRONG, Regime, Run
+from r1aqa_helpers.experiment.sweep import Experiment
 from r1aqa_helpers.files import read_json
-from r1aqa_helpers.roads import ROADS
+from r1aqa_helpers.roads import METHODS
 
-ONE = Regime("table", "one road", ("sft",))
+ONE = Regime("table", "one method", ("sft",))
+SFT = Run(TABLE, METHODS["sft"], 1e-3, 0)
 
 
 def quiet(text: str) -> None:
@@ -34,36 +24,35 @@ def quiet(text: str) -> None:
 
 
 @pytest.fixture
-def experiment(profile, material, tmp_path):
-    return Experiment(profile, material, tmp_path, seeds=2, say=quiet)
+def experiment(profile, splits, tmp_path):
+    return Experiment(profile, splits, tmp_path, seeds=2, say=quiet)
 
 
 @pytest.fixture
-def asked(monkeypatch, material):
+def asked(monkeypatch, splits):
     """Which splits are answered, in order, with the run's name."""
-    log, real = [], running.answer_questions
-    splits = {q.id: name for name in ("validation", "test") for q in getattr(material, name)}
+    log, real = [], session.answer_questions
+    names = {q.id: name for name in ("validation", "test") for q in getattr(splits, name)}
 
     def watched(loaded, questions, **options):
-        log.append((splits[questions[0].id], loaded.name))
+        log.append((names[questions[0].id], loaded.name))
         return real(loaded, questions, **options)
 
-    monkeypatch.setattr(running, "answer_questions", watched)
+    monkeypatch.setattr(session, "answer_questions", watched)
     return log
 
 
-@pytest.mark.parametrize("name", ROADS)
-def test_every_road_runs_and_its_record_says_all(experiment, material, tmp_path, name):
-    road = ROADS[name]
-    run = Run(TABLE, road, 1e-3, 0)
-    choice = Choice("table", name, 1e-3, at_end=False)
-    record = experiment.test(run, choice)
+@pytest.mark.parametrize("name", METHODS)
+def test_every_method_runs_and_its_record_says_all(experiment, tmp_path, name):
+    method = METHODS[name]
+    run = Run(TABLE, method, 1e-3, 0)
+    record = experiment.test(run, Choice("table", name, 1e-3, at_end=False))
     assert record == read_json(tmp_path / "runs" / f"table-{name}-lr1.0e-03-seed0.json")
-    assert (record["road"], record["seed"], record["lr"], record["steps"]) == (name, 0, 1e-3, 2)
+    assert (record["method"], record["seed"], record["lr"], record["steps"]) == (name, 0, 1e-3, 2)
     assert record["validation"]["n"] == 4 and record["test"]["n"] == 5
+    correct = record["test"]["matches"].count("1")
     assert len(record["test"]["matches"]) == 5
-    right = record["test"]["matches"].count("1")
-    assert record["test"]["accuracy"] == pytest.approx(100 * right / 5)
+    assert record["test"]["accuracy"] == pytest.approx(100 * correct / 5)
     low, high = record["test"]["ci95"]
     assert low <= record["test"]["accuracy"] <= high
     assert sum(task["n"] for task in record["test"]["tasks"].values()) == 5
@@ -72,7 +61,7 @@ def test_every_road_runs_and_its_record_says_all(experiment, material, tmp_path,
     assert not record["training"]["killed"]
     assert record["training"]["threads"] == torch.get_num_threads()
     assert {"commit", "pins", "hardware", "date", "versions", "questions"} <= record.keys()
-    if road.method == "grpo":
+    if method.algorithm == "grpo":
         expected = {"reward", "accuracy", "reward_std", "zero_variance_groups", "kl"}
         assert expected | {"completion_length"} <= record["traits"].keys()
         assert ("format" in record["traits"]) == (name != "grpo-accuracy-only")
@@ -85,13 +74,11 @@ def test_every_road_runs_and_its_record_says_all(experiment, material, tmp_path,
     assert str(tmp_path) not in json.dumps(record), "a record names no machine's folders"
 
 
-@pytest.mark.parametrize("regime", [FEW, WRONG, EPOCHS, SOUND], ids=lambda r: r.name)
+@pytest.mark.parametrize("regime", [FEW, WRONG, SOUND], ids=lambda r: r.name)
 def test_every_regime_runs(experiment, regime):
-    run = Run(regime, ROADS["sft"], 1e-3, 0)
-    record = experiment.train(run)
+    record = experiment.train_run(replace(SFT, regime=regime))
     assert record["steps"] == (13 if regime is FEW else 2)
-    tasks = set(record["validation"]["tasks"])
-    assert (tasks == {"sound"}) == (regime is SOUND)
+    assert (set(record["validation"]["tasks"]) == {"sound"}) == (regime is SOUND)
     assert REGIMES[record["regime"]] is regime
 
 
@@ -113,20 +100,14 @@ def test_the_test_is_asked_after_the_choice_and_once_per_seed(experiment, asked,
 
 
 def test_a_rate_that_was_not_chosen_is_never_tested(experiment, asked):
-    run = Run(TABLE, ROADS["sft"], 1e-3, 0)
-    for choice in (
-        Choice("table", "sft", 1e-4, at_end=False),
-        Choice("table", "cota", 1e-3, at_end=False),
-        Choice("few", "sft", 1e-3, at_end=False),
-    ):
+    for choice in (("table", "sft", 1e-4), ("table", "cota", 1e-3), ("few", "sft", 1e-3)):
         with pytest.raises(ValueError, match="was not chosen"):
-            experiment.test(run, choice)
+            experiment.test(SFT, Choice(*choice, at_end=False))
     assert asked == []
 
 
-def test_killed_anywhere_it_goes_on(profile, material, tmp_path, monkeypatch, asked):
-    whole = Experiment(profile, material, tmp_path / "whole", seeds=2, say=quiet)
-    assert whole.run([ONE])
+def test_killed_anywhere_it_goes_on(profile, splits, tmp_path, monkeypatch, asked):
+    assert Experiment(profile, splits, tmp_path / "whole", seeds=2, say=quiet).run([ONE])
     steps = list(asked)
     asked.clear()
 
@@ -134,34 +115,34 @@ def test_killed_anywhere_it_goes_on(profile, material, tmp_path, monkeypatch, as
         pass
 
     # Once before each piece of work, and once after each: in place of a signal.
-    pieces, real_ask, real_train = [0], Experiment._ask, running.train_road
-    limit = [0]
+    pieces, limit = [0], [0]
 
     def counted(work):
+        def piece():
+            pieces[0] += 1
+            if pieces[0] == limit[0]:
+                raise Killed
+
         def wrapped(*arguments, **options):
-            pieces[0] += 1
-            if pieces[0] == limit[0]:
-                raise Killed
+            piece()
             done = work(*arguments, **options)
-            pieces[0] += 1
-            if pieces[0] == limit[0]:
-                raise Killed
+            piece()
             return done
 
         return wrapped
 
-    monkeypatch.setattr(Experiment, "_ask", counted(real_ask))
-    monkeypatch.setattr(running, "train_road", counted(real_train))
+    monkeypatch.setattr(Experiment, "_scored", counted(Experiment._scored))
+    monkeypatch.setattr(session, "train_method", counted(session.train_method))
     kills = 0
     for limit[0] in (1, 2, 3, 4, 3, 4, 5):
         pieces[0] = 0
         try:
-            Experiment(profile, material, tmp_path / "torn", seeds=2, say=quiet).run([ONE])
+            Experiment(profile, splits, tmp_path / "torn", seeds=2, say=quiet).run([ONE])
         except Killed:
             kills += 1
     limit[0] = -1
     assert kills == 7
-    assert Experiment(profile, material, tmp_path / "torn", seeds=2, say=quiet).run([ONE])
+    assert Experiment(profile, splits, tmp_path / "torn", seeds=2, say=quiet).run([ONE])
     assert sorted(set(asked)) == sorted(set(steps))
     names = sorted(path.name for path in (tmp_path / "whole/runs").iterdir())
     assert names == sorted(path.name for path in (tmp_path / "torn/runs").iterdir())
@@ -171,41 +152,32 @@ def test_killed_anywhere_it_goes_on(profile, material, tmp_path, monkeypatch, as
         assert one.get("test", {}).get("matches") == other.get("test", {}).get("matches")
 
 
-def test_the_minutes_end_it_cleanly(profile, material, tmp_path, asked):
-    assert not Experiment(profile, material, tmp_path, 1, minutes=0, say=quiet).run([ONE])
+def test_the_minutes_end_it_cleanly(profile, splits, tmp_path, asked):
+    assert not Experiment(profile, splits, tmp_path, 1, minutes=0, say=quiet).run([ONE])
     assert asked == []
 
 
 def test_a_lost_model_is_trained_again(experiment, tmp_path):
-    run = Run(TABLE, ROADS["sft"], 1e-3, 0)
-    first = experiment.train(run)
-    model = tmp_path / "work" / run.name / "model"
+    first = experiment.train_run(SFT)
+    model = tmp_path / "work" / SFT.name / "model"
     assert model.is_dir()
     shutil.rmtree(model.parent)
-    again = experiment.test(run, Choice("table", "sft", 1e-3, at_end=False))
+    again = experiment.test(SFT, Choice("table", "sft", 1e-3, at_end=False))
     assert again["validation"]["matches"] == first["validation"]["matches"] and "test" in again
 
 
-def test_another_experiment_s_folder_is_refused(experiment, profile, material, tmp_path):
+def test_another_experiment_s_folder_is_refused(experiment, profile, splits, tmp_path):
     other = replace(profile, sft={**profile.sft, "steps": 3})
     with pytest.raises(UserError, match="holds a run with settings"):
-        Experiment(other, material, tmp_path, 1)
+        Experiment(other, splits, tmp_path, 1)
 
 
-def test_it_says_how_much_is_left(experiment, tmp_path):
-    cells = [(ONE, ROADS["sft"]), (TABLE, ROADS["grpo-2"])]
-    assert experiment._left(cells) == ["sft"] * 4 + ["grpo-2"] * 4, "three rates, one more seed"
-    experiment.train(Run(ONE, ROADS["sft"], search_rates(ROADS["sft"])[1], 0))
-    assert experiment._left(cells) == ["sft"] * 3 + ["grpo-2"] * 4
-
-    def took(road, seconds):
-        return {
-            "road": road,
-            "training": {"wall_seconds": seconds - 10},
-            "validation": {"wall_seconds": 10},
-        }
-
-    assert ahead(["sft", "sft"], []) == "2 runs to do."
-    done = [took("sft", 50), took("sft", 70), took("grpo-2", 240)]
-    assert "3 runs to do, about 9 minutes" in ahead(["sft", "grpo-2", "grpo-2"], done)
-    assert "2 runs to do, about 3 minutes" in ahead(["sft", "cota"], done), "60 s, and the mean"
+def test_it_says_how_much_is_left(experiment, monkeypatch, tmp_path):
+    experiment._cells = [(ONE, METHODS["sft"]), (TABLE, METHODS["grpo-2"])]
+    assert experiment._ahead() == "8 runs to do.", "two methods, three rates, one more seed"
+    run = Run(ONE, METHODS["sft"], sweep.search_rates(METHODS["sft"])[1], 0)
+    experiment._record(run).parent.mkdir()
+    experiment._record(run).write_text("{}")
+    took = {"training": {"wall_seconds": 50}, "validation": {"wall_seconds": 10}}
+    monkeypatch.setattr(sweep, "read_record", lambda path: took)
+    assert experiment._ahead() == "7 runs to do, about 7 minutes."

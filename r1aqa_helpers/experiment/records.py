@@ -1,18 +1,17 @@
 """A run's file: what was trained, how it went, and what it scored."""
 
-import hashlib
-import json
 import statistics
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from r1aqa_helpers.errors import UserError
-from r1aqa_helpers.experiment.choosing import Validated
+from r1aqa_helpers.experiment.lr_selection import Validated
 from r1aqa_helpers.experiment.plan import REGIMES, Run
+from r1aqa_helpers.experiment.session import digest
 from r1aqa_helpers.files import read_journal, read_json, shown
 from r1aqa_helpers.questions import AudioQuestion
-from r1aqa_helpers.roads import ROADS
+from r1aqa_helpers.roads import METHODS
 from r1aqa_helpers.scoring import Score
 
 #: Columns of ``metrics.jsonl`` that are kept, as means over parts of the training.
@@ -23,12 +22,11 @@ TRAITS = (
 PARTS = 10
 
 
-def digest(questions: Sequence[AudioQuestion]) -> str:
-    """16 hexadecimal digits of ids, texts, choices, labels and reasoning, in order."""
-    asked = [
-        (q.id, q.question, q.choices, q.answer, q.extra.get("reasoning", "")) for q in questions
-    ]
-    return hashlib.sha256(json.dumps(asked).encode()).hexdigest()[:16]
+def questions_digest(questions: Sequence[AudioQuestion]) -> str:
+    """`digest` of ids, texts, choices, labels and reasoning, in order."""
+    return digest(
+        [(q.id, q.question, q.choices, q.answer, q.extra.get("reasoning", "")) for q in questions]
+    )
 
 
 def score_record(score: Score, wall: float, cpu: float) -> dict[str, Any]:
@@ -49,18 +47,15 @@ def score_record(score: Score, wall: float, cpu: float) -> dict[str, Any]:
 
 
 def traits(folder: Path) -> dict[str, list[float | None]]:
-    """How a training went: means over each tenth of its steps, of what its method logs."""
+    """How a training went: means over each tenth of its steps, of what its algorithm logs."""
     rows = read_journal(folder / "metrics.jsonl")
     size = max(1, len(rows) // PARTS)
     parts = [rows[start : start + size] for start in range(0, len(rows), size)]
     found: dict[str, list[float | None]] = {}
     for name in TRAITS:
-        means = []
-        for part in parts:
-            values = [row[name] for row in part if row.get(name) is not None]
-            means.append(round(statistics.fmean(values), 5) if values else None)
-        if any(mean is not None for mean in means):
-            found[name] = means
+        values = [[row[name] for row in part if row.get(name) is not None] for part in parts]
+        if any(values):
+            found[name] = [round(statistics.fmean(part), 5) if part else None for part in values]
     return found
 
 
@@ -71,16 +66,18 @@ def read_record(path: Path) -> dict[str, Any]:
         UserError: cannot be read, or is no run's file.
     """
     record = read_json(path)
-    needed = {"regime", "road", "lr", "seed", "validation", "training"}
+    if isinstance(record, dict) and "road" in record:  # as records were written at first
+        record = {**record, "method": record["road"], "algorithm": record.get("method")}
+    needed = {"regime", "method", "lr", "seed", "validation", "training"}
     if not isinstance(record, dict) or not needed <= record.keys():
-        raise UserError(f"{shown(path)}: is no run of the experiment; remove it, or mend it")
-    if record["regime"] not in REGIMES or record["road"] not in ROADS:
-        raise UserError(f"{shown(path)}: names a regime or a road that is not known here")
+        raise UserError(f"{shown(path)}: is no run of the experiment; remove it, or fix it")
+    if record["regime"] not in REGIMES or record["method"] not in METHODS:
+        raise UserError(f"{shown(path)}: names a regime or a method that is not known here")
     return record
 
 
 def validated(record: dict[str, Any]) -> Validated:
-    """What choosing may know of a run. Its test, if there is one, is not looked at."""
+    """What the selection may know of a run. Its test, if there is one, is not looked at."""
     found = record["validation"]
     return Validated(record["lr"], found["matches"].count("1"), found["n"])
 
@@ -89,9 +86,9 @@ def run_facts(run: Run) -> dict[str, Any]:
     """Which run it is, first in its file."""
     return {
         "regime": run.regime.name,
-        "road": run.road.name,
-        "method": run.road.method,
-        "prompt": run.road.prompt,
+        "method": run.method.name,
+        "algorithm": run.method.algorithm,
+        "prompt": run.method.prompt,
         "lr": run.rate,
         "seed": run.seed,
     }

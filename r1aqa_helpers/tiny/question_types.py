@@ -1,22 +1,25 @@
 """Question types: what can be asked about a scene, in MMAU's terms; and captions.
 
 A :class:`QuestionType` knows which family of scenes it needs, how to word the question, the
-right answer, and wrong answers that a listener can rule out but a reader cannot.
+correct answer, and wrong answers that a listener can rule out but a reader cannot.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
-from r1aqa_helpers.tiny import families
-from r1aqa_helpers.tiny.bank import INSTRUMENT_FAMILIES, NUMBERS, WORDS
-from r1aqa_helpers.tiny.families import INSTRUMENTS, SOURCES, SUSTAINED, Casting
+from r1aqa_helpers.tiny import scene_families as families
+from r1aqa_helpers.tiny.scene_families import INSTRUMENTS, SOURCES, SUSTAINED, SplitConfig
 from r1aqa_helpers.tiny.scenes import Scene
+from r1aqa_helpers.tiny.sounds import INSTRUMENT_FAMILIES, NUMBERS, WORDS
 
 Rng = np.random.Generator
-#: (question, right answer, wrong answers)
+Facts = Mapping[str, Any]
+#: (question, correct answer, wrong answers)
 Draft = tuple[str, str, list[str]]
+Wrong = Callable[[Facts, str, Rng], list[str]]
 
 _ORDINALS = ["first", "second", "last"]
 
@@ -25,20 +28,22 @@ _ORDINALS = ["first", "second", "last"]
 class QuestionType:
     """One type of question.
 
-    ``scene(rng, casting)`` draws a scene that it can be asked of; ``fits(scene)`` says whether
-    it can be asked of a given one; ``write(scene, rng)`` drafts it.
+    ``scene(rng, config)`` draws a scene that it can be asked of; ``fits(scene)`` says whether
+    it can be asked of a given one; ``write(scene, rng)`` drafts it. ``answer(facts)`` is the
+    correct answer where the scene's facts alone say it, whatever the wording of the question.
     """
 
     name: str
     task: str
     category: str
     sub_category: str
-    scene: Callable[[Rng, Casting], Scene]
+    scene: Callable[[Rng, SplitConfig], Scene]
     fits: Callable[[Scene], bool]
     write: Callable[[Scene, Rng], Draft]
+    answer: Callable[[Facts], str] | None = None
 
 
-def _others(rng: Rng, items: list[str], taken: list[str], count: int) -> list[str]:
+def _others(rng: Rng, items: Sequence[str], taken: list[str], count: int) -> list[str]:
     rest = [item for item in items if item not in taken]
     return [rest[i] for i in rng.permutation(len(rest))[:count]]
 
@@ -47,15 +52,25 @@ def _word_it(rng: Rng, *wordings: str) -> str:
     return wordings[int(rng.integers(len(wordings)))]
 
 
-def _source(scene: Scene, rng: Rng) -> Draft:
-    name = scene.facts.get("source") or scene.facts["sources"][0]
-    question = _word_it(
-        rng,
-        "What makes the sound?",
-        "What is the source of the sound?",
-        "Which sound is heard in the audio?",
-    )
-    return question, name, _others(rng, SOURCES, [name], 3)
+# Wrong answers, from (facts, correct answer, rng).
+
+
+def _three_of(items: Sequence[str]) -> Wrong:
+    return lambda facts, answer, rng: _others(rng, items, [answer], 3)
+
+
+def _rest_of(items: Sequence[str]) -> Wrong:
+    return lambda facts, answer, rng: [item for item in items if item != answer]
+
+
+def _heard_and_two_of(items: Sequence[str]) -> Wrong:
+    return lambda facts, answer, rng: [
+        *(source for source in facts["sources"] if source != answer),
+        *_others(rng, items, facts["sources"], 2),
+    ]
+
+
+# Questions whose wording decides what is correct, and two that draw in another order.
 
 
 def _order(scene: Scene, rng: Rng) -> Draft:
@@ -95,26 +110,7 @@ def _absent(scene: Scene, rng: Rng) -> Draft:
 def _count(scene: Scene, rng: Rng) -> Draft:
     answer = NUMBERS[scene.facts["count"]]
     question = f"How many times does the {scene.facts['source']} sound?"
-    return question, answer, _others(rng, list(NUMBERS[1:6]), [answer], 3 + int(rng.random() < 0.3))
-
-
-def _contrast(which: str, sources: list[str], *wordings: str) -> Callable[[Scene, Rng], Draft]:
-    """A question that compares two of ``sources``; wrong choices come from those as well."""
-
-    def write(scene: Scene, rng: Rng) -> Draft:
-        answer = scene.facts[which]
-        wrong = [s for s in scene.facts["sources"] if s != answer]
-        return _word_it(rng, *wordings), answer, wrong + _others(
-            rng, sources, scene.facts["sources"], 2
-        )
-
-    return write
-
-
-def _instrument(scene: Scene, rng: Rng) -> Draft:
-    name = scene.facts["instruments"][0]
-    question = _word_it(rng, "Which instrument is playing?", "What instrument plays the music?")
-    return question, name, _others(rng, INSTRUMENTS, [name], 3)
+    return question, answer, _others(rng, NUMBERS[1:6], [answer], 3 + int(rng.random() < 0.3))
 
 
 def _instrument_order(scene: Scene, rng: Rng) -> Draft:
@@ -126,66 +122,17 @@ def _instrument_order(scene: Scene, rng: Rng) -> Draft:
     return f"Which instrument plays {'first' if first else 'last'}?", answer, wrong
 
 
-def _family(scene: Scene, rng: Rng) -> Draft:
-    groups = sorted(set(INSTRUMENT_FAMILIES.values()))
-    answer = INSTRUMENT_FAMILIES[scene.facts["instruments"][0]]
-    question = _word_it(
-        rng,
-        "Which family does the instrument belong to?",
-        "To which family of instruments does the player belong?",
-    )
-    return question, answer, [g for g in groups if g != answer]
-
-
-def _among(fact: str, options: list[str], *wordings: str) -> Callable[[Scene, Rng], Draft]:
-    """A question whose answer is one fact out of a closed list."""
-
-    def write(scene: Scene, rng: Rng) -> Draft:
-        answer = str(scene.facts[fact])
-        return _word_it(rng, *wordings), answer, [o for o in options if o != answer]
-
-    return write
-
-
-def _metre(scene: Scene, rng: Rng) -> Draft:
-    answer = NUMBERS[scene.facts["beats"]]
-    question = _word_it(
-        rng, "How many beats are in each bar?", "What is the number of beats per bar?"
-    )
-    return question, answer, [n for n in NUMBERS[2:5] if n != answer]
-
-
-def _players(scene: Scene, rng: Rng) -> Draft:
-    answer = NUMBERS[len(scene.facts["instruments"])]
-    question = _word_it(
-        rng, "How many different instruments play?", "How many instruments are in the music?"
-    )
-    return question, answer, [n for n in NUMBERS[1:4] if n != answer]
-
-
-def _word(scene: Scene, rng: Rng) -> Draft:
-    answer = scene.facts["words"][0]
-    question = _word_it(rng, "Which word is spoken?", "What does the speaker say?")
-    return question, answer, _others(rng, list(WORDS), [answer], 3)
-
-
 def _word_order(scene: Scene, rng: Rng) -> Draft:
     spoken = scene.facts["words"]
     place = int(rng.integers(3))
     answer = spoken[place]
-    wrong = [w for w in spoken if w != answer] + _others(rng, list(WORDS), spoken, 1)
+    wrong = [w for w in spoken if w != answer] + _others(rng, WORDS, spoken, 1)
     question = _word_it(
         rng,
         f"Which word is spoken {_ORDINALS[place]}?",
         f"What is the {_ORDINALS[place]} word?",
     )
     return question, answer, wrong
-
-
-def _number(scene: Scene, rng: Rng) -> Draft:
-    answer = scene.facts["words"][0]
-    question = _word_it(rng, "Which number is spoken?", "What number does the speaker say?")
-    return question, answer, _others(rng, list(NUMBERS), [answer], 3)
 
 
 def _sum(scene: Scene, rng: Rng) -> Draft:
@@ -195,20 +142,6 @@ def _sum(scene: Scene, rng: Rng) -> Draft:
         rng, "What is the sum of the two numbers?", "What do the two spoken numbers add up to?"
     )
     return question, str(total), wrong
-
-
-def _speakers(scene: Scene, rng: Rng) -> Draft:
-    answer = NUMBERS[len(set(scene.facts["voices"]))]
-    question = _word_it(rng, "How many different speakers are there?", "How many people speak?")
-    return question, answer, [n for n in NUMBERS[1:4] if n != answer]
-
-
-def _voice(scene: Scene, rng: Rng) -> Draft:
-    answer = scene.facts["voices"][0].split()[0]
-    question = _word_it(
-        rng, "Is the first speaker a man or a woman?", "Who speaks first, a man or a woman?"
-    )
-    return question, answer, ["woman" if answer == "man" else "man"]
 
 
 def _is(family: str, **wanted: int) -> Callable[[Scene], bool]:
@@ -225,15 +158,43 @@ def _is(family: str, **wanted: int) -> Callable[[Scene], bool]:
     return fits
 
 
+def _one_player(scene: Scene) -> bool:
+    return len(scene.facts.get("instruments", [])) == 1
+
+
 IE, RE = "Information Extraction", "Reasoning"
+
+
+def _plain(
+    name: str,
+    task: str,
+    category: str,
+    sub_category: str,
+    scene: Callable[[Rng, SplitConfig], Scene],
+    fits: Callable[[Scene], bool],
+    answer: Callable[[Facts], str],
+    wrong: Wrong,
+    *wordings: str,
+) -> QuestionType:
+    """A type whose answer the facts say: the wording is drawn first, then the wrong answers."""
+
+    def write(scene: Scene, rng: Rng) -> Draft:
+        question, correct = _word_it(rng, *wordings), answer(scene.facts)
+        return question, correct, wrong(scene.facts, correct, rng)
+
+    return QuestionType(name, task, category, sub_category, scene, fits, write, answer)
+
 
 #: every question type, by name
 TYPES: dict[str, QuestionType] = {
     t.name: t
     for t in [
-        QuestionType(
+        _plain(
             "source", "sound", IE, "Sound-Based Event Recognition",
-            lambda r, c: families.sequence(r, c, count=1), _is("sequence", sources=1), _source,
+            lambda r, c: families.sequence(r, c, count=1), _is("sequence", sources=1),
+            lambda f: f.get("source") or f["sources"][0], _three_of(SOURCES),
+            "What makes the sound?", "What is the source of the sound?",
+            "Which sound is heard in the audio?",
         ),
         QuestionType(
             "order", "sound", RE, "Temporal Event Reasoning",
@@ -250,23 +211,24 @@ TYPES: dict[str, QuestionType] = {
         ),
         QuestionType(
             "count", "sound", RE, "Event-Based Sound Reasoning",
-            families.repeats, _is("repeats"), _count,
+            families.repeats, _is("repeats"), _count, lambda f: NUMBERS[f["count"]],
         ),
-        QuestionType(
+        _plain(
             "louder", "sound", IE, "Ambient Sound Interpretation",
             lambda r, c: families.sequence(r, c, contrast="louder"), _is("sequence", louder=0),
-            _contrast("louder", SOURCES, "Which sound is louder?",
-                      "Which of the sounds is the loudest?"),
+            lambda f: f["louder"], _heard_and_two_of(SOURCES),
+            "Which sound is louder?", "Which of the sounds is the loudest?",
         ),
-        QuestionType(
+        _plain(
             "longer", "sound", IE, "Ambient Sound Interpretation",
             lambda r, c: families.sequence(r, c, contrast="longer"), _is("sequence", longer=0),
-            _contrast("longer", SUSTAINED, "Which sound lasts longer?",
-                      "Which of the sounds is the longest?"),
+            lambda f: f["longer"], _heard_and_two_of(SUSTAINED),
+            "Which sound lasts longer?", "Which of the sounds is the longest?",
         ),
-        QuestionType(
-            "instrument", "music", IE, "Instrumentation",
-            families.solo, lambda s: len(s.facts.get("instruments", [])) == 1, _instrument,
+        _plain(
+            "instrument", "music", IE, "Instrumentation", families.solo, _one_player,
+            lambda f: f["instruments"][0], _three_of(INSTRUMENTS),
+            "Which instrument is playing?", "What instrument plays the music?",
         ),
         QuestionType(
             "instrument-order", "music", RE, "Temporal Reasoning",
@@ -274,39 +236,44 @@ TYPES: dict[str, QuestionType] = {
             lambda s: s.family == "ensemble" and len(s.facts["instruments"]) > 1,
             _instrument_order,
         ),
-        QuestionType(
-            "family", "music", RE, "Instrumentation",
-            families.melody, lambda s: len(s.facts.get("instruments", [])) == 1, _family,
+        _plain(
+            "family", "music", RE, "Instrumentation", families.melody, _one_player,
+            lambda f: INSTRUMENT_FAMILIES[f["instruments"][0]],
+            _rest_of(sorted(set(INSTRUMENT_FAMILIES.values()))),
+            "Which family does the instrument belong to?",
+            "To which family of instruments does the player belong?",
         ),
-        QuestionType(
+        _plain(
             "direction", "music", IE, "Melodic Structure Interpretation",
-            families.melody, _is("melody"),
-            _among("contour", list(families.CONTOURS), "What is the shape of the melody?",
-                   "How does the melody move?"),
+            families.melody, _is("melody"), lambda f: f["contour"], _rest_of([*families.CONTOURS]),
+            "What is the shape of the melody?", "How does the melody move?",
         ),
-        QuestionType(
+        _plain(
             "mode", "music", IE, "Harmony and Chord Progressions",
-            families.chord, _is("chord"),
-            _among("mode", ["major", "minor"], "Is the chord major or minor?",
-                   "What is the mode of the harmony?"),
+            families.chord, _is("chord"), lambda f: f["mode"], _rest_of(["major", "minor"]),
+            "Is the chord major or minor?", "What is the mode of the harmony?",
         ),
-        QuestionType(
-            "tempo", "music", IE, "Rhythm and Tempo Understanding",
-            families.pulse, _is("pulse"),
-            _among("tempo", list(families.TEMPO_INTERVAL), "What is the tempo of the music?",
-                   "How fast is the music?"),
+        _plain(
+            "tempo", "music", IE, "Rhythm and Tempo Understanding", families.pulse, _is("pulse"),
+            lambda f: f["tempo"], _rest_of([*families.TEMPO_INTERVAL]),
+            "What is the tempo of the music?", "How fast is the music?",
         ),
-        QuestionType(
-            "metre", "music", RE, "Rhythm and Tempo Understanding",
-            families.metre, _is("metre"), _metre,
+        _plain(
+            "metre", "music", RE, "Rhythm and Tempo Understanding", families.metre, _is("metre"),
+            lambda f: NUMBERS[f["beats"]], _rest_of(NUMBERS[2:5]),
+            "How many beats are in each bar?", "What is the number of beats per bar?",
         ),
-        QuestionType(
+        _plain(
             "players", "music", RE, "Musical Texture Interpretation",
-            families.ensemble, _is("ensemble"), _players,
+            families.ensemble, _is("ensemble"),
+            lambda f: NUMBERS[len(f["instruments"])], _rest_of(NUMBERS[1:4]),
+            "How many different instruments play?", "How many instruments are in the music?",
         ),
-        QuestionType(
+        _plain(
             "word", "speech", IE, "Phonological Sequence Decoding",
-            lambda r, c: families.words(r, c, count=1), _is("words", words=1), _word,
+            lambda r, c: families.words(r, c, count=1), _is("words", words=1),
+            lambda f: f["words"][0], _three_of(WORDS),
+            "Which word is spoken?", "What does the speaker say?",
         ),
         QuestionType(
             "word-order", "speech", RE, "Phonological Sequence Decoding",
@@ -314,27 +281,33 @@ TYPES: dict[str, QuestionType] = {
             lambda s: s.family in ("words", "speakers") and len(s.facts["words"]) == 3,
             _word_order,
         ),
-        QuestionType(
+        _plain(
             "number", "speech", IE, "Key highlight Extraction",
-            lambda r, c: families.numbers(r, c, count=1), _is("numbers", words=1), _number,
+            lambda r, c: families.numbers(r, c, count=1), _is("numbers", words=1),
+            lambda f: f["words"][0], _three_of(NUMBERS),
+            "Which number is spoken?", "What number does the speaker say?",
         ),
         QuestionType(
             "sum", "speech", RE, "Conversational Fact Retrieval",
             lambda r, c: families.numbers(r, c, count=2), _is("numbers", words=2), _sum,
+            lambda f: str(sum(f["values"])),
         ),
-        QuestionType(
-            "speakers", "speech", RE, "Counting",
-            families.speakers, _is("speakers"), _speakers,
+        _plain(
+            "speakers", "speech", RE, "Counting", families.speakers, _is("speakers"),
+            lambda f: NUMBERS[len(set(f["voices"]))], _rest_of(NUMBERS[1:4]),
+            "How many different speakers are there?", "How many people speak?",
         ),
-        QuestionType(
+        _plain(
             "voice", "speech", IE, "Multi Speaker Role Mapping",
-            lambda r, c: families.draw(r, c, "speech"), lambda s: "voices" in s.facts, _voice,
+            lambda r, c: families.draw(r, c, "speech"), lambda s: "voices" in s.facts,
+            lambda f: f["voices"][0].split()[0], _rest_of(["man", "woman"]),
+            "Is the first speaker a man or a woman?", "Who speaks first, a man or a woman?",
         ),
-        QuestionType(
+        _plain(
             "rate", "speech", IE, "Phonemic Stress Pattern Analysis",
             lambda r, c: families.words(r, c, count=3), _is("words", rate=0),
-            _among("rate", list(families.RATE_INTERVAL), "How fast does the speaker talk?",
-                   "What is the speaking rate?"),
+            lambda f: f["rate"], _rest_of([*families.RATE_INTERVAL]),
+            "How fast does the speaker talk?", "What is the speaking rate?",
         ),
     ]
 }  # fmt: skip

@@ -5,10 +5,10 @@ from dataclasses import fields
 import pytest
 
 from r1aqa_helpers.errors import UserError
-from r1aqa_helpers.experiment.choosing import Choice, Validated, best_rate, choose
+from r1aqa_helpers.experiment.lr_selection import Choice, Validated, best_rate, choose
 from r1aqa_helpers.experiment.plan import CENTRE, rate_beyond, search_rates
-from r1aqa_helpers.experiment.record import validated
-from r1aqa_helpers.roads import ROADS
+from r1aqa_helpers.experiment.records import validated
+from r1aqa_helpers.roads import METHODS
 
 
 class Sealed(dict):
@@ -47,11 +47,11 @@ def test_what_cannot_be_compared_is_refused(candidates, message):
         best_rate(candidates)
 
 
-def test_the_search_is_the_same_for_all_roads():
-    for road in ROADS.values():
-        rates = search_rates(road)
-        assert [rate / (CENTRE * road.rate) for rate in rates] == pytest.approx([1 / 3, 1, 3])
+def test_the_search_is_the_same_for_all_methods():
+    for method in METHODS.values():
+        rates = search_rates(method)
+        assert [rate / (CENTRE * method.rate) for rate in rates] == pytest.approx([1 / 3, 1, 3])
         assert rate_beyond(rates, rates[1]) is None
         assert rate_beyond(rates, rates[0]) == pytest.approx(rates[0] / 3)
         assert rate_beyond(rates, rates[2]) == pytest.approx(rates[2] * 3)
-    assert {name for name, road in ROADS.items() if road.rate != 1} == {"sft-lora"}
+    assert {name for name, method in METHODS.items() if method.rate != 1} == {"sft-lora"}
