@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from r1aqa_helpers.scoring import string_match
-from r1aqa_helpers.tiny.asking import TYPES, arrange, caption, fitting, types_of
-from r1aqa_helpers.tiny.families import FAMILIES, TRAINING, draw
+from r1aqa_helpers.tiny.question_types import TYPES, arrange, caption, fitting, types_of
+from r1aqa_helpers.tiny.scene_families import FAMILIES, TRAINING, draw
 
 DRAWS = 40
 

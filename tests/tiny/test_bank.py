@@ -11,7 +11,7 @@ import soundfile
 from r1aqa_helpers.errors import UserError
 from r1aqa_helpers.paths import TINY
 from r1aqa_helpers.tiny import make_bank
-from r1aqa_helpers.tiny.bank import INSTRUMENT_FAMILIES, NUMBERS, WORDS, Take, load_bank
+from r1aqa_helpers.tiny.sounds import INSTRUMENT_FAMILIES, NUMBERS, WORDS, Take, load_bank
 
 RATE = 16_000
 EFFECTS = (

@@ -10,8 +10,8 @@ from scipy.sparse import csr_matrix
 
 from r1aqa_helpers.paths import TINY
 from r1aqa_helpers.questions import AudioQuestion, read_questions
-from r1aqa_helpers.tiny.asking import TYPES, QuestionType, arrange
-from r1aqa_helpers.tiny.families import TRAINING
+from r1aqa_helpers.tiny.question_types import TYPES, QuestionType, arrange
+from r1aqa_helpers.tiny.scene_families import TRAINING
 from r1aqa_helpers.tiny.splits import SPLITS
 
 POINTS = 3.0

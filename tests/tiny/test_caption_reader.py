@@ -6,8 +6,8 @@ import torch
 
 from r1aqa_helpers.cascade import language_half, load_text_model, weakened
 from r1aqa_helpers.models import load
-from r1aqa_helpers.tiny.asking import caption, fitting
-from r1aqa_helpers.tiny.caption_reader import (
+from r1aqa_helpers.tiny.question_types import caption, fitting
+from pretraining.caption_reader import (
     LAYERS,
     caption_lesson,
     lesson_loss,

@@ -13,7 +13,7 @@ from r1aqa_helpers.files import read_json, write_json
 from r1aqa_helpers.paths import TINY
 from r1aqa_helpers.questions import read_questions
 from r1aqa_helpers.tiny import data
-from r1aqa_helpers.tiny.bank import load_bank
+from r1aqa_helpers.tiny.sounds import load_bank
 from r1aqa_helpers.tiny.data import prepare
 from r1aqa_helpers.tiny.scenes import render
 from r1aqa_helpers.tiny.splits import SPLITS, sha256

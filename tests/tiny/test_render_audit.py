@@ -13,9 +13,9 @@ import pytest
 from scipy.signal import find_peaks
 
 from r1aqa_helpers.audio import SAMPLE_RATE
-from r1aqa_helpers.tiny.asking import TYPES
-from r1aqa_helpers.tiny.bank import NUMBERS, load_bank
-from r1aqa_helpers.tiny.families import TESTING
+from r1aqa_helpers.tiny.question_types import TYPES
+from r1aqa_helpers.tiny.sounds import NUMBERS, load_bank
+from r1aqa_helpers.tiny.scene_families import TESTING
 from r1aqa_helpers.tiny.scenes import Scene, render
 
 SCENES = 40

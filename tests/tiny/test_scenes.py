@@ -12,11 +12,11 @@ import pytest
 
 from r1aqa_helpers.audio import SAMPLE_RATE
 from r1aqa_helpers.tiny import families
-from r1aqa_helpers.tiny.bank import load_bank
-from r1aqa_helpers.tiny.families import FAMILIES, TESTING, TRAINING
+from r1aqa_helpers.tiny.sounds import load_bank
+from r1aqa_helpers.tiny.scene_families import FAMILIES, TESTING, TRAINING
 from r1aqa_helpers.tiny.frames import COLUMNS, FRAME_RATE, frame_targets
 from r1aqa_helpers.tiny.scenes import EVENT_RMS, Event, Scene, event_wave, render
-from r1aqa_helpers.tiny.sources import SYNTHS
+from r1aqa_helpers.tiny.sounds import SYNTHS
 
 ALL_FAMILIES: list[Callable[..., Scene]] = [f for table in FAMILIES.values() for f in table]
 DRAWS = 30

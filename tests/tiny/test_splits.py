@@ -13,9 +13,9 @@ from r1aqa_helpers.paths import TINY
 from r1aqa_helpers.questions import AudioQuestion, read_questions, write_avqa, write_mmau
 from r1aqa_helpers.scoring import string_match
 from r1aqa_helpers.tiny import splits
-from r1aqa_helpers.tiny.asking import TYPES
-from r1aqa_helpers.tiny.bank import INSTRUMENT_FAMILIES, NUMBERS
-from r1aqa_helpers.tiny.families import RATE_INTERVAL, TEMPO_INTERVAL, TESTING, TRAINING
+from r1aqa_helpers.tiny.question_types import TYPES
+from r1aqa_helpers.tiny.sounds import INSTRUMENT_FAMILIES, NUMBERS
+from r1aqa_helpers.tiny.scene_families import RATE_INTERVAL, TEMPO_INTERVAL, TESTING, TRAINING
 from r1aqa_helpers.tiny.scenes import Scene
 from r1aqa_helpers.tiny.splits import SPLITS, fingerprint, sha256
 

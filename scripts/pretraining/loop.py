@@ -1,4 +1,4 @@
-"""The training loop that all stages share: one-cycle AdamW, bfloat16 autocast, resumable."""
+"""The training loop that all stages share: one-cycle AdamW, autocast, resumable."""
 
 import math
 import time
@@ -32,6 +32,11 @@ def _rate(schedule: Schedule, step: int) -> float:
     return schedule.learning_rate * (0.02 + 0.98 * 0.5 * (1 + math.cos(math.pi * share)))
 
 
+def autocast() -> torch.autocast:
+    """Run operations in bfloat16."""
+    return torch.autocast("cpu", dtype=torch.bfloat16)
+
+
 def run_stage(
     module: nn.Module,
     loss_of: Callable[[np.random.Generator], torch.Tensor],
@@ -59,7 +64,7 @@ def run_stage(
         for group in optimizer.param_groups:
             group["lr"] = _rate(schedule, step)
         rng = np.random.default_rng([schedule.seed, step])
-        with torch.autocast("cpu", dtype=torch.bfloat16):
+        with autocast():
             loss = loss_of(rng)
         loss.backward()
         nn.utils.clip_grad_norm_(parameters, 1.0)

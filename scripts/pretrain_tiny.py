@@ -1,4 +1,11 @@
-"""Run the stages: ``python -m r1aqa_helpers.tiny.pretraining [--until STAGE]``."""
+"""Pre-train the tiny model: ``python scripts/pretrain_tiny.py [--until STAGE]``.
+
+Seeded, resumable stages: ``tower`` (the audio encoder names each moment), ``attributes`` (and a
+scene as a whole), ``rehearsal`` (both), ``hearing`` (the language model says what is heard),
+``reading`` (and reads the choices), ``instruct`` (answers as a general assistant does, with a poor
+multiple-choice style), ``ship``, ``ceiling``, which measures what the base could learn, and
+``record``.
+"""
 
 import argparse
 import copy
@@ -7,6 +14,19 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from pretraining import encoder, language
+from pretraining.lessons import (
+    Lesson,
+    choice_lessons,
+    hearing_lessons,
+    instruct_lesson,
+    rarity_of_scenes,
+    rarity_of_types,
+    reading_lessons,
+    tokenizer_corpus,
+)
+from pretraining.loop import Schedule, run_stage
+from pretraining.pool import Pool, build_pool
 from transformers import Qwen2AudioProcessor
 
 from r1aqa_helpers import files, models
@@ -18,20 +38,7 @@ from r1aqa_helpers.scoring import score
 from r1aqa_helpers.tiny.build import build_model, build_processor, build_tokenizer
 from r1aqa_helpers.tiny.card import write_card
 from r1aqa_helpers.tiny.data import MODEL, prepare
-from r1aqa_helpers.tiny.families import TESTING, TRAINING
-from r1aqa_helpers.tiny.pretraining import attributes, hearing, tower
-from r1aqa_helpers.tiny.pretraining.corpus import tokenizer_corpus
-from r1aqa_helpers.tiny.pretraining.lessons import (
-    Lesson,
-    choice_lessons,
-    hearing_lessons,
-    instruct_lesson,
-    rarity_of_scenes,
-    rarity_of_types,
-    reading_lessons,
-)
-from r1aqa_helpers.tiny.pretraining.loop import Schedule, run_stage
-from r1aqa_helpers.tiny.pretraining.pool import Pool, build_pool
+from r1aqa_helpers.tiny.scene_families import TESTING, TRAINING
 from r1aqa_helpers.tiny.scenes import Scene
 
 POOL_CLIPS = 20_000
@@ -54,7 +61,7 @@ SCHEDULES = {
 LESSONS = 4
 
 
-class Workshop:
+class PretrainingPipeline:
     """The model under construction, its pools, and the folder of its stages."""
 
     def __init__(self, work: Path) -> None:
@@ -67,17 +74,17 @@ class Workshop:
         self.model = build_model(self.processor.tokenizer)
 
     def tower(self) -> None:
-        """Stage 1: the audio tower alone, on frame labels."""
-        tagger = tower.FrameTagger(self.model.model.audio_tower)
-        loss_of = tower.tower_loss(tagger, self.pool, TOWER.batch)
+        """Stage 1: the audio encoder alone, on frame labels."""
+        tagger = encoder.FrameTagger(self.model.model.audio_tower)
+        loss_of = encoder.encoder_loss(tagger, self.pool, TOWER.batch)
         run_stage(tagger, loss_of, TOWER, self.work / "tower")
-        self._report("tower", lambda: tower.tower_report(tagger, self.held_out))
+        self._report("tower", lambda: encoder.encoder_report(tagger, self.held_out))
         self._tagger = tagger
 
     def attributes(self) -> None:
-        """Stage 2: the tower learns what a scene as a whole shows, on scenes that show it."""
-        self._scene_tagger = attributes.SceneTagger(self._tagger)
-        pool = attributes.attribute_pool(self.pool)
+        """Stage 2: the encoder learns what a scene as a whole shows, on scenes that show it."""
+        self._scene_tagger = encoder.SceneTagger(self._tagger)
+        pool = encoder.attribute_pool(self.pool)
         self._name_attributes("attributes", ATTRIBUTES, pool, frame_weight=0.1)
 
     def rehearsal(self) -> None:
@@ -88,12 +95,12 @@ class Workshop:
         self, stage: str, schedule: Schedule, pool: Pool, frame_weight: float
     ) -> None:
         tagger = self._scene_tagger
-        loss_of = attributes.attribute_loss(tagger, pool, schedule.batch, frame_weight)
+        loss_of = encoder.attribute_loss(tagger, pool, schedule.batch, frame_weight)
         run_stage(tagger, loss_of, schedule, self.work / stage)
 
         def report() -> dict[str, float]:
-            frames = tower.tower_report(tagger.tagger, self.held_out)
-            return {**frames, **attributes.attribute_report(tagger, self.held_out)}
+            frames = encoder.encoder_report(tagger.tagger, self.held_out)
+            return {**frames, **encoder.attribute_report(tagger, self.held_out)}
 
         self._report(stage, report)
 
@@ -112,31 +119,31 @@ class Workshop:
         outputs: np.ndarray,
         weights: np.ndarray | None = None,
     ) -> None:
-        loss_of = hearing.lesson_loss(
+        loss_of = language.lesson_loss(
             self.model, self.processor, self.pool, teach, schedule.batch, outputs, weights
         )
         run_stage(self.model, loss_of, schedule, self.work / stage)
         target = self.work / stage / "model"
         models.save(models.LoadedModel(self.model, self.processor, stage), target)
 
-    def _tower_outputs(self) -> np.ndarray:
-        """The pool as the finished tower hears it; the tower stands still from here on."""
+    def _encoder_outputs(self) -> np.ndarray:
+        """The pool as the finished audio encoder hears it, which is frozen from here on."""
         self.model.model.audio_tower.requires_grad_(False)
         place = self.work / "rehearsal" / "outputs.npy"
         if not place.exists():
-            outputs = hearing.tower_outputs(self.model.model.audio_tower, self.pool)
+            outputs = language.encoder_outputs(self.model.model.audio_tower, self.pool)
             np.save(place.with_name("part.npy"), outputs)
             place.with_name("part.npy").replace(place)
         return np.load(place)
 
     def hearing(self) -> None:
-        """Stage 4: the language model learns to read the tower, and to say what it hears."""
-        outputs = self._tower_outputs()
+        """Stage 4: the language model learns to read the encoder, and to say what it hears."""
+        outputs = self._encoder_outputs()
         self._teach("hearing", HEARING, lambda s, r: hearing_lessons(s, r, LESSONS), outputs)
 
     def reading(self) -> None:
         """Stage 5: to read the choices, on all question types alike."""
-        outputs = self._tower_outputs()
+        outputs = self._encoder_outputs()
         rarity = rarity_of_types(self.pool.scenes)
         weights = rarity_of_scenes(self.pool.scenes, rarity)
 
@@ -146,8 +153,8 @@ class Workshop:
         self._teach("reading", READING, teach, outputs, weights)
 
     def instruct(self) -> None:
-        """Stage 6: a general assistant's manners."""
-        outputs = self._tower_outputs()
+        """Stage 6: a general assistant's chat style."""
+        outputs = self._encoder_outputs()
         self._teach("instruct", INSTRUCT, lambda s, r: [instruct_lesson(s, r)], outputs)
 
     def ship(self) -> None:
@@ -163,7 +170,7 @@ class Workshop:
         base = models.load(MODEL, device="cpu", dtype="float32")
         self.model = base.model
         self.model.requires_grad_(True)
-        outputs = self._tower_outputs()
+        outputs = self._encoder_outputs()
         self._teach("ceiling", CEILING, lambda s, r: choice_lessons(s, r, LESSONS), outputs)
         questions = read_questions(prepare().test)
         tuned = models.LoadedModel(self.model, self.processor, "ceiling")
@@ -223,9 +230,9 @@ def main() -> None:
     parser.add_argument("--until", choices=STAGES, default=STAGES[-1])
     parser.add_argument("--work", type=Path, default=Path("runs/pretraining"))
     arguments = parser.parse_args()
-    workshop = Workshop(arguments.work)
+    pipeline = PretrainingPipeline(arguments.work)
     for stage in STAGES[: STAGES.index(arguments.until) + 1]:
-        getattr(workshop, stage)()
+        getattr(pipeline, stage)()
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Render the bank of takes: ``python -m r1aqa_helpers.tiny.make_bank``.
+"""Render the bank of takes: ``python scripts/build_tiny_bank.py``.
 
 Effects and notes are played by FluidSynth from the FluidR3 GM soundfont, words are spoken
 by espeak-ng. Only this script needs those programs; the result is committed. Two runs with
@@ -25,7 +25,7 @@ from scipy.signal import resample_poly
 from r1aqa_helpers.errors import UserError
 from r1aqa_helpers.files import write_bytes, write_text
 from r1aqa_helpers.paths import TINY
-from r1aqa_helpers.tiny.bank import NUMBERS, WORDS
+from r1aqa_helpers.tiny.sounds import NUMBERS, WORDS
 
 SOUNDFONT = Path("/usr/share/sounds/sf2/FluidR3_GM.sf2")
 SAMPLE_RATE = 16_000
@@ -112,7 +112,7 @@ PITCHES, PITCH_STEP = 6, 4  # pitches per instrument, semitones between them
 NOTE_TAKES = ((70, 0, -5), (92, -1, 4), (114, 1, 8))  # velocity, key offset, cents
 
 #: Voice -> (espeak-ng voice, its pitch setting of take 0). Where espeak-ng does not know a
-#: variant of a language ("en-gb+f3"), it speaks in the default voice without a word.
+#: variant of a language ("en-gb+f3"), it speaks in the default voice, silently.
 VOICES = {
     "man 1": ("en-us+m1", 52),
     "man 2": ("en-gb-x-rp+m3", 72),
@@ -278,12 +278,12 @@ def check_programs() -> None:
         missing.append(str(SOUNDFONT))
     if missing:
         raise UserError(
-            f"make_bank: {', '.join(missing)} not found; "
+            f"build_tiny_bank: {', '.join(missing)} not found; "
             "install the Debian packages fluidsynth, fluid-soundfont-gm and espeak-ng"
         )
 
 
-def make_bank(folder: Path = TINY / "bank") -> None:
+def build_bank(folder: Path = TINY / "bank") -> None:
     """Render the bank into ``folder``: three FLAC files and ``bank.json``.
 
     Raises UserError where a program or the soundfont is missing.
@@ -302,6 +302,6 @@ def make_bank(folder: Path = TINY / "bank") -> None:
 
 if __name__ == "__main__":
     try:
-        make_bank()
+        build_bank()
     except UserError as error:
         raise SystemExit(f"error: {error}") from None

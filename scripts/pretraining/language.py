@@ -12,11 +12,12 @@ import torch
 from torch import nn
 from transformers import Qwen2AudioForConditionalGeneration, Qwen2AudioProcessor
 
+from pretraining.encoder import clips, draw_clips
+from pretraining.lessons import Lesson
+from pretraining.loop import autocast
+from pretraining.pool import Pool
 from r1aqa_helpers.models import audio_states
 from r1aqa_helpers.progress import track
-from r1aqa_helpers.tiny.pretraining.lessons import Lesson
-from r1aqa_helpers.tiny.pretraining.pool import Pool
-from r1aqa_helpers.tiny.pretraining.tower import clips, draw_clips
 from r1aqa_helpers.tiny.scenes import Scene
 
 _CUT = "\x00"
@@ -70,15 +71,15 @@ def batch_rows(rows: list[dict[str, list[int]]], pad_id: int) -> dict[str, torch
 
 
 @torch.no_grad()
-def tower_outputs(tower: nn.Module, pool: Pool) -> np.ndarray:
-    """What a frozen tower makes of every clip: float16 (clips, frames / 4, width)."""
+def encoder_outputs(encoder: nn.Module, pool: Pool) -> np.ndarray:
+    """What a frozen audio encoder makes of every clip: float16 (clips, frames / 4, width)."""
     frames = pool.mel.shape[-1] // 4
-    outputs = np.zeros((len(pool.scenes), frames, tower.config.d_model), dtype=np.float16)
+    outputs = np.zeros((len(pool.scenes), frames, encoder.config.d_model), dtype=np.float16)
     order = np.argsort(pool.mel_frames, kind="stable")
     for first in track(range(0, len(order), 64), "encoding the pool"):
         chosen = np.sort(order[first : first + 64])
-        with torch.autocast("cpu", dtype=torch.bfloat16):
-            heard = audio_states(tower, *clips(pool, chosen))[0].float().numpy()
+        with autocast():
+            heard = audio_states(encoder, *clips(pool, chosen))[0].float().numpy()
         outputs[chosen, : heard.shape[1]] = heard
     return outputs
 
@@ -94,7 +95,7 @@ def lesson_loss(
 ) -> Callable[[np.random.Generator], torch.Tensor]:
     """Cross-entropy of the answers' tokens, over a batch of clips with their lessons.
 
-    ``outputs`` are those of the frozen tower, see `tower_outputs`; ``weights`` as in
+    ``outputs`` are those of the frozen encoder, see `encoder_outputs`; ``weights`` as in
     `draw_clips`.
     """
     packer = Packer(processor)

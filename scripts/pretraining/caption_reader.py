@@ -1,7 +1,7 @@
 """A small text model that answers questions about a clip from the clip's caption.
 
 The tiny checkpoint's language half has learnt to read choices, but what a clip holds it knows
-from the audio tower alone: of a caption it makes little. Here a part of it learns to read
+from the audio encoder alone: of a caption it makes little. Here a part of it learns to read
 captions, from the recipes of tiny-avqa's training clips; neither test clips nor test questions
 come into it.
 """
@@ -14,21 +14,17 @@ import torch
 from torch import nn
 from transformers import GenerationConfig, Qwen2Config, Qwen2ForCausalLM
 
+from pretraining.lessons import Lesson, rarity_of_scenes, rarity_of_types
 from r1aqa_helpers.cascade.captions import weakened
 from r1aqa_helpers.cascade.text_model import TextModel, chat
 from r1aqa_helpers.prompts import caption_prompt
-from r1aqa_helpers.tiny import asking
-from r1aqa_helpers.tiny.pretraining.lessons import (
-    Lesson,
-    rarity_of_scenes,
-    rarity_of_types,
-)
+from r1aqa_helpers.tiny import question_types
 from r1aqa_helpers.tiny.scenes import Scene
 
 #: Layers of the language half that are kept: a file stays below 4 MB.
 LAYERS = (0, 1, 3)
 #: Share of the lessons that ask for the caption itself, word for word: to find again what stands
-#: in a text is the half that the audio tower did for it so far.
+#: in a text is the half that the audio encoder did for it so far.
 REPEAT = 0.2
 #: Share of the questions with a few words in place of the whole caption.
 WEAK = 0.1
@@ -62,19 +58,19 @@ def part_of(half: TextModel, layers: Sequence[int] = LAYERS) -> TextModel:
 def caption_lesson(
     scene: Scene, rng: np.random.Generator, rarity: Mapping[str, float] | None = None
 ) -> Lesson:
-    """A question that fits the scene, asked of its true caption, and the right answer.
+    """A question that fits the scene, asked of its true caption, and the correct answer.
 
     Now and then the caption itself is asked for. ``rarity``: how much rather each type of question
     is asked, by its name; by default alike.
     """
-    caption = asking.caption(scene)
+    caption = question_types.caption(scene)
     if rng.random() < REPEAT:
         return f"Caption of the audio: {caption} Repeat the caption.", caption
-    types = asking.fitting(scene)
+    types = question_types.fitting(scene)
     chances = np.array([rarity[kind.name] if rarity else 1.0 for kind in types])
     kind = types[int(rng.choice(len(types), p=chances / chances.sum()))]
     question, answer, wrong = kind.write(scene, rng)
-    choices = asking.arrange(rng, answer, wrong)
+    choices = question_types.arrange(rng, answer, wrong)
     if rng.random() < WEAK:
         caption = weakened(caption)
     number = 2 if rng.random() < TAGS else 1
@@ -88,7 +84,7 @@ def lesson_loss(
     """Cross-entropy over ``batch`` lessons, all question types alike often.
 
     The mean over the answers' tokens, and, with less weight, that over the prompts'. Returns a
-    function of a random generator, as `pretraining.loop.run_stage` takes it.
+    function of a random generator, as `loop.run_stage` takes it.
     """
     rarity = rarity_of_types(list(scenes))
     weights = rarity_of_scenes(list(scenes), rarity)
