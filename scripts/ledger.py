@@ -70,7 +70,7 @@ def benchmarks() -> Iterator[Entry]:
         "own",
         "tiny/pretraining",
         TINY / "pretraining.json",
-        "python -m r1aqa_helpers.tiny.pretraining --until record",
+        "python scripts/pretrain_tiny.py --until record",
     )
 
 

@@ -4,7 +4,6 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from r1aqa_helpers.tiny.sounds import load_bank
 
 from r1aqa_helpers.audio import save_audio
 from r1aqa_helpers.experiment.splits import Splits
@@ -13,6 +12,7 @@ from r1aqa_helpers.profiles import TINY_PROFILE, Profile
 from r1aqa_helpers.questions import read_questions
 from r1aqa_helpers.tiny.data import recipes
 from r1aqa_helpers.tiny.scenes import render
+from r1aqa_helpers.tiny.sounds import load_bank
 
 
 @pytest.fixture(scope="session")

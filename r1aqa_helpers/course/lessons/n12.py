@@ -60,7 +60,7 @@ class Clip:
 
 
 def render(name: str, rng: np.random.Generator) -> np.ndarray:
-    """One rendition of a sound that is code (`tiny.sources`): float32 (samples,), peak 0.7.
+    """One rendition of a sound that is code (`tiny.sounds`): float32 (samples,), peak 0.7.
 
     About a second long; beeps, knocks and drops have a length of their own.
 

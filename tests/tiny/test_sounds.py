@@ -4,13 +4,13 @@ import io
 import itertools
 import shutil
 
+import build_tiny_bank
 import numpy as np
 import pytest
 import soundfile
 
 from r1aqa_helpers.errors import UserError
 from r1aqa_helpers.paths import TINY
-from r1aqa_helpers.tiny import make_bank
 from r1aqa_helpers.tiny.sounds import INSTRUMENT_FAMILIES, NUMBERS, WORDS, Take, load_bank
 
 RATE = 16_000
@@ -18,7 +18,6 @@ EFFECTS = (
     "telephone,bird,helicopter,applause,gunshot,waves,tom drum,cymbal,hand clap,cowbell,"
     "tambourine,triangle,wood block,whistle"
 ).split(",")
-SUSTAINED = {"telephone", "bird", "helicopter", "applause", "waves"}
 
 
 @pytest.fixture(scope="module")
@@ -47,14 +46,6 @@ def fundamental(wave: np.ndarray, lowest: float, highest: float) -> float | None
     return None
 
 
-def likeness(waves: list[np.ndarray]) -> float:
-    """The highest correlation, over all pairs and all shifts."""
-    size = 2 ** int(np.ceil(np.log2(2 * max(len(w) for w in waves))))
-    spectra = [np.fft.rfft(w / np.linalg.norm(w), size) for w in waves]
-    pairs = itertools.combinations(spectra, 2)
-    return max(np.abs(np.fft.irfft(a * np.conj(b), size)).max() for a, b in pairs)
-
-
 def test_names_and_counts(bank):
     assert bank.names("effect") == EFFECTS
     assert bank.names("note") == list(INSTRUMENT_FAMILIES)
@@ -70,56 +61,21 @@ def test_names_and_counts(bank):
         assert len(bank.takes("word", word, voice=voice)) == 3
 
 
-def test_families_hold_three_instruments_each():
-    families = list(INSTRUMENT_FAMILIES.values())
-    assert {name: families.count(name) for name in families} == {
-        "keyboards": 3, "strings": 3, "woodwinds": 3, "brass": 3,
-    }  # fmt: skip
-
-
 def test_take_two_alone_is_the_test_take(bank):
     assert all((t.split == "test") == (t.take == 2) for t in all_takes(bank))
     assert [t.take for t in bank.takes("word", "river", voice="man 2", split="test")] == [2]
     assert [t.take for t in bank.takes("effect", "bird", split="train")] == [0, 1]
 
 
-def test_unknown_name_is_an_error(bank):
-    with pytest.raises(KeyError):
-        bank.takes("effect", "trumpet")
-
-
-def test_levels(bank):
+def test_levels_and_durations(bank):
+    longest = {"effect": 1.2, "note": 0.75, "word": 0.5}
     for take in all_takes(bank):
         wave = take.wave
         assert wave.dtype == np.float32 and wave.ndim == 1
         assert np.abs(wave).max() == pytest.approx(0.7, abs=2**-9), take  # half a 10-bit step
-        assert wave.std() > 0.05, take
-        assert abs(wave.mean()) < 0.02, take
+        assert wave.std() > 0.05 and abs(wave.mean()) < 0.02, take
         assert max(abs(wave[0]), abs(wave[-1])) < 0.01, take  # faded: no click when mixed
-
-
-def test_durations(bank):
-    def seconds(kind, name):
-        return [len(t.wave) / RATE for t in bank.takes(kind, name)]
-
-    for name in EFFECTS:
-        least, most = (1.1, 1.2) if name in SUSTAINED else (0.15, 0.7)
-        most = 0.9 if name == "cymbal" else most
-        assert all(least <= s <= most for s in seconds("effect", name)), name
-    assert all(0.55 <= s <= 0.75 for n in bank.names("note") for s in seconds("note", n))
-    assert all(0.2 <= s <= 0.5 for n in bank.names("word") for s in seconds("word", n))
-
-
-def test_takes_of_one_sound_differ(bank):
-    for name in EFFECTS:
-        assert likeness([t.wave for t in bank.takes("effect", name)]) < 0.999, name
-    for name in INSTRUMENT_FAMILIES:
-        for pitch in {t.pitch for t in bank.takes("note", name)}:
-            waves = [t.wave for t in bank.takes("note", name, pitch=pitch)]
-            assert likeness(waves) < 0.999, (name, pitch)
-    # Over all voices: espeak-ng speaks in its default voice where it does not know a variant.
-    for word in WORDS + NUMBERS:
-        assert likeness([t.wave for t in bank.takes("word", word)]) < 0.999, word
+        assert 0.15 <= len(wave) / RATE <= longest[take.kind], take
 
 
 @pytest.mark.parametrize("instrument", INSTRUMENT_FAMILIES)
@@ -132,41 +88,19 @@ def test_notes_sound_at_their_pitch(bank, instrument):
         assert abs(off) < 0.5, (take.name, take.pitch, take.take, off)
 
 
-def test_voices_differ_in_pitch(bank):
-    medians = {}
-    for voice in bank.voices():
-        waves = [
-            t.wave for word in WORDS for t in bank.takes("word", word, voice=voice, split="test")
-        ]
-        frames = [w[at : at + 1000] for w in waves for at in range(0, len(w) - 1000, 640)]
-        heard = [fundamental(f, lowest=65, highest=400) for f in frames if f.std() > 0.05]
-        medians[voice] = np.median([f for f in heard if f is not None])
-    assert all((f < 150) if v.startswith("man") else (f > 165) for v, f in medians.items()), medians
-    apart = np.diff(np.log2(sorted(medians.values()))) * 12
-    assert apart.min() > 1.5, medians  # semitones
-
-
-def test_size():
-    assert sum(p.stat().st_size for p in (TINY / "bank").iterdir()) <= 6_000_000
-
-
 @pytest.fixture
 def bank_copy(tmp_path):
     return shutil.copytree(TINY / "bank", tmp_path / "bank")
 
 
-def test_altered_file_is_refused(bank_copy):
+def test_altered_and_missing_files_are_refused(bank_copy):
     content = bytearray((bank_copy / "notes.flac").read_bytes())
     content[len(content) // 2] ^= 1
     (bank_copy / "notes.flac").write_bytes(content)
-    with pytest.raises(UserError, match=r"notes\.flac: not the file .*SHA-256") as error:
+    with pytest.raises(UserError, match=r"notes\.flac: not the file .*SHA-256"):
         load_bank(bank_copy)
-    assert "\n" not in str(error.value)
-
-
-def test_missing_file_is_refused(bank_copy):
-    (bank_copy / "words.flac").unlink()
-    with pytest.raises(UserError, match=r"words\.flac: cannot be read"):
+    (bank_copy / "notes.flac").unlink()
+    with pytest.raises(UserError, match=r"notes\.flac: cannot be read"):
         load_bank(bank_copy)
 
 
@@ -177,28 +111,28 @@ def test_bank_is_shared_and_read_only(bank):
 
 
 def test_missing_program_is_named(monkeypatch):
-    monkeypatch.setattr(make_bank.shutil, "which", lambda name: None)
+    monkeypatch.setattr(build_tiny_bank.shutil, "which", lambda name: None)
     with pytest.raises(UserError, match="fluidsynth, espeak-ng.* not found; install"):
-        make_bank.check_programs()
+        build_tiny_bank.check_programs()
 
 
 def test_trim_keeps_45_db():
     wave = np.array([0, 0.004, 0.006, 1.0, -0.006, 0.004, 0])  # 45 dB below 1 is 0.0056
-    assert make_bank.trim(wave).tolist() == [0.006, 1.0, -0.006]
+    assert build_tiny_bank.trim(wave).tolist() == [0.006, 1.0, -0.006]
 
 
 def test_finish_leaves_ten_bits():
-    samples = make_bank.finish(np.sin(np.arange(4000) / 10))
+    samples = build_tiny_bank.finish(np.sin(np.arange(4000) / 10))
     assert samples.dtype == np.int16 and np.all(samples % 64 == 0)
     assert abs(samples).max() / 32768 == pytest.approx(0.7, abs=2**-10)
     assert samples[0] == samples[-1] == 0
 
 
 def test_pack_is_lossless_and_repeatable():
-    waves = [make_bank.finish(np.random.default_rng(i).normal(size=500)) for i in range(2)]
+    waves = [build_tiny_bank.finish(np.random.default_rng(i).normal(size=500)) for i in range(2)]
     takes = [({"name": str(i)}, wave) for i, wave in enumerate(waves)]
-    flac, rows = make_bank.pack("x.flac", takes)
-    assert flac == make_bank.pack("x.flac", takes)[0]
+    flac, rows = build_tiny_bank.pack("x.flac", takes)
+    assert flac == build_tiny_bank.pack("x.flac", takes)[0]
     samples, rate = soundfile.read(io.BytesIO(flac), dtype="int16")
     assert rate == RATE
     assert [(r["file"], r["start"], r["stop"]) for r in rows] == [
@@ -210,6 +144,6 @@ def test_pack_is_lossless_and_repeatable():
 
 def test_midi_lengths_are_variable():
     # The examples of the Standard MIDI File specification.
-    assert make_bank._variable_length(0x40) == b"\x40"
-    assert make_bank._variable_length(0x80) == b"\x81\x00"
-    assert make_bank._variable_length(0x1FFFFF) == b"\xff\xff\x7f"
+    assert build_tiny_bank._variable_length(0x40) == b"\x40"
+    assert build_tiny_bank._variable_length(0x80) == b"\x81\x00"
+    assert build_tiny_bank._variable_length(0x1FFFFF) == b"\xff\xff\x7f"
