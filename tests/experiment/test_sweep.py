@@ -106,6 +106,7 @@ def test_a_rate_that_was_not_chosen_is_never_tested(experiment, asked):
     assert asked == []
 
 
+@pytest.mark.slow
 def test_killed_anywhere_it_goes_on(profile, splits, tmp_path, monkeypatch, asked):
     assert Experiment(profile, splits, tmp_path / "whole", seeds=2, say=quiet).run([ONE])
     steps = list(asked)
