@@ -16,6 +16,8 @@ from r1aqa_helpers.experiment.summary import (
 )
 from r1aqa_helpers.results.published import DOMAINS
 
+#: A verdict before the name of the other method.
+_AGAINST = {"ahead": "ahead of", "not significantly different": "not significantly different from"}
 RESULTS = Path(__file__).resolve().parent.parent / "data" / "results" / "tiny"
 
 
@@ -97,7 +99,7 @@ def _answers(summary: Summary, records: Sequence[Mapping[str, Any]]) -> list[str
         told = "; ".join(
             f"{verdict} with “{'” and “'.join(which)}”" for verdict, which in kinds.items()
         )
-        lines += ["", f"**In which regimes?** GRPO <2>, seen from full SFT, is {told}."]
+        lines += ["", f"**In which regimes?** GRPO <2>, compared with full SFT, is {told}."]
     lines += _drift(rows)
     lengths = {
         name: statistics.fmean(
@@ -152,9 +154,8 @@ def _told(found: Mapping[tuple[str, str, str], Comparison], a: str, others: Sequ
     for b in others:
         one = found.get(("table", a, b))
         if one:
-            verdict = {"ahead": "ahead of"}
             parts.append(
-                f"{verdict.get(one.verdict, one.verdict)} {method_label(b)} "
+                f"{_AGAINST.get(one.verdict, one.verdict)} {method_label(b)} "
                 f"({one.difference:+.1f} points, {one.ci95[0]:+.1f} to {one.ci95[1]:+.1f})"
             )
     return f"{method_label(a)} is {' and '.join(parts)}." if parts else "Not measured yet."
