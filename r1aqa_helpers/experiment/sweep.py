@@ -225,7 +225,7 @@ class Experiment(Session):
         if not done:
             return f"{left} runs to do."
         took = [r["training"]["wall_seconds"] + r["validation"]["wall_seconds"] for r in done]
-        return f"{left} runs to do, about {left * statistics.fmean(took) / 60:.0f} minutes."
+        return f"{left} runs to do, about {left * statistics.fmean(took) / 60:.0f} minutes of training."
 
 
 @contextmanager

@@ -181,4 +181,4 @@ def test_it_says_how_much_is_left(experiment, monkeypatch, tmp_path):
     experiment._record(run).write_text("{}")
     took = {"training": {"wall_seconds": 50}, "validation": {"wall_seconds": 10}}
     monkeypatch.setattr(sweep, "read_record", lambda path: took)
-    assert experiment._ahead() == "7 runs to do, about 7 minutes."
+    assert experiment._ahead() == "7 runs to do, about 7 minutes of training."
