@@ -225,7 +225,8 @@ class Experiment(Session):
         if not done:
             return f"{left} runs to do."
         took = [r["training"]["wall_seconds"] + r["validation"]["wall_seconds"] for r in done]
-        return f"{left} runs to do, about {left * statistics.fmean(took) / 60:.0f} minutes of training."
+        minutes = left * statistics.fmean(took) / 60
+        return f"{left} runs to do, about {minutes:.0f} minutes of training."
 
 
 @contextmanager
