@@ -46,7 +46,7 @@ from flops import (
 from torch import nn
 from transformers import PrinterCallback, Qwen2AudioForConditionalGeneration, Qwen2AudioProcessor
 
-from r1aqa_helpers.audio import load_audio
+from r1aqa_helpers.audio import TOKENS_PER_SECOND, load_audio
 from r1aqa_helpers.grpo.prompt_store import CAPACITY, PromptStore
 from r1aqa_helpers.grpo.trainer import AudioGRPOTrainer, audio_grpo_config
 from r1aqa_helpers.models import (
@@ -86,8 +86,8 @@ class Scale:
 
     @property
     def clip_seconds(self) -> float:
-        """Length of every clip: 25 audio tokens a second."""
-        return self.group.audio / 25
+        """Length of every clip."""
+        return self.group.audio / TOKENS_PER_SECOND
 
 
 GPU = Scale(

@@ -15,7 +15,7 @@ import numpy as np
 import torch
 from transformers import GenerationConfig
 
-from .audio import clip_to_window, header_seconds, load_audio
+from .audio import TOKENS_PER_SECOND, clip_to_window, header_seconds, load_audio
 from .errors import UserError
 from .files import append_jsonl, read_journal, shown, shown_value, write_json
 from .models import (
@@ -39,7 +39,6 @@ T = TypeVar("T")
 
 #: Tokens of a batch, padding included: at 7B half a megabyte each, of keys and values.
 BATCH_TOKENS = 8192
-_AUDIO_TOKENS = 25  # per second: 100 mel frames, halved twice
 _STEPS = 16  # lengths of clips that are told apart in planning
 _STATE_BYTES = 2**30  # of encoded recordings that are asked about again
 
@@ -222,7 +221,7 @@ def plan_batches(
     seconds = {a: window if s is None else min(s, window) for a, s in known.items()}
     words = tokenizer([texts[q.id] for q in questions], add_special_tokens=False).input_ids
     tokens = {
-        q.id: len(ids) + round(seconds[q.audio] * _AUDIO_TOKENS)
+        q.id: len(ids) + round(seconds[q.audio] * TOKENS_PER_SECOND)
         for q, ids in zip(questions, words, strict=True)
     }
     # The tower pays for a batch's longest clip, the language model for its longest prompt.
@@ -287,9 +286,7 @@ def _answer_batches(
             }
 
 
-def _in_order(
-    pool: ThreadPoolExecutor, jobs: Iterable[Callable[[], T]], ahead: int
-) -> Iterator[T]:
+def _in_order(pool: ThreadPoolExecutor, jobs: Iterable[Callable[[], T]], ahead: int) -> Iterator[T]:
     """The jobs' results in the jobs' order, with at most ``ahead`` jobs more under way."""
     waiting: deque[Future[T]] = deque()
     for job in jobs:
@@ -406,9 +403,7 @@ def _warn_of_cuts(loaded: LoadedModel, rows: Sequence[dict[str, Any]]) -> None:
 
 
 def _prediction(row: dict[str, Any]) -> Prediction:
-    return Prediction(
-        row["id"], row["response"], extract_answer(row["response"]), row["seconds"]
-    )
+    return Prediction(row["id"], row["response"], extract_answer(row["response"]), row["seconds"])
 
 
 def _question_seed(seed: int, question_id: str) -> int:

@@ -1,14 +1,12 @@
 """Recordings as the model takes them: one channel, 16 kHz, float32.
 
-Decoding is libsndfile's (WAV, FLAC, Ogg Vorbis and Opus, MP3, AIFF and others), which judges
-a file by its content and not by its name.
+libsndfile decodes them (WAV, FLAC, Ogg Vorbis and Opus, MP3, AIFF and others). It judges a file
+by its content, not by its name. For a damaged MP3, libmpg123 may print notes of its own to
+stderr: silencing them would redirect the stderr of all threads.
 """
 
-import contextlib
 import io
-import os
 import re
-from collections.abc import Iterator
 from math import gcd
 from pathlib import Path
 
@@ -22,41 +20,55 @@ from r1aqa_helpers.errors import UserError
 from r1aqa_helpers.files import PathLike, read_bytes, shown, write_bytes
 
 SAMPLE_RATE = 16_000  # Hz, of every wave in this package
+TOKENS_PER_SECOND = 25  # of audio in a prompt: 100 mel frames a second, halved twice
 
 _BLOCK = 1 << 20  # frames decoded at a time
 _RATES = range(1_000, 1_000_001)  # Hz; anything else is a damaged header
 _MAX_KERNEL = 10_000_000  # numbers in torchaudio's table of filters
 _FORMATS = {".wav": "WAV", ".flac": "FLAC", ".ogg": "OGG"}
 _WITH_HEADER = (b"RIFF", b"fLaC", b"OggS", b"FORM")
-_DAMAGED = "is damaged or cut off; fetch or record it anew"
+_DAMAGED = "is damaged or cut off; fetch or record it again"
+#: In libsndfile's log: sizes that a header promises (WAV, AIFF, AU, CAF, W64, RF64), and an Ogg
+#: stream that ends within a page.
+_SIZES = re.compile(r"^ *(?:data|SSND|Data Size|riff|Riff size) *: (\d+) \(should be (\d+)\)", re.M)
+_OGG_IS_CUT = re.compile(r"^Ogg ?: (?:Junk after the last page|File ended unexpectedly)", re.M)
+
+
+class AudioFault(Exception):
+    """What is wrong with a recording and what to do, without its path."""
 
 
 def load_audio(path: PathLike) -> np.ndarray:
-    """Decode a file to a wave: float32, shape ``(samples,)``, mono, 16 kHz.
+    """Decode a file to a wave: float32, shape ``(samples,)``, mono, 16 kHz; see `decode_audio`.
+
+    Raises:
+        UserError: missing, a folder, or as `decode_audio`.
+    """
+    try:
+        return decode_audio(read_bytes(path))
+    except AudioFault as fault:
+        raise UserError(f"{shown(path)}: {fault}") from None
+
+
+def decode_audio(data: bytes) -> np.ndarray:
+    """Decode a sound file's content to a wave: float32, shape ``(samples,)``, mono, 16 kHz.
 
     Channels are averaged, other rates resampled. Levels stay as they are, also float peaks
     above 1.0.
 
     Raises:
-        UserError: missing, a folder, empty, no audio, cut off before the end that its header
-            promises, without samples, or with samples that are NaN or infinite.
+        AudioFault: empty, no audio, cut off before the end that its header promises, without
+            samples, or with samples that are NaN or infinite.
     """
-    data = read_bytes(path)
-    try:
-        if not data:
-            raise _Fault("is empty; give a recording")
-        if _ogg_is_cut(data):
-            raise _Fault(_DAMAGED)
-        with _quiet_mpeg(data):
-            wave, rate = _decode(data)
-        if not len(wave):
-            raise _Fault("holds no samples; give a recording that has some")
-        if not np.isfinite(wave).all():
-            raise _Fault("holds samples that are NaN or infinite; repair or remove it")
-        if rate not in _RATES:
-            raise _Fault(f"has a sample rate of {rate} Hz, which no recording has; fetch it anew")
-    except _Fault as fault:
-        raise UserError(f"{shown(path)}: {fault}") from None
+    if not data:
+        raise AudioFault("is empty; give a recording")
+    wave, rate = _decode(data)
+    if not len(wave):
+        raise AudioFault("holds no samples; give a recording that has some")
+    if not np.isfinite(wave).all():
+        raise AudioFault("holds samples that are NaN or infinite; repair or remove it")
+    if rate not in _RATES:
+        raise AudioFault(f"has a sample rate of {rate} Hz, which no recording has; fetch it again")
     return _resample(wave, rate)
 
 
@@ -127,76 +139,40 @@ def log_mel(wave: np.ndarray, feature_extractor: WhisperFeatureExtractor) -> np.
 # --- decoding -----------------------------------------------------------------------------
 
 
-class _Fault(Exception):
-    """What is wrong with a file and what to do; the caller adds its path."""
-
-
 def _decode(data: bytes) -> tuple[np.ndarray, int]:
     """The mean of the channels, float32 ``(samples,)``, and the rate in Hz."""
     try:
         recording = soundfile.SoundFile(io.BytesIO(data))
     except soundfile.SoundFileError:
-        raise _Fault(
+        raise AudioFault(
             "is no audio that can be decoded; give WAV, FLAC, Ogg, Opus or MP3, and whole"
         ) from None
     with recording:
-        if _header_promises_more(recording.extra_info):
-            raise _Fault(_DAMAGED)
+        if _is_cut(recording.extra_info):
+            raise AudioFault(_DAMAGED)
         if recording.frames >= 1 << 60:  # FLAC from a pipe; soundfile cannot read to its end
-            raise _Fault("does not state its length, as it was piped; encode it to a file anew")
+            raise AudioFault("does not state its length, as it was piped; encode it to a file")
         blocks = [np.zeros(0, np.float32)]
         try:
             while len(block := recording.read(_BLOCK, dtype="float32", always_2d=True)):
                 blocks.append(block.mean(axis=1))
         except soundfile.SoundFileError:
-            raise _Fault(_DAMAGED) from None
+            raise AudioFault(_DAMAGED) from None
         wave = np.concatenate(blocks)
         if len(wave) < recording.frames:
-            raise _Fault(_DAMAGED)
+            raise AudioFault(_DAMAGED)
         return wave, recording.samplerate
 
 
-def _header_promises_more(log: str) -> bool:
-    """Whether libsndfile's log of the header (WAV, AIFF, AU, CAF, W64, RF64) misses samples.
+def _is_cut(log: str) -> bool:
+    """Whether libsndfile's log of the header misses samples: it shortens the recording silently.
 
-    libsndfile itself shortens the recording without a word. Programs that write to a pipe
-    do not know the length and promise about 2 or 4 GiB; that is no fault.
+    Programs that write to a pipe do not know the length and promise about 2 or 4 GiB; that is
+    no fault.
     """
-    sizes = re.search(
-        r"^ *(?:data|SSND|Data Size|riff|Riff size) *: (\d+) \(should be (\d+)\)", log, re.M
-    )
-    return sizes is not None and int(sizes[2]) < int(sizes[1]) < (1 << 31) - (1 << 20)
-
-
-def _ogg_is_cut(data: bytes) -> bool:
-    """Whether the last page of an Ogg stream (RFC 3533, section 6) is incomplete."""
-    start = 0
-    while data.startswith(b"OggS", start):
-        segments = data[start + 26] if len(data) > start + 26 else 0
-        body = start + 27 + segments
-        start = body + sum(data[start + 27 : body])
-        if start > len(data):
-            return True
-    return False
-
-
-@contextlib.contextmanager
-def _quiet_mpeg(data: bytes) -> Iterator[None]:
-    """Silence what libmpg123, which also tries unknown content, prints past Python.
-
-    It swallows the whole process's stderr for that moment, so not for the common formats.
-    """
-    if data.startswith(_WITH_HEADER):
-        yield
-        return
-    kept, null = os.dup(2), os.open(os.devnull, os.O_WRONLY)
-    try:
-        os.dup2(null, 2)
-        yield
-    finally:
-        os.dup2(kept, 2)
-        os.close(kept)
-        os.close(null)
+    sizes = _SIZES.search(log)
+    promised = sizes is not None and int(sizes[2]) < int(sizes[1]) < (1 << 31) - (1 << 20)
+    return promised or _OGG_IS_CUT.search(log) is not None
 
 
 def _resample(wave: np.ndarray, rate: int) -> np.ndarray:

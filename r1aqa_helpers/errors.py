@@ -2,7 +2,7 @@
 
 
 class UserError(Exception):
-    """Something the user can mend: one line that names the place, the fault and the mend.
+    """Something the user can fix: one line that names the place, the fault and the fix.
 
     The command line prints the message after ``error:`` and exits with status 1;
     anything else that escapes is a defect of this package.

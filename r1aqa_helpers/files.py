@@ -1,16 +1,17 @@
 """Reading and writing text, JSON and JSON lines: every fault is one clear line.
 
 Files are written under a temporary name beside their place and renamed, so that a reader
-sees the old file or the new one, never half of one. Journals, which grow line by line,
-are the exception: an interruption may tear their last line, and `read_journal` and
-`append_jsonl` both discard such a torn end.
+sees the old file or the new one, never half of one. Logs, which grow line by line, are the
+exception: an interruption may tear their last line, which `read_journal` and `append_jsonl`
+discard.
 """
 
+import contextlib
+import hashlib
 import json
-import math
 import os
 import secrets
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -42,7 +43,7 @@ def write_bytes(path: PathLike, data: bytes) -> None:
     """
     path = Path(path)
     temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
-    try:
+    with _told(path, "written", "choose another place"):
         path.parent.mkdir(parents=True, exist_ok=True)
         try:
             with open(temporary, "xb") as stream:
@@ -53,8 +54,6 @@ def write_bytes(path: PathLike, data: bytes) -> None:
         except BaseException:
             temporary.unlink(missing_ok=True)
             raise
-    except (OSError, ValueError) as fault:
-        raise _not_writable(path, fault) from fault
 
 
 def write_text(path: PathLike, text: str) -> None:
@@ -77,21 +76,19 @@ def write_jsonl(path: PathLike, rows: Iterable[Any]) -> None:
 
 
 def append_jsonl(path: PathLike, row: Any, flush: bool = True) -> None:
-    """Add one line to a journal; with ``flush`` it is on the disk when this returns.
+    """Add one line to a log; with ``flush`` it is on the disk when this returns.
 
-    A torn last line, left by an interruption, is cut away first, so that the new line does
-    not grow onto it.
+    A torn last line, left by an interruption, is cut away first.
 
     Raises:
         UserError: the folder or the file cannot be written.
         ValueError: ``row`` holds NaN or an infinity.
     """
     path, line = Path(path), _line(row).encode("utf-8")
-    try:
+    with _told(path, "written", "choose another place"):
         path.parent.mkdir(parents=True, exist_ok=True)
         with open(path, "a+b") as stream:
-            end = stream.seek(0, os.SEEK_END)
-            if end:
+            if end := stream.seek(0, os.SEEK_END):
                 stream.seek(end - 1)
                 if stream.read(1) != b"\n":
                     stream.seek(0)
@@ -100,20 +97,43 @@ def append_jsonl(path: PathLike, row: Any, flush: bool = True) -> None:
             if flush:
                 stream.flush()
                 os.fsync(stream.fileno())
-    except (OSError, ValueError) as fault:
-        raise _not_writable(path, fault) from fault
 
 
 def _line(row: Any) -> str:
     return json.dumps(row, ensure_ascii=False, allow_nan=False) + "\n"
 
 
-def _not_writable(path: Path, fault: Exception) -> UserError:
-    reason = getattr(fault, "strerror", None) or str(fault)
-    return UserError(f"{shown(path)}: cannot be written ({reason}); choose another place")
+@contextlib.contextmanager
+def _told(path: PathLike, done: str, do: str) -> Iterator[None]:
+    """Turn errors of the operating system into one line that says what to ``do``."""
+    try:
+        yield
+    except FileNotFoundError as fault:
+        raise UserError(f"{shown(path)}: no such file; check the path") from fault
+    except IsADirectoryError as fault:
+        raise UserError(f"{shown(path)}: is a folder and cannot be {done}; give a file") from fault
+    except (OSError, ValueError) as fault:
+        reason = getattr(fault, "strerror", None) or str(fault)
+        raise UserError(f"{shown(path)}: cannot be {done} ({reason}); {do}") from fault
 
 
 # --- reading ------------------------------------------------------------------------------
+
+
+def read_bytes(path: PathLike) -> bytes:
+    """The content of a file.
+
+    Raises:
+        UserError: missing, a folder, or not readable.
+    """
+    with _told(path, "read", "check the path"):
+        return Path(path).read_bytes()
+
+
+def file_hash(path: PathLike) -> str:
+    """SHA-256 of a file, as hexadecimal digits; see `read_bytes`."""
+    with _told(path, "read", "check the path"), open(path, "rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
 def read_json(path: PathLike) -> Any:
@@ -122,7 +142,7 @@ def read_json(path: PathLike) -> Any:
     Raises:
         UserError: missing, a folder, empty, not UTF-8, not JSON (with line and column).
     """
-    text = _read_utf8(path)
+    text = _decode(read_bytes(path), path)
     if not text.strip():
         raise UserError(f"{shown(path)}: is empty; give a JSON file")
     return _parse(text, path)
@@ -134,7 +154,7 @@ def read_jsonl(path: PathLike) -> list[tuple[int, Any]]:
     Raises:
         UserError: missing, a folder, not UTF-8, or a line that is not JSON.
     """
-    return _parse_lines(_read_utf8(path), path)
+    return _parse_lines(read_bytes(path), path)
 
 
 def read_journal(path: PathLike) -> list[dict[str, Any]]:
@@ -148,37 +168,14 @@ def read_journal(path: PathLike) -> list[dict[str, Any]]:
     if not os.path.lexists(path):
         return []
     data = read_bytes(path)
-    text = _decode(data[: data.rfind(b"\n") + 1], path)
-    rows = []
-    for number, row in _parse_lines(text, path):
+    rows = _parse_lines(data[: data.rfind(b"\n") + 1], path)
+    for number, row in rows:
         if not isinstance(row, dict):
             raise UserError(
                 f"{shown(path)}:{number}: holds {shown_value(row)}, not a JSON object;"
-                " remove the line, or the file to start afresh"
+                " remove the line, or the file to start again"
             )
-        rows.append(row)
-    return rows
-
-
-def read_bytes(path: PathLike) -> bytes:
-    """The content of a file.
-
-    Raises:
-        UserError: missing, a folder, or not readable.
-    """
-    try:
-        return Path(path).read_bytes()
-    except FileNotFoundError as fault:
-        raise UserError(f"{shown(path)}: no such file; check the path") from fault
-    except IsADirectoryError as fault:
-        raise UserError(f"{shown(path)}: is a folder; give a file") from fault
-    except (OSError, ValueError) as fault:
-        reason = getattr(fault, "strerror", None) or str(fault)
-        raise UserError(f"{shown(path)}: cannot be read ({reason}); check the path") from fault
-
-
-def _read_utf8(path: PathLike) -> str:
-    return _decode(read_bytes(path), path)
+    return [row for _, row in rows]
 
 
 def _decode(data: bytes, path: PathLike) -> str:
@@ -192,39 +189,26 @@ def _decode(data: bytes, path: PathLike) -> str:
         ) from fault
 
 
-def _parse_lines(text: str, path: PathLike) -> list[tuple[int, Any]]:
+def _parse_lines(data: bytes, path: PathLike) -> list[tuple[int, Any]]:
     # Not splitlines(): U+2028 and its like may stand unescaped inside a JSON string.
-    lines = text.split("\n")
+    lines = _decode(data, path).split("\n")
     return [(n, _parse(line, path, n)) for n, line in enumerate(lines, 1) if line.strip()]
 
 
 def _parse(text: str, path: PathLike, line: int | None = None) -> Any:
-    """Strict JSON: no NaN or infinity, no number that overflows, no unpaired surrogate."""
+    """JSON without NaN, infinity and unpaired surrogates, which could not be written again."""
     try:
-        value = json.loads(text, parse_constant=_no_constant, parse_float=_finite)
+        value = json.loads(text, parse_constant=_refuse)
         if "\\ud" in text.lower():
             json.dumps(value, ensure_ascii=False).encode("utf-8")
         return value
     except json.JSONDecodeError as fault:
-        line, column, reason = line or fault.lineno, f" column {fault.colno}:", fault.msg
-        if fault.pos >= len(text.rstrip()) or fault.msg.startswith("Unterminated string"):
-            reason += ": it breaks off here"
-    except UnicodeEncodeError:
-        column, reason = "", "an unpaired surrogate escape"
-    except RecursionError:
-        column, reason = "", "nested too deeply"
-    except ValueError as fault:  # from the two hooks, or an integer of thousands of digits
-        column, reason = "", str(fault).split(";")[0]
+        line, reason = line or fault.lineno, f"column {fault.colno}: {fault.msg}"
+    except (ValueError, RecursionError) as fault:
+        reason = str(fault).splitlines()[0]
     place = shown(path) if line is None else f"{shown(path)}:{line}"
-    raise UserError(f"{place}:{column} not valid JSON ({reason}); mend the file or fetch it anew")
+    raise UserError(f"{place}: not valid JSON ({reason}); fix the file or fetch it again")
 
 
-def _no_constant(name: str) -> Any:
+def _refuse(name: str) -> Any:
     raise ValueError(f"{name} is no JSON number")
-
-
-def _finite(digits: str) -> float:
-    number = float(digits)
-    if not math.isfinite(number):
-        raise ValueError("a number too large")
-    return number

@@ -1,23 +1,37 @@
-"""One way to show that something long is under way."""
+"""One way to show that something long is under way: tqdm, on stderr."""
 
 import sys
-import time
 from collections.abc import Iterable, Iterator
-from typing import TypeVar
+from typing import TextIO, TypeVar
 
-from rich.console import Console
-from rich.progress import (
-    BarColumn,
-    MofNCompleteColumn,
-    Progress,
-    TextColumn,
-    TimeElapsedColumn,
-    TimeRemainingColumn,
-)
+from tqdm import tqdm
 
 T = TypeVar("T")
 
 PLAIN_INTERVAL = 10.0  # seconds between two lines where stderr is no terminal
+_LINE = "{desc}: {n_fmt}, {elapsed_s:.0f} s"
+_LINE_OF = (
+    "{desc}: {n_fmt}/{total_fmt} ({percentage:.0f} %), {elapsed_s:.0f} s, "
+    "about {remaining_s:.0f} s left"
+)
+
+
+class _Bar(tqdm):
+    monitor_interval = 0  # no thread that looks after slow bars
+
+
+class _Lines:
+    """A stream for tqdm that ends each of its states with a new line."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+
+    def write(self, text: str) -> None:
+        if text.strip():
+            self._stream.write(text.strip() + "\n")
+
+    def flush(self) -> None:
+        self._stream.flush()
 
 
 def track(iterable: Iterable[T], description: str, total: int | None = None) -> Iterator[T]:
@@ -31,47 +45,20 @@ def track(iterable: Iterable[T], description: str, total: int | None = None) -> 
         description: what is being done, a few words.
         total: number of items; by default ``len(iterable)`` where it has one.
     """
+    if sys.stderr.isatty():
+        return iter(_Bar(iterable, description, total, file=sys.stderr, leave=None))
     if total is None and hasattr(iterable, "__len__"):
         total = len(iterable)
-    if sys.stderr.isatty():
-        yield from _bar(iterable, description, total)
-    else:
-        yield from _lines(iterable, description, total)
-
-
-def _bar(iterable: Iterable[T], description: str, total: int | None) -> Iterator[T]:
-    columns = (
-        TextColumn("{task.description}", markup=False),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeElapsedColumn(),
-        TextColumn("left"),
-        TimeRemainingColumn(),
+    return iter(
+        _Bar(
+            iterable,
+            description,
+            total,
+            file=_Lines(sys.stderr),
+            bar_format=_LINE_OF if total else _LINE,
+            mininterval=PLAIN_INTERVAL,
+            delay=PLAIN_INTERVAL,
+            miniters=1,
+            position=0,
+        )
     )
-    with Progress(*columns, console=Console(stderr=True)) as progress:
-        yield from progress.track(iterable, total=total, description=description)
-
-
-def _lines(iterable: Iterable[T], description: str, total: int | None) -> Iterator[T]:
-    start = last = time.monotonic()
-    done = 0
-    for item in iterable:
-        yield item
-        done += 1
-        now = time.monotonic()
-        if now - last >= PLAIN_INTERVAL and done != total:
-            last = now
-            _say(description, done, total, now - start)
-    elapsed = time.monotonic() - start
-    if elapsed >= PLAIN_INTERVAL:
-        _say(description, done, total, elapsed)
-
-
-def _say(description: str, done: int, total: int | None, elapsed: float) -> None:
-    text = f"{description}: {done}"
-    if total:
-        text += f"/{total} ({100 * done / total:.0f} %)"
-    text += f", {elapsed:.0f} s"
-    if total and done < total:
-        text += f", about {elapsed / done * (total - done):.0f} s left"
-    print(text, file=sys.stderr, flush=True)

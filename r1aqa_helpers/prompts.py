@@ -3,7 +3,7 @@
 Prompts <2> and <3> are word for word those of the reference code
 (https://github.com/xiaomi-research/r1-aqa, src/dataset/dataset.py and src/test_mmau.py).
 Prompt <1>, with which the paper's SFT rows were made, is not in that repository; here it is
-<2> without its last sentence, which is a presumption.
+<2> without its last sentence: an assumption of this project.
 """
 
 from collections.abc import Sequence

@@ -1,7 +1,9 @@
 """Audio: whatever comes in, the same sound at 16 kHz comes out, or one clear line."""
 
 import io
+import os
 import struct
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -10,7 +12,9 @@ from transformers import WhisperFeatureExtractor
 
 from r1aqa_helpers.audio import (
     SAMPLE_RATE,
+    AudioFault,
     clip_to_window,
+    decode_audio,
     header_seconds,
     load_audio,
     log_mel,
@@ -61,9 +65,7 @@ def file(tmp_path):
 
 
 # 44,101 Hz shares no factor with 16,000: a table of filters for it would take gigabytes.
-@pytest.mark.parametrize(
-    "rate", [8000, 11025, 16000, 22050, 32000, 44100, 44101, 48000, 96000, 192000]
-)
+@pytest.mark.parametrize("rate", [8000, 11025, 16000, 44100, 44101, 48000, 192000])
 def test_a_tone_keeps_pitch_and_level_from_any_rate(file, rate):
     assert_is_the_tone(load_audio(file(encoded(tone(rate), rate))))
 
@@ -106,23 +108,16 @@ def test_channels_are_averaged(file, channels):
     levels = np.linspace(0.1, 0.6, channels)
     wave = load_audio(file(encoded(np.outer(tone(48000, level=1.0), levels), 48000)))
     assert_is_the_tone(wave, level=levels.mean())
-
-
-def test_opposite_channels_cancel(file):
     left = tone(SAMPLE_RATE)
-    wave = load_audio(file(encoded(np.stack([left, -left], axis=1), subtype="FLOAT")))
-    assert np.abs(wave).max() == 0
+    assert (
+        np.abs(decode_audio(encoded(np.stack([left, -left], axis=1), subtype="FLOAT"))).max() == 0
+    )
 
 
-def test_float_peaks_stay(file):
-    wave = load_audio(file(encoded(tone(SAMPLE_RATE, level=2.5), subtype="FLOAT")))
-    assert wave.max() == pytest.approx(2.5, rel=1e-3)
-
-
-def test_a_wav_longer_than_one_block_is_read_whole(file):
+def test_a_wav_longer_than_one_block_is_read_whole_and_float_peaks_stay():
     samples = (1 << 20) + 12_345
-    ramp = np.arange(samples) / samples
-    wave = load_audio(file(encoded(ramp, subtype="FLOAT")))
+    ramp = 2.5 * np.arange(samples) / samples
+    wave = decode_audio(encoded(ramp, subtype="FLOAT"))
     np.testing.assert_array_equal(wave, ramp.astype(np.float32))
 
 
@@ -151,19 +146,29 @@ KINDS = {
 
 @pytest.mark.parametrize("kept", [0.01, 0.3, 0.5, 0.97])
 @pytest.mark.parametrize("kind", KINDS)
-def test_a_truncated_file_is_an_error(file, kind, kept, capfd):
+def test_a_truncated_file_is_an_error(kind, kept):
     data = encoded(TONE, kind=KINDS[kind][0], subtype=KINDS[kind][1])
-    assert len(load_audio(file(data))) == len(TONE)
-    assert_one_line(file(data[: int(kept * len(data))]), "cut off|and whole", capfd)
+    assert len(decode_audio(data)) == len(TONE)
+    with pytest.raises(AudioFault, match="cut off|and whole"):
+        decode_audio(data[: int(kept * len(data))])
 
 
-def assert_one_line(path, expected: str, capfd) -> None:
-    with pytest.raises(UserError, match=expected) as caught:
-        load_audio(path)
-    message = str(caught.value)
-    assert message.isprintable() and message.startswith(f"{path}: ")
-    captured = capfd.readouterr()
-    assert captured.out + captured.err == "", "a decoder printed past Python"
+def test_loading_in_threads_leaves_stderr_alone(file):
+    # libmpg123 prints notes about damaged MP3s; nobody may redirect the process's stderr for that.
+    mp3 = encoded(tone(SAMPLE_RATE), kind="MP3", subtype="MPEG_LAYER_III")
+    paths = [file(mp3, "a.mp3"), file(mp3[:900], "cut.mp3"), file(b"text " * 99, "text.wav")]
+
+    def load(path):
+        try:
+            load_audio(path)
+        except UserError as fault:
+            assert str(fault).isprintable()
+
+    before = os.fstat(2)
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(load, paths * 200))
+    after = os.fstat(2)
+    assert (after.st_dev, after.st_ino) == (before.st_dev, before.st_ino)
 
 
 def flac_of_open_length() -> bytes:
@@ -205,22 +210,23 @@ BAD = {
 }
 
 
-@pytest.mark.parametrize("name", ["clip.wav", "clip.mp3"])
 @pytest.mark.parametrize("data, expected", BAD.values(), ids=BAD)
-def test_bad_content_is_one_line(file, data, expected, name, capfd):
-    assert_one_line(file(data, name), expected, capfd)
+def test_bad_content_is_one_line(file, data, expected):
+    assert_one_line(file(data), expected)
 
 
-def test_a_missing_file_and_a_folder(tmp_path, capfd):
-    assert_one_line(tmp_path / "absent.wav", "no such file", capfd)
-    assert_one_line(tmp_path, "is a folder", capfd)
-
-
-@pytest.mark.parametrize("name", ["a\nb.wav", "\x1b[2J.wav", "nul\0.wav"])
-def test_control_characters_of_a_name_are_not_printed(tmp_path, name):
+def test_a_missing_file_and_a_folder(tmp_path):
+    assert_one_line(tmp_path / "absent.wav", "no such file")
+    assert_one_line(tmp_path, "is a folder")
     with pytest.raises(UserError) as caught:
-        load_audio(tmp_path / name)
+        load_audio(tmp_path / "\x1b[2J\n\0.wav")
     assert str(caught.value).isprintable()
+
+
+def assert_one_line(path, expected: str) -> None:
+    with pytest.raises(UserError, match=expected) as caught:
+        load_audio(path)
+    assert str(caught.value).isprintable() and str(caught.value).startswith(f"{path}: ")
 
 
 @pytest.mark.parametrize("suffix", [".wav", ".flac"])
@@ -233,9 +239,6 @@ def test_saving_keeps_every_16_bit_step(tmp_path, suffix):
 def test_full_scale_is_saved_without_wrapping_around(tmp_path):
     save_audio(tmp_path / "a.wav", np.array([1.0, -1.0], np.float32))
     np.testing.assert_array_equal(load_audio(tmp_path / "a.wav"), [1 - 2**-15, -1])
-
-
-def test_ogg_can_be_saved(tmp_path):
     save_audio(tmp_path / "a.ogg", tone(SAMPLE_RATE).astype(np.float32))
     assert_is_the_tone(load_audio(tmp_path / "a.ogg"))
 
@@ -256,12 +259,10 @@ def test_an_unknown_suffix_is_not_saved(tmp_path):
 
 def test_clip_to_window_says_what_it_cut():
     wave = np.arange(10 * SAMPLE_RATE, dtype=np.float32)
-    kept, cut = clip_to_window(wave, 4.0)
-    np.testing.assert_array_equal(kept, wave[: 4 * SAMPLE_RATE])
-    assert cut == 6.0
-    kept, cut = clip_to_window(wave, 10.0)
-    np.testing.assert_array_equal(kept, wave)
-    assert cut == 0.0
+    for window, left in ((4.0, 6.0), (10.0, 0.0), (11.0, 0.0)):
+        kept, cut = clip_to_window(wave, window)
+        np.testing.assert_array_equal(kept, wave[: int(window * SAMPLE_RATE)])
+        assert cut == left
 
 
 @pytest.fixture(scope="module")
@@ -270,24 +271,14 @@ def extractor():
 
 
 @pytest.mark.parametrize("samples, frames", [(16000, 100), (8080, 51), (64000, 400), (160000, 400)])
-def test_log_mel_has_the_frames_that_exist(extractor, samples, frames):
+def test_log_mel_is_what_the_model_gets_without_padding(extractor, samples, frames):
     wave = tone(SAMPLE_RATE, seconds=samples / SAMPLE_RATE).astype(np.float32)
     mel = log_mel(wave, extractor)
     assert mel.shape == (128, frames) and mel.dtype == np.float32
     as_model = extractor(wave, sampling_rate=SAMPLE_RATE, return_tensors="np")["input_features"][0]
     np.testing.assert_array_equal(mel, as_model[:, :frames])
-
-
-def test_log_mel_is_brightest_at_the_tone(extractor):
-    band = {hertz: mel_band(extractor, hertz) for hertz in (250, 440, 1000, 3000)}
-    for hertz, expected in band.items():
-        mel = log_mel(tone(SAMPLE_RATE, hertz).astype(np.float32), extractor)
-        assert abs(int(mel.mean(axis=1).argmax()) - expected) <= 1
-
-
-def mel_band(extractor, hertz: float) -> int:
-    """The band whose filter weighs this frequency most."""
-    return int(extractor.mel_filters[round(hertz / (SAMPLE_RATE / extractor.n_fft))].argmax())
+    band = extractor.mel_filters[round(440 / (SAMPLE_RATE / extractor.n_fft))].argmax()
+    assert abs(int(mel.mean(axis=1).argmax()) - int(band)) <= 1  # brightest at the tone
 
 
 def test_header_seconds_plans_and_never_fails(tmp_path):

@@ -2,7 +2,9 @@
 
 import io
 import json
+import re
 import sys
+import time
 
 import pytest
 
@@ -20,22 +22,19 @@ ROWS = [{"id": "é\u2028x", "n": 1}, {"id": "b", "list": [1.5, None, True]}]
 
 
 def test_json_and_lines_come_back_equal(tmp_path):
+    (tmp_path / "a.json").write_bytes(b'"\\ud83d\\ude00"')  # a pair of surrogates
+    assert files.read_json(tmp_path / "a.json") == "😀"
     files.write_json(tmp_path / "new" / "deep" / "a.json", ROWS)
     assert files.read_json(tmp_path / "new" / "deep" / "a.json") == ROWS
     files.write_jsonl(tmp_path / "a.jsonl", iter(ROWS))
     assert files.read_jsonl(tmp_path / "a.jsonl") == [(1, ROWS[0]), (2, ROWS[1])]
+    lines = (tmp_path / "a.jsonl").read_bytes().decode().split("\n")
+    assert [json.loads(line) for line in lines[:-1]] == ROWS and lines[-1] == ""
 
 
 def test_line_numbers_count_blank_lines_and_crlf(tmp_path):
     (tmp_path / "a.jsonl").write_bytes(b'\xef\xbb\xbf{"a": 1}\r\n\r\n{"a": 2}')
     assert files.read_jsonl(tmp_path / "a.jsonl") == [(1, {"a": 1}), (3, {"a": 2})]
-
-
-def test_overwriting_leaves_no_temporary_file(tmp_path):
-    for text in ("old", "new"):
-        files.write_text(tmp_path / "a.txt", text)
-    assert (tmp_path / "a.txt").read_text() == "new"
-    assert [p.name for p in tmp_path.iterdir()] == ["a.txt"]
 
 
 def test_a_write_that_fails_keeps_the_old_file_and_no_temporary_one(tmp_path, monkeypatch):
@@ -49,23 +48,21 @@ def test_a_write_that_fails_keeps_the_old_file_and_no_temporary_one(tmp_path, mo
         files.write_text(tmp_path / "a.txt", "new")
     assert "No space left" in one_line(caught)
     assert (tmp_path / "a.txt").read_text() == "old"
+    monkeypatch.undo()
+    files.write_text(tmp_path / "a.txt", "new")
+    assert (tmp_path / "a.txt").read_text() == "new"
     assert [p.name for p in tmp_path.iterdir()] == ["a.txt"]
 
 
 @pytest.mark.parametrize("write", [files.write_json, files.write_jsonl, files.append_jsonl])
-def test_a_folder_that_cannot_be_made(tmp_path, write):
+def test_a_place_that_cannot_be_written(tmp_path, write):
     (tmp_path / "file").write_text("")
-    with pytest.raises(UserError) as caught:
-        write(tmp_path / "file" / "out.json", [])
-    assert str(tmp_path / "file" / "out.json") in one_line(caught)
-
-
-def test_a_folder_stands_where_the_file_should(tmp_path):
     (tmp_path / "out").mkdir()
-    with pytest.raises(UserError) as caught:
-        files.write_json(tmp_path / "out", [])
-    assert "cannot be written" in one_line(caught)
-    assert [p.name for p in tmp_path.iterdir()] == ["out"]
+    for path in (tmp_path / "file" / "out.json", tmp_path / "out"):
+        with pytest.raises(UserError, match="cannot be written") as caught:
+            write(path, [])
+        assert one_line(caught).startswith(str(path))
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["file", "out"]
 
 
 def test_nan_is_not_written(tmp_path):
@@ -75,18 +72,16 @@ def test_nan_is_not_written(tmp_path):
 
 
 BAD_JSON = {
-    "empty": (b"", "is empty"),
-    "truncated": (b'[\n {"id": "a"},\n {"id": "b', ":3: column 9: not valid JSON"),
-    "cut after a comma": (b'{"a": 1,', "breaks off here"),
-    "syntax": (b'{"a": 1,\n "b" 2}', ":2: column 6: not valid JSON"),
+    "empty": (b"", ""),
+    "truncated": (b'[\n {"id": "a"},\n {"id": "b', ":3: not valid JSON (column 9"),
+    "syntax": (b'{"a": 1,\n "b" 2}', ":2: not valid JSON (column 6"),
     "not utf-8": ('{"a": 1,\n "b": "é"}'.encode("latin-1"), ":2: not UTF-8 (byte 0xe9)"),
-    "utf-16": ('{"a": 1}'.encode("utf-16"), "not UTF-8"),
-    "nan": (b'{"a": NaN}', "NaN"),
-    "infinity": (b'{"a": -Infinity}', "-Infinity"),
-    "overflow": (b'{"a": 1e999}', "too large"),
-    "long integer": (b"1" * 5000, "not valid JSON"),
-    "deep": (b"[" * 200_000, "nested too deeply"),
-    "surrogate": (b'{"a": "\\ud800"}', "surrogate"),
+    "utf-16": ('{"a": 1}'.encode("utf-16"), ":1: not UTF-8"),
+    "nan": (b'{"a": NaN}', ": not valid JSON (NaN"),
+    "infinity": (b'{"a": -Infinity}', ": not valid JSON (-Infinity"),
+    "long integer": (b"1" * 5000, ": not valid JSON"),
+    "deep": (b"[" * 200_000, ": not valid JSON"),
+    "surrogate": (b'{"a": "\\ud800"}', ": not valid JSON"),
 }
 
 
@@ -96,8 +91,7 @@ def test_bad_json_is_one_line_with_its_place(tmp_path, data, expected):
     path.write_bytes(data)
     with pytest.raises(UserError) as caught:
         files.read_json(path)
-    assert one_line(caught).startswith(f"{path}:")
-    assert expected in str(caught.value)
+    assert one_line(caught).startswith(f"{path}{expected}")
 
 
 @pytest.mark.parametrize("bad", [b'{"id": "c', b"{'a': 1}", b'{"a": NaN}', b"\xff", b"{} {}"])
@@ -109,11 +103,6 @@ def test_a_bad_line_is_named(tmp_path, bad):
     assert one_line(caught).startswith(f"{path}:3:")
 
 
-def test_paired_surrogates_are_one_character(tmp_path):
-    (tmp_path / "a.json").write_bytes(b'"\\ud83d\\ude00"')
-    assert files.read_json(tmp_path / "a.json") == "😀"
-
-
 @pytest.mark.parametrize("name", ["absent.json", "folder", "nul\0.json", "line\nbreak\x1b[2J.json"])
 def test_a_file_that_cannot_be_read(tmp_path, name):
     (tmp_path / "folder").mkdir()
@@ -122,8 +111,8 @@ def test_a_file_that_cannot_be_read(tmp_path, name):
     assert one_line(caught)
 
 
-def test_an_interrupted_journal_goes_on(tmp_path):
-    path = tmp_path / "deep" / "journal.jsonl"
+def test_an_interrupted_log_goes_on(tmp_path):
+    path = tmp_path / "deep" / "log.jsonl"
     assert files.read_journal(path) == []
     for row in ROWS:
         files.append_jsonl(path, row)
@@ -134,19 +123,15 @@ def test_an_interrupted_journal_goes_on(tmp_path):
     files.append_jsonl(path, {"id": "c"}, flush=False)
     assert files.read_journal(path) == [*ROWS, {"id": "c"}]
     assert b"torn" not in path.read_bytes()
-
-
-def test_a_journal_of_one_torn_line_is_empty_and_goes_on(tmp_path):
-    path = tmp_path / "journal.jsonl"
-    path.write_bytes(b'{"id"')
+    path.write_bytes(b'{"id"')  # one torn line only
     assert files.read_journal(path) == []
     files.append_jsonl(path, {"id": "a"})
     assert path.read_bytes() == b'{"id": "a"}\n'
 
 
 @pytest.mark.parametrize("line", [b"[1]\n", b"{broken\n"])
-def test_a_journal_damaged_elsewhere_is_an_error(tmp_path, line):
-    path = tmp_path / "journal.jsonl"
+def test_a_log_damaged_elsewhere_is_an_error(tmp_path, line):
+    path = tmp_path / "log.jsonl"
     path.write_bytes(b'{"id": "a"}\n' + line + b'{"id": "b"}\n')
     with pytest.raises(UserError) as caught:
         files.read_journal(path)
@@ -177,24 +162,26 @@ def test_track_yields_every_item_and_nests(monkeypatch, tty):
     ]
 
 
-def test_track_prints_plain_lines_with_an_estimate(monkeypatch):
-    clock = iter(range(0, 1000, 6))  # every look at the clock is 6 s later
-    monkeypatch.setattr(progress.time, "monotonic", lambda: next(clock))
+@pytest.mark.parametrize(
+    ("total", "told"),
+    [
+        (
+            4,
+            [r"answering: [1-3]/4 \(\d+ %\), \d+ s, about \d+ s left", r"answering: 4/4 \(100 %\)"],
+        ),
+        (None, [r"answering: [1-3], \d+ s", r"answering: 4, \d+ s"]),
+    ],
+)
+def test_track_prints_plain_lines_with_an_estimate(monkeypatch, total, told):
+    monkeypatch.setattr(progress, "PLAIN_INTERVAL", 0.05)
     monkeypatch.setattr(sys, "stderr", Terminal(False))
-    list(progress.track(iter("abcd"), "answering", total=4))
-    assert sys.stderr.getvalue().splitlines() == [
-        "answering: 2/4 (50 %), 12 s, about 12 s left",
-        "answering: 4/4 (100 %), 30 s",
-    ]
+    for _ in progress.track(iter("abcd"), "answering", total):
+        time.sleep(0.03)
+    lines = sys.stderr.getvalue().splitlines()
+    assert re.match(told[0], lines[0]) and re.match(told[1], lines[-1]) and len(lines) <= 4
 
 
 def test_track_is_silent_when_quick(monkeypatch):
     monkeypatch.setattr(sys, "stderr", Terminal(False))
     list(progress.track(range(5), "quick"))
     assert sys.stderr.getvalue() == ""
-
-
-def test_written_json_is_plain_json(tmp_path):
-    files.write_jsonl(tmp_path / "a.jsonl", ROWS)
-    lines = (tmp_path / "a.jsonl").read_bytes().decode().split("\n")
-    assert [json.loads(line) for line in lines[:-1]] == ROWS and lines[-1] == ""

@@ -1,4 +1,4 @@
-"""The prompts are the paper's, to the letter, and the chat turn carries the clip."""
+"""The prompts are the paper's, word for word, and the chat turn carries the clip."""
 
 from pathlib import Path
 
@@ -26,16 +26,12 @@ def test_prompt_2_is_the_model_cards_example():
     )
 
 
-def test_prompt_3_asks_for_thinking_too():
+def test_prompts_1_and_3():
+    asked = "Who? Please choose the answer from the following options: ['A', 'B']."
+    assert build_prompt("Who?", ["A", "B"], 1) == asked
     assert build_prompt("Who?", ["A", "B"], 3) == (
-        "Who? Please choose the answer from the following options: ['A', 'B']. Output the "
-        "thinking process in <think> </think> and final answer in <answer> </answer>."
-    )
-
-
-def test_prompt_1_is_prompt_2_without_the_request_for_tags():
-    assert build_prompt("Who?", ["A", "B"], 1) == (
-        "Who? Please choose the answer from the following options: ['A', 'B']."
+        asked + " Output the thinking process in <think> </think> and final answer in <answer>"
+        " </answer>."
     )
 
 

@@ -29,10 +29,9 @@ from r1aqa_helpers.questions import QuestionSet, identify, read_questions
 from r1aqa_helpers.run_folder import check_writable
 
 if TYPE_CHECKING:
-    from collections import Counter
     from collections.abc import Sequence
 
-    from r1aqa_helpers.scoring import Group, Score
+    from r1aqa_helpers.scoring import Score
 
 
 def evaluate(
@@ -76,7 +75,7 @@ def evaluate(
         raise UserError(f"{shown(out)}: is a folder; give --out a file to write")
     check_writable(out.parent)
     from r1aqa_helpers.answering import answer_questions, write_predictions
-    from r1aqa_helpers.results import write_about
+    from r1aqa_helpers.results import write_metadata
 
     journal = out.with_name(out.name + ".journal.jsonl")
     if endpoint is not None:
@@ -106,15 +105,12 @@ def evaluate(
         )
     write_predictions(out, asked, predictions)
     how = {"prompt": int(prompt.value), "sample": sample, "seed": seed if sample else None}
-    write_about(out, test_set, **about, **how)
+    write_metadata(out, test_set, **about, **how)
     typer.echo(f"{len(predictions)} answers in {out}")
     if all(question.answer is not None for question in asked):
-        from r1aqa_helpers.scoring import breakdown, confusions
         from r1aqa_helpers.scoring import score as score_answers
 
-        said = {p.id: p.answer for p in predictions}
-        result = score_answers(asked, said)
-        _print_groups(breakdown(asked, said), confusions(asked, said), result, test_set)
+        _print_score(score_answers(asked, {p.id: p.answer for p in predictions}), test_set)
 
 
 def score(
@@ -148,8 +144,8 @@ def score(
     and what a constant answer reaches; then which choices were taken for which. It says which
     release of MMAU the questions are, and refuses predictions that `evaluate` made for other ones.
     """
-    from r1aqa_helpers.results import check_made_for, write_scored
-    from r1aqa_helpers.scoring import breakdown, confusions, read_predictions
+    from r1aqa_helpers.results import check_predictions, write_scored
+    from r1aqa_helpers.scoring import read_predictions
     from r1aqa_helpers.scoring import score as score_answers
 
     row = (method, source, out)
@@ -157,25 +153,23 @@ def score(
         raise UserError("--as, --source, --out: belong together; give all three, or none")
     asked = read_questions(questions)
     test_set = identify(asked, questions)
-    check_made_for(predictions, test_set)
-    said = read_predictions(predictions)
-    result = score_answers(asked, said)
-    groups, found = breakdown(asked, said), confusions(asked, said)
+    check_predictions(predictions, test_set)
+    result = score_answers(asked, read_predictions(predictions))
     if plot is not None:
-        _save_plot(plot, groups)
+        _save_plot(plot, result.groups())
     if out is not None:
         write_scored(out, method, source, result, test_set)
     if as_json:
         scored = {
             **result.as_dict(),
             "strict": result.strict.as_dict(),
-            "groups": [group.as_dict() for group in groups],
-            "confusions": [[*pair, times] for pair, times in found.most_common()],
+            "groups": [group.group_dict() for group in result.groups()],
+            "confusions": [[*pair, times] for pair, times in result.confusions().most_common()],
             "test_set": test_set.as_dict(),
         }
         typer.echo(json.dumps(scored, ensure_ascii=False, allow_nan=False))
     else:
-        _print_groups(groups, found, result, test_set)
+        _print_score(result, test_set)
 
 
 def power(
@@ -288,32 +282,27 @@ def _typed(prompt: str) -> str:
     return line
 
 
-def _print_groups(
-    groups: "Sequence[Group]",
-    found: "Counter[tuple[str, str]]",
-    result: "Score",
-    test_set: QuestionSet,
-) -> None:
+def _print_score(result: "Score", test_set: QuestionSet) -> None:
     from rich.console import Console
 
     from r1aqa_helpers.results import NOTE, confusion_rows, groups_table
 
     # Wide enough for a row to stay one row also in a pipe.
     console = Console(width=max(100, Console().width))
-    console.print(groups_table(groups))
+    console.print(groups_table(result.groups()))
     typer.echo(NOTE)
     typer.echo(f"questions: {test_set.text}")
     typer.echo(
         f"{result.missing} without a prediction (counted as wrong), "
         f"{result.unparsed} predictions match none of their choices"
     )
-    if found:
+    if found := result.confusions():
         typer.echo("taken for another choice most often (right answer: what was said):")
     for gold, said, times in confusion_rows(found):
         typer.echo(f"  {times:3} × {shown(gold)}: {shown(said)}")
 
 
-def _save_plot(path: Path, groups: "Sequence[Group]") -> None:
+def _save_plot(path: Path, groups: "Sequence[Score]") -> None:
     """Write the figure whole or not at all, in the form that the file's name asks for."""
     import io
 

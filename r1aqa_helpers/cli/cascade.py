@@ -79,7 +79,7 @@ def cascade(
     check_writable(out)
     import r1aqa_helpers.cascade as room
     from r1aqa_helpers.models import listening_check, load_for
-    from r1aqa_helpers.results import write_about
+    from r1aqa_helpers.results import write_metadata
 
     number = int(prompt.value)
     if endpoint is not None:
@@ -125,5 +125,5 @@ def cascade(
         lambda line: typer.echo(line, err=True),
     )
     for strength in room.STRENGTHS:
-        write_about(out / f"{strength}.json", test_set, captions=strength, **about)
+        write_metadata(out / f"{strength}.json", test_set, captions=strength, **about)
     echo_result(result, as_json, room.cascade_lines(result))

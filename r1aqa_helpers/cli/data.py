@@ -1,21 +1,21 @@
 """``r1aqa data``: questions and recordings made, converted, fetched and audited."""
 
 import json
-from collections.abc import Mapping
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from r1aqa_helpers.cli.frame import OPTIONS
-from r1aqa_helpers.cli.options import (
-    RUNS,
-    AsJson,
-)
+from r1aqa_helpers.cli.options import RUNS, AsJson
 from r1aqa_helpers.errors import UserError
-from r1aqa_helpers.files import shown, shown_value
+from r1aqa_helpers.files import shown
 from r1aqa_helpers.run_folder import check_writable
+
+if TYPE_CHECKING:
+    from r1aqa_helpers.questions.avqa import Conversion
+    from r1aqa_helpers.questions.mmau.prepare import Fetched
 
 _SHOWN = 10  # of the questions that a conversion left out
 data_app = typer.Typer(help="Prepare the questions and recordings.", **OPTIONS)
@@ -39,7 +39,7 @@ class Split(StrEnum):
 
 @data_app.command("prepare")
 def data_prepare(
-    force: Annotated[bool, typer.Option("--force", help="Render anew what is there.")] = False,
+    force: Annotated[bool, typer.Option("--force", help="Render again what is there.")] = False,
 ) -> None:
     """Render the recordings of the tiny track and write its files of questions."""
     from r1aqa_helpers.tiny.data import prepare
@@ -88,10 +88,7 @@ def data_convert_avqa(
     check_writable(out.parent)
     from r1aqa_helpers.questions.avqa import convert_avqa
 
-    done = convert_avqa(annotations, audio_dir, out)
-    typer.echo(f"{done.questions} questions about {done.clips} clips in {shown(out)}")
-    lines = [f"{x.kind}: {shown_value(x.video_name)}: {x.reason}" for x in done.left_out]
-    _print_left_out(lines, done.counts, done.list_file)
+    _print_conversion(convert_avqa(annotations, audio_dir, out))
 
 
 @fetch_app.command("mmau")
@@ -119,7 +116,7 @@ def data_fetch_mmau(
     """
     if out is not None:
         check_writable(out)
-    from r1aqa_helpers.questions.mmau import fetch_mmau
+    from r1aqa_helpers.questions.mmau.prepare import fetch_mmau
 
     done = fetch_mmau(None if version is None else version.value, folder, out)
     typer.echo(f"{done.n} questions in {shown(done.questions)}")
@@ -128,8 +125,7 @@ def data_fetch_mmau(
     else:
         note = "" if done.exact else ", but not all of its texts: do not compare with published"
         typer.echo(f"release: {done.version}{note}")
-    lines = [f"{x.kind}: {shown(x.place)}: {shown(x.reason)}" for x in done.left_out]
-    _print_left_out(lines, done.counts, done.source)
+    _print_left_out(done, done.source)
 
 
 @fetch_app.command("avqa")
@@ -143,23 +139,25 @@ def data_fetch_avqa(
 ) -> None:
     """Make AVQA ready to train on: R1-AQA's lines, and the clips as files.
 
-    From gijs/avqa-processed on the Hugging Face Hub, or from a folder with its parquet files, read
-    piece by piece. Rows whose clip is missing or broken are left out,
-    counted, and listed in a file beside the lines. Interrupted, the same command goes on.
+    From gijs/avqa-processed on the Hugging Face Hub, or from a folder with its parquet files.
+    Rows whose clip is missing or broken are left out, counted, and listed in a file beside the
+    lines. Interrupted, the same command goes on.
     """
     check_writable(out)
-    from r1aqa_helpers.questions.avqa_processed import fetch_avqa
+    from r1aqa_helpers.questions.avqa_hub import fetch_avqa
 
-    done = fetch_avqa(split.value, folder, out)
+    _print_conversion(fetch_avqa(split.value, folder, out))
+
+
+def _print_conversion(done: "Conversion") -> None:
     typer.echo(f"{done.questions} questions about {done.clips} clips in {shown(done.file)}")
-    lines = [f"{x.kind}: {shown(x.place)}: {shown(x.reason)}" for x in done.left_out]
-    _print_left_out(lines, done.counts, done.list_file)
+    _print_left_out(done, done.list_file)
 
 
-def _print_left_out(lines: list[str], counts: Mapping[str, int], listed: Path) -> None:
-    kinds = ", ".join(f"{kind} {n}" for kind, n in counts.items())
-    typer.echo(f"left out: {len(lines)} ({kinds}), listed in {shown(listed)}")
-    for line in lines[:_SHOWN]:
-        typer.echo(f"  {line}")
-    if len(lines) > _SHOWN:
-        typer.echo(f"  and {len(lines) - _SHOWN} more")
+def _print_left_out(done: "Conversion | Fetched", listed: Path) -> None:
+    kinds = ", ".join(f"{kind} {n}" for kind, n in done.counts.items())
+    typer.echo(f"left out: {len(done.left_out)} ({kinds}), listed in {shown(listed)}")
+    for each in done.left_out[:_SHOWN]:
+        typer.echo(f"  {each.kind}: {shown(each.place)}: {shown(each.reason)}")
+    if len(done.left_out) > _SHOWN:
+        typer.echo(f"  and {len(done.left_out) - _SHOWN} more")

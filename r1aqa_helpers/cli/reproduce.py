@@ -88,7 +88,7 @@ def reproduce(
             "--train, --test: are for training, and with --questions nothing is trained; give"
             " either these or --questions"
         )
-    from r1aqa_helpers.questions.mmau import find_questions
+    from r1aqa_helpers.questions.mmau.prepare import find_questions
     from r1aqa_helpers.reproduce import compare
 
     if endpoint is None:

@@ -10,6 +10,7 @@ from typing import Any
 
 import ipywidgets
 
+from r1aqa_helpers.audio import TOKENS_PER_SECOND
 from r1aqa_helpers.budgets import GPUS, HEADROOM, MEANT_FOR, Budget, budget
 from r1aqa_helpers.budgets.memory import TEXT, config_of
 from r1aqa_helpers.budgets.summary import precision, trained
@@ -20,8 +21,6 @@ from r1aqa_helpers.models import costs
 from r1aqa_helpers.profiles import PROFILES, Profile
 
 GB = 1e9
-#: Audio tokens of a second of sound: 100 frames, four of which make a token.
-TOKENS_PER_SECOND = 25
 #: What is trained: the profile's own choice, or the other one.
 TRAINS = ("as the profile", "LoRA of rank 16", "all of the language model")
 #: Stages of a GRPO run.

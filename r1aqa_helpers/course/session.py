@@ -17,7 +17,7 @@ from r1aqa_helpers.models import LoadedModel, listening_check, load_for
 from r1aqa_helpers.paths import DATA
 from r1aqa_helpers.profiles import Profile, pick_profile
 from r1aqa_helpers.questions import AudioQuestion, read_questions
-from r1aqa_helpers.questions.mmau import find_questions
+from r1aqa_helpers.questions.mmau.prepare import find_questions
 from r1aqa_helpers.tiny import data
 
 #: Where the commands write to, in a clone.

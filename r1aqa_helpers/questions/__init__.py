@@ -4,28 +4,15 @@
 answer`` (an index), ``dataset_name, audio_path``. *MMAU JSON* (``.json``), the test form:
 a list of ``id, audio_id, question, choices, answer`` (the text), ``dataset, task, split,
 category, sub-category, difficulty``. Fields that neither form knows are kept in ``extra``
-and written back. No row is dropped: a file is read whole, or a `UserError` says where it
-is wrong. Whether the recordings exist is found out when they are loaded.
+and written back. A file is read whole, or a `UserError` says where it is wrong. Whether the
+recordings exist shows when they are loaded.
 
-`audit` counts what may be wrong with a file of questions; `avqa` converts AVQA's own
-annotations; `mmau` downloads MMAU and makes it ready as it is released; `identity` says which set
-of questions it is, so that figures of two are not mixed.
+`audit` counts what may be wrong with a file of questions; `avqa` and `avqa_hub` make training
+lines of AVQA; `mmau` prepares MMAU as it is released; `test_set` says which set of questions it
+is, so that results of two sets are not mixed.
 """
 
-from .identity import QuestionSet, identify, one_set
-from .question import AudioQuestion
-from .reading import read_avqa, read_mmau, read_questions
-from .writing import mmau_row, write_avqa, write_mmau
-
-__all__ = [
-    "AudioQuestion",
-    "QuestionSet",
-    "identify",
-    "mmau_row",
-    "one_set",
-    "read_avqa",
-    "read_mmau",
-    "read_questions",
-    "write_avqa",
-    "write_mmau",
-]
+from r1aqa_helpers.questions.question import AudioQuestion
+from r1aqa_helpers.questions.read import read_avqa, read_mmau, read_questions
+from r1aqa_helpers.questions.test_set import QuestionSet, identify, one_set
+from r1aqa_helpers.questions.write import mmau_row, write_avqa, write_mmau

@@ -1,18 +1,17 @@
 """What a file of questions says about itself, before any model is asked.
 
-Counts, where the gold answer stands, what someone who hears nothing could score, what is
-there twice, and what changed between two files. Only texts are read, no recording is opened.
+Counts, where the gold answer stands, what can be scored without hearing, what is there twice,
+and what changed between two files. Only texts are read, no recording is opened.
 """
 
-import hashlib
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-from ..files import PathLike, read_bytes
-from .question import AudioQuestion
-from .reading import read_questions
+from r1aqa_helpers.files import PathLike, file_hash
+from r1aqa_helpers.questions.question import AudioQuestion
+from r1aqa_helpers.questions.read import read_questions
 
 
 def audit_file(path: PathLike, against: PathLike | None = None) -> dict[str, Any]:
@@ -24,12 +23,12 @@ def audit_file(path: PathLike, against: PathLike | None = None) -> dict[str, Any
         UserError: as `read_questions`, for either file.
     """
     questions = read_questions(path)
-    report = {"file": Path(path).name, "sha256": _sha256(path), **audit(questions)}
+    report = {"file": Path(path).name, "sha256": file_hash(path), **audit(questions)}
     if against is not None:
         others = read_questions(against)
         report["against"] = {
             "file": Path(against).name,
-            "sha256": _sha256(against),
+            "sha256": file_hash(against),
             **compare(questions, others),
             "audit": audit(others),
         }
@@ -45,20 +44,33 @@ def audit(questions: Sequence[AudioQuestion]) -> dict[str, Any]:
     - ``n``, ``labelled`` (have a gold answer), and how many questions there are per ``task``,
       ``category``, ``sub-category``, ``difficulty``, ``dataset`` and number of choices
       (``choices_per_item``);
-    - ``chance``: what drawing one of the choices by lot scores; ``gold_position``: how often
-      the gold answer stands in which place, from 1; ``gold_first``: the share in place 1;
+    - ``chance``: what a choice drawn at random scores; ``gold_position``: how often the gold
+      answer stands in which place, from 1; ``gold_first``: the share in place 1;
     - ``best_constant``: the best place to name always, and what that scores;
-      ``longest_choice``: what naming the longest choice scores, ties broken by lot;
+      ``longest_choice``: what naming the longest choice scores, ties broken at random;
     - ``list_category``: categories that are a list instead of a text; ``duplicated_choices``:
       questions that offer a choice twice; ``repeated_texts``: questions whose text, choices and
       answer an earlier one has; ``repeated_recordings``: questions about a recording that an
       earlier one asks about.
     """
-    groups = _groups([q for q in questions if q.answer in q.choices])
-    positions = {
+    groups: dict[str, list[AudioQuestion]] = {"all": []}
+    for question in questions:
+        if question.answer in question.choices:
+            for name in filter(None, ("all", question.task)):
+                groups.setdefault(name, []).append(question)
+    places = {
         name: Counter(1 + q.choices.index(q.answer) for q in group)
         for name, group in groups.items()
     }
+    best = {name: max(sorted(counts), key=counts.get) for name, counts in places.items() if counts}
+
+    def shares(credit: Callable[[AudioQuestion], float]) -> dict[str, float]:
+        return {
+            name: round(100 * sum(map(credit, group)) / len(group), 1)
+            for name, group in groups.items()
+            if group
+        }
+
     return {
         "n": len(questions),
         "labelled": len(groups["all"]),
@@ -68,22 +80,24 @@ def audit(questions: Sequence[AudioQuestion]) -> dict[str, Any]:
         "difficulty": _counts(q.difficulty for q in questions),
         "dataset": _counts(q.dataset for q in questions),
         "choices_per_item": _counts(str(len(q.choices)) for q in questions),
-        "chance": _shares(groups, lambda q: 1 / len(q.choices)),
+        "chance": shares(lambda q: 1 / len(q.choices)),
         "gold_position": {
             name: {str(place): counts[place] for place in sorted(counts)}
-            for name, counts in positions.items()
+            for name, counts in places.items()
         },
-        "gold_first": _shares(groups, lambda q: q.answer == q.choices[0]),
+        "gold_first": shares(lambda q: q.answer == q.choices[0]),
         "best_constant": {
-            name: _best_constant(positions[name], len(group))
-            for name, group in groups.items()
-            if group
+            name: {
+                "place": place,
+                "accuracy": round(100 * places[name][place] / len(groups[name]), 1),
+            }
+            for name, place in best.items()
         },
-        "longest_choice": _shares(groups, _longest_is_gold),
+        "longest_choice": shares(_longest_is_gold),
         "list_category": sum(isinstance(q.category, tuple) for q in questions),
         "duplicated_choices": sum(len(set(q.choices)) < len(q.choices) for q in questions),
-        "repeated_texts": _repeats(map(_text_key, questions)),
-        "repeated_recordings": _repeats(q.audio for q in questions),
+        "repeated_texts": len(questions) - len({_text_key(q) for q in questions}),
+        "repeated_recordings": len(questions) - len({q.audio for q in questions}),
     }
 
 
@@ -131,25 +145,18 @@ def audit_text(report: dict[str, Any]) -> str:
         f"text, choices and answer of an earlier question: {report['repeated_texts']}",
         f"recording of an earlier question: {report['repeated_recordings']}",
     ]
-    if "against" in report:
-        lines += ["", *_comparison(report["against"])]
+    if against := report.get("against"):
+        lines += [
+            "",
+            f"against {against.get('file', 'the other file')}, {against['n']} questions:",
+            f"shared ids: {against['shared']}, of which {against['differ']} differ"
+            f" (question {against['question']}, choices {against['choices']},"
+            f" answer {against['answer']})",
+            f"ids only here: {against['only_here']}, only there: {against['only_there']}",
+            f"same text, choices and answer: {against['same_text']};"
+            f" recording of the same name: {against['same_recording']}",
+        ]
     return "\n".join(lines)
-
-
-# --- counting -----------------------------------------------------------------------------
-
-
-def _sha256(path: PathLike) -> str:
-    return hashlib.sha256(read_bytes(path)).hexdigest()
-
-
-def _groups(labelled: Sequence[AudioQuestion]) -> dict[str, list[AudioQuestion]]:
-    """All of them, and those of each task, in order of first appearance."""
-    groups: dict[str, list[AudioQuestion]] = {"all": list(labelled)}
-    for question in labelled:
-        if question.task:
-            groups.setdefault(question.task, []).append(question)
-    return groups
 
 
 def _counts(names: Iterable[str]) -> dict[str, int]:
@@ -162,35 +169,14 @@ def _joined(category: str | tuple[str, ...]) -> str:
     return category if isinstance(category, str) else ", ".join(category)
 
 
-def _shares(groups: dict[str, list[AudioQuestion]], credit: Any) -> dict[str, float]:
-    """Mean of ``credit(question)`` in percent, one decimal."""
-    return {
-        name: round(100 * sum(map(credit, group)) / len(group), 1)
-        for name, group in groups.items()
-        if group
-    }
-
-
 def _longest_is_gold(question: AudioQuestion) -> float:
     longest = max(map(len, question.choices))
     ties = [choice for choice in question.choices if len(choice) == longest]
     return ties.count(question.answer) / len(ties)
 
 
-def _best_constant(positions: Counter[int], n: int) -> dict[str, float]:
-    place, count = max(positions.items(), key=lambda item: (item[1], -item[0]))
-    return {"place": place, "accuracy": round(100 * count / n, 1)}
-
-
 def _text_key(question: AudioQuestion) -> tuple[str, tuple[str, ...], str | None]:
     return question.question, tuple(sorted(question.choices)), question.answer
-
-
-def _repeats(keys: Iterable[Any]) -> int:
-    return sum(count - 1 for count in Counter(keys).values())
-
-
-# --- wording ------------------------------------------------------------------------------
 
 
 def _table(report: dict[str, Any]) -> list[str]:
@@ -208,17 +194,4 @@ def _table(report: dict[str, Any]) -> list[str]:
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     return [
         "  ".join([row[0].ljust(widths[0]), *map(str.rjust, row[1:], widths[1:])]) for row in rows
-    ]
-
-
-def _comparison(against: dict[str, Any]) -> list[str]:
-    name = against.get("file", "the other file")
-    return [
-        f"against {name}, {against['n']} questions:",
-        f"shared ids: {against['shared']}, of which {against['differ']} differ"
-        f" (question {against['question']}, choices {against['choices']},"
-        f" answer {against['answer']})",
-        f"ids only here: {against['only_here']}, only there: {against['only_there']}",
-        f"same text, choices and answer: {against['same_text']};"
-        f" recording of the same name: {against['same_recording']}",
     ]

@@ -8,48 +8,45 @@ question_relation, question_type``. R1-AQA plays only their sound and adds ``dat
 
 import os
 import re
-from collections import Counter
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from ..audio import load_audio
-from ..errors import UserError
-from ..files import PathLike, read_json, shown, shown_value, write_jsonl
-from ..progress import track
-from .rows import Fault, Recordings, avqa_question, kind
-from .writing import relative
+from r1aqa_helpers.audio import load_audio
+from r1aqa_helpers.errors import UserError
+from r1aqa_helpers.files import PathLike, read_json, shown, shown_value, write_jsonl
+from r1aqa_helpers.progress import track
+from r1aqa_helpers.questions.parse import (
+    Fault,
+    LeftOut,
+    Recordings,
+    avqa_question,
+    count_kinds,
+    first_reason,
+    kind,
+)
+from r1aqa_helpers.questions.write import relative
 
 _SUFFIXES = (".wav", ".flac", ".mp3", ".ogg")
 _STARTED = re.compile(r"(.+)_(\d+)", re.DOTALL)
 
 
 @dataclass(frozen=True)
-class LeftOut:
-    """A question that got no line."""
-
-    id: Any  #: as annotated
-    video_name: Any  #: as annotated
-    kind: str  #: ``missing`` (no clip), ``broken`` (clip cannot be decoded) or ``faulty`` (row)
-    reason: str
-
-
-@dataclass(frozen=True)
 class Conversion:
-    """What became of annotations, or of a split; what was left out knows its ``kind``."""
+    """What became of annotations, or of a split."""
 
     file: Path  #: R1-AQA's lines
     questions: int
     clips: int  #: distinct recordings that they ask about
-    left_out: tuple[Any, ...]
+    left_out: tuple[LeftOut, ...]
     list_file: Path  #: JSON lines of what was left out
 
     @property
     def counts(self) -> dict[str, int]:
         """How many questions were left out as missing, broken and faulty."""
-        counted = Counter(each.kind for each in self.left_out)
-        return {kind: counted[kind] for kind in ("missing", "broken", "faulty")}
+        return count_kinds(self.left_out)
 
 
 def clip_names(video_name: str) -> tuple[str, ...]:
@@ -76,9 +73,9 @@ def convert_row(row: dict[str, Any], audio_path: str) -> dict[str, Any]:
 def convert_avqa(annotations: PathLike, audio_dir: PathLike, out: PathLike) -> Conversion:
     """Write a line for every annotated question whose clip is there and can be decoded.
 
-    Every other one is told: `Conversion.left_out` has it with a reason, and so has the file
-    beside ``out`` whose name ends in ``.left-out.jsonl``. Either file appears whole or not at
-    all. Clips inside the folder of ``out`` get relative paths, others absolute ones.
+    `Conversion.left_out` has every other one with a reason, and so has the file beside ``out``
+    whose name ends in ``.left-out.jsonl``. Either file appears whole or not at all. Clips inside
+    the folder of ``out`` get relative paths, others absolute ones.
 
     Raises:
         UserError: the annotations cannot be read or are no list, no question could be
@@ -93,65 +90,57 @@ def convert_avqa(annotations: PathLike, audio_dir: PathLike, out: PathLike) -> C
     if not folder.is_dir():
         raise UserError(f"{shown(audio_dir)}: no such folder; give that of the recordings")
     there = {entry.name for entry in os.scandir(folder) if entry.is_file()}
-    names = (item.get("video_name") if isinstance(item, dict) else None for item in items)
-    broken = _broken({folder / clip for name in names if (clip := _clip(name, there))})
-    rows, left_out, seen = [], [], {}
-    for number, item in enumerate(items):
+    names = [item.get("video_name") if isinstance(item, dict) else None for item in items]
+    names = [name if isinstance(name, str) else None for name in names]
+    found = [next((clip for clip in clip_names(n or "") if clip in there), None) for n in names]
+    broken = _broken({folder / clip for clip in found if clip})
+    lines, left_out, seen = [], [], {}
+    for number, (item, name, clip) in enumerate(zip(items, names, found, strict=True)):
         try:
-            row = _line(item, there, broken, folder, out)
-            identity = avqa_question(row, Recordings(out.parent, by_name=False)).id
+            line = _line(item, clip and folder / clip, broken, out)
+            identity = avqa_question(line, Recordings(out.parent)).id
             if identity in seen:
                 raise Fault(f"field id: {identity} already stands in item {seen[identity]}")
-        except _Unusable as fault:
-            left_out.append(_left_out(item, *fault.args))
         except Fault as fault:
-            left_out.append(_left_out(item, "faulty", str(fault)))
+            left_out.append(LeftOut(f"item {number}", name, fault.kind, str(fault)))
         else:
             seen[identity] = number
-            rows.append(row)
-    if not rows:
-        first = f"; the first: {left_out[0].kind}, {left_out[0].reason}" if left_out else ""
+            lines.append(line)
+    return write_conversion(out, lines, left_out, annotations)
+
+
+def write_conversion(
+    out: Path, lines: Sequence[dict[str, Any]], left_out: Sequence[LeftOut], source: PathLike
+) -> Conversion:
+    """Write R1-AQA's lines, and beside them what was left out of ``source``.
+
+    Raises:
+        UserError: there are no lines, or a file cannot be written.
+    """
+    if not lines:
         raise UserError(
-            f"{shown(annotations)}: none of its {len(items)} questions could be converted{first}"
+            f"{shown(source)}: none of its {len(left_out)} questions could be converted"
+            + first_reason(left_out)
         )
     list_file = out.with_name(out.name + ".left-out.jsonl")
     write_jsonl(list_file, map(asdict, left_out))
-    write_jsonl(out, rows)
-    clips = len({row["audio_path"] for row in rows})
-    return Conversion(out, len(rows), clips, tuple(left_out), list_file)
+    write_jsonl(out, lines)
+    clips = len({line["audio_path"] for line in lines})
+    return Conversion(out, len(lines), clips, tuple(left_out), list_file)
 
 
-class _Unusable(Exception):
-    """The kind and the reason why a question gets no line."""
-
-
-def _left_out(item: Any, kind: str, reason: str) -> LeftOut:
-    known = item if isinstance(item, dict) else {}
-    return LeftOut(known.get("id"), known.get("video_name"), kind, reason)
-
-
-def _clip(video_name: Any, there: set[str]) -> str | None:
-    """The name of the file in the folder that has the sound of a video, if any."""
-    if not isinstance(video_name, str):
-        return None
-    return next((name for name in clip_names(video_name) if name in there), None)
-
-
-def _line(
-    item: Any, there: set[str], broken: dict[Path, str], folder: Path, out: Path
-) -> dict[str, Any]:
+def _line(item: Any, clip: Path | None, broken: dict[Path, str], out: Path) -> dict[str, Any]:
     if not isinstance(item, dict):
         raise Fault(f"holds a JSON {kind(item)}, not an object")
     for field in ("video_name", "question_text"):
         if not isinstance(item.get(field), str) or not item[field].strip():
             raise Fault(f"field {field}: is {shown_value(item.get(field))}, not a text")
-    clip = _clip(item["video_name"], there)
     if clip is None:
         looked_for = shown_value(clip_names(item["video_name"])[0])
-        raise _Unusable("missing", f"no {looked_for}, nor under its other names")
-    if folder / clip in broken:
-        raise _Unusable("broken", f"{shown_value(clip)} {broken[folder / clip]}")
-    return convert_row(item, relative(out, folder / clip))
+        raise Fault(f"no {looked_for}, nor under its other names", "missing")
+    if clip in broken:
+        raise Fault(f"{shown_value(clip.name)} {broken[clip]}", "broken")
+    return convert_row(item, relative(out, clip))
 
 
 def _broken(clips: set[Path]) -> dict[Path, str]:

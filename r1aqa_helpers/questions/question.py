@@ -24,7 +24,7 @@ class AudioQuestion:
         audio: absolute path of the recording.
         question: the question as written in the file.
         choices: two or more; MMAU's own files repeat some.
-        answer: the *text* of the right choice; None where the labels are hidden.
+        answer: the *text* of the correct choice; None where the labels are hidden.
         task: ``sound``, ``music`` or ``speech``; empty where the file has none.
         category: as in MMAU; 13 questions of its test-mini have a list, read as a tuple.
         extra: fields of the file that have no attribute, as JSON values.

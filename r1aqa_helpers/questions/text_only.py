@@ -1,7 +1,7 @@
-"""Answering without ears: what a question's words give away, and clips that do not tell.
+"""Answering without hearing: from a question's words, and with clips of something else.
 
-Either measures leakage. Where one of them scores above chance, part of the accuracy of any
-model on those questions needs no hearing.
+Both measure leakage. Where one of them scores above chance, part of the accuracy of any model on
+those questions needs no hearing.
 """
 
 import math
@@ -13,10 +13,10 @@ from pathlib import Path
 
 import numpy as np
 
-from ..audio import load_audio, save_audio
-from ..errors import UserError
-from ..files import PathLike
-from .question import AudioQuestion
+from r1aqa_helpers.audio import load_audio, save_audio
+from r1aqa_helpers.errors import UserError
+from r1aqa_helpers.files import PathLike
+from r1aqa_helpers.questions.question import AudioQuestion
 
 #: Weight of the prior in each count, in times offered.
 _PRIOR = 4.0
@@ -27,7 +27,7 @@ class TextReader:
 
     Each choice is described by its text, its text with the question's, its place, and whether
     it is the longest. For each of these the reader counts how often such a choice was offered
-    and how often it was right, and adds the logarithms.
+    and how often it was correct, and adds the logarithms.
     """
 
     def __init__(self, seen: Sequence[AudioQuestion]) -> None:
@@ -50,7 +50,7 @@ class TextReader:
             for features in _features(question)
         ]
         best = max(scores)
-        # A hair's breadth is rounding: without it, ties would be broken by the summing order.
+        # Within rounding: else the order of the sum would break ties.
         return next(c for c, s in zip(question.choices, scores, strict=True) if s > best - 1e-9)
 
 
@@ -93,8 +93,8 @@ def silenced(questions: Sequence[AudioQuestion], folder: PathLike) -> list[Audio
 def swapped(questions: Sequence[AudioQuestion], seed: int = 0) -> list[AudioQuestion]:
     """The same questions, each about the clip of another question of the same task.
 
-    The clips of a task go round in one ring of random order, so that each is heard as often as
-    before and none with a question of its own.
+    The clips of a task are shifted by one in random order, so that each is heard as often as
+    before, and none with a question of its own.
 
     Raises:
         UserError: a task has one clip only.

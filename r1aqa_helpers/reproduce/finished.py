@@ -24,7 +24,7 @@ from r1aqa_helpers.models import MAX_NEW_TOKENS, weights_fingerprint
 from r1aqa_helpers.profiles import Profile
 from r1aqa_helpers.questions import AudioQuestion, identify, read_questions
 from r1aqa_helpers.reproduce.rows import Measurement, TableRun
-from r1aqa_helpers.results import about_file, check_made_for
+from r1aqa_helpers.results import check_predictions, metadata_file
 from r1aqa_helpers.roads import BASE, DIRECT_1, DIRECT_2, RELEASED, TRAINED, ZERO_SHOT, Method
 from r1aqa_helpers.run_folder import claim
 from r1aqa_helpers.scoring import extract_answer
@@ -186,14 +186,14 @@ def _kept(run: TableRun, role: str) -> dict[Method, Measurement]:
     for method in BASE if role == "base" else (RELEASED, TRAINED):
         path, log = run.predictions_file(method), run.log(method)
         rows = read_journal(log)
-        if not about_file(path).exists() or not rows:
+        if not metadata_file(path).exists() or not rows:
             continue
-        check_made_for(path, run.test_set)
+        check_predictions(path, run.test_set)
         predictions = [
             Prediction(id, row["response"], extract_answer(row["response"]), row["seconds"])
             for id, row in open_journal(log, rows[0]).items()
         ]
-        model = str(read_json(about_file(path)).get("model"))
+        model = str(read_json(metadata_file(path)).get("model"))
         found[method] = run.scored(method, predictions, model)
         run.say(f"{method.label}: of an earlier call.")
     return found

@@ -22,17 +22,17 @@ from r1aqa_helpers.provenance import provenance
 from r1aqa_helpers.questions import AudioQuestion, identify
 from r1aqa_helpers.report import Answer, Clip, choose_clips, write_report
 from r1aqa_helpers.results import (
-    MeasuredRow,
+    ResultRow,
     comparison,
     confusion_rows,
     load_published,
     measured_row,
     print_tables,
     verdicts,
-    write_about,
+    write_metadata,
 )
 from r1aqa_helpers.roads import Method
-from r1aqa_helpers.scoring import Score, breakdown, confusions, score
+from r1aqa_helpers.scoring import Score, score
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,7 @@ class Measurement:
 
     predictions: tuple[Prediction, ...]
     score: Score
-    row: MeasuredRow
+    row: ResultRow
     model: str
     """Name or folder of the model that was asked."""
     train_seconds: float | None = None
@@ -118,7 +118,7 @@ class TableRun(Session):
         """Write the predictions of a method, and score them."""
         path = self.predictions_file(method)
         write_predictions(path, self.test, predictions)
-        write_about(path, self.test_set, model=place(model), prompt=method.prompt, **self.origin)
+        write_metadata(path, self.test_set, model=place(model), prompt=method.prompt, **self.origin)
         found = self.scored(method, predictions, model)
         self.say(f"{method.label}: {found.score.average:.1f} % right.")
         if found.score.missing:
@@ -188,7 +188,6 @@ class TableRun(Session):
             )
             for question in choose_clips(self.test, correct, results["seed"])
         ]
-        extracted = {p.id: p.answer for p in measured[chosen_by].predictions}
         write_report(
             self.out / "report.html",
             results,
@@ -197,8 +196,8 @@ class TableRun(Session):
             training=training,
             clips=clips,
             chosen_by=chosen_by.label,
-            groups=breakdown(self.test, extracted),
-            confused=confusion_rows(confusions(self.test, extracted)),
+            groups=measured[chosen_by].score.groups(),
+            confused=confusion_rows(measured[chosen_by].score.confusions()),
         )
         write_json(self.out / "results.json", results)
         rows = [measurement.row for measurement in measured.values()]

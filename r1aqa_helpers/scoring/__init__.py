@@ -1,12 +1,11 @@
 """From what a model said to how well it did: extraction, MMAU's matching, scores, tests.
 
-Nothing here loads a model or reads audio. `matching` judges one answer, `tables` counts over
-questions, `breakdown` over groups of them, `statistics` says how sure the counts are, `power` how
-many questions are enough, `floors` what needs no ears, and `predictions` reads files.
+Nothing here loads a model or reads audio. `matching` judges one answer, `metrics` counts over
+questions and groups of them, `statistics` says how sure the counts are, `power` how many questions
+are enough, `baselines` what needs no hearing, and `predictions` reads files.
 """
 
-from .breakdown import GROUPINGS, KINDS, Group, answer_kind, breakdown, confusions
-from .floors import (
+from r1aqa_helpers.scoring.baselines import (
     best_position,
     chance,
     fixed_position,
@@ -14,10 +13,25 @@ from .floors import (
     majority_answer,
     random_choice,
 )
-from .matching import accepted_choices, extract_answer, strict_match, string_match
-from .power import detection_power, questions_needed
-from .predictions import read_predictions
-from .statistics import (
+from r1aqa_helpers.scoring.matching import (
+    accepted_choices,
+    extract_answer,
+    strict_match,
+    string_match,
+)
+from r1aqa_helpers.scoring.metrics import (
+    GROUPINGS,
+    KINDS,
+    Accuracy,
+    Score,
+    Verdict,
+    answer_kind,
+    confusions,
+    score,
+)
+from r1aqa_helpers.scoring.power import detection_power, questions_needed
+from r1aqa_helpers.scoring.predictions import read_predictions
+from r1aqa_helpers.scoring.statistics import (
     McNemar,
     bootstrap_difference,
     holm,
@@ -25,35 +39,3 @@ from .statistics import (
     mcnemar_p,
     wilson_interval,
 )
-from .tables import Accuracy, Score, score
-
-__all__ = [
-    "GROUPINGS",
-    "KINDS",
-    "Accuracy",
-    "Group",
-    "McNemar",
-    "Score",
-    "accepted_choices",
-    "answer_kind",
-    "best_position",
-    "bootstrap_difference",
-    "breakdown",
-    "chance",
-    "confusions",
-    "detection_power",
-    "extract_answer",
-    "fixed_position",
-    "holm",
-    "longest_choice",
-    "majority_answer",
-    "mcnemar",
-    "mcnemar_p",
-    "questions_needed",
-    "random_choice",
-    "read_predictions",
-    "score",
-    "strict_match",
-    "string_match",
-    "wilson_interval",
-]

@@ -12,7 +12,7 @@ def extract_answer(response: str) -> str:
 
     The content may span lines. Without a complete pair, for instance when the closing tag is
     missing, the whole response is the answer, trimmed, as in the R1-AQA reference code: the
-    matcher then judges what was said, and a model is not failed for its manners alone.
+    matcher then judges what was said.
     """
     tagged = _ANSWER.search(response)
     return (tagged.group(1) if tagged else response).strip()
@@ -28,7 +28,7 @@ def string_match(answer: str, prediction: str, choices: Sequence[str]) -> bool:
     Texts are compared as sets of lower-case words. The prediction must have every word of the
     gold answer and none of the words that stand in a wrong choice but not in the gold answer.
     An empty prediction is wrong; word order and repetition do not count, so a permutation of
-    the gold answer's words is right. Source: evaluation.py of
+    the gold answer's words is correct. Source: evaluation.py of
     https://github.com/Sakshi113/MMAU.
     """
     said, gold = _words(prediction), _words(answer)
@@ -53,7 +53,7 @@ def strict_match(answer: str, prediction: str) -> bool:
     """Is ``prediction`` the gold answer itself, and nothing beside it?
 
     Case, white space and one full stop at the end do not count; every other character does. A
-    right answer in a sentence fails here; the same words in another order, which `string_match`
+    correct answer in a sentence fails here; the same words in another order, which `string_match`
     accepts, fail too. Beside the official verdict it tells wording from knowledge.
     """
     said = _plain(prediction)

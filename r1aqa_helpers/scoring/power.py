@@ -2,8 +2,8 @@
 
 Accuracies and shares are in percent, as everywhere in `scoring`. Both functions know two
 designs: each system on questions of its own (``discordant`` is None), and both on the same
-questions, where ``discordant`` is the share of questions that exactly one of them gets right.
-The formulas are those of the normal approximation; McNemar's exact test needs a few more
+questions, where ``discordant`` is the share that exactly one of them answers correctly. The
+formulas are those of the normal approximation; McNemar's exact test needs a few more
 questions than they say.
 """
 
@@ -25,7 +25,7 @@ def questions_needed(
     Args:
         a, b: true accuracies, in percent.
         discordant: None: each system has so many questions of its own. A share in percent: both
-            have the same questions, and exactly one is right on that share of them.
+            have the same questions, and exactly one is correct on that share of them.
         power: the chance of finding the difference, in percent.
         alpha: the chance of an alarm where there is none, in percent.
 
@@ -38,7 +38,7 @@ def questions_needed(
     """
     difference, null, true = _spreads(a, b, discordant)
     if difference == 0:
-        raise ValueError(f"{a} and {b} are equal; no number of questions tells them apart")
+        raise ValueError(f"{a} and {b} are equal; no number of questions can distinguish them")
     z = _NORMAL.inv_cdf(1 - alpha / 200)
     z_power = _NORMAL.inv_cdf(power / 100)
     return math.ceil(((z * null + z_power * true) / difference) ** 2)

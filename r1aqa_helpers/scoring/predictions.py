@@ -5,8 +5,7 @@ from pathlib import Path
 
 from r1aqa_helpers.errors import UserError
 from r1aqa_helpers.files import PathLike, read_json, read_jsonl, shown, shown_value
-
-from .matching import extract_answer
+from r1aqa_helpers.scoring.matching import extract_answer
 
 
 def read_predictions(path: PathLike) -> dict[str, str]:
@@ -21,23 +20,25 @@ def read_predictions(path: PathLike) -> dict[str, str]:
         UserError: with line, or item (from 0): a row or field of a wrong type, a line without
             response, an id that comes twice; a file that cannot be read or has no prediction.
     """
-    predictions: dict[str, str] = {}
-    if Path(path).suffix.lower() == ".jsonl":
-        for number, row in read_jsonl(path):
-            place = f"{shown(path)}:{number}"
-            key, response = _prediction(place, row, ("response",))
-            if response is None:
-                raise UserError(f'{place}: field "response" is missing; give the raw response')
-            _add(predictions, place, key, extract_answer(response))
+    if raw := Path(path).suffix.lower() == ".jsonl":
+        rows = [(f"{shown(path)}:{number}", row) for number, row in read_jsonl(path)]
+        fields = ("response",)
     else:
-        rows = read_json(path)
-        if not isinstance(rows, list):
+        items = read_json(path)
+        if not isinstance(items, list):
             raise UserError(f"{shown(path)}: not a list; give MMAU's JSON with predictions")
-        for number, row in enumerate(rows):
-            place = f"{shown(path)}: item {number}"
-            key, answer = _prediction(place, row, ("model_prediction", "model_output"))
-            if answer is not None:
-                _add(predictions, place, key, answer)
+        rows = [(f"{shown(path)}: item {number}", item) for number, item in enumerate(items)]
+        fields = ("model_prediction", "model_output")
+    predictions: dict[str, str] = {}
+    for place, row in rows:
+        key, said = _prediction(place, row, fields)
+        if said is None:
+            if raw:
+                raise UserError(f'{place}: field "response" is missing; give the raw response')
+        elif key in predictions:
+            raise UserError(f"{place}: id {shown_value(key)} comes twice; keep one prediction")
+        else:
+            predictions[key] = extract_answer(said) if raw else said
     if not predictions:
         raise UserError(
             f"{shown(path)}: holds no prediction; give model_prediction or model_output in each "
@@ -57,9 +58,3 @@ def _prediction(place: str, row: object, fields: Sequence[str]) -> tuple[str, st
     if name is not None and not isinstance(row[name], str):
         raise UserError(f'{place}: field "{name}" is {shown_value(row[name])}; give a text')
     return str(key), None if name is None else row[name]
-
-
-def _add(predictions: dict[str, str], place: str, key: str, answer: str) -> None:
-    if key in predictions:
-        raise UserError(f"{place}: id {shown_value(key)} comes twice; keep one prediction of it")
-    predictions[key] = answer

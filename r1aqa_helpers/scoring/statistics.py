@@ -25,7 +25,7 @@ def wilson_interval(correct: int, n: int) -> tuple[float, float]:
     share, z2 = correct / n, _Z_95**2
     centre = (share + z2 / (2 * n)) / (1 + z2 / n)
     half = _Z_95 * math.sqrt(share * (1 - share) / n + z2 / (4 * n * n)) / (1 + z2 / n)
-    # At the ends the formula gives 0 and 1 exactly; floating point may miss them by a hair.
+    # At the ends the formula gives 0 and 1 exactly; floating point may miss them.
     low = 0.0 if correct == 0 else 100 * (centre - half)
     high = 100.0 if correct == n else 100 * (centre + half)
     return low, high
@@ -35,17 +35,17 @@ def wilson_interval(correct: int, n: int) -> tuple[float, float]:
 class McNemar:
     """A paired comparison of systems a and b on the same ``n`` questions."""
 
-    a_only: int  #: questions that only a answered right
-    b_only: int  #: questions that only b answered right
+    a_only: int  #: questions that only a answered correctly
+    b_only: int  #: questions that only b answered correctly
     n: int
     difference: float  #: accuracy of a minus accuracy of b, in percentage points
     p: float  #: exact, two-sided
 
 
 def mcnemar(a: Mapping[str, int], b: Mapping[str, int]) -> McNemar:
-    """McNemar's exact test: ``a`` and ``b`` say for each question id whether it was right (1).
+    """McNemar's exact test: ``a`` and ``b`` say for each question id whether it was correct (1).
 
-    Under the null hypothesis each question that exactly one system answered right is a fair
+    Under the null hypothesis each question that exactly one system answered correctly is a fair
     coin; p is the two-sided binomial probability, 1 where there is no such question. Raises
     ``UserError`` unless both were asked the same questions.
 
@@ -64,7 +64,7 @@ def mcnemar_p(a_only: int, b_only: int) -> float:
 
 
 def _discordant(a: Mapping[str, int], b: Mapping[str, int]) -> tuple[int, int]:
-    """How many questions only a, and only b, answered right."""
+    """How many questions only a, and only b, answered correctly."""
     if a.keys() != b.keys() or not a:
         odd = sorted(a.keys() ^ b.keys())
         fault = f"{shown_value(odd[0])} is scored in one only" if odd else "no question is scored"

@@ -17,12 +17,13 @@ import numpy as np
 from transformers import WhisperFeatureExtractor
 
 from r1aqa_helpers import files
+from r1aqa_helpers.audio import TOKENS_PER_SECOND
 from r1aqa_helpers.progress import track
 from r1aqa_helpers.tiny.scene_families import INSTRUMENTS, SOURCES, VOICES, SplitConfig, draw
 from r1aqa_helpers.tiny.scenes import Scene, event_wave, render
 from r1aqa_helpers.tiny.sounds import NUMBERS, WORDS, Bank, load_bank
 
-FRAME_RATE = 25
+FRAME_RATE = TOKENS_PER_SECOND  # one target per audio token
 _PITCHES = [f"pitch {p}" for p in range(34, 98)]
 _NAMES = [*SOURCES, *INSTRUMENTS, *WORDS, *NUMBERS, *VOICES, *_PITCHES, "onset", "loud", "soft"]
 #: label -> column of the targets

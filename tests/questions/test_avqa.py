@@ -8,14 +8,15 @@ import pytest
 
 from r1aqa_helpers.audio import save_audio
 from r1aqa_helpers.errors import UserError
-from r1aqa_helpers.questions import read_avqa
-from r1aqa_helpers.questions.avqa import clip_names, convert_avqa, convert_row
+from r1aqa_helpers.files import read_journal
+from r1aqa_helpers.questions import avqa, read_avqa
+from r1aqa_helpers.questions.avqa import clip_names, convert_avqa
 
 ROW = {
     "id": 183,
     "video_name": "-HG3Omg_89c_000030",
     "video_id": 341,
-    "question_text": "What happened in the video?",
+    "question_text": "Which videos? What happened in the video?",
     "multi_choice": ["a motorboat", "a sailing boat", "a parade", "a car"],
     "answer": 1,
     "question_relation": "View",
@@ -41,58 +42,39 @@ def annotations(folder: Path, *rows) -> Path:
     return path
 
 
-def lines(path: Path) -> list[dict]:
-    return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
-
-
 def test_a_line_is_r1_aqas(tmp_path, clips):
     out = tmp_path / "data" / "train.jsonl"
     done = convert_avqa(annotations(tmp_path, ROW), clips, out)
-    expected = ROW | {
-        "question_text": "What happened in the audio?",
-        "dataset_name": "AVQA",
-        "audio_path": "clips/-HG3Omg_89c_30.wav",
-    }
-    assert lines(out) == [expected]
+    assert read_journal(out) == [
+        ROW
+        | {
+            "question_text": "Which audios? What happened in the audio?",
+            "dataset_name": "AVQA",
+            "audio_path": "clips/-HG3Omg_89c_30.wav",
+        }
+    ]
     assert (done.questions, done.clips, done.left_out) == (1, 1, ())
-    assert lines(done.list_file) == []
+    assert done.list_file.read_text() == ""
     [question] = read_avqa(out)
-    assert question.audio == clips / "-HG3Omg_89c_30.wav" and question.audio.is_file()
-    assert question.answer == "a sailing boat"
+    assert question.audio.is_file() and question.answer == "a sailing boat"
+    elsewhere = tmp_path / "elsewhere" / "train.jsonl"
+    convert_avqa(annotations(tmp_path, ROW), clips, elsewhere)
+    assert read_journal(elsewhere)[0]["audio_path"] == str(clips / "-HG3Omg_89c_30.wav")
 
 
-def test_clips_elsewhere_get_absolute_paths(tmp_path, clips):
-    out = tmp_path / "elsewhere" / "train.jsonl"
-    convert_avqa(annotations(tmp_path, ROW), clips, out)
-    assert lines(out)[0]["audio_path"] == str(clips / "-HG3Omg_89c_30.wav")
-    assert read_avqa(out)[0].audio.is_file()
-
-
-def test_names_of_clips():
+def test_names_of_clips(tmp_path, clips):
     assert clip_names("-HG3Omg_89c_000030")[:2] == (
         "-HG3Omg_89c_30.wav",
         "-HG3Omg_89c_000030.wav",
     )
     assert clip_names("ab_cd_000000")[0] == "ab_cd_0.wav"
     assert clip_names("ab_30")[:2] == ("ab_30.wav", "ab_30.flac")
-    assert clip_names("plain")[0] == "plain.wav"
-
-
-def test_names_as_annotated_and_other_formats_are_found(tmp_path, clips):
-    rows = [
-        ROW | {"id": 1, "video_name": "as_annotated_000007"},
-        ROW | {"id": 2, "video_name": "other_000012"},
-    ]
+    names = ("as_annotated_000007", "other_000012")
+    rows = [ROW | {"id": n, "video_name": name} for n, name in enumerate(names)]
     out = tmp_path / "data" / "train.jsonl"
-    assert convert_avqa(annotations(tmp_path, *rows), clips, out).questions == 2
-    names = [Path(line["audio_path"]).name for line in lines(out)]
-    assert names == ["as_annotated_000007.wav", "other_12.flac"]
-
-
-def test_only_the_word_video_changes():
-    row = convert_row(ROW | {"question_text": "Which videos? Is the video loud?"}, "a.wav")
-    assert row["question_text"] == "Which audios? Is the audio loud?"
-    assert row["video_name"] == ROW["video_name"]
+    convert_avqa(annotations(tmp_path, *rows), clips, out)
+    found = [Path(line["audio_path"]).name for line in read_journal(out)]
+    assert found == ["as_annotated_000007.wav", "other_12.flac"]
 
 
 LEFT_OUT = {
@@ -101,30 +83,28 @@ LEFT_OUT = {
     "outside": (ROW | {"video_name": "../clips/-HG3Omg_89c_000030"}, "missing", "no '../clips"),
     "cut off": (ROW | {"video_name": "cut_000001"}, "broken", "'cut_1.wav' is damaged"),
     "no sound": (ROW | {"video_name": "text_000002"}, "broken", "'text_2.wav' is no audio"),
-    "index": (ROW | {"answer": 4}, "faulty", "4 is no index into the 4 choices"),
+    "index": (ROW | {"id": 7, "answer": 4}, "faulty", "field answer"),
     "id twice": (ROW, "faulty", "field id: 183 already stands in item 0"),
-    "no name": ({"id": 5}, "faulty", "field video_name: is None"),
-    "name number": (ROW | {"video_name": 5}, "faulty", "field video_name: is 5"),
-    "no question": (ROW | {"question_text": " "}, "faulty", "field question_text: is ' '"),
+    "no name": ({"id": 5}, "faulty", "field video_name"),
+    "name number": (ROW | {"video_name": 5}, "faulty", "field video_name"),
+    "no question": (ROW | {"question_text": " "}, "faulty", "field question_text"),
     "no object": ([1], "faulty", "holds a JSON list"),
 }
 
 
 @pytest.mark.parametrize("row, kind, reason", LEFT_OUT.values(), ids=LEFT_OUT)
 def test_what_is_left_out_is_told(tmp_path, clips, row, kind, reason):
-    if reason.startswith(("no ", "'")) and isinstance(row, dict):
-        row = row | {"id": 7}
     out = tmp_path / "data" / "train.jsonl"
     done = convert_avqa(annotations(tmp_path, ROW, row, ROW | {"id": 9}), clips, out)
-    assert [line["id"] for line in lines(out)] == [183, 9]
+    assert [line["id"] for line in read_journal(out)] == [183, 9]
     [left_out] = done.left_out
     assert left_out.kind == kind and reason in left_out.reason
     assert done.counts == {"missing": 0, "broken": 0, "faulty": 0} | {kind: 1}
-    told = row if isinstance(row, dict) else {}
-    assert lines(done.list_file) == [
+    name = row.get("video_name") if isinstance(row, dict) else None
+    assert read_journal(done.list_file) == [
         {
-            "id": told.get("id"),
-            "video_name": told.get("video_name"),
+            "place": "item 1",
+            "name": name if isinstance(name, str) else None,
             "kind": kind,
             "reason": left_out.reason,
         }
@@ -132,11 +112,8 @@ def test_what_is_left_out_is_told(tmp_path, clips, row, kind, reason):
 
 
 def test_a_clip_that_several_questions_share_is_decoded_once(tmp_path, clips, monkeypatch):
-    import r1aqa_helpers.questions.avqa as module
-
-    decoded = []
-    load = module.load_audio
-    monkeypatch.setattr(module, "load_audio", lambda p: decoded.append(p) or load(p))
+    decoded, load = [], avqa.load_audio
+    monkeypatch.setattr(avqa, "load_audio", lambda p: decoded.append(p) or load(p))
     rows = [ROW | {"id": number} for number in range(3)]
     done = convert_avqa(annotations(tmp_path, *rows), clips, tmp_path / "data" / "t.jsonl")
     assert len(decoded) == 1 and (done.questions, done.clips) == (3, 1)

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from types import SimpleNamespace
 
+import huggingface_hub
 import numpy as np
 import pyarrow
 import pyarrow.parquet
@@ -19,11 +20,12 @@ from r1aqa_helpers.audio import load_audio
 from r1aqa_helpers.cli import app
 from r1aqa_helpers.errors import UserError
 from r1aqa_helpers.files import read_json
-from r1aqa_helpers.questions import clips, mmau, read_mmau
-from r1aqa_helpers.questions import hub as questions_hub
-from r1aqa_helpers.questions.mmau import content_hash, fetch_mmau, release_of, unlettered
+from r1aqa_helpers.questions import download, read_mmau
+from r1aqa_helpers.questions.mmau.convert import unlettered
+from r1aqa_helpers.questions.mmau.prepare import fetch_mmau
+from r1aqa_helpers.questions.mmau.releases import RELEASES, content_hash, read_source
 
-REAL = Path(__file__).resolve().parents[2].parent / "shared" / "mmau"
+FIXTURES = Path(__file__).parents[1] / "fixtures" / "mmau"
 
 
 def sound(number: int, rate: int = 16_000, channels: int = 1, **form) -> bytes:
@@ -100,11 +102,11 @@ def releases(monkeypatch, tmp_path):
     for version, rows in (("v1", items()), ("v05.15.25", items()[:3])):
         path.write_text(json.dumps(rows))
         questions = read_mmau(path)
-        ids = mmau.releases._sha256_of(sorted(q.id for q in questions))
-        known[version] = (ids, content_hash(questions))
+        ids = json.dumps(sorted(q.id for q in questions)).encode()
+        known[version] = (hashlib.sha256(ids).hexdigest(), content_hash(questions))
     path.unlink()
     for version, hashes in known.items():
-        monkeypatch.setitem(mmau.RELEASES, version, hashes)
+        monkeypatch.setitem(RELEASES, version, hashes)
 
 
 @pytest.mark.parametrize("shape", [as_json, as_parquet])
@@ -126,10 +128,10 @@ def test_both_shapes_come_out_alike(shape, tmp_path):
 
 def test_the_source_is_told(tmp_path):
     done = fetch_mmau(None, as_json(tmp_path / "in"), tmp_path / "out")
-    known = mmau.read_source(tmp_path / "out")
+    known = read_source(tmp_path / "out")
     assert known == read_json(done.source)
     assert known["sha256"] == hashlib.sha256(done.questions.read_bytes()).hexdigest()
-    assert known["content_sha256"] == mmau.RELEASES["v1"][1]
+    assert known["content_sha256"] == RELEASES["v1"][1]
     assert (known["version"], known["exact"], known["n"], known["of"]) == ("v1", True, 4, 4)
     assert known["formats"] == {"wav": 3, "mp3": 1}
     assert known["origin"] == {"folder": "in"}
@@ -139,17 +141,12 @@ def test_the_source_is_told(tmp_path):
     assert str(tmp_path) not in done.source.read_text() + done.questions.read_text()
     done.questions.write_text(done.questions.read_text() + " ")
     with pytest.raises(UserError, match="not as it was fetched"):
-        mmau.read_source(tmp_path / "out")
-
-
-def test_by_default_it_goes_to_a_folder_of_its_release(tmp_path):
-    done = fetch_mmau(None, as_parquet(tmp_path / "in"))
-    assert done.questions == Path("runs", "mmau-test-mini-v1", "mmau-test-mini-v1.json")
+        read_source(tmp_path / "out")
 
 
 def test_the_same_call_goes_on(tmp_path, monkeypatch):
     folder, out = as_parquet(tmp_path / "in"), tmp_path / "out"
-    write, written = clips.write_bytes, []
+    write, written = download.write_bytes, []
 
     def broken_off(path, data):
         if len(written) == 2:
@@ -157,7 +154,7 @@ def test_the_same_call_goes_on(tmp_path, monkeypatch):
         written.append(path)
         write(path, data)
 
-    monkeypatch.setattr(clips, "write_bytes", broken_off)
+    monkeypatch.setattr(download, "write_bytes", broken_off)
     with pytest.raises(KeyboardInterrupt):
         fetch_mmau(None, folder, out)
     assert not (out / "source.json").exists()
@@ -177,7 +174,7 @@ def test_what_is_missing_or_broken_is_left_out_and_told(tmp_path):
     assert (done.version, done.exact, done.n) == ("v1", False, 1)
     assert done.counts == {"missing": 1, "broken": 1, "faulty": 1}
     told = read_json(done.source)["left_out"]
-    assert [(t["id"], t["kind"]) for t in told] == [
+    assert [(t["name"], t["kind"]) for t in told] == [
         ("id-0", "missing"), ("id-1", "broken"), ("id-3", "faulty")
     ]  # fmt: skip
     assert "no 'id-0.wav'" in told[0]["reason"] and "damaged" in told[1]["reason"]
@@ -241,8 +238,10 @@ def test_of_several_sets_the_one_that_is_named_is_taken(tmp_path):
     assert read_json(done.source)["files"][0]["name"] == "test.parquet"
 
 
-def test_an_unknown_set_says_so(tmp_path):
-    done = fetch_mmau(None, as_json(tmp_path / "in", items()[1:2]))
+def test_by_default_it_goes_to_a_folder_of_its_release(tmp_path):
+    done = fetch_mmau(None, as_parquet(tmp_path / "in"))
+    assert done.questions == Path("runs", "mmau-test-mini-v1", "mmau-test-mini-v1.json")
+    done = fetch_mmau(None, as_json(tmp_path / "other", items()[1:2]))
     assert (done.version, done.exact, done.n) == (None, False, 1)
     assert done.questions == Path("runs", "mmau", "mmau.json")
 
@@ -260,7 +259,7 @@ def test_changed_texts_are_noticed(tmp_path):
     ("make", "words"),
     [
         (lambda folder: None, "holds no questions of MMAU"),
-        (lambda folder: (folder / "a.json").write_text("["), "a.json:1: column 2: not valid JSON"),
+        (lambda folder: (folder / "a.json").write_text("["), "a.json:1: not valid JSON (column 2"),
         (lambda folder: (folder / "a.parquet").write_bytes(b"PAR1"), "no whole parquet file"),
         (lambda folder: as_parquet(folder, [{"x": 1}]), "has not the columns of MMAU"),
         (lambda folder: as_json(folder, [items()[0] | {"task": ""}]), "none of its 1 questions"),
@@ -276,14 +275,7 @@ def test_faults_are_one_line(make, words, tmp_path):
     assert words in str(fault.value) and "\n" not in str(fault.value)
 
 
-def test_a_cut_parquet_file_is_an_error(tmp_path):
-    path = as_parquet(tmp_path / "in") / "test.parquet"
-    path.write_bytes(path.read_bytes()[:-20])
-    with pytest.raises(UserError, match="no whole parquet file"):
-        fetch_mmau(None, tmp_path / "in", tmp_path / "out")
-
-
-def test_room_is_looked_for_first(tmp_path, monkeypatch):
+def test_space_is_checked_first(tmp_path, monkeypatch):
     monkeypatch.setattr(shutil, "disk_usage", lambda place: SimpleNamespace(free=1000))
     with pytest.raises(UserError, match="needs 0.00 GB, and 0.00 GB are free; make room"):
         fetch_mmau(None, as_json(tmp_path / "in"), tmp_path / "out")
@@ -311,20 +303,14 @@ def test_letters_are_taken_off(choices, answer, expected):
     assert unlettered(choices, answer) == expected
 
 
-@pytest.mark.skipif(not REAL.is_dir(), reason="the real question files are not here")
 @pytest.mark.parametrize("version", ["v1", "v05.15.25"])
-def test_the_real_releases_are_known(version, monkeypatch):
-    monkeypatch.undo()
-    questions = read_mmau(REAL / f"mmau-test-mini-{version}.json")
-    assert release_of(questions) == (version, True)
-    assert release_of(questions[1:]) == (None, False)
-    lettered = [
-        unlettered([f"({'ABCDEFGH'[n]}) {c}" for n, c in enumerate(q.choices)], None)[0]
-        for q in questions
-    ]
-    assert [[*map(mmau.releases._words, c)] for c in lettered] == [
-        [*map(mmau.releases._words, q.choices)] for q in questions
-    ]
+def test_mmaus_own_choices_keep_their_texts(version):
+    for question in read_mmau(FIXTURES / f"{version}.json"):
+        lettered = [f"({'ABCDEFGH'[n]}) {c}" for n, c in enumerate(question.choices)]
+        place = question.choices.index(question.answer)
+        plain, answer = unlettered(lettered, lettered[place])
+        assert [c.strip() for c in plain] == [c.strip() for c in question.choices]
+        assert answer.strip() == question.answer.strip()
 
 
 # --- the Hub ------------------------------------------------------------------------------
@@ -336,64 +322,42 @@ def hub(tmp_path, monkeypatch):
     here = as_parquet(tmp_path / "hub" / "new")
     (here / "README.md").write_text("---\n")
     as_json(tmp_path / "hub" / "old", items()[:3])
-    asked = SimpleNamespace(revisions=[], downloads=[], forced=[], damage=0, commits=[
+    asked = SimpleNamespace(revisions=[], downloads=[], commits=[
         SimpleNamespace(commit_id="new", created_at=datetime(2025, 8, 9, tzinfo=UTC)),
         SimpleNamespace(commit_id="old", created_at=datetime(2025, 3, 25, tzinfo=UTC)),
         SimpleNamespace(commit_id="older", created_at=datetime(2025, 1, 1, tzinfo=UTC)),
     ])  # fmt: skip
     cache = tmp_path / "cache"
 
-    def siblings(revision):
-        top = tmp_path / "hub" / revision
-        for path in sorted(p for p in top.rglob("*") if p.is_file()):
-            data = path.read_bytes()
-            large = path.suffix != ".json"
-            blob = hashlib.sha1(b"blob %d\0" % len(data) + data).hexdigest()
-            yield SimpleNamespace(
-                rfilename=path.relative_to(top).as_posix(),
-                size=len(data),
-                blob_id=blob,
-                lfs=SimpleNamespace(sha256=hashlib.sha256(data).hexdigest()) if large else None,
-            )
-        yield SimpleNamespace(rfilename="../../climbs.parquet", size=1, blob_id=None, lfs=None)
-
     class Api:
         def list_repo_commits(self, repo, repo_type):
             return asked.commits
 
-        def dataset_info(self, repo, revision, files_metadata):
-            assert repo == "gamma-lab-umd/MMAU-test-mini" and files_metadata
+        def dataset_info(self, repo, revision):
+            assert repo == "gamma-lab-umd/MMAU-test-mini"
             asked.revisions.append(revision)
             sha = revision or "new"
-            return SimpleNamespace(sha=sha, siblings=[*siblings(sha)])
-
-    def fetch(revision, name, damage):
-        target = cache / revision / name
-        target.parent.mkdir(parents=True, exist_ok=True)
-        data = (tmp_path / "hub" / revision / name).read_bytes()
-        target.write_bytes(b"damaged" if damage else data)
+            top = tmp_path / "hub" / sha
+            names = [p.relative_to(top).as_posix() for p in top.rglob("*") if p.is_file()]
+            files = [SimpleNamespace(rfilename=name) for name in sorted(names)]
+            return SimpleNamespace(sha=sha, siblings=files)
 
     def snapshot(repo, allow_patterns, repo_type, revision, dry_run=False):
-        there = [(name, (cache / revision / name).is_file()) for name in allow_patterns]
+        missing = [n for n in allow_patterns if not (cache / revision / n).is_file()]
         if dry_run:
-            return [SimpleNamespace(file_size=10, will_download=not t) for _, t in there]
-        for name, cached in there:
-            if not cached:
-                asked.downloads.append(name)
-                fetch(revision, name, asked.damage)
+            return [SimpleNamespace(file_size=10, will_download=n in missing)
+                    for n in allow_patterns]  # fmt: skip
+        asked.downloads += missing
+        for name in missing:
+            (cache / revision / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(tmp_path / "hub" / revision / name, cache / revision / name)
         return str(cache / revision)
 
-    def again(repo, name, force_download, repo_type, revision):
-        asked.forced.append(name)
-        fetch(revision, name, asked.damage > 1)
-
-    monkeypatch.setattr(questions_hub, "HfApi", Api)
-    monkeypatch.setattr(questions_hub, "snapshot_download", snapshot)
-    monkeypatch.setattr(questions_hub, "hf_hub_download", again)
-    monkeypatch.setattr(questions_hub.constants, "HF_HUB_CACHE", str(cache))
-    old, new = reversed(list(mmau.RELEASES.values()))
-    monkeypatch.setitem(mmau.RELEASES, "v1", old)
-    monkeypatch.setitem(mmau.RELEASES, "v05.15.25", new)
+    monkeypatch.setattr(huggingface_hub, "HfApi", Api)
+    monkeypatch.setattr(huggingface_hub, "snapshot_download", snapshot)
+    old, new = reversed(list(RELEASES.values()))
+    monkeypatch.setitem(RELEASES, "v1", old)
+    monkeypatch.setitem(RELEASES, "v05.15.25", new)
     return asked
 
 
@@ -403,7 +367,7 @@ def test_the_newest_comes_as_parquet_and_only_once(hub, tmp_path):
     origin = {"hub": "gamma-lab-umd/MMAU-test-mini", "revision": "new"}
     assert read_json(done.source)["origin"] == origin
     assert fetch_mmau(None, None, tmp_path / "out").n == 4
-    assert hub.downloads == ["test.parquet"] and hub.forced == []
+    assert hub.downloads == ["test.parquet"]
 
 
 def test_v1_is_the_last_revision_from_before_it_was_replaced(hub, tmp_path):
@@ -415,23 +379,7 @@ def test_v1_is_the_last_revision_from_before_it_was_replaced(hub, tmp_path):
         fetch_mmau("v1", None, tmp_path / "out")
 
 
-def test_a_wrong_checksum_is_fetched_once_more(hub, tmp_path):
-    hub.damage = 1
-    assert fetch_mmau(None, None, tmp_path / "out").n == 4
-    assert hub.forced == ["test.parquet"]
-    shutil.rmtree(tmp_path / "cache")
-    hub.damage = 2
-    with pytest.raises(UserError, match="has not the checksum that the Hub gives"):
-        fetch_mmau(None, None, tmp_path / "out")
-
-
-def test_gits_checksum_of_small_files_counts_too(hub, tmp_path):
-    hub.damage = 2
-    with pytest.raises(UserError, match="mmau-test-mini.json: has not the checksum"):
-        fetch_mmau("v1", None, tmp_path / "out")
-
-
-def test_room_on_the_disk_is_looked_for_before_the_download(hub, tmp_path, monkeypatch):
+def test_space_is_checked_before_the_download(hub, tmp_path, monkeypatch):
     monkeypatch.setattr(shutil, "disk_usage", lambda place: SimpleNamespace(free=5))
     with pytest.raises(UserError, match="make room"):
         fetch_mmau(None, None, tmp_path / "out")
@@ -442,7 +390,7 @@ def test_a_silent_hub_is_one_line(monkeypatch, tmp_path):
     def down(*_, **__):
         raise ConnectionError("no route\nto host")
 
-    monkeypatch.setattr(questions_hub.HfApi, "dataset_info", down)
+    monkeypatch.setattr(huggingface_hub.HfApi, "dataset_info", down)
     with pytest.raises(UserError) as fault:
         fetch_mmau(None, None, tmp_path / "out")
     assert "cannot be fetched (no route); the same command goes on" in str(fault.value)

@@ -34,28 +34,23 @@ def test_lines_hold_raw_responses(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("name", "content", "message"),
+    ("name", "content", "place"),
     [
         ("a.json", {"id": "1", "model_prediction": "Dog"}, "not a list"),
         ("a.json", [{"id": "1"}], "holds no prediction"),
-        ("a.json", ["Dog"], "item 0: 'Dog' is not an object"),
-        ("a.json", [{"model_prediction": "Dog"}], 'item 0: field "id" is None'),
-        ("a.json", [{"id": True, "model_prediction": "Dog"}], 'item 0: field "id" is True'),
-        ("a.json", [{"id": "1", "model_output": ["Dog"]}], 'item 0: field "model_output" is'),
+        ("a.json", ["Dog"], "item 0: "),
+        ("a.json", [{"model_prediction": "Dog"}], 'item 0: field "id"'),
+        ("a.json", [{"id": True, "model_prediction": "Dog"}], 'item 0: field "id"'),
+        ("a.json", [{"id": "1", "model_output": ["Dog"]}], 'item 0: field "model_output"'),
         ("a.json", [{"id": "1", "model_output": "a"}] * 2, "item 1: id '1' comes twice"),
-        ("a.jsonl", '{"id": "1"}\n', r'a.jsonl:1: field "response" is missing'),
-        ("a.jsonl", '{"id": "1", "response": null}\n', ':1: field "response" is None'),
-        (
-            "a.jsonl",
-            '{"id": 1, "response": "a"}\n{"id": "1", "response": "a"}\n',
-            ":2: id '1' comes twice",
-        ),
+        ("a.jsonl", '{"id": "1"}\n', r'a.jsonl:1: field "response"'),
+        ("a.jsonl", '{"id": "1", "response": null}\n', ':1: field "response"'),
+        ("a.jsonl", '{"id": 1, "response": "a"}\n{"id": "1", "response": "a"}\n', ":2: id '1'"),
         ("a.jsonl", "", "holds no prediction"),
     ],
 )
-def test_faulty_prediction_files_give_one_line(tmp_path, name, content, message):
+def test_faulty_prediction_files_give_one_line(tmp_path, name, content, place):
     path = written(tmp_path, name, content)
-    with pytest.raises(UserError, match=message) as caught:
+    with pytest.raises(UserError, match=place) as caught:
         read_predictions(path)
-    assert str(path) in str(caught.value)
-    assert "\n" not in str(caught.value)
+    assert str(caught.value).startswith(str(path)) and "\n" not in str(caught.value)

@@ -7,24 +7,6 @@ in front ("(A) Man"), and the labels as JSON text in ``other_attributes``. And i
 which are two tests: of the 894 ids that v1 and v05.15.25 share, 258 differ. Which one a file is,
 its content says, not its name.
 
-From the bottom up: `releases` says which release a set of questions is, `sets` makes questions of
-rows, `parquet` and `shapes` find them in a folder, `hub` downloads them, `fetch` writes them out,
-`place` finds what was written.
+`releases` says which release a set of questions is, `convert` makes questions of either shape,
+`prepare` downloads them, writes them out, and finds what was written.
 """
-
-from .fetch import Fetched, LeftOut, fetch_mmau, read_source
-from .place import find_questions
-from .releases import RELEASES, content_hash, release_of
-from .sets import unlettered
-
-__all__ = [
-    "RELEASES",
-    "Fetched",
-    "LeftOut",
-    "content_hash",
-    "fetch_mmau",
-    "find_questions",
-    "read_source",
-    "release_of",
-    "unlettered",
-]

@@ -3,9 +3,14 @@
 import hashlib
 import json
 from collections.abc import Iterable, Sequence
+from pathlib import Path, PurePath
 from typing import Any
 
-from ..question import AudioQuestion
+from r1aqa_helpers.errors import UserError
+from r1aqa_helpers.files import PathLike, file_hash, read_json, shown
+from r1aqa_helpers.questions.question import AudioQuestion
+
+SOURCE = "source.json"  #: what is known about the questions that were fetched, beside them
 
 #: SHA-256 of the ids and of the content (`content_hash`) of the releases, from MMAU's own
 #: mmau-test-mini.json of 2025-03-25 (commit 1f675a9) and of 2025-08-09 (commit f0a4a97).
@@ -29,28 +34,45 @@ def content_hash(questions: Iterable[AudioQuestion]) -> str:
     rows = (
         [q.id, *map(_words, (q.question, *q.choices)), _words(q.answer or "")] for q in questions
     )
-    return _sha256_of(sorted(rows))
+    return _sha256(sorted(rows))
 
 
-def release_of(questions: Sequence[AudioQuestion]) -> tuple[str | None, bool]:
-    """The release that has just these ids, and whether the content is its too."""
-    return release_by_ids([q.id for q in questions], questions)
-
-
-def release_by_ids(
-    ids: Iterable[str | None], questions: Sequence[AudioQuestion]
+def release_of(
+    questions: Sequence[AudioQuestion], ids: Iterable[str] | None = None
 ) -> tuple[str | None, bool]:
-    """As `release_of`, where not all that have an id have become questions."""
-    hashed = _sha256_of(sorted({identity for identity in ids if identity is not None}))
+    """The release that has just these ids, and whether the content is its too.
+
+    ``ids``: of all rows, where not all of them have become questions.
+    """
+    hashed = _sha256(sorted(set([q.id for q in questions] if ids is None else ids)))
     for version, (of_ids, of_content) in RELEASES.items():
         if hashed == of_ids:
             return version, content_hash(questions) == of_content
     return None, False
 
 
+def read_source(folder: PathLike) -> dict[str, Any]:
+    """``source.json`` of a folder that `fetch_mmau` wrote.
+
+    Raises:
+        UserError: it is not there, is no JSON, or does not fit the questions beside it.
+    """
+    path = Path(folder) / SOURCE
+    known = read_json(path)
+    name = known.get("questions") if isinstance(known, dict) else None
+    if not isinstance(name, str) or PurePath(name).name != name:
+        raise UserError(f"{shown(path)}: field questions: names no file beside it; fetch it again")
+    if file_hash(path.with_name(name)) != known.get("sha256"):
+        raise UserError(
+            f"{shown(path.with_name(name))}: is not as it was fetched (field sha256 of {SOURCE});"
+            " fetch it again"
+        )
+    return known
+
+
 def _words(text: str) -> str:
     return " ".join(text.split())
 
 
-def _sha256_of(value: Any) -> str:
+def _sha256(value: Any) -> str:
     return hashlib.sha256(json.dumps(value).encode()).hexdigest()

@@ -1,0 +1,128 @@
+"""Every question counts, once, and groups say how."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from r1aqa_helpers.errors import UserError
+from r1aqa_helpers.questions import AudioQuestion, read_mmau
+from r1aqa_helpers.scoring import Verdict, answer_kind, confusions, metrics, read_predictions, score
+
+FIXTURES = Path(__file__).parents[1] / "fixtures"
+SCORED = {
+    "made up": FIXTURES / "scored_responses.json",
+    "v1": FIXTURES / "mmau" / "v1.json",
+    "v05.15.25": FIXTURES / "mmau" / "v05.15.25.json",
+}
+
+
+def question(key, answer="Dog", choices=("Dog", "Cat"), **labels):
+    return AudioQuestion(key, Path("a.wav"), "Which?", choices, answer, **labels)
+
+
+@pytest.mark.parametrize("path", SCORED.values(), ids=SCORED)
+def test_it_agrees_with_mmaus_own_script(path):
+    rows = json.loads(path.read_text(encoding="utf-8"))
+    result = score(read_mmau(path), read_predictions(path))
+    assert result.matches == {row["id"]: row["match"] for row in rows}
+    assert (result.overall.correct, result.n) == (sum(r["match"] for r in rows), len(rows))
+    assert result.missing == 0
+
+
+def test_every_question_counts_and_the_contracts_keys_are_there():
+    questions = [
+        question("1", task="sound", difficulty="easy", sub_category="Animal"),
+        question("2", task="sound", difficulty="hard", sub_category="Animal"),
+        question("3", task="music", difficulty="easy", category=("Reasoning",)),
+        question("4", "Piano", ("Piano", "Guitar", "Piano"), task="music", difficulty="easy"),
+        question("5", task="speech", difficulty="hard", sub_category="Content"),
+    ]
+    said = {"1": "Dog", "2": "Cat", "3": "neither", "4": "Piano"}
+    result = score(questions, said).as_dict()
+    assert list(result) == [
+        "average", "n", "missing", "unparsed", "tasks", "difficulty", "sub-category", "matches",
+    ]  # fmt: skip
+    assert result["average"] == 40.0  # 2 of 5; the mean over the tasks would be 33.3
+    assert (result["n"], result["missing"], result["unparsed"]) == (5, 1, 1)
+    assert result["matches"] == {"1": 1, "2": 0, "3": 0, "4": 1, "5": 0}
+    assert {name: (row["accuracy"], row["n"]) for name, row in result["tasks"].items()} == {
+        "sound": (50.0, 2), "music": (50.0, 2), "speech": (0.0, 1),
+    }  # fmt: skip
+    assert result["tasks"]["speech"]["ci95"] == pytest.approx([0.0, 79.345], abs=1e-3)
+    assert {name: row["n"] for name, row in result["difficulty"].items()} == {"easy": 3, "hard": 2}
+    assert {name: row["n"] for name, row in result["sub-category"].items()} == {
+        "Animal": 2, "Content": 1,
+    }  # fmt: skip
+    assert json.loads(json.dumps(result)) == result
+
+
+def test_strict_and_unparsed_stand_beside_the_official_verdict():
+    questions = [question(str(n)) for n in range(8)]
+    said = dict(
+        zip("0123456", ["dog.", "a Dog", "cat.", "Dog and Cat", "", "hm", "bird"], strict=True)
+    )
+    result = score(questions, said)
+    assert (result.overall.correct, result.strict.correct, result.strict.n) == (2, 1, 8)
+    assert (result.unparsed, result.missing) == (4, 1)
+
+
+def test_what_cannot_be_scored_is_refused():
+    with pytest.raises(UserError, match=r"'zzz' is not among the questions \(2 such"):
+        score([question("1")], {"1": "Dog", "zzz": "Dog", "zzzz": "Cat"})
+    with pytest.raises(UserError, match="'2': has no gold answer"):
+        score([question("1"), question("2", None)], {})
+    with pytest.raises(UserError, match="no questions"):
+        score([], {})
+
+
+ANIMALS = ("dog", "cat")
+ASKED = [
+    question("1", "cat", ANIMALS, task="sound", difficulty="easy", category="Reasoning"),
+    question("2", "cat", ANIMALS, task="sound", difficulty="hard",
+             category=("Reasoning", "Extraction")),
+    question("3", "dog", ANIMALS, task="sound", difficulty="easy", sub_category="Animals"),
+    question("4", "red", ("red", "green", "blue"), task="music"),
+]  # fmt: skip
+SAID = {"1": "cat", "2": "The answer is cat", "3": "cat", "4": "red or green"}
+
+
+def test_groups_have_both_verdicts_and_their_baselines():
+    groups = score(ASKED, SAID).groups()
+    found = {(g.grouping, g.name): g for g in groups}
+    assert list(found) == [
+        ("all", "all"), ("task", "sound"), ("task", "music"), ("difficulty", "easy"),
+        ("difficulty", "hard"), ("category", "Reasoning"),
+        ("category", "Reasoning, Extraction"), ("sub-category", "Animals"),
+    ]  # fmt: skip
+    every = found["all", "all"]
+    assert (every.overall.correct, every.strict.correct, every.unparsed) == (2, 1, 1)
+    assert every.chance == pytest.approx(100 * (1.5 + 1 / 3) / 4)
+    # The second choice is correct twice of three times: a constant answer gets two.
+    assert (found["task", "sound"].constant.correct, found["task", "sound"].n) == (2, 3)
+    assert found["task", "music"].constant.correct == 1
+    told = [group.group_dict() for group in groups]
+    assert json.loads(json.dumps(told)) == told
+    assert list(told[0]) == [
+        "grouping", "name", "accuracy", "n", "ci95", "strict", "unparsed", "constant", "chance",
+    ]  # fmt: skip
+    assert told[0]["strict"]["accuracy"] == 25 and told[0]["constant"]["n"] == 4
+
+
+def test_each_answer_is_judged_once(monkeypatch):
+    judged = []
+    monkeypatch.setattr(
+        metrics, "string_match", lambda *given: judged.append(given) or given[0] in given[1]
+    )
+    result = score(ASKED, SAID)
+    assert result.as_dict() and result.groups()[3].overall and result.confusions()
+    assert len(judged) == len(ASKED)
+
+
+def test_confusions_are_of_one_named_choice():
+    assert score(ASKED, SAID).confusions() == confusions(ASKED, SAID) == {("dog", "cat"): 1}
+    assert confusions(ASKED, {}) == {}
+    assert [answer_kind(q, SAID[q.id]) for q in ASKED] == [
+        "right, bare", "right, wrapped", "another choice", "no choice",
+    ]  # fmt: skip
+    assert Verdict(ASKED[0], None).kind == "no choice" and not Verdict(ASKED[0], None).unparsed
