@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from r1aqa_helpers.answering import answer_questions
-from r1aqa_helpers.experiment.comparing import interval
+from r1aqa_helpers.experiment.bootstrap import interval
 from r1aqa_helpers.files import write_json
 from r1aqa_helpers.models import LoadedModel
 from r1aqa_helpers.paths import place

@@ -19,7 +19,7 @@ MIB = 2**20
 ROOMS = (
     "errors files paths progress audio questions prompts scoring rewards profiles provenance "
     "models budgets answering endpoint cascade probes processes gathering training grpo sft roads "
-    "results ledger report run_folder tiny experiment course table doctor publishing reproduce cli "
+    "results report run_folder tiny experiment course table doctor publishing reproduce cli "
     "__main__"
 ).split()
 #: The only rooms that may know that a tiny model exists.

@@ -34,7 +34,7 @@ def test_listens(loaded: LoadedModel, questions: list[AudioQuestion]) -> None:
 
 
 def test_its_ceiling_was_measured_and_leaves_room_to_elicit() -> None:
-    """What a fine-tune on plentiful questions reaches, as recorded by `tiny.pretraining`."""
+    """What a fine-tune on plentiful questions reaches, as `pretrain_tiny.py` recorded it."""
     record = json.loads((TINY / "pretraining.json").read_text())
     ceiling = record["ceiling"]
     assert ceiling["n"] == 1000 and ceiling["missing"] == 0

@@ -9,7 +9,6 @@ Modules that import torch are imported inside the commands, so that ``--help`` i
 import typer
 
 from r1aqa_helpers.cli.answering import ask, evaluate, quiz, score
-from r1aqa_helpers.cli.capstone import capstone
 from r1aqa_helpers.cli.cascade import cascade
 from r1aqa_helpers.cli.data import data_app
 from r1aqa_helpers.cli.doctor import doctor
@@ -40,7 +39,6 @@ app.command()(quiz)
 app.command()(probe)
 app.command()(cascade)
 app.command()(table)
-app.command()(capstone)
 app.command()(push)
 app.command()(doctor)
 app.command()(lab)

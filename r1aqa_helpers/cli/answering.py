@@ -110,7 +110,7 @@ def evaluate(
         raise UserError(f"{shown(out)}: is a folder; give --out a file to write")
     check_writable(out.parent)
     from r1aqa_helpers.answering import answer_questions, write_predictions
-    from r1aqa_helpers.results import write_about
+    from r1aqa_helpers.results import write_metadata
 
     log = out.with_name(out.name + ".log.jsonl")
     how = {"prompt": prompts[0], "sample": sample, "seed": seed if sample else None}
@@ -152,7 +152,7 @@ def evaluate(
             **options,
         )
     write_predictions(out, asked, predictions)
-    write_about(out, test_set, model=model, **how)
+    write_metadata(out, test_set, model=model, **how)
     typer.echo(f"{len(predictions)} answers in {out}")
     if all(question.answer is not None for question in asked):
         from r1aqa_helpers.scoring import score as score_answers
@@ -191,7 +191,7 @@ def score(
     and what a constant answer reaches; then which choices were taken for which. It says which
     release of MMAU the questions are, and refuses predictions that `evaluate` made for other ones.
     """
-    from r1aqa_helpers.results import check_made_for, write_scored
+    from r1aqa_helpers.results import check_predictions, write_scored
     from r1aqa_helpers.scoring import read_predictions
     from r1aqa_helpers.scoring import score as score_answers
 
@@ -200,7 +200,7 @@ def score(
         raise UserError("--as, --source, --out: belong together; give all three, or none")
     asked = read_questions(questions)
     test_set = identify(asked, questions)
-    check_made_for(predictions, test_set)
+    check_predictions(predictions, test_set)
     result = score_answers(asked, read_predictions(predictions))
     if plot is not None:
         _save_plot(plot, result.groups())

@@ -80,7 +80,7 @@ def cascade(
         raise UserError("cascade: give the text model, --text-model")
     check_writable(out)
     from r1aqa_helpers import cascade as lib
-    from r1aqa_helpers.results import write_about
+    from r1aqa_helpers.results import write_metadata
 
     number = int(prompt.value)
     if endpoint is not None:
@@ -109,5 +109,5 @@ def cascade(
     facts = {**about, "test_set": test_set.as_dict()}
     result = lib.run_cascade(asked, captions, answer, out, facts, say)
     for strength in lib.STRENGTHS:
-        write_about(out / f"{strength}.json", test_set, captions=strength, **about)
+        write_metadata(out / f"{strength}.json", test_set, captions=strength, **about)
     echo_result(result, as_json, lib.cascade_lines(result))

@@ -7,8 +7,8 @@ from typer.testing import CliRunner
 
 from r1aqa_helpers.cli import app
 from r1aqa_helpers.paths import TINY
-from r1aqa_helpers.tiny.asking import caption
 from r1aqa_helpers.tiny.data import TEXT_MODEL, recipes
+from r1aqa_helpers.tiny.question_types import caption
 
 
 def run(few, out, *more):

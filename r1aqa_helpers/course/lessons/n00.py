@@ -15,27 +15,27 @@ from matplotlib.axes import Axes
 from r1aqa_helpers.course.figures.style import BLUE, GREEN, GREY, ORANGE, SKY, figure
 from r1aqa_helpers.files import read_jsonl
 from r1aqa_helpers.paths import TINY
-from r1aqa_helpers.results import MeasuredRow, PublishedRow, load_measured, load_published
+from r1aqa_helpers.results import ResultRow, load_measured, load_published, published_beside
 from r1aqa_helpers.scoring import wilson_interval
 
 #: Questions of MMAU test-mini, from which the published rows' intervals are computed here.
 PUBLISHED_N = 1000
 
-#: Heading of a line, then the published row (model, method) and the measured one (method, prompt).
+_QWEN = "Qwen2-Audio-7B-Instruct"
+#: Heading of a line, and its published row (model, method) or its measured one (method, prompt);
+#: `published_beside` finds what stands beside a measured row.
 _LINES = (
-    ("direct inference", ("Qwen2-Audio-7B-Instruct", "Direct Inference"), ("direct", 2)),
-    (
-        "zero-shot chain of thought",
-        ("Qwen2-Audio-7B-Instruct", "Zero-Shot-CoT"),
-        ("zero-shot-cot", 3),
-    ),
-    ("SFT, prompt <2>", None, ("sft", 2)),
-    ("SFT, full, prompt <1>", ("Qwen2-Audio-7B-Instruct", "SFT Full + Prompt <1>"), None),
-    ("SFT, LoRA, prompt <1>", ("Qwen2-Audio-7B-Instruct", "SFT LoRA + Prompt <1>"), None),
-    ("SFT on structured thoughts (CoTA)", ("Qwen2-Audio-7B-Instruct", "CoTA"), None),
-    ("GRPO, prompt <2>", ("Qwen2-Audio-7B-Instruct", "GRPO (Ours)"), ("grpo", 2)),
-    ("GRPO with thinking, prompt <3>", ("Qwen2-Audio-7B-Instruct", "GRPO + Prompt <3>"), None),
-    ("people", ("", "Human"), None),
+    ("direct inference, as published", (_QWEN, "Direct Inference")),
+    ("direct inference, prompt <2>", ("direct", 2)),
+    ("zero-shot chain of thought, as published", (_QWEN, "Zero-Shot-CoT")),
+    ("zero-shot chain of thought, prompt <3>", ("zero-shot-cot", 3)),
+    ("SFT, full, prompt <1>", (_QWEN, "SFT Full + Prompt <1>")),
+    ("SFT, LoRA, prompt <1>", (_QWEN, "SFT LoRA + Prompt <1>")),
+    ("SFT, prompt <2>", ("sft", 2)),
+    ("SFT on structured thoughts (CoTA)", (_QWEN, "CoTA")),
+    ("GRPO, prompt <2>", ("grpo", 2)),
+    ("GRPO with thinking, prompt <3>", (_QWEN, "GRPO + Prompt <3>")),
+    ("people", ("", "Human")),
 )
 
 
@@ -71,14 +71,13 @@ def lines() -> list[Line]:
     published = load_published()
     rows = {(r.model, r.method): r for r in (*published.card, *published.paper)}
     measured = {(r.method, r.prompt): r for r in load_measured()}
-    return [
-        Line(
-            name,
-            None if reported is None else _reported(rows[reported]),
-            None if run is None else _measured(measured[run]),
-        )
-        for name, reported, run in _LINES
-    ]
+    found = []
+    for name, key in _LINES:
+        run = measured.get(key)
+        reported = rows.get(key) if run is None else published_beside(published, run)
+        left = None if reported is None else _reported(reported)
+        found.append(Line(name, left, None if run is None else _measured(run)))
+    return found
 
 
 class ResultsTable:
@@ -92,7 +91,7 @@ class ResultsTable:
 
     def __repr__(self) -> str:
         rows = [self._HEAD, *self._cells()]
-        return "\n".join(f"{a:<40}{b:<46}{c}".rstrip() for a, b, c in rows)
+        return "\n".join(f"{a:<42}{b:<46}{c}".rstrip() for a, b, c in rows)
 
     def _repr_html_(self) -> str:
         head = "".join(_cell("th", text, ' scope="col"') for text in self._HEAD)
@@ -124,15 +123,15 @@ def results_picture() -> None:
     """Show the table's main rows as bars: reported on the left, measured on the right."""
     by_name = {line.name: line for line in lines()}
     left = [
-        ("direct", by_name["direct inference"].published),
-        ("zero-shot\nCoT", by_name["zero-shot chain of thought"].published),
+        ("direct", by_name["direct inference, as published"].published),
+        ("zero-shot\nCoT", by_name["zero-shot chain of thought, as published"].published),
         ("SFT\nfull", by_name["SFT, full, prompt <1>"].published),
         ("SFT\nLoRA", by_name["SFT, LoRA, prompt <1>"].published),
         ("GRPO", by_name["GRPO, prompt <2>"].published),
     ]
     right = [
-        ("direct", by_name["direct inference"].measured),
-        ("zero-shot\nCoT", by_name["zero-shot chain of thought"].measured),
+        ("direct", by_name["direct inference, prompt <2>"].measured),
+        ("zero-shot\nCoT", by_name["zero-shot chain of thought, prompt <3>"].measured),
         ("SFT", by_name["SFT, prompt <2>"].measured),
         ("GRPO", by_name["GRPO, prompt <2>"].measured),
     ]
@@ -204,14 +203,14 @@ def _bars(ax: Axes, title: str, bars: list[tuple[str, Figure95]]) -> None:
         ax.text(x, high + 1.5, f"{f.percent:.1f}", ha="center", fontsize=11)
 
 
-def _reported(row: PublishedRow) -> Figure95:
+def _reported(row: ResultRow) -> Figure95:
     if not row.model:
         return Figure95(row.average, None)  # people: how many answered how much is not given
     correct = round(row.average / 100 * PUBLISHED_N)
     return Figure95(row.average, wilson_interval(correct, PUBLISHED_N))
 
 
-def _measured(row: MeasuredRow) -> Figure95:
+def _measured(row: ResultRow) -> Figure95:
     return Figure95(row.average, row.ci95)
 
 

@@ -17,7 +17,7 @@ from r1aqa_helpers.errors import UserError
 from r1aqa_helpers.files import append_jsonl, read_journal, shown, shown_value
 from r1aqa_helpers.paths import DATA
 from r1aqa_helpers.questions import AudioQuestion
-from r1aqa_helpers.results import DOMAINS, MeasuredRow, load_measured, load_published
+from r1aqa_helpers.results import DOMAINS, ResultRow, load_measured, load_published
 from r1aqa_helpers.scoring import Accuracy, Score, score, string_match
 
 LENGTH = 10
@@ -144,7 +144,7 @@ def _percent(value: float | None) -> str:
     return "–" if value is None else f"{value:.1f}"
 
 
-def _interval(row: Accuracy | Score | MeasuredRow) -> str:
+def _interval(row: Accuracy | Score | ResultRow) -> str:
     low, high = row.ci95
     return f"{low:.0f} to {high:.0f}"
 
