@@ -39,6 +39,7 @@ PURPOSE = {
     "nbformat": "reads and writes notebook files",
     "nbval": "runs notebooks as tests",
     "numpy": "waveforms and spectrograms as arrays",
+    "openai": "asks models at servers",
     "pandas": "tables in notebooks",
     "peft": "LoRA adapters",
     "playwright": "uses the course's widgets in a real browser, as a test",

@@ -16,9 +16,15 @@ from pathlib import Path
 from statistics import fmean
 from typing import Any
 
-from r1aqa_helpers.experiment.comparing import Comparison
+from r1aqa_helpers.experiment.bootstrap import Comparison
 from r1aqa_helpers.experiment.plan import REGIMES
-from r1aqa_helpers.experiment.summary import RoadRow, Summary, load_records, road_label, summarise
+from r1aqa_helpers.experiment.summary import (
+    MethodRow,
+    Summary,
+    load_records,
+    method_label,
+    summarise,
+)
 from r1aqa_helpers.results import (
     DOMAINS,
     ResultRow,
@@ -28,7 +34,7 @@ from r1aqa_helpers.results import (
 )
 from r1aqa_helpers.results.rows import comparison_text, number
 from r1aqa_helpers.results.verdict import UNLIKE
-from r1aqa_helpers.roads import ROADS
+from r1aqa_helpers.roads import METHODS
 
 ROOT = Path(__file__).resolve().parent.parent
 README = ROOT / "README.md"
@@ -81,7 +87,7 @@ def _experiment() -> tuple[list[dict[str, Any]], Summary]:
 def experiment_block() -> str:
     """Answers, the trained methods, the regimes, and every comparison with its verdict."""
     records, summary = _experiment()
-    rows = {(row.regime, row.road): row for row in summary.rows}
+    rows = {(row.regime, row.method): row for row in summary.rows}
     table = [row for row in summary.rows if row.regime == "table"]
     others = [one for one in summary.comparisons if one.regime != "table"]
     days = sorted({record["date"] for record in records})
@@ -97,7 +103,7 @@ def experiment_block() -> str:
         *_table([*columns, "training, s"], "l" + "r" * 8, [*map(_experiment_cells, table)]),
         "",
         *(
-            f"- {road_label(one.a)} against {road_label(one.b)}: {one.difference:+.1f} points "
+            f"- {method_label(one.a)} against {method_label(one.b)}: {one.difference:+.1f} points "
             f"({_ends(one)}; Holm's p = {one.holm:.2g}): **{one.verdict}**"
             for one in summary.comparisons
             if one.regime == "table"
@@ -116,14 +122,14 @@ def _ends(one: Comparison) -> str:
     return " to ".join(f"{end:+.1f}" for end in one.ci95)
 
 
-def _seeds(row: RoadRow) -> str:
+def _seeds(row: MethodRow) -> str:
     return ", ".join(f"{share:.1f}" for share in row.each)
 
 
-def _experiment_cells(row: RoadRow) -> list[str]:
+def _experiment_cells(row: MethodRow) -> list[str]:
     low, high = row.ci95
     return [
-        road_label(row.road),
+        method_label(row.method),
         f"{row.rate:.2g}",
         *(f"{value:.1f}" for value in row.tasks.values()),
         f"**{row.mean:.1f}**",
@@ -133,7 +139,7 @@ def _experiment_cells(row: RoadRow) -> list[str]:
     ]
 
 
-def _regime_cells(one: Comparison, rows: Mapping[tuple[str, str], RoadRow]) -> list[str]:
+def _regime_cells(one: Comparison, rows: Mapping[tuple[str, str], MethodRow]) -> list[str]:
     sft, grpo = rows[one.regime, one.b], rows[one.regime, one.a]
     means = [f"{sft.mean:.1f}", _seeds(sft), f"{grpo.mean:.1f}", _seeds(grpo)]
     label = REGIMES[one.regime].label
@@ -142,7 +148,7 @@ def _regime_cells(one: Comparison, rows: Mapping[tuple[str, str], RoadRow]) -> l
 
 def _answers(summary: Summary, records: Sequence[Mapping[str, Any]]) -> list[str]:
     """The questions of the experiment, as far as the runs answer them."""
-    rows = {(row.regime, row.road): row for row in summary.rows}
+    rows = {(row.regime, row.method): row for row in summary.rows}
     found = {(one.regime, one.a, one.b): one for one in summary.comparisons}
     lines = ["**Does GRPO beat SFT here?** " + _told(found, "grpo-2", ("sft", "sft-lora"))]
     kinds: dict[str, list[str]] = {}
@@ -151,25 +157,25 @@ def _answers(summary: Summary, records: Sequence[Mapping[str, Any]]) -> list[str
             kinds.setdefault(one.verdict, []).append(REGIMES[regime].label)
     if kinds:
         told = "; ".join(f"{kind} with “{'” and “'.join(of)}”" for kind, of in kinds.items())
-        lines += ["", f"**In which regimes?** GRPO <2>, seen from full SFT, is {told}."]
+        lines += ["", f"**In which regimes?** GRPO <2>, compared with full SFT, is {told}."]
     drift = []
-    for road in ("sft", "grpo-2"):
-        alone, mixed = rows.get(("sound-only", road)), rows.get(("table", road))
+    for method in ("sft", "grpo-2"):
+        alone, mixed = rows.get(("sound-only", method)), rows.get(("table", method))
         if alone and mixed:
             parts = ", ".join(f"{task} {alone.tasks[task]:.1f}" for task in DOMAINS)
             whole = ", ".join(f"{mixed.tasks[task]:.1f}" for task in DOMAINS)
-            drift.append(f"{road_label(road)}: {parts} (with all three: {whole})")
+            drift.append(f"{method_label(method)}: {parts} (with all three: {whole})")
     if drift:
         lines += ["", f"**Is anything forgotten?** Trained on sound only, {'; '.join(drift)}."]
-    thinking = [r["traits"] for r in records if (r["regime"], r["road"]) == ("table", "grpo-3")]
+    thinking = [r["traits"] for r in records if (r["regime"], r["method"]) == ("table", "grpo-3")]
     if {("table", "grpo-2"), ("table", "grpo-3")} <= rows.keys():
         tokens = {
-            road: fmean(
+            method: fmean(
                 r["traits"]["completion_length"][-1]
                 for r in records
-                if (r["regime"], r["road"]) == ("table", road) and "test" in r
+                if (r["regime"], r["method"]) == ("table", method) and "test" in r
             )
-            for road in ("grpo-2", "grpo-3")
+            for method in ("grpo-2", "grpo-3")
         }
         share = 100 * max(max(traits["format"]) for traits in thinking)
         lines += [
@@ -181,7 +187,7 @@ def _answers(summary: Summary, records: Sequence[Mapping[str, Any]]) -> list[str
             f"{share:.1f} %.",
         ]
     costs = [
-        f"{road_label(row.road)} {row.train_cpu:.0f}"
+        f"{method_label(row.method)} {row.train_cpu:.0f}"
         for row in summary.rows
         if row.regime == "table"
     ]
@@ -190,14 +196,14 @@ def _answers(summary: Summary, records: Sequence[Mapping[str, Any]]) -> list[str
 
 
 def _told(found: Mapping[tuple[str, str, str], Comparison], a: str, others: Sequence[str]) -> str:
-    words = {"not told apart": "not told apart from", "ahead": "ahead of"}
+    words = {"not significantly different": "not significantly different from", "ahead": "ahead of"}
     parts = [
-        f"{words.get(one.verdict, one.verdict)} {road_label(b)} "
+        f"{words.get(one.verdict, one.verdict)} {method_label(b)} "
         f"({one.difference:+.1f} points, {one.ci95[0]:+.1f} to {one.ci95[1]:+.1f})"
         for b in others
         if (one := found.get(("table", a, b)))
     ]
-    return f"{road_label(a)} is {' and '.join(parts)}." if parts else "Not measured yet."
+    return f"{method_label(a)} is {' and '.join(parts)}." if parts else "Not measured yet."
 
 
 def experiment_rows() -> str:
@@ -206,15 +212,14 @@ def experiment_rows() -> str:
     rows = []
     for row in summary.rows:
         if row.regime == "table":  # the regimes are other tasks
-            prompt, seeds = ROADS[row.road].prompt, len(row.seeds)
+            prompt, seeds = METHODS[row.method].prompt, len(row.seeds)
             kept = ResultRow(
-                row.road.removesuffix(f"-{prompt}"),
+                row.method.removesuffix(f"-{prompt}"),
                 prompt,
                 **{task: round(value, 6) for task, value in row.tasks.items()},
                 average=round(row.mean, 6),
                 ci95=(round(row.ci95[0], 6), round(row.ci95[1], 6)),
                 n=row.n,
-                seconds=round(row.test_wall, 2),
                 train_seconds=round(row.train_cpu, 2),
                 variant=f"{seeds} seed{'s' * (seeds > 1)}",
             )

@@ -22,7 +22,7 @@ from r1aqa_helpers.models import (
     LoadedModel,
     costs,
     greedy_config,
-    listening_check,
+    hearing_check,
     load,
     save,
     weights_fingerprint,
@@ -94,7 +94,7 @@ def precision(model: Path, questions: list[AudioQuestion]) -> dict[str, Any]:
     tower = [m.compute_dtype for n, m in half.model.named_modules()
              if "audio_tower" in n and n in layers]  # fmt: skip
     return {
-        "heard": listening_check(nf4, questions).change,
+        "heard": hearing_check(nf4, questions).change,
         "mean difference": (found["nf4"] - found["plain"]).abs().mean().item(),
         "largest difference": (found["nf4"] - found["plain"]).abs().max().item(),
         "half difference": (logps(half, questions, True) - found["nf4"]).abs().max().item(),

@@ -29,7 +29,7 @@ from r1aqa_helpers.models import (
     encode,
     generate,
     greedy_config,
-    listening_check,
+    hearing_check,
     load,
     save,
 )
@@ -303,7 +303,7 @@ def test_weights_that_overflow_end_answering_and_both_trainings(folders, tmp_pat
     with pytest.raises(UserError, match="logits: not finite .*bfloat16 or float32"):
         generate(broken, inputs, greedy_config(broken, 4))
     with pytest.raises(UserError, match="logits: not finite"):
-        listening_check(broken, questions)
+        hearing_check(broken, questions)
     for method, named in (("sft", "step 1: the loss"), ("grpo", "logits")):
         train, settings, _ = METHODS[method]
         with pytest.raises(UserError, match=f"{named}: not finite"):

@@ -48,11 +48,11 @@ def test_every_results_file_says_where_it_comes_from() -> None:
 
 @pytest.fixture(scope="module")
 def tested() -> dict[str, list[dict]]:
-    """The tested runs of the experiment's table, by road."""
+    """The tested runs of the experiment's table, by method."""
     found: dict[str, list[dict]] = {}
     for record in load_records(RESULTS):
         if record["regime"] == "table" and "test" in record:
-            found.setdefault(record["road"], []).append(record)
+            found.setdefault(record["method"], []).append(record)
     return found
 
 
@@ -68,13 +68,13 @@ def accuracy(records: list[dict]) -> float:
 def test_grpo_is_not_told_apart_from_sft_and_the_paper_has_it_ahead() -> None:
     found = {(c.regime, c.a, c.b): c for c in summarise(load_records(RESULTS)).comparisons}
     for other in ("sft", "sft-lora"):
-        assert found["table", "grpo-2", other].verdict == "not told apart"
+        assert found["table", "grpo-2", other].verdict == "not significantly different"
     regimes = {name: found[name, "grpo-2", "sft"].verdict for name in REGIMES if name != "table"}
     assert regimes == {
         "few": "behind",
         "wrong-labels": "ahead",
-        "epochs": "not told apart",
-        "sound-only": "not told apart",
+        "epochs": "not significantly different",
+        "sound-only": "not significantly different",
     }
     published = load_published()
     grpo = next(row.average for row in published.card if row.method == "GRPO (Ours)")

@@ -102,9 +102,9 @@ _method("grpo", "Train with GRPO", _grpo)
 _method("sft", "Train on the correct answers", _sft)
 
 
-@train_app.command("road")
-def train_road(
-    road: Annotated[str, typer.Argument(help="A trained row of the table, such as cota.")],
+@train_app.command("method")
+def train_method(
+    method: Annotated[str, typer.Argument(help="A trained row of the table, such as cota.")],
     questions: Questions,
     out: OutFolder,
     model: OtherModel = None,
@@ -116,19 +116,19 @@ def train_road(
     push_to: PushTo = None,
     seed: Seed = 0,
 ) -> None:
-    """Train a row of the table: its method, prompt and rewards, else the profile's settings.
+    """Train a row of the table: its algorithm, prompt and rewards, else the profile's settings.
 
-    Roads: sft, sft-lora, cota, grpo-2, grpo-3, grpo-text-only, grpo-accuracy-only. For cota each
+    Methods: sft, sft-lora, cota, grpo-2, grpo-3, grpo-text-only, grpo-accuracy-only. For cota each
     line of the questions has a field reasoning. Interrupted, the same command goes on.
     """
     from r1aqa_helpers import roads
 
-    picked, chosen = roads.pick_road(road), pick_profile(profile)
+    picked, chosen = roads.pick_method(method), pick_profile(profile)
     asked = given(seed=seed, steps=steps, minutes=minutes)
-    settings = roads.road_settings(picked, chosen, **asked)
+    settings = roads.method_settings(picked, chosen, **asked)
     if not settings.lora_rank:  # steps of full training vanish in shorter numbers
         chosen = replace(chosen, dtype="float32", quantise=None)
-    run = partial(roads.train_road, picked)
+    run = partial(roads.train_method, picked)
     _train(run, settings, chosen, model, base, questions, audio_dir, out, push_to)
 
 
@@ -144,7 +144,7 @@ def _train(
     push_to: str | None,
 ) -> None:
     from r1aqa_helpers import processes
-    from r1aqa_helpers.models import check_target, listening_check, load_for, push
+    from r1aqa_helpers.models import check_target, hearing_check, load_for, push
     from r1aqa_helpers.models.lora import describe_trained
     from r1aqa_helpers.training import steps_made
 
@@ -155,7 +155,7 @@ def _train(
     announce(replace(profile, model=model or profile.model), settings)
     device = processes.init(profile.device)
     loaded = load_for(profile, model, base, device)
-    listening_check(loaded, asked)
+    hearing_check(loaded, asked)
     trained = describe_trained(loaded.model, settings.lora_rank, settings.tower_frozen)
     typer.echo(f"training {trained}")
     typer.echo(f"trained model: {run(loaded, asked, settings, out)}")

@@ -141,7 +141,7 @@ def held_out_questions(folder: Path) -> str:
         raise UserError(
             f"{shown(path)}: a reader who hears nothing gets {read.percent:.0f} % (chance: "
             f"{chance(questions):.0f} %): something in the words gives answers away; see "
-            "r1aqa_helpers.probes.text_floors"
+            "r1aqa_helpers.probes.text_baselines"
         )
     return f"{len(questions)} questions about {clips} clips, none of them in training"
 

@@ -19,7 +19,7 @@ from .decoding import (
 from .embedding import AudioFeatureCache, Clips, audio_states, embed_prompts, positions
 from .for_profile import load_for
 from .generation import decode, generate
-from .listening import ListeningReport, choice_logprobs, listening_check
+from .listening import HearingReport, choice_logprobs, hearing_check
 from .loading import load
 from .pushing import check_target, push
 from .saving import save
@@ -30,7 +30,7 @@ __all__ = [
     "CardFields",
     "MAX_NEW_TOKENS",
     "Clips",
-    "ListeningReport",
+    "HearingReport",
     "LoadedModel",
     "SeededSampling",
     "audio_states",
@@ -42,7 +42,7 @@ __all__ = [
     "encode",
     "generate",
     "greedy_config",
-    "listening_check",
+    "hearing_check",
     "load",
     "load_for",
     "positions",
