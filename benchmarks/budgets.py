@@ -56,7 +56,8 @@ def trainer_for(profile: Any, loaded: Any, folder: Path, steps: int) -> Any:
     from datasets import Dataset
     from transformers import PrinterCallback
 
-    from r1aqa_helpers.grpo.trainer import AudioGRPOTrainer, audio_grpo_config
+    from r1aqa_helpers.grpo.settings import audio_grpo_config
+    from r1aqa_helpers.grpo.trainer import AudioGRPOTrainer
     from r1aqa_helpers.models.lora import choose_trained, lora_config
 
     settings = profile.grpo

@@ -47,11 +47,11 @@ from torch import nn
 from transformers import PrinterCallback, Qwen2AudioForConditionalGeneration, Qwen2AudioProcessor
 
 from r1aqa_helpers.audio import TOKENS_PER_SECOND, load_audio
-from r1aqa_helpers.grpo.prompt_store import CAPACITY, PromptStore
-from r1aqa_helpers.grpo.trainer import AudioGRPOTrainer, audio_grpo_config
+from r1aqa_helpers.grpo.settings import audio_grpo_config
+from r1aqa_helpers.grpo.trainer import AudioGRPOTrainer
 from r1aqa_helpers.models import (
+    AudioFeatureCache,
     LoadedModel,
-    StateCache,
     chat_text,
     encode,
     generate,
@@ -61,6 +61,7 @@ from r1aqa_helpers.models.lora import lora_config
 from r1aqa_helpers.paths import TINY
 from r1aqa_helpers.tiny.build import build_processor, random_tiny
 from r1aqa_helpers.training import quiet
+from r1aqa_helpers.training.prompt_cache import CAPACITY, PromptCache
 
 LORA_RANK = 16
 WINDOW_SECONDS = 30
@@ -227,8 +228,8 @@ class Bench:
             peaks.append(_peak_memory())  # of the step before
             _reset_memory()
             trainer.shared_prefix = modes[step % len(modes)] == "shared"
-            trainer.store = PromptStore(self.loaded)
-            trainer.store.states = StateCache(CAPACITY)
+            trainer.prompts = PromptCache(self.loaded)
+            trainer.prompts.states = AudioFeatureCache(CAPACITY)
 
         try:
             with quiet():

@@ -36,12 +36,12 @@ from common import (
 )
 from reference_trainer import ANSWER_TOKENS, shipped_trainer
 
-from r1aqa_helpers.grpo.prompt_store import PromptStore
-from r1aqa_helpers.grpo.scoring import Answers, answer_logps
 from r1aqa_helpers.grpo.trainer import AudioGRPOTrainer
 from r1aqa_helpers.models import LoadedModel
 from r1aqa_helpers.prompts import build_prompt
 from r1aqa_helpers.training import quiet
+from r1aqa_helpers.training.logprobs import Answers, answer_logps
+from r1aqa_helpers.training.prompt_cache import PromptCache
 
 #: name -> seconds of the clip, tokens of the text (None: tiny-avqa's)
 PROMPTS: dict[str, tuple[float, int | None]] = {"tiny": (3.0, None), "avqa": (4.0, 230)}
@@ -59,7 +59,7 @@ def whole_updates(
 
         def before(step: int) -> None:
             trainer.shared_prefix = step % 2 == 1
-            trainer.store = PromptStore(loaded)  # in a real run the questions are new ones
+            trainer.prompts = PromptCache(loaded)  # in a real run the questions are new ones
 
         seconds = time_steps(trainer, before)
         trainer.release()
@@ -100,14 +100,14 @@ def packed_answers(trainer: AudioGRPOTrainer, numbers: torch.Tensor) -> Answers:
     said = torch.tensor(roll(trainer, numbers, True))
     distinct, group = numbers.unique(return_inverse=True)
     device = trainer.loaded.device
-    ids, mask = trainer.store.tokens(distinct.tolist(), device)
+    ids, mask = trainer.prompts.tokens(distinct.tolist(), device)
     return Answers(
         prompt_ids=ids[group],
         prompt_mask=mask[group],
         ids=said,
         mask=torch.ones_like(said),
         group=group,
-        clips=trainer.store.clips(distinct.tolist(), device),
+        clips=trainer.prompts.clips(distinct.tolist(), device),
         entropy=True,
     )
 

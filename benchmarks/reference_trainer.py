@@ -41,12 +41,13 @@ from torch import nn
 from transformers import GenerationConfig, PrinterCallback, Qwen2AudioForConditionalGeneration
 
 from r1aqa_helpers.audio import load_audio
-from r1aqa_helpers.grpo.prompt_store import PromptStore
-from r1aqa_helpers.grpo.trainer import AudioGRPOTrainer, audio_grpo_config
+from r1aqa_helpers.grpo.settings import audio_grpo_config
+from r1aqa_helpers.grpo.trainer import AudioGRPOTrainer
 from r1aqa_helpers.models import LoadedModel, chat_text, encode
 from r1aqa_helpers.models.decoding import NEUTRAL, own_generation_config
 from r1aqa_helpers.prompts import build_prompt
 from r1aqa_helpers.training import quiet
+from r1aqa_helpers.training.prompt_cache import PromptCache
 
 QUESTIONS = 8
 GROUP = 8
@@ -204,7 +205,7 @@ def compare(
 
         def before(step: int) -> None:
             seconds.append(timed(lambda: published.update(rows)))
-            trainer.store = PromptStore(loaded)  # in a real run the questions are new ones
+            trainer.prompts = PromptCache(loaded)  # in a real run the questions are new ones
 
         shipped = time_steps(trainer, before)
     return {"published": seconds[1:], "shipped": shipped[1:]}

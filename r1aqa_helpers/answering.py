@@ -1,4 +1,4 @@
-"""From questions to predictions: batches through a local model, with a journal to resume from."""
+"""From questions to predictions: batches through a local model, with a log to resume from."""
 
 import hashlib
 import time
@@ -9,20 +9,20 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 import torch
 from transformers import GenerationConfig
 
-from .audio import TOKENS_PER_SECOND, clip_to_window, header_seconds, load_audio
-from .errors import UserError
-from .files import append_jsonl, read_journal, shown, shown_value, write_json
-from .models import (
+from r1aqa_helpers.audio import TOKENS_PER_SECOND, clip_to_window, header_seconds, load_audio
+from r1aqa_helpers.errors import UserError
+from r1aqa_helpers.files import append_jsonl, read_journal, shown, shown_value, write_json
+from r1aqa_helpers.models import (
     MAX_NEW_TOKENS,
+    AudioFeatureCache,
     LoadedModel,
     SeededSampling,
-    StateCache,
     chat_text,
     encode,
     generate,
@@ -30,16 +30,14 @@ from .models import (
     sampling_config,
     weights_fingerprint,
 )
-from .progress import track
-from .prompts import build_prompt, question_text
-from .questions import AudioQuestion, mmau_row
-from .scoring import extract_answer
-
-T = TypeVar("T")
+from r1aqa_helpers.progress import track
+from r1aqa_helpers.prompts import build_prompt, caption_prompt, question_text
+from r1aqa_helpers.questions import AudioQuestion, mmau_row
+from r1aqa_helpers.scoring import extract_answer
 
 #: Tokens of a batch, padding included: at 7B half a megabyte each, of keys and values.
 BATCH_TOKENS = 8192
-_STEPS = 16  # lengths of clips that are told apart in planning
+_STEPS = 16  # lengths of clips that planning distinguishes
 _STATE_BYTES = 2**30  # of encoded recordings that are asked about again
 
 
@@ -49,9 +47,9 @@ class Prediction:
 
     id: str
     response: str
-    """All that it said."""
+    """The whole text."""
     answer: str
-    """What counts of it, by ``scoring.extract_answer``."""
+    """What counts of it, extracted by ``scoring.extract_answer``."""
     seconds: float
     """Wall-clock time of its batch, shared out evenly."""
 
@@ -61,93 +59,103 @@ def answer_questions(
     questions: Sequence[AudioQuestion],
     *,
     prompt: int = 2,
+    request: str | None = None,
     batch_size: int | None = None,
     batch_tokens: int = BATCH_TOKENS,
     max_new_tokens: int = MAX_NEW_TOKENS,
     sample: bool = False,
     seed: int = 0,
     sampling: Mapping[str, float] | None = None,
-    journal: Path | None = None,
+    log: Path | None = None,
 ) -> list[Prediction]:
     """Ask every question; predictions in the order of the questions.
 
     Greedy, or with ``sample`` drawn at temperature 1 from the model's whole distribution, each
-    question from its own seed; ``sampling`` has other settings for `models.sampling_config`.
-    Either way an answer depends neither on batch size nor on order, beyond floating-point ties.
+    question from its own seed. Either way an answer depends neither on batch size nor on order,
+    beyond floating-point ties.
 
-    A batch takes questions of like length, as many as keep its tokens, prompts and answers
-    padded, within ``batch_tokens``, and at most ``batch_size`` of them. Where it does not fit into
-    the GPU's memory, batches are halved once, with a warning. While a GPU answers one, the next
-    one's recordings are read; a CPU answers as many at once as PyTorch has threads. Each
-    distinct recording is encoded once.
+    A batch takes questions of similar length. Where it does not fit into the GPU's memory,
+    batches are halved once, with a warning. While a GPU answers one, the next one's recordings
+    are read; a CPU answers as many at once as PyTorch has threads. Each distinct recording is
+    encoded once. Warns once where recordings were cut to the model's window.
 
-    ``journal`` is a JSON-lines file to which each answer is added when it is there; called again
-    after an interruption, only the rest is asked. Raises ``UserError`` where it is the journal
-    of a different run, and for recordings that cannot be read. Warns once where recordings were
-    cut to the model's window.
+    Args:
+        prompt: the paper's prompt, 1 to 3.
+        request: text to ask about each recording, in place of its question.
+        batch_size: most questions of a batch.
+        batch_tokens: most tokens of a batch, prompts and answers padded.
+        sampling: with ``sample``, other settings for `models.sampling_config`.
+        log: JSON-lines file to which each answer is added when it is there; called again after
+            an interruption, only the rest is asked.
+
+    Raises:
+        UserError: ``log`` is that of a different run, or a recording cannot be read.
     """
-    texts = {q.id: _prompt_text(loaded, q, prompt) for q in questions}
-    return ask_texts(
-        loaded,
-        questions,
-        texts,
-        {"prompt": prompt},
-        f"answering, prompt <{prompt}>",
-        batch_size=batch_size,
-        batch_tokens=batch_tokens,
-        max_new_tokens=max_new_tokens,
-        sample=sample,
-        seed=seed,
-        sampling=sampling,
-        journal=journal,
-    )
-
-
-def ask_texts(
-    loaded: LoadedModel,
-    questions: Sequence[AudioQuestion],
-    texts: dict[str, str],
-    facts: Mapping[str, Any],
-    doing: str,
-    *,
-    batch_size: int | None = None,
-    batch_tokens: int = BATCH_TOKENS,
-    max_new_tokens: int = MAX_NEW_TOKENS,
-    sample: bool = False,
-    seed: int = 0,
-    sampling: Mapping[str, float] | None = None,
-    journal: Path | None = None,
-) -> list[Prediction]:
-    """What the model says to ``texts``, chat texts by question id, of each question's recording.
-
-    As `answer_questions`, which asks the questions themselves. ``facts`` are JSON values that the
-    journal shall keep; ``doing`` is shown as long as it takes.
-    """
+    if request is None:
+        chat = partial(chat_text, loaded)
+        texts = {q.id: prompt_text(q, prompt, chat=chat) for q in questions}
+        asked, doing = {"prompt": prompt}, f"answering, prompt <{prompt}>"
+    else:
+        texts = dict.fromkeys((q.id for q in questions), chat_text(loaded, request))
+        asked, doing = {"request": request}, f"asking about {len(texts)} clips"
     run = {
         "model": loaded.name,
         "weights": weights_fingerprint(loaded),
         "dtype": str(loaded.model.dtype),
-        **facts,
+        **asked,
         "max_new_tokens": max_new_tokens,
         "sample": sample,
         "seed": seed if sample else None,  # greedy answers do not depend on it
         **({"sampling": dict(sampling)} if sample and sampling else {}),
         "questions": digest(sorted(texts.items())),
     }
-    rows = {} if journal is None else open_journal(journal, run)
-    rest = [q for q in questions if q.id not in rows]
-    most = batch_size or len(rest)
-    batches = plan_batches(loaded, rest, texts, most, batch_tokens, max_new_tokens)
     config = greedy_config(loaded, max_new_tokens)
     if sample:
         config = sampling_config(loaded, max_new_tokens, **(sampling or {}))
-    answered = _answer_batches(loaded, batches, texts, config, seed if sample else None)
-    for row in track(answered, doing, total=len(rest)):
+
+    def answer(rest: list[AudioQuestion]) -> Iterator[dict[str, Any]]:
+        most = batch_size or len(rest)
+        batches = plan_batches(loaded, rest, texts, most, batch_tokens, max_new_tokens)
+        return _Asking(loaded, texts, config, seed if sample else None).rows(batches)
+
+    rows = logged(log, run, questions, answer, doing)
+    _warn_of_cuts(loaded, rows)
+    return as_predictions(rows)
+
+
+def logged(
+    log: Path | None,
+    run: dict[str, Any],
+    questions: Sequence[AudioQuestion],
+    answer: Callable[[list[AudioQuestion]], Iterable[dict[str, Any]]],
+    doing: str,
+) -> list[dict[str, Any]]:
+    """The rows of all questions that have an answer, in their order; those not in ``log`` asked.
+
+    Args:
+        run: JSON values that identify the run; the log's first line.
+        answer: yields a row (id, response, seconds, seconds_cut) for each question it is given,
+            in any order; each is added to the log at once.
+        doing: shown beside the progress.
+
+    Raises:
+        UserError: the log is that of a different run, or damaged.
+    """
+    rows = {} if log is None else open_log(log, run)
+    rest = [q for q in questions if q.id not in rows]
+    for row in track(answer(rest), doing, total=len(rest)):
         rows[row["id"]] = row
-        if journal is not None:
-            append_jsonl(journal, row)
-    _warn_of_cuts(loaded, list(rows.values()))
-    return [_prediction(rows[q.id]) for q in questions]
+        if log is not None:
+            append_jsonl(log, row)
+    return [rows[q.id] for q in questions if q.id in rows]
+
+
+def as_predictions(rows: Iterable[Mapping[str, Any]]) -> list[Prediction]:
+    """What a log's rows say, with the answers extracted."""
+    return [
+        Prediction(row["id"], row["response"], extract_answer(row["response"]), row["seconds"])
+        for row in rows
+    ]
 
 
 def answer_one(
@@ -197,9 +205,24 @@ def write_predictions(
     )
 
 
-def _prompt_text(loaded: LoadedModel, question: AudioQuestion, prompt: int) -> str:
+def prompt_text(
+    question: AudioQuestion,
+    prompt: int,
+    captions: Mapping[str, str] | None = None,
+    chat: Callable[[str], str] = str,
+) -> str:
+    """The question in the paper's prompt, as ``chat`` renders it.
+
+    With ``captions``, by question id, they take the recording's place.
+
+    Raises:
+        UserError: it cannot be asked; names the question.
+    """
+    asked, choices = question_text(question), question.choices
     try:
-        return chat_text(loaded, build_prompt(question_text(question), question.choices, prompt))
+        if captions is None:
+            return chat(build_prompt(asked, choices, prompt))
+        return chat(caption_prompt(captions[question.id], asked, choices, prompt))
     except UserError as error:
         raise UserError(f"question {shown_value(question.id)}: {error}") from error
 
@@ -212,7 +235,7 @@ def plan_batches(
     batch_tokens: int,
     max_new_tokens: int,
 ) -> list[list[AudioQuestion]]:
-    """Batches of like length, the longest first: too large a batch fails at once."""
+    """Batches of similar length, the longest first: too large a batch fails at once."""
     if not questions:
         return []
     window, tokenizer = loaded.window_seconds, loaded.processor.tokenizer
@@ -224,7 +247,7 @@ def plan_batches(
         q.id: len(ids) + round(seconds[q.audio] * TOKENS_PER_SECOND)
         for q, ids in zip(questions, words, strict=True)
     }
-    # The tower pays for a batch's longest clip, the language model for its longest prompt.
+    # Of a batch, the longest clip costs the audio encoder, the longest prompt the language model.
     step = window / _STEPS
     order = sorted(questions, key=lambda q: (-(seconds[q.audio] // step), -tokens[q.id]))
     batches: list[list[AudioQuestion]] = []
@@ -248,130 +271,118 @@ class _Batch:
     cuts: list[float]
 
 
-def _prepare(
-    loaded: LoadedModel, texts: dict[str, str], questions: Sequence[AudioQuestion]
-) -> _Batch:
-    clips = {
-        audio: clip_to_window(load_audio(audio), loaded.window_seconds)
-        for audio in dict.fromkeys(q.audio for q in questions)
-    }
-    waves = [clips[q.audio][0] for q in questions]
-    inputs = encode(loaded, [texts[q.id] for q in questions], waves)
-    return _Batch(questions, inputs, [clips[q.audio][1] for q in questions])
+@dataclass
+class _Asking:
+    """One model, asked in batches. With a seed, answers are drawn."""
+
+    loaded: LoadedModel
+    texts: dict[str, str]
+    config: GenerationConfig
+    seed: int | None
+    cache: AudioFeatureCache | None = None
+    parts: int = 1  # in which a batch is answered
+
+    def rows(self, batches: Sequence[Sequence[AudioQuestion]]) -> Iterator[dict[str, Any]]:
+        """A row for the log per question, as the answers come."""
+        used = Counter(question.audio for batch in batches for question in batch)
+        self.cache = AudioFeatureCache(_STATE_BYTES) if len(used) < used.total() else None
+        started = time.perf_counter()
+        for batch, responses in self._answered(batches):
+            now = time.perf_counter()
+            seconds, started = (now - started) / len(batch.questions), now
+            for question, response, cut in zip(batch.questions, responses, batch.cuts, strict=True):
+                yield {
+                    "id": question.id,
+                    "response": response,
+                    "seconds": round(seconds, 4),
+                    "seconds_cut": round(cut, 4),
+                }
+
+    def _answered(
+        self, batches: Sequence[Sequence[AudioQuestion]]
+    ) -> Iterator[tuple[_Batch, list[str]]]:
+        """The batches in their order.
+
+        On a CPU several at once, each by one thread, from reading to the answer: threads that
+        share a batch wait for one another after each of its many small operations. On a GPU one
+        after another, while another thread reads the next one's recordings.
+        """
+        cpu = _on_cpu(self.loaded)
+
+        def job(questions: Sequence[AudioQuestion]) -> tuple[_Batch, list[str] | None]:
+            batch = self._prepare(questions)
+            return batch, self._respond(batch) if cpu else None
+
+        def taken() -> tuple[_Batch, list[str]]:
+            batch, responses = waiting.popleft().result()
+            return batch, self._respond_on_gpu(batch) if responses is None else responses
+
+        threads = torch.get_num_threads()
+        workers, each = (threads, 1) if cpu else (1, threads)
+        waiting: deque[Future[tuple[_Batch, list[str] | None]]] = deque()
+        with ThreadPoolExecutor(
+            workers, initializer=torch.set_num_threads, initargs=(each,)
+        ) as pool:
+            for questions in batches:
+                waiting.append(pool.submit(job, questions))
+                if len(waiting) > workers:
+                    yield taken()
+            while waiting:
+                yield taken()
+
+    def _prepare(self, questions: Sequence[AudioQuestion]) -> _Batch:
+        clips = {
+            audio: clip_to_window(load_audio(audio), self.loaded.window_seconds)
+            for audio in dict.fromkeys(q.audio for q in questions)
+        }
+        waves = [clips[q.audio][0] for q in questions]
+        inputs = encode(self.loaded, [self.texts[q.id] for q in questions], waves)
+        return _Batch(questions, inputs, [clips[q.audio][1] for q in questions])
+
+    def _respond(self, batch: _Batch) -> list[str]:
+        responses: list[str] = []
+        size = -(-len(batch.questions) // self.parts)
+        for start in range(0, len(batch.questions), size):
+            part = slice(start, start + size)
+            asked = batch.questions[part]
+            sampler = None
+            if self.seed is not None:
+                sampler = SeededSampling([_question_seed(self.seed, q.id) for q in asked])
+            inputs = {name: tensor[part] for name, tensor in batch.inputs.items()}
+            recordings = [q.audio for q in asked]
+            responses += generate(self.loaded, inputs, self.config, sampler, recordings, self.cache)
+        return responses
+
+    def _respond_on_gpu(self, batch: _Batch) -> list[str]:
+        try:
+            return self._respond(batch)
+        except torch.OutOfMemoryError as error:
+            if self.parts == 2:
+                raise UserError(
+                    f"batch of {len(batch.questions)} questions: does not fit into the GPU's "
+                    "memory, not even in halves; choose a smaller --batch-size; the answers so "
+                    "far are kept in the log"
+                ) from error
+        self.parts = 2
+        torch.cuda.empty_cache()
+        warnings.warn(
+            f"a batch of {len(batch.questions)} questions does not fit into the GPU's memory: "
+            "from here on batches are answered in halves",
+            stacklevel=2,
+        )
+        return self._respond_on_gpu(batch)
 
 
-def _answer_batches(
-    loaded: LoadedModel,
-    batches: Sequence[Sequence[AudioQuestion]],
-    texts: dict[str, str],
-    config: GenerationConfig,
-    seed: int | None,
-) -> Iterator[dict[str, Any]]:
-    """A journal row per question: id, response, seconds, seconds_cut. With a seed, it is drawn."""
-    used = Counter(question.audio for batch in batches for question in batch)
-    cache = StateCache(_STATE_BYTES) if len(used) < used.total() else None
-    prepare = partial(_prepare, loaded, texts)
-    respond = partial(_respond, loaded, config, seed, cache)
-    answer = _answer_on_cpu if loaded.device.type == "cpu" else _answer_on_gpu
-    started = time.perf_counter()
-    for batch, responses in answer(batches, prepare, respond):
-        now = time.perf_counter()
-        seconds, started = (now - started) / len(batch.questions), now
-        for question, response, cut in zip(batch.questions, responses, batch.cuts, strict=True):
-            yield {
-                "id": question.id,
-                "response": response,
-                "seconds": round(seconds, 4),
-                "seconds_cut": round(cut, 4),
-            }
+def _on_cpu(loaded: LoadedModel) -> bool:
+    return loaded.device.type == "cpu"
 
 
-def _in_order(pool: ThreadPoolExecutor, jobs: Iterable[Callable[[], T]], ahead: int) -> Iterator[T]:
-    """The jobs' results in the jobs' order, with at most ``ahead`` jobs more under way."""
-    waiting: deque[Future[T]] = deque()
-    for job in jobs:
-        waiting.append(pool.submit(job))
-        if len(waiting) > ahead:
-            yield waiting.popleft().result()
-    while waiting:
-        yield waiting.popleft().result()
+def open_log(path: Path, run: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    """The rows of an interrupted run, by question id; a new log gets ``run`` as its first line.
 
-
-def _answer_on_cpu(
-    batches: Sequence[Sequence[AudioQuestion]],
-    prepare: Callable[[Sequence[AudioQuestion]], _Batch],
-    respond: Callable[[_Batch], list[str]],
-) -> Iterator[tuple[_Batch, list[str]]]:
-    """Several batches at once, each by one thread, from reading to the answer.
-
-    Threads that share a batch wait for one another after each of its many small operations.
+    Raises:
+        UserError: the log is that of a different run, or a row is damaged.
     """
-
-    def job(questions: Sequence[AudioQuestion]) -> tuple[_Batch, list[str]]:
-        batch = prepare(questions)
-        return batch, respond(batch)
-
-    threads = torch.get_num_threads()
-    with ThreadPoolExecutor(threads, initializer=torch.set_num_threads, initargs=(1,)) as pool:
-        yield from _in_order(pool, (partial(job, questions) for questions in batches), threads)
-
-
-def _answer_on_gpu(
-    batches: Sequence[Sequence[AudioQuestion]],
-    prepare: Callable[[Sequence[AudioQuestion]], _Batch],
-    respond: Callable[[_Batch, int], list[str]],
-) -> Iterator[tuple[_Batch, list[str]]]:
-    """One batch after another; another thread reads the next one's recordings meanwhile."""
-    parts = 1
-    with ThreadPoolExecutor(max_workers=1) as reader:
-        jobs = (partial(prepare, questions) for questions in batches)
-        for batch in _in_order(reader, jobs, ahead=1):
-            while True:
-                try:
-                    responses = respond(batch, parts)
-                    break
-                except torch.OutOfMemoryError as error:
-                    if parts == 2:
-                        raise UserError(
-                            f"batch of {len(batch.questions)} questions: does not fit into the "
-                            "GPU's memory, not even in halves; choose a smaller --batch-size; "
-                            "the answers so far are kept in the journal"
-                        ) from error
-                parts = 2
-                torch.cuda.empty_cache()
-                warnings.warn(
-                    f"a batch of {len(batch.questions)} questions does not fit into the GPU's "
-                    "memory: from here on batches are answered in halves",
-                    stacklevel=2,
-                )
-            yield batch, responses
-
-
-def _respond(
-    loaded: LoadedModel,
-    config: GenerationConfig,
-    seed: int | None,
-    cache: StateCache | None,
-    batch: _Batch,
-    parts: int = 1,
-) -> list[str]:
-    """What the model says to a batch, asked in so many parts."""
-    responses: list[str] = []
-    size = -(-len(batch.questions) // parts)
-    for start in range(0, len(batch.questions), size):
-        part = slice(start, start + size)
-        asked = batch.questions[part]
-        sampler = None
-        if seed is not None:
-            sampler = SeededSampling([_question_seed(seed, q.id) for q in asked])
-        inputs = {name: tensor[part] for name, tensor in batch.inputs.items()}
-        recordings = [q.audio for q in asked]
-        responses += generate(loaded, inputs, config, sampler, recordings, cache)
-    return responses
-
-
-def open_journal(path: Path, run: dict[str, Any]) -> dict[str, dict[str, Any]]:
-    """The rows of an interrupted run, by question id; a new journal gets ``run`` as its header."""
     header, *rows = read_journal(path) or [None]
     if header is None:
         append_jsonl(path, run)
@@ -379,7 +390,7 @@ def open_journal(path: Path, run: dict[str, Any]) -> dict[str, dict[str, Any]]:
     if header != run:
         names = [name for name in run if header.get(name) != run[name]] or ["header"]
         raise UserError(
-            f"{shown(path)}: is the journal of a different run ({', '.join(names)} differs); "
+            f"{shown(path)}: is the log of a different run ({', '.join(names)} differs); "
             "delete it, or choose another --out"
         )
     for number, row in enumerate(rows, start=2):
@@ -398,12 +409,8 @@ def _warn_of_cuts(loaded: LoadedModel, rows: Sequence[dict[str, Any]]) -> None:
         warnings.warn(
             f"{len(cuts)} of {len(rows)} clips were longer than the model's "
             f"{loaded.window_seconds} s window; {sum(cuts):.1f} s cut in all",
-            stacklevel=4,  # the caller of answer_questions
+            stacklevel=3,  # the caller of answer_questions
         )
-
-
-def _prediction(row: dict[str, Any]) -> Prediction:
-    return Prediction(row["id"], row["response"], extract_answer(row["response"]), row["seconds"])
 
 
 def _question_seed(seed: int, question_id: str) -> int:

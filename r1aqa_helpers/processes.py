@@ -1,48 +1,53 @@
-"""Several processes that work on one run together, as ``accelerate launch`` starts them.
+"""Several processes that train one model together, as ``accelerate launch`` starts them.
 
-Each has a device of its own. One of them, the main process, writes the run's files and speaks.
+Each has a device of its own. Only the main process, rank 0, writes the run's files and logs.
 """
 
 import gc
 import os
 from collections.abc import Callable
 from datetime import timedelta
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 import torch
 import torch.distributed as dist
 from accelerate import PartialState
 
+if TYPE_CHECKING:
+    from peft import PeftModel
+    from transformers import PreTrainedModel, Trainer
+
 T = TypeVar("T")
 
 #: How long a collective operation of training may take. The main process may be writing tens
-#: of gigabytes to a slow disk; one that has died is noticed by the launcher, at once.
+#: of gigabytes to a slow disk; the launcher notices at once when a process has died.
 TIMEOUT = timedelta(hours=2)
 #: The same where the others wait for work of the main process alone, such as an evaluation.
 PATIENCE = timedelta(days=30)
+_PEFT_PREFIX = "base_model.model."
 
 _patient: tuple[object, object] | None = None  # the world, and its group that waits so long
 
 
-def join(device: str | torch.device | None) -> str | torch.device | None:
-    """Meet the other processes, and return the device of this one, of the kind of ``device``.
+def init(device: str | torch.device | None) -> str | torch.device | None:
+    """Join the other processes, and return the device of this one, of the kind of ``device``.
 
     To be called before anything is loaded: without an index, every process would load its
     model to the first GPU. Alone, ``device`` comes back as it is.
     """
     if int(os.environ.get("WORLD_SIZE", "1")) == 1:
         return device
-    # Where there is no GPU, accelerate has to be told, or it takes each process for one alone.
+    # Without a GPU, accelerate has to be told, or it takes each process for a run of its own.
     asked = torch.device(device).type if device is not None else None
     on_cpu = asked == "cpu" or not torch.cuda.is_available()
     return PartialState(cpu=on_cpu, timeout=TIMEOUT).device
 
 
-def leave() -> None:
-    """Wait until all have come to their end, and part: one alone would wait for the others."""
+def destroy() -> None:
+    """Leave the group once all processes have ended; one alone would wait for the others."""
     global _patient
     if dist.is_available() and dist.is_initialized():
-        wait()
+        barrier()
         _patient = None
         gc.collect()  # what a trainer's cycles hold of the group would wait for others at the exit
         dist.destroy_process_group()
@@ -54,18 +59,18 @@ def count() -> int:
 
 
 def is_main() -> bool:
-    """Whether this process writes the files and speaks; true where it is alone."""
+    """Whether this process is rank 0; true where it is alone."""
     return count() == 1 or dist.get_rank() == 0
 
 
-def wait() -> None:
-    """Until all have come here, however long that takes."""
+def barrier() -> None:
+    """Wait until all processes have come here, however long that takes."""
     if count() > 1:
         dist.barrier(group=_group())
 
 
-def in_main(work: Callable[[], T]) -> T:
-    """What ``work`` gives in the main process, in all of them; the others wait, however long.
+def run_on_main(work: Callable[[], T]) -> T:
+    """What ``work`` returns in the main process, in all of them; the others wait, however long.
 
     All must call it. What it raises is raised in all of them.
     """
@@ -85,9 +90,60 @@ def in_main(work: Callable[[], T]) -> T:
 
 
 def _group() -> object:
-    """All processes, in a group of their own that waits long, whatever the devices."""
+    """All processes, in a group of their own that waits long, on any device."""
     global _patient
     world = dist.group.WORLD
     if _patient is None or _patient[0] is not world:
         _patient = world, dist.new_group(backend="gloo", timeout=PATIENCE)
     return _patient[1]
+
+
+def whole_model(trainer: "Trainer") -> "PreTrainedModel | PeftModel":
+    """The trained model without what the trainer put around it, an adapter still on.
+
+    Where the processes hold shards of the weights (ZeRO-3, FSDP), the main process gets a copy
+    of the whole model on its CPU; the others get theirs as it is, in shards. All must call it.
+    """
+    from transformers.integrations.deepspeed import unset_hf_deepspeed_config
+
+    accelerator = trainer.accelerator
+    model = accelerator.unwrap_model(trainer.model, keep_fp32_wrapper=False)
+    zero3 = trainer.is_deepspeed_enabled and accelerator.state.deepspeed_plugin.zero_stage == 3
+    if not (zero3 or trainer.is_fsdp_enabled):
+        return model
+    weights = accelerator.get_state_dict(trainer.model_wrapped)  # whole in the main process only
+    # As long as transformers knows of ZeRO-3, it shards any model that is loaded.
+    unset_hf_deepspeed_config()
+    return _rebuilt(model, weights) if is_main() else model
+
+
+def _rebuilt(
+    model: "PreTrainedModel | PeftModel", weights: dict[str, torch.Tensor]
+) -> "PreTrainedModel | PeftModel":
+    """A model like ``model`` on the CPU, with these weights under its names."""
+    from peft import (
+        PeftModel,
+        get_peft_model,
+        get_peft_model_state_dict,
+        set_peft_model_state_dict,
+    )
+    from transformers import Qwen2AudioForConditionalGeneration
+
+    if not isinstance(model, PeftModel):
+        dtype = next(iter(weights.values())).dtype
+        rebuilt = Qwen2AudioForConditionalGeneration.from_pretrained(
+            None, config=model.config, state_dict=weights, dtype=dtype
+        )
+        # With these, transformers saves the weights under the names that they were stored under.
+        if hasattr(model, "_weight_conversions"):
+            rebuilt._weight_conversions = model._weight_conversions
+        return rebuilt
+    adapter = get_peft_model_state_dict(model, state_dict=weights, save_embedding_layers=False)
+    plain = {
+        name.removeprefix(_PEFT_PREFIX).replace(".base_layer.", "."): tensor
+        for name, tensor in weights.items()
+        if ".lora_" not in name
+    }
+    adapted = get_peft_model(_rebuilt(model.get_base_model(), plain), model.active_peft_config)
+    set_peft_model_state_dict(adapted, adapter)
+    return adapted

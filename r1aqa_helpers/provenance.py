@@ -2,13 +2,15 @@
 
 import datetime
 import hashlib
+import shlex
 import subprocess
+import sys
 import tomllib
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from r1aqa_helpers.paths import DATA
+from r1aqa_helpers.paths import DATA, place
 from r1aqa_helpers.profiles.machine import hardware
 
 _ROOT = DATA.parent
@@ -41,9 +43,22 @@ def commit(folder: Path = _ROOT) -> str | None:
     return name + ("+" if changed else "")
 
 
+def command() -> str | None:
+    """The command that runs, with the project's files named from its root; None in a notebook."""
+    program = Path(sys.argv[0]).resolve()
+    if program.name in ("r1aqa", "__main__.py"):
+        words = ["r1aqa"]
+    elif program.parent in (_ROOT / "scripts", _ROOT / "benchmarks"):
+        words = ["python", place(program)]
+    else:
+        return None
+    return shlex.join([*words, *map(place, sys.argv[1:])])
+
+
 def provenance() -> dict[str, Any]:
-    """What a result file keeps: ``date``, ``commit``, ``pins``, ``hardware``, ``versions``."""
+    """What a result file keeps: command, date, commit, pins, hardware and versions."""
     return {
+        "command": command(),
         "date": datetime.date.today().isoformat(),
         "commit": commit(),
         "pins": pins(),

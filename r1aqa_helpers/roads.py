@@ -1,7 +1,7 @@
-"""The trained rows of the table: what each is, and how it is trained, on either track.
+"""The methods that are compared: what each one is, and how it is trained, on either track.
 
-A road is a method, a prompt, and what differs from the profile's settings; steps, batches and
-the rest are the profile's, so that all roads see as many questions.
+A trained method has an algorithm, a prompt, and what differs from the profile's settings; steps,
+batches and the rest are the profile's, so that all methods see as many questions.
 """
 
 from collections.abc import Mapping, Sequence
@@ -25,14 +25,14 @@ LORA_RATE = 10.0
 
 
 @dataclass(frozen=True)
-class Road:
-    """One way from the base model to a trained one.
+class Method:
+    """How a model is trained, if it is, and the prompt that it is asked with.
 
     Attributes:
-        name: on the command line and in file names.
-        label: in tables.
-        method: "sft" or "grpo".
+        name: on the command line, in file names and in records.
+        label: in tables and messages.
         prompt: with which it is trained, and asked afterwards.
+        algorithm: "sft" or "grpo"; None: not trained here.
         changes: settings that differ from the profile's.
         rewards: GRPO's, in place of the prompt's own (`rewards_for`).
         rate: times the common learning rate, the centre of a search.
@@ -40,59 +40,82 @@ class Road:
 
     name: str
     label: str
-    method: str
     prompt: int
+    algorithm: str | None = None
     changes: Mapping[str, Any] = field(default_factory=dict, hash=False)
     rewards: tuple[RewardFunction, ...] | None = None
     rate: float = 1.0
 
     @property
-    def reasoned(self) -> bool:
+    def row(self) -> str:
+        """Its name in a row of ``results.json``, which has the prompt beside it."""
+        return self.label.partition(" <")[0]
+
+    @property
+    def needs_reasoning(self) -> bool:
         """Whether it learns ``extra["reasoning"]`` of the questions."""
-        return self.method == "sft" and self.prompt == 3
+        return self.algorithm == "sft" and self.prompt == 3
 
 
-_ROADS = (
-    Road("sft", "SFT, full", "sft", 2, {"lora_rank": 0}),
-    Road("sft-lora", "SFT, LoRA", "sft", 2, {"lora_rank": LORA_RANK}, rate=LORA_RATE),
-    Road("cota", "SFT on CoTA", "sft", 3, {"lora_rank": 0}),
-    Road("grpo-2", "GRPO <2>", "grpo", 2),
-    Road("grpo-3", "GRPO <3>", "grpo", 3),
-    Road("grpo-text-only", "GRPO <2>, text only", "grpo", 2, {"text_only": True}),
-    Road("grpo-accuracy-only", "GRPO <2>, accuracy alone", "grpo", 2, rewards=(accuracy_reward,)),
-)
-ROADS = {road.name: road for road in _ROADS}
+#: Rows of the untrained model.
+DIRECT_1 = Method("direct-1", "direct <1>", 1)
+DIRECT_2 = Method("direct-2", "direct <2>", 2)
+ZERO_SHOT = Method("zero-shot-cot", "zero-shot-cot <3>", 3)
+BASE = (DIRECT_1, DIRECT_2, ZERO_SHOT)
+#: Rows that `reproduce` trains, with the profile's settings as they are.
+SFT = Method("sft", "sft <2>", 2, "sft")
+GRPO = Method("grpo", "grpo <2>", 2, "grpo")
+#: A model that is trained already: the released one, or another that the user names.
+RELEASED = Method("r1-aqa", "r1-aqa <2>", 2)
+TRAINED = Method("trained", "trained <2>", 2)
+
+_FULL = {"lora_rank": 0}
+#: What the experiment compares, by name.
+METHODS = {
+    method.name: method
+    for method in (
+        Method("sft", "SFT, full", 2, "sft", _FULL),
+        Method("sft-lora", "SFT, LoRA", 2, "sft", {"lora_rank": LORA_RANK}, rate=LORA_RATE),
+        Method("cota", "SFT on CoTA", 3, "sft", _FULL),
+        Method("grpo-2", "GRPO <2>", 2, "grpo"),
+        Method("grpo-3", "GRPO <3>", 3, "grpo"),
+        Method("grpo-text-only", "GRPO <2>, text only", 2, "grpo", {"text_only": True}),
+        Method(
+            "grpo-accuracy-only", "GRPO <2>, accuracy alone", 2, "grpo", rewards=(accuracy_reward,)
+        ),
+    )
+}
 
 
-def pick_road(name: str) -> Road:
-    """The road of that name. Raises ``UserError`` where there is none."""
-    if name not in ROADS:
-        raise UserError(f"road {name!r}: unknown, choose one of {', '.join(ROADS)}")
-    return ROADS[name]
+def pick_method(name: str) -> Method:
+    """The method of that name. Raises ``UserError`` where there is none."""
+    if name not in METHODS:
+        raise UserError(f"method {name!r}: unknown, choose one of {', '.join(METHODS)}")
+    return METHODS[name]
 
 
-def road_settings(road: Road, profile: Profile, **others: Any) -> SFTSettings | GRPOSettings:
-    """The road's settings: the profile's, then the road's, then ``others`` (lr, seed, steps, …).
+def method_settings(method: Method, profile: Profile, **others: Any) -> SFTSettings | GRPOSettings:
+    """The profile's settings, then the method's, then ``others`` (lr, seed, steps, …).
 
-    Thinking may take as many tokens in training as it may when the model is asked. Where the road
-    has an adapter and the profile none, or the other way round, the rate follows.
+    Thinking may take as many tokens in training as it may when the model is asked. Where the
+    method has an adapter and the profile none, or the other way round, the rate follows.
     """
-    given = profile.sft if road.method == "sft" else profile.grpo
-    values = {**given, **road.changes, "prompt": road.prompt}
+    given = profile.sft if method.algorithm == "sft" else profile.grpo
+    values = {**given, **method.changes, "prompt": method.prompt}
     factor = {1: LORA_RATE, -1: 1 / LORA_RATE}.get(
         bool(values.get("lora_rank")) - bool(given.get("lora_rank"))
     )
     if factor and "lr" in values:
         values["lr"] *= factor
-    if road.method == "sft":
+    if method.algorithm == "sft":
         return SFTSettings(**{**values, **others})
-    if road.prompt == 3:
+    if method.prompt == 3:
         values["max_completion"] = profile.max_new_tokens
     return GRPOSettings(**{**values, **others})
 
 
-def train_road(
-    road: Road,
+def train_method(
+    method: Method,
     loaded: LoadedModel,
     questions: Sequence[AudioQuestion],
     settings: SFTSettings | GRPOSettings,
@@ -100,8 +123,8 @@ def train_road(
 ) -> Path:
     """Train ``loaded`` in place; interrupted, the same call goes on.
 
-    ``settings`` are `road_settings`'; returns and raises as `train_sft` and `train_grpo`.
+    ``settings`` are `method_settings`'; returns and raises as `train_sft` and `train_grpo`.
     """
-    if road.method == "sft":
+    if method.algorithm == "sft":
         return train_sft(loaded, questions, settings, out_dir)
-    return train_grpo(loaded, questions, settings, out_dir, rewards=road.rewards)
+    return train_grpo(loaded, questions, settings, out_dir, rewards=method.rewards)

@@ -1,4 +1,4 @@
-"""Supervised fine-tuning on the right answers, the method that GRPO is compared with."""
+"""Supervised fine-tuning on the correct answers, the method that GRPO is compared with."""
 
 import hashlib
 import json
@@ -11,34 +11,25 @@ import torch
 from datasets import Dataset
 from peft import get_peft_model
 from torch import nn
-from transformers import PreTrainedModel, Trainer, TrainingArguments
+from transformers import Trainer, TrainingArguments
 
-from . import processes
-from .errors import UserError
-from .gathering import whole_model
-from .grpo.prompt_store import PromptStore
-from .grpo.scoring import Answers, accept_answers, refuse_answers
-from .models import LoadedModel
-from .models.lora import choose_trained, lora_config
-from .models.precision import training_precision
-from .prompts import build_prompt, question_text
-from .questions import AudioQuestion
-from .training import (
+from r1aqa_helpers.errors import UserError
+from r1aqa_helpers.models import LoadedModel
+from r1aqa_helpers.models.lora import lora_config
+from r1aqa_helpers.prompts import build_prompt, question_text
+from r1aqa_helpers.questions import AudioQuestion
+from r1aqa_helpers.training import (
     ExactResume,
-    Journal,
     TrainingSettings,
     Watch,
-    check_answers,
     check_loss,
-    describe_run,
-    divide_step,
-    open_run,
-    quiet,
     run_schedule,
-    save_trained,
-    show_made,
-    train_with,
+    run_training,
 )
+from r1aqa_helpers.training.logprobs import Answers, enable_scoring
+from r1aqa_helpers.training.prompt_cache import PromptCache
+from r1aqa_helpers.training.run import RowMaker
+from r1aqa_helpers.training.settings import check_answers
 
 #: What is learnt as the answer to the paper's prompts, before the end of the turn.
 _ANSWERS = {
@@ -62,9 +53,9 @@ class SFTSettings(TrainingSettings):
 class AnswerTrainer(ExactResume, Trainer):
     """Minimises the cross-entropy of the answers' tokens, and of nothing else."""
 
-    def __init__(self, store: PromptStore, **arguments: Any) -> None:
+    def __init__(self, prompts: PromptCache, **arguments: Any) -> None:
         super().__init__(**arguments)
-        self._store = store
+        self._prompts = prompts
 
     def compute_loss(
         self,
@@ -75,14 +66,14 @@ class AnswerTrainer(ExactResume, Trainer):
     ) -> torch.Tensor:
         """Minus the mean log-probability per answer token, over the whole step."""
         labels, numbers = inputs["labels"][:, 1:], inputs["prompt_number"].tolist()
-        ids, mask = self._store.tokens(numbers, labels.device)
+        ids, mask = self._prompts.tokens(numbers, labels.device)
         answers = Answers(
             prompt_ids=ids,
             prompt_mask=mask,
             ids=labels.clamp(min=0),
             mask=(labels >= 0).long(),
             group=torch.arange(len(labels), device=labels.device),
-            clips=self._store.clips(numbers, labels.device),
+            clips=self._prompts.clips(numbers, labels.device),
             shared_prefix=False,
         )
         logps, _ = model(answers=answers)
@@ -108,44 +99,60 @@ def train_sft(
     With prompt <3> each question's ``extra["reasoning"]`` (a field of that name in its line) is
     learnt before its answer, between the tags of thinking.
 
-    ``watch``: called with each step's row, for curves that grow meanwhile; first with those of the
-    steps that were made before.
-
-    For full training, load the model in float32: small steps vanish in bfloat16's rounding.
+    Args:
+        loaded: for full training, in float32: small steps vanish in bfloat16's rounding.
+        watch: called with each step's row, for curves that grow meanwhile; first with those of
+            the steps that were made before.
 
     Returns:
         The folder of the trained model, for ``models.load``; adapters are merged (and saved alone
-        beside it). Where the run
-        had already ended, that folder, with ``loaded`` as it was.
+        beside it). Where the run had already ended, that folder, with ``loaded`` as it was.
 
     Raises:
         UserError: a question without an answer, or without the reasoning where it is to be
             learnt; a clip that cannot be read, settings that do not fit one another, or a folder
             that holds another run.
     """
-    out_dir = Path(out_dir)
     check_answers(questions)
     if settings.prompt not in _ANSWERS:
         known = ", ".join(map(str, _ANSWERS))
         raise UserError(f"SFT: prompt {settings.prompt} has no written answers; choose of {known}")
-    training_precision(loaded.model, settings.lora_rank, settings.optim)
-    choose_trained(loaded.model, settings.lora_rank, settings.tower_frozen)
-    processes.join(loaded.device)
-    division = divide_step("SFT", "rows", settings.batch_size, settings.rows_per_forward)
-    description = describe_run(loaded, questions, settings)
+    facts, reasoning = {}, [""] * len(questions)
     if settings.prompt == _REASONED:
         reasoning = [reasoning_of(loaded, question) for question in questions]
-        digest = hashlib.sha256(json.dumps(reasoning).encode()).hexdigest()
-        description = {"reasoning": digest[:16], **description}
-    checkpoint = open_run(out_dir, description, ("metrics.jsonl",))
-    watch = show_made(watch, out_dir, "SFT")
-    if (out_dir / "model").is_dir():
-        return out_dir / "model"
-    with quiet():
-        model = _train(loaded, questions, settings, division, out_dir, checkpoint, watch)
-        trained = LoadedModel(model, loaded.processor, loaded.name)
-        save_trained(trained, out_dir, "sft", questions, settings)
-    return out_dir / "model"
+        facts = {"reasoning": hashlib.sha256(json.dumps(reasoning).encode()).hexdigest()[:16]}
+
+    def build(at_once: int, shared: dict[str, Any]) -> tuple[AnswerTrainer, RowMaker]:
+        enable_scoring(loaded.model)
+        model, rank = loaded.model, settings.lora_rank
+        if rank:
+            torch.manual_seed(settings.seed)
+            model = get_peft_model(model, lora_config(rank, not settings.tower_frozen))
+        prompts, rows = PromptCache(loaded), []
+        needed = settings.steps * settings.batch_size
+        for index in run_schedule(len(questions), needed, settings.seed):
+            question = questions[index]
+            text = build_prompt(question_text(question), question.choices, settings.prompt)
+            answer = answer_tokens(loaded, question.answer, settings.prompt, reasoning[index])
+            rows.append({"prompt_number": prompts.number(text, question.audio), "answer": answer})
+        trainer = AnswerTrainer(
+            prompts,
+            model=model,
+            args=TrainingArguments(
+                str(out_dir),
+                per_device_train_batch_size=at_once,
+                train_sampling_strategy="sequential",
+                remove_unused_columns=False,
+                **shared,
+            ),
+            train_dataset=Dataset.from_list(rows),
+            data_collator=collate,
+            processing_class=loaded.processor,
+        )
+        return trainer, _metrics
+
+    step = "rows", settings.batch_size, settings.rows_per_forward
+    return run_training("SFT", loaded, questions, settings, out_dir, build, step, facts, watch)
 
 
 def reasoning_of(loaded: LoadedModel, question: AudioQuestion) -> str:
@@ -188,84 +195,5 @@ def collate(rows: list[dict[str, Any]]) -> dict[str, torch.Tensor]:
     return {"prompt_number": numbers, "labels": labels}
 
 
-def _train(
-    loaded: LoadedModel,
-    questions: Sequence[AudioQuestion],
-    settings: SFTSettings,
-    division: tuple[int, int],
-    out_dir: Path,
-    checkpoint: Path | None,
-    watch: Watch | None,
-) -> PreTrainedModel:
-    accept_answers(loaded.model)
-    model: Any = loaded.model
-    if settings.lora_rank:
-        torch.manual_seed(settings.seed)
-        model = get_peft_model(model, lora_config(settings.lora_rank, not settings.tower_frozen))
-    store = PromptStore(loaded)
-    trainer = AnswerTrainer(
-        store,
-        model=model,
-        args=_arguments(loaded, settings, division, out_dir),
-        train_dataset=_rows(loaded, store, questions, settings),
-        data_collator=collate,
-        processing_class=loaded.processor,
-    )
-
-    def row(logs: dict[str, Any]) -> dict[str, Any]:
-        norm = logs.get("grad_norm")
-        return {"loss": logs["loss"], "lr": logs["learning_rate"], "grad_norm": norm}
-
-    try:
-        train_with(trainer, Journal(out_dir, "SFT", row, settings.minutes, watch), checkpoint)
-    finally:
-        refuse_answers(loaded.model)
-        loaded.model.eval()
-    return whole_model(trainer)
-
-
-def _rows(
-    loaded: LoadedModel,
-    store: PromptStore,
-    questions: Sequence[AudioQuestion],
-    settings: SFTSettings,
-) -> Dataset:
-    """One row per example, in order."""
-    needed = settings.steps * settings.batch_size
-    rows = []
-    for index in run_schedule(len(questions), needed, settings.seed):
-        question = questions[index]
-        text = build_prompt(question_text(question), question.choices, settings.prompt)
-        number = store.number(text, question.audio)
-        reasoned = settings.prompt == _REASONED
-        reasoning = reasoning_of(loaded, question) if reasoned else ""
-        answer = answer_tokens(loaded, question.answer, settings.prompt, reasoning)
-        rows.append({"prompt_number": number, "answer": answer})
-    return Dataset.from_list(rows)
-
-
-def _arguments(
-    loaded: LoadedModel, settings: SFTSettings, division: tuple[int, int], out_dir: Path
-) -> TrainingArguments:
-    at_once, passes = division
-    return TrainingArguments(
-        output_dir=str(out_dir),
-        max_steps=settings.steps,
-        per_device_train_batch_size=at_once,
-        gradient_accumulation_steps=passes,
-        learning_rate=settings.lr,
-        lr_scheduler_type="linear",
-        train_sampling_strategy="sequential",
-        save_strategy="steps",
-        save_steps=settings.save_every,
-        save_total_limit=2,
-        logging_steps=1,
-        seed=settings.seed,
-        report_to="none",
-        disable_tqdm=True,
-        remove_unused_columns=False,
-        ddp_find_unused_parameters=False,
-        use_cpu=loaded.device.type == "cpu",
-        optim=settings.optim,
-        **training_precision(loaded.model, settings.lora_rank, settings.optim),
-    )
+def _metrics(logs: dict[str, Any]) -> dict[str, Any]:
+    return {"loss": logs["loss"], "lr": logs["learning_rate"], "grad_norm": logs.get("grad_norm")}

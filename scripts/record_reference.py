@@ -4,10 +4,9 @@
 
 Copies to data/tiny/reference_run: results.json, GRPO's metrics.jsonl and rollouts.jsonl, and of
 each method's answers id and response alone, as answers/METHOD.jsonl. Then run
-scripts/readme_results.py and scripts/ledger.py.
+scripts/readme.py.
 """
 
-import argparse
 import sys
 from pathlib import Path
 
@@ -26,10 +25,9 @@ def record(run: Path, kept: Path = REFERENCE) -> None:
     """
     parts = {name: read_bytes(run / name) for name in COPIED}
     answers = {
-        path.parent.name: [
-            {"id": row["id"], "response": row["response"]} for row in read_json(path)
-        ]
+        path.parent.name: [{name: row[name] for name in ("id", "response")} for row in rows]
         for path in sorted(run.glob("*/predictions.json"))
+        if (rows := read_json(path))
     }
     for name, data in parts.items():
         write_bytes(kept / name, data)
@@ -38,17 +36,10 @@ def record(run: Path, kept: Path = REFERENCE) -> None:
         print(f"{name}: {len(rows)} answers")
 
 
-def main() -> int:
-    """Run the script; return the exit status."""
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("run", type=Path, help="folder of a finished run")
-    try:
-        record(parser.parse_args().run)
-    except UserError as fault:
-        print(f"error: {fault}", file=sys.stderr)
-        return 1
-    return 0
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    if len(sys.argv) != 2:
+        sys.exit("give the folder of a finished run")
+    try:
+        record(Path(sys.argv[1]))
+    except UserError as fault:
+        sys.exit(f"error: {fault}")

@@ -14,16 +14,15 @@ from peft import PeftModel
 
 from r1aqa_helpers.errors import UserError
 from r1aqa_helpers.files import read_journal
-from r1aqa_helpers.grpo.prompt_store import PromptStore
 from r1aqa_helpers.grpo.rollout import sample_answers
-from r1aqa_helpers.grpo.scoring import Answers, answer_logps
 from r1aqa_helpers.grpo.train import GRPOSettings, train_grpo
 from r1aqa_helpers.grpo.trainer import AudioGRPOTrainer
 from r1aqa_helpers.models import (
+    Clips,
     LoadedModel,
     costs,
     greedy_config,
-    listening_check,
+    hearing_check,
     load,
     save,
     weights_fingerprint,
@@ -32,23 +31,31 @@ from r1aqa_helpers.models.lora import choose_trained, describe_trained
 from r1aqa_helpers.models.quantised import is_quantised
 from r1aqa_helpers.questions import AudioQuestion, read_questions
 from r1aqa_helpers.sft import SFTSettings, train_sft
+from r1aqa_helpers.training.logprobs import Answers, answer_logps
+from r1aqa_helpers.training.prompt_cache import PromptCache
 
 CPU = torch.device("cpu")
 
 
+def prompts_of(
+    loaded: LoadedModel, asked: list[AudioQuestion]
+) -> tuple[torch.Tensor, torch.Tensor, Clips]:
+    """Tokens, mask and clips of some questions."""
+    cache = PromptCache(loaded)
+    numbers = [cache.number(question.question, question.audio) for question in asked]
+    return *cache.tokens(numbers, CPU), cache.clips(numbers, CPU)
+
+
 def logps(loaded: LoadedModel, questions: list[AudioQuestion], shared: bool) -> torch.Tensor:
     """Of the choices of two questions, forced as answers."""
-    store, tokenizer = PromptStore(loaded), loaded.processor.tokenizer
-    asked = questions[:2]
-    numbers = [store.number(question.question, question.audio) for question in asked]
+    asked, tokenizer = questions[:2], loaded.processor.tokenizer
     choices = [choice for question in asked for choice in question.choices]
     rows = [tokenizer(choice).input_ids + loaded.eos_ids[:1] for choice in choices]
     width = max(map(len, rows))
     ids = torch.tensor([row + [loaded.pad_id] * (width - len(row)) for row in rows])
     mask = torch.tensor([[1] * len(row) + [0] * (width - len(row)) for row in rows])
     group = torch.tensor([n for n, question in enumerate(asked) for _ in question.choices])
-    prompts, prompt_mask = store.tokens(numbers, CPU)
-    clips = store.clips(numbers, CPU)
+    prompts, prompt_mask, clips = prompts_of(loaded, asked)
     answers = Answers(
         prompts[group], prompt_mask[group], ids, mask, group, clips, shared_prefix=shared
     )
@@ -58,12 +65,9 @@ def logps(loaded: LoadedModel, questions: list[AudioQuestion], shared: bool) -> 
 
 def rollout(loaded: LoadedModel, questions: list[AudioQuestion], shared: bool) -> list[list[int]]:
     """Greedy answers of two rows to each of two prompts."""
-    store = PromptStore(loaded)
-    numbers = [store.number(question.question, question.audio) for question in questions[:2]]
-    ids, mask = store.tokens(numbers, CPU)
-    clips, group = store.clips(numbers, CPU), torch.tensor([0, 0, 1, 1])
-    config = greedy_config(loaded, 8)
-    return sample_answers(loaded.model, ids, mask, clips, group, config, shared).tolist()
+    group, config = torch.tensor([0, 0, 1, 1]), greedy_config(loaded, 8)
+    prompts = prompts_of(loaded, questions[:2])
+    return sample_answers(loaded.model, *prompts, group, config, shared).tolist()
 
 
 def refusal(work: Any) -> str:
@@ -90,7 +94,7 @@ def precision(model: Path, questions: list[AudioQuestion]) -> dict[str, Any]:
     tower = [m.compute_dtype for n, m in half.model.named_modules()
              if "audio_tower" in n and n in layers]  # fmt: skip
     return {
-        "heard": listening_check(nf4, questions).change,
+        "heard": hearing_check(nf4, questions).change,
         "mean difference": (found["nf4"] - found["plain"]).abs().mean().item(),
         "largest difference": (found["nf4"] - found["plain"]).abs().max().item(),
         "half difference": (logps(half, questions, True) - found["nf4"]).abs().max().item(),
@@ -116,11 +120,11 @@ def training(
     loaded = load(model, device="cpu", quantise="nf4")
     before = {name: p.detach().clone() for name, p in loaded.model.named_parameters()}
     kept: dict[str, Any] = {}
-    settings: Any
+    fields |= {"steps": 1, "lora_rank": 4, "lr": 1e-2}
     if kind == "grpo":
         settings = GRPOSettings(
-            steps=1, prompts_per_step=2, prompts_per_forward=2, group_size=4, max_completion=8,
-            lora_rank=4, lr=1e-2, temperature=2.0, **fields,
+            prompts_per_step=2, prompts_per_forward=2, group_size=4, max_completion=8,
+            temperature=2.0, **fields,
         )  # fmt: skip
 
         def reward(completions: list[str], **columns: Any) -> list[float]:
@@ -136,9 +140,7 @@ def training(
         folder = train_grpo(loaded, questions, settings, out, [reward])
         AudioGRPOTrainer.__init__ = start
     else:
-        settings = SFTSettings(
-            steps=1, batch_size=2, rows_per_forward=2, lora_rank=4, lr=1e-2, **fields
-        )
+        settings = SFTSettings(batch_size=2, rows_per_forward=2, **fields)
         folder = train_sft(loaded, questions, settings, out)
     after = dict(loaded.model.named_parameters())
     base = {n.replace(".base_layer.", "."): p for n, p in after.items() if ".lora_" not in n}

@@ -33,9 +33,7 @@ def questions(tmp_path_factory: pytest.TempPathFactory) -> list[AudioQuestion]:
         save_audio(audio, (0.1 * rng.standard_normal(samples).clip(-9, 9)).astype(np.float32))
         choices = WORDS[: 2 + number % 5]
         text = "What makes the sound" + " that you hear" * (number * 5 % 8) + "?"
-        made.append(
-            AudioQuestion(f"q{number}", audio, text, choices, choices[0], task="sound")
-        )
+        made.append(AudioQuestion(f"q{number}", audio, text, choices, choices[0], task="sound"))
     return made
 
 
@@ -71,10 +69,8 @@ def test_samples_follow_the_seed_and_leave_the_global_generator_alone(lively, qu
 
 
 @pytest.mark.parametrize("sample", [False, True], ids=["greedy", "sampled"])
-def test_an_interrupted_run_goes_on_where_it_was(
-    lively, questions, tmp_path, monkeypatch, sample
-):
-    journal = tmp_path / "journal.jsonl"
+def test_an_interrupted_run_goes_on_where_it_was(lively, questions, tmp_path, monkeypatch, sample):
+    log = tmp_path / "log.jsonl"
     whole = said(ask(lively, questions, sample=sample))
     real, asked = answering.generate, []
 
@@ -86,28 +82,28 @@ def test_an_interrupted_run_goes_on_where_it_was(
 
     monkeypatch.setattr(answering, "generate", interrupted)
     with pytest.raises(KeyboardInterrupt):
-        ask(lively, questions, sample=sample, batch_size=3, journal=journal)
-    assert len(journal.read_text().splitlines()) == 1 + 6
-    with journal.open("a") as stream:
+        ask(lively, questions, sample=sample, batch_size=3, log=log)
+    assert len(log.read_text().splitlines()) == 1 + 6
+    with log.open("a") as stream:
         stream.write('{"id": "q7", "respo')  # what a power cut leaves
 
     asked.clear()
-    resumed = ask(lively, questions, sample=sample, batch_size=2, journal=journal)
+    resumed = ask(lively, questions, sample=sample, batch_size=2, log=log)
     assert asked == [2]
     assert said(resumed) == whole
     assert [prediction.id for prediction in resumed] == [q.id for q in questions]
-    rows = [json.loads(line) for line in journal.read_text().splitlines()]
+    rows = [json.loads(line) for line in log.read_text().splitlines()]
     assert {row["id"]: row["response"] for row in rows[1:]} == whole
 
     asked.clear()
-    assert said(ask(lively, questions, sample=sample, journal=journal)) == whole
+    assert said(ask(lively, questions, sample=sample, log=log)) == whole
     assert asked == []
 
 
-def test_a_journal_of_another_run_is_refused(lively, questions, tmp_path):
-    journal = tmp_path / "journal.jsonl"
-    ask(lively, questions[:2], journal=journal)
-    before = journal.read_bytes()
+def test_a_log_of_another_run_is_refused(lively, questions, tmp_path):
+    log = tmp_path / "log.jsonl"
+    ask(lively, questions[:2], log=log)
+    before = log.read_bytes()
     changed = [replace(questions[0], question="What is loudest?"), questions[1]]
     others = {
         "prompt": dict(prompt=1),
@@ -116,41 +112,39 @@ def test_a_journal_of_another_run_is_refused(lively, questions, tmp_path):
         "questions": dict(questions=changed),
     }
     for name, options in others.items():
-        options = {"questions": questions[:2], "journal": journal, **options}
+        options = {"questions": questions[:2], "log": log, **options}
         with pytest.raises(UserError, match=name) as caught:
             ask(lively, options.pop("questions"), **options)
-        assert str(journal) in str(caught.value)
+        assert str(log) in str(caught.value)
         assert "--out" in str(caught.value)
     trained = LoadedModel(*random_tiny(), lively.name)
     with pytest.raises(UserError, match="weights"):
-        ask(trained, questions[:2], journal=journal)
-    assert journal.read_bytes() == before
+        ask(trained, questions[:2], log=log)
+    assert log.read_bytes() == before
 
 
-def test_a_greedy_journal_does_not_mind_the_seed_or_the_batch_size(lively, questions, tmp_path):
-    journal = tmp_path / "journal.jsonl"
-    first = ask(lively, questions[:3], journal=journal, seed=1, batch_size=1)
-    assert ask(lively, questions[:3], journal=journal, seed=2, batch_size=3) == first
+def test_a_greedy_log_does_not_mind_the_seed_or_the_batch_size(lively, questions, tmp_path):
+    log = tmp_path / "log.jsonl"
+    first = ask(lively, questions[:3], log=log, seed=1, batch_size=1)
+    assert ask(lively, questions[:3], log=log, seed=2, batch_size=3) == first
 
 
-def test_a_damaged_journal_row_is_one_line(lively, questions, tmp_path):
-    journal = tmp_path / "journal.jsonl"
-    ask(lively, questions[:1], journal=journal)
-    with journal.open("a") as stream:
+def test_a_damaged_log_row_is_one_line(lively, questions, tmp_path):
+    log = tmp_path / "log.jsonl"
+    ask(lively, questions[:1], log=log)
+    with log.open("a") as stream:
         stream.write('{"id": "q1", "response": 3}\n')
-    with pytest.raises(UserError, match=r"journal\.jsonl:3: field response"):
-        ask(lively, questions[:1], journal=journal)
+    with pytest.raises(UserError, match=r"log\.jsonl:3: field response"):
+        ask(lively, questions[:1], log=log)
 
 
-def test_clips_that_were_cut_are_reported_once_also_after_a_resume(
-    lively, questions, tmp_path
-):
+def test_clips_that_were_cut_are_reported_once_also_after_a_resume(lively, questions, tmp_path):
     long = tmp_path / "long.wav"
     save_audio(long, np.full(6 * 16_000, 0.1, np.float32))
     asked = [replace(questions[0], audio=long), replace(questions[1], audio=long), questions[2]]
     for _ in range(2):
         with pytest.warns(UserWarning, match=r"^2 of 3 clips .* 4 s window; 4\.0 s cut") as caught:
-            ask(lively, asked, journal=tmp_path / "journal.jsonl")
+            ask(lively, asked, log=tmp_path / "log.jsonl")
         assert len(caught) == 1
     with warnings.catch_warnings():
         warnings.simplefilter("error")
@@ -158,35 +152,35 @@ def test_clips_that_were_cut_are_reported_once_also_after_a_resume(
 
 
 def test_a_damaged_recording_keeps_the_answers_so_far(lively, questions, tmp_path):
-    journal, damaged = tmp_path / "journal.jsonl", tmp_path / "damaged.wav"
+    log, damaged = tmp_path / "log.jsonl", tmp_path / "damaged.wav"
     content = questions[0].audio.read_bytes()
     damaged.write_bytes(content[: len(content) // 2])  # the shortest comes last
     asked = [replace(q, audio=damaged) if q.id == "q0" else q for q in questions]
     with pytest.raises(UserError, match="damaged or cut off"):
-        ask(lively, asked, journal=journal, batch_size=1)
-    assert len(journal.read_text().splitlines()) == 1 + 7
+        ask(lively, asked, log=log, batch_size=1)
+    assert len(log.read_text().splitlines()) == 1 + 7
 
 
 def test_a_missing_recording_is_named_before_time_is_spent(lively, questions, tmp_path):
-    journal = tmp_path / "journal.jsonl"
+    log = tmp_path / "log.jsonl"
     asked = [replace(q, audio=Path("/no/such.wav")) if q.id == "q0" else q for q in questions]
     with pytest.raises(UserError, match=r"/no/such\.wav"):
-        ask(lively, asked, journal=journal, batch_size=1)
-    assert len(journal.read_text().splitlines()) == 1
+        ask(lively, asked, log=log, batch_size=1)
+    assert len(log.read_text().splitlines()) == 1
 
 
 def test_reading_ahead_changes_nothing(lively, questions, monkeypatch, tmp_path):
     """As with a GPU: another thread reads the next batch; its errors come in their turn."""
     plain = said(ask(lively, questions, batch_size=2))
-    monkeypatch.setattr(answering, "_answer_on_cpu", answering._answer_on_gpu)
+    monkeypatch.setattr(answering, "_on_cpu", lambda loaded: False)
     assert said(ask(lively, questions, batch_size=2)) == plain
     assert said(ask(lively, questions[:1])) == {"q0": plain["q0"]}
-    damaged, journal = tmp_path / "damaged.wav", tmp_path / "journal.jsonl"
+    damaged, log = tmp_path / "damaged.wav", tmp_path / "log.jsonl"
     damaged.write_bytes(questions[0].audio.read_bytes()[:2000])
     asked = [replace(q, audio=damaged) if q.id == "q0" else q for q in questions]
     with pytest.raises(UserError, match="damaged or cut off"):
-        ask(lively, asked, batch_size=2, journal=journal)
-    assert len(journal.read_text().splitlines()) == 1 + 6
+        ask(lively, asked, batch_size=2, log=log)
+    assert len(log.read_text().splitlines()) == 1 + 6
 
 
 @pytest.mark.parametrize("budget", [1, 150, 300, 10_000])
@@ -228,7 +222,7 @@ def test_each_distinct_recording_is_decoded_and_encoded_once_in_a_batch(
 
 
 def test_a_batch_too_large_for_the_gpu_is_halved_once(lively, questions, monkeypatch):
-    monkeypatch.setattr(answering, "_answer_on_cpu", answering._answer_on_gpu)
+    monkeypatch.setattr(answering, "_on_cpu", lambda loaded: False)
     real, sizes = answering.generate, []
 
     def limited(loaded, inputs, *rest, most=2):

@@ -12,11 +12,11 @@ import pytest
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
-from r1aqa_helpers.grpo.scoring import Answers
-from r1aqa_helpers.grpo.scoring import answer_logps as shipped_logps
 from r1aqa_helpers.models import Clips, LoadedModel, audio_states, encode
 from r1aqa_helpers.tiny.build import random_tiny
 from r1aqa_helpers.training import quiet
+from r1aqa_helpers.training.logprobs import Answers
+from r1aqa_helpers.training.logprobs import answer_logps as shipped_logps
 
 FOLDER = Path(__file__).resolve().parent.parent / "benchmarks"
 SCRIPTS = sorted(

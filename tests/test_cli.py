@@ -15,7 +15,7 @@ from r1aqa_helpers.cli import app, spread
 from r1aqa_helpers.files import read_json, write_json, write_jsonl
 
 COMMANDS = (
-    [], ["reproduce"], ["evaluate"], ["score"], ["power"], ["sampled"], ["cascade"], ["ask"],
+    [], ["reproduce"], ["evaluate"], ["score"], ["cascade"], ["ask"],
     ["quiz"], ["push"], ["doctor"], ["lab"],
     ["train"],
     ["train", "grpo"], ["train", "sft"], ["data"], ["data", "prepare"], ["data", "audit"],
@@ -64,11 +64,11 @@ def test_every_command_explains_itself(command):
     assert result.stdout.startswith("Usage: ") and "--help" in result.stdout
 
 
-def test_help_loads_no_torch():
+def test_help_loads_no_large_library():
     code = (
         "import sys; from r1aqa_helpers.cli import app;"
         "app(['evaluate', '--help'], standalone_mode=False);"
-        "sys.exit('torch' in sys.modules or 'scipy' in sys.modules)"
+        "sys.exit(any(name in sys.modules for name in ('torch', 'scipy', 'openai')))"
     )
     assert subprocess.run([sys.executable, "-c", code], stdout=subprocess.DEVNULL).returncode == 0
 
@@ -180,12 +180,12 @@ def test_evaluate_writes_predictions_and_goes_on(evaluate, test_file, tmp_path):
     assert all(p["model_prediction"] == p["model_output"] for p in predictions)
     assert "average" in result.stdout and f"6 answers in {out}" in result.stdout
 
-    journal = out.with_name("predictions.json.journal.jsonl")
-    header, *rows = journal.read_text(encoding="utf-8").splitlines(keepends=True)
+    log = out.with_name("predictions.json.log.jsonl")
+    header, *rows = log.read_text(encoding="utf-8").splitlines(keepends=True)
     assert len(rows) == 6
     # As an interruption leaves it: some answers are missing, the last one is torn.
     kept = json.loads(rows[0]) | {"response": "was here before"}
-    journal.write_text(header + json.dumps(kept) + "\n" + rows[1][:10], encoding="utf-8")
+    log.write_text(header + json.dumps(kept) + "\n" + rows[1][:10], encoding="utf-8")
     out.unlink()
     succeed(*evaluate, "--prompt", 3, "--batch-size", 2)
     again = {p["id"]: p for p in read_json(out)}
@@ -193,7 +193,7 @@ def test_evaluate_writes_predictions_and_goes_on(evaluate, test_file, tmp_path):
     assert list(again.values()) == [p for p in predictions if p["id"] != kept["id"]]
 
     line = fail(*evaluate, "--prompt", 2)
-    assert "journal of a different run (prompt" in line
+    assert "log of a different run (prompt" in line
 
     # Beside them stands which questions they answer, and others are not scored with them.
     about = read_json(out.with_name("predictions.json.about.json"))
@@ -291,7 +291,7 @@ def test_train(kind, random_model_dir, make_questions, tmp_path, monkeypatch):
     arguments = ["train", kind, "--questions", make_questions()[0], "--out", out,
                  "--model", random_model_dir, "--profile", "tiny"]  # fmt: skip
     result = succeed(*arguments, "--steps", 7, "--seed", 5)
-    trained = "training 0.30 M of 0.31 M parameters: all weights, the audio tower's too"
+    trained = "training 0.30 M of 0.31 M parameters: all weights, the audio encoder's too"
     block, _, after = result.stdout.partition(trained)
     assert after == f"\ntrained model: {out / 'model'}\n"
     assert block.startswith(f"profile tiny\n  model      {random_model_dir}\n")

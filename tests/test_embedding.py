@@ -4,7 +4,7 @@ import pytest
 import torch
 from transformers.masking_utils import create_bidirectional_mask
 
-from r1aqa_helpers.models import StateCache, audio_states
+from r1aqa_helpers.models import AudioFeatureCache, audio_states
 from r1aqa_helpers.tiny.build import random_tiny
 
 
@@ -58,7 +58,7 @@ def test_computes_no_more_than_the_longest_clip_needs(tower):
 
 
 def test_the_cache_forgets_the_oldest_and_knows_its_size():
-    cache, one = StateCache(3 * 80), torch.zeros(10, 2)
+    cache, one = AudioFeatureCache(3 * 80), torch.zeros(10, 2)
     for key in "abc":
         cache.put(key, one + ord(key))
     assert cache.get("a") is not None  # now the latest

@@ -8,10 +8,10 @@ import torch
 
 from r1aqa_helpers.errors import UserError
 from r1aqa_helpers.models import (
+    AudioFeatureCache,
     Clips,
     LoadedModel,
     SeededSampling,
-    StateCache,
     chat_text,
     decode,
     embed_prompts,
@@ -175,7 +175,7 @@ def test_rows_of_one_recording_share_its_encoding(made, monkeypatch):
     waves = [made.waves[n] for n in (3, 1, 3, 3, 1)]
     inputs, config = encode(made.loaded, made.texts, waves), config_with(made)
     plain = generate(made.loaded, inputs, config)
-    cache = StateCache(2**20)
+    cache = AudioFeatureCache(2**20)
     shared = [
         generate(made.loaded, inputs, config, recordings=list("abaab"), cache=cache)
         for _ in range(2)

@@ -23,7 +23,7 @@ from r1aqa_helpers.models import (
     encode,
     generate,
     greedy_config,
-    listening_check,
+    hearing_check,
     load,
     sampling_config,
     save,
@@ -341,7 +341,7 @@ def test_a_processor_that_drops_the_clip_is_an_error(tiny, questions):
     with pytest.raises(UserError, match="no audio features"):
         encode(deaf, [prompt(tiny)], [noise(1)])
     with pytest.raises(UserError, match="no audio features"):
-        listening_check(deaf, questions)
+        hearing_check(deaf, questions)
 
 
 def test_the_chat_has_one_clip_and_ends_at_the_assistants_turn(tiny):
@@ -507,26 +507,26 @@ def test_choice_logprobs_equal_the_forced_tokens_mean_logprob(tiny):
 
 
 def test_a_model_with_ears_passes(tiny, questions):
-    report = listening_check(tiny, questions, n=2)
+    report = hearing_check(tiny, questions, n=2)
     assert report.n == 2
     assert report.change > 1e-3
-    assert listening_check(tiny, questions).n == 3
+    assert hearing_check(tiny, questions).n == 3
 
 
 def test_a_model_whose_projector_is_dead_does_not_hear(questions):
     deaf = make_tiny()
     torch.nn.init.zeros_(deaf.model.model.multi_modal_projector.linear.weight)
     with pytest.raises(UserError, match="does not hear"):
-        listening_check(deaf, questions)
+        hearing_check(deaf, questions)
 
 
 def test_a_model_that_computes_nan_does_not_pass(questions):
     broken = make_tiny()
     torch.nn.init.constant_(broken.model.model.multi_modal_projector.linear.bias, torch.nan)
     with pytest.raises(UserError, match="model random: its logits: not finite"):
-        listening_check(broken, questions)
+        hearing_check(broken, questions)
 
 
 def test_without_questions_nothing_can_be_checked(tiny):
     with pytest.raises(UserError, match="no question"):
-        listening_check(tiny, [])
+        hearing_check(tiny, [])

@@ -53,6 +53,7 @@ def report(make_questions, tmp_path_factory: pytest.TempPathFactory) -> dict[str
     return json.loads(line.removeprefix("REPORT "))
 
 
+@pytest.mark.slow
 def test_what_is_quantised_is_what_costs_count(report):
     found = report["precision"]
     assert found["weights"] == found["weights by costs"]
@@ -62,6 +63,7 @@ def test_what_is_quantised_is_what_costs_count(report):
     assert found["described"] == "0.23 M of 4.16 M parameters"
 
 
+@pytest.mark.slow
 def test_answers_are_close_to_those_of_all_bits(report):
     """NF4 changes each weight by about a tenth of its block's spread.
 
@@ -75,6 +77,7 @@ def test_answers_are_close_to_those_of_all_bits(report):
     assert found["fingerprint stands"]
 
 
+@pytest.mark.slow
 def test_float16_computes_with_4_bits_as_float32_does(report):
     found = report["precision"]
     assert found["half tower computes in float32"] and found["half language computes in float16"]
@@ -82,6 +85,7 @@ def test_float16_computes_with_4_bits_as_float32_does(report):
 
 
 @pytest.mark.parametrize("kind", ["grpo", "sft", "grpo with tower"])
+@pytest.mark.slow
 def test_a_step_changes_the_adapter_alone_and_its_folder_gives_it_back(report, kind):
     found = report[kind]
     assert found["same base"] and found["only known"]
@@ -100,6 +104,7 @@ def test_a_step_changes_the_adapter_alone_and_its_folder_gives_it_back(report, k
     assert "LoRA rank 4 on 28 modules of the language model" in found["card"]
 
 
+@pytest.mark.slow
 def test_what_4_bits_cannot_do_is_refused_in_a_line(report):
     found = report["refusals"]
     assert "cannot be trained themselves; set lora_rank" in found["full"]
@@ -110,6 +115,7 @@ def test_what_4_bits_cannot_do_is_refused_in_a_line(report):
     assert not report["written"], "a refusal leaves no folder behind"
 
 
+@pytest.mark.slow
 def test_a_step_of_8_bit_adamw(report):
     assert report["8-bit"] == {"said": "", "changed": 119}
 
@@ -136,6 +142,7 @@ def test_an_unknown_quantisation_is_a_line(random_model_dir):
         load(random_model_dir, device="cpu", quantise="int3")
 
 
+@pytest.mark.slow
 def test_nothing_here_imports_bitsandbytes():
     code = (
         "import sys, r1aqa_helpers.models, r1aqa_helpers.grpo.train, r1aqa_helpers.sft;"

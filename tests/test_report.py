@@ -12,22 +12,12 @@ import soundfile
 
 from r1aqa_helpers.audio import SAMPLE_RATE, save_audio
 from r1aqa_helpers.questions import AudioQuestion, QuestionSet
-from r1aqa_helpers.report import (
-    GRPO_CURVES,
-    Answer,
-    Clip,
-    Html,
-    choose_clips,
-    curves,
-    fill,
-    write_report,
-)
+from r1aqa_helpers.report import Answer, Clip, choose_clips, write_report
 from r1aqa_helpers.results import load_published
 from r1aqa_helpers.scoring import score
 
-EVIL = "<script>alert('1')</script>\"><img src=x onerror=alert(2)>$title"
+EVIL = "<script>alert('1')</script>\"><img src=x onerror=alert(2)>{{ title }}"
 V1 = QuestionSet(EVIL, "v1", True, 1000, "c" * 64, "d" * 64)
-VOID = {"meta", "link", "img", "br", "input"}
 
 
 class Page(HTMLParser):
@@ -37,13 +27,13 @@ class Page(HTMLParser):
         super().__init__()
         self.elements: list[tuple[str, dict[str, str | None]]] = []
         self.open: list[str] = []
-        self.text: list[str] = []
+        self.text = ""
         self.feed(text)
         assert not self.open
 
     def handle_starttag(self, tag, attrs):
         self.elements.append((tag, dict(attrs)))
-        if tag not in VOID:
+        if tag not in ("meta", "link", "img", "br", "input"):
             self.open.append(tag)
 
     def handle_startendtag(self, tag, attrs):
@@ -53,84 +43,55 @@ class Page(HTMLParser):
         assert self.open.pop() == tag
 
     def handle_data(self, data):
-        self.text.append(data)
+        self.text += data
 
     def all(self, tag: str) -> list[dict[str, str | None]]:
         return [attributes for name, attributes in self.elements if name == tag]
 
 
-def question(number: int, audio: Path, task: str = "sound", text: str = "Who?") -> AudioQuestion:
-    return AudioQuestion(f"q{number}", audio, text, ("dog", "cat"), "cat", task=task)
+def question(name: str, audio: Path, task: str = "sound", text: str = "Who?") -> AudioQuestion:
+    return AudioQuestion(name, audio, text, ("dog", "cat"), "cat", task=task)
 
 
-@pytest.fixture(scope="module")
-def clip_file(tmp_path_factory) -> Path:
-    wave = np.sin(np.arange(SAMPLE_RATE // 4) / 5).astype(np.float32)
-    path = tmp_path_factory.mktemp("clips") / "clip.wav"
-    save_audio(path, wave)
-    return path
-
-
-@pytest.fixture(scope="module")
 def results() -> dict:
     row = {"sound": 50.0, "music": None, "speech": 61.5, "average": 55.25, "ci95": [50.1, 60.2]}
+    part = {"published": 69.37, "measured": 50.0, "ci95": [44.7, 55.3], "n": 333}
+    published = {"model": "7B", "method": EVIL, "source": "s", "note": EVIL}
     return {
-        "profile": "tiny",
-        "seed": 3,
-        "hardware": EVIL,
-        "n": 400,
+        "profile": "tiny", "seed": 3, "hardware": EVIL, "n": 400,
         "rows": [
             {"method": "direct", "prompt": 2, **row, "n": 400, "seconds": 12.4},
             {"method": "grpo", "prompt": 2, **row, "n": 400, "seconds": 9, "train_seconds": 77.0},
         ],
-        "comparisons": [
-            {
-                "a": "grpo",
-                "b": "direct",
-                "difference": 12.3,
-                "mcnemar_p": 4e-5,
-                "a_prompt": 2,
-                "b_prompt": 1,
-            }
-        ],
-        "verdicts": [
-            {
-                "method": "grpo",
-                "prompt": 2,
-                "published": {"model": "7B", "method": EVIL, "source": "s", "note": EVIL},
-                "parts": {
-                    "sound": {
-                        "published": 69.37,
-                        "measured": 50.0,
-                        "ci95": [44.7, 55.3],
-                        "n": 333,
-                        "verdict": "below",
-                    }
-                },
-            }
-        ],
+        "comparisons": [{"a": "grpo", "b": "direct", "difference": 12.3, "mcnemar_p": 4e-5,
+                         "a_prompt": 2, "b_prompt": 1}],
+        "verdicts": [{"method": "grpo", "prompt": 2, "published": published,
+                      "parts": {"sound": {**part, "verdict": "below"}}}],
         "settings": {"grpo": {"lr": 0.0001}},
-    }
+    }  # fmt: skip
 
 
 @pytest.fixture(scope="module")
-def written(tmp_path_factory, results, clip_file) -> str:
+def clip_file(tmp_path_factory) -> Path:
+    path = tmp_path_factory.mktemp("clips") / "clip.wav"
+    save_audio(path, np.sin(np.arange(SAMPLE_RATE // 4) / 5).astype(np.float32))
+    return path
+
+
+@pytest.fixture(scope="module")
+def written(tmp_path_factory, clip_file) -> str:
     """The page with hostile text wherever a model or a file has a say."""
-    grpo = [
-        {"step": n, "accuracy": n / 50, "format": 1.0, "reward_std": 0.1, "kl": 0.01 * n}
-        | {"completion_length": 7.0}
-        for n in range(1, 51)
-    ]
-    sft = [{"step": n, "loss": 1 / n} for n in (1, 2, 3)]
+    logged = {"format": 1.0, "reward_std": 0.1, "kl": None, "completion_length": 7.0}
+    grpo = [{"step": n, "accuracy": n / 50, **logged} for n in range(1, 51)]
     answers = (Answer("direct <2>", EVIL, False), Answer("grpo <2>", "cat", True))
-    clip = Clip(question(1, clip_file, task=EVIL, text=EVIL), answers)
+    clip = Clip(question("q1", clip_file, task=EVIL, text=EVIL), answers)
     path = tmp_path_factory.mktemp("report") / "report.html"
     write_report(
         path,
-        results,
+        results(),
         load_published(),
         test_set=V1,
-        training={"GRPO": grpo, "SFT": sft},
+        training={"GRPO": grpo, "SFT": [{"step": n, "loss": 1 / n} for n in (1, 2, 3)]},
         clips=[clip],
         chosen_by="grpo <2>",
         groups=score([clip.question], {clip.question.id: "the cat"}).groups(),
@@ -139,38 +100,24 @@ def written(tmp_path_factory, results, clip_file) -> str:
     return path.read_text(encoding="utf-8")
 
 
-def test_fill_escapes_all_but_markup():
-    assert fill("<b>$x</b>", x="<&\"'>") == "<b>&lt;&amp;&quot;&#x27;&gt;</b>"
-    assert fill("<b>$x</b>", x=Html("<i>")) == "<b><i></b>"
-    assert isinstance(fill("$x", x=1), Html)
-
-
-def test_hostile_text_stays_text(written):
+def test_hostile_text_stays_text_and_nothing_is_fetched(written):
     page = Page(written)
-    assert not page.all("script") and not page.all("img")
-    assert all(not name.startswith("on") for _, attrs in page.elements for name in attrs)
-    shown = "".join(page.text)
+    assert not page.all("script") and not page.all("img") and not page.all("link")
     # Response, question, hardware, name of the set, published method and note: in full, as text.
-    assert shown.count("<script>alert('1')</script>") >= 6
-    assert "onerror=alert(2)>$title" in shown
-
-
-def test_nothing_is_fetched(written):
-    page = Page(written)
+    assert page.text.count(EVIL) >= 6
     for tag, attributes in page.elements:
+        assert not any(name.startswith("on") for name in attributes)
         for name in ("src", "href", "xlink:href", "srcset", "data", "action"):
             address = attributes.get(name) or ""
             assert re.match(r"data:audio/flac;base64,|#|$", address), (tag, name, address[:80])
-    assert not page.all("link")
     assert "@import" not in written and not re.search(r"url\((?!#)", written)
+    assert "default-src 'none'" in written
 
 
 def test_clips_can_be_played(written, clip_file):
     (audio,) = Page(written).all("audio")
     assert "controls" in audio and audio["aria-label"]
-    kind, data = audio["src"].split(",", 1)
-    assert kind == "data:audio/flac;base64"
-    wave, rate = soundfile.read(io.BytesIO(base64.b64decode(data)))
+    wave, rate = soundfile.read(io.BytesIO(base64.b64decode(audio["src"].split(",", 1)[1])))
     original, _ = soundfile.read(clip_file)
     assert rate == SAMPLE_RATE and np.abs(wave - original).max() < 1e-4
 
@@ -178,100 +125,56 @@ def test_clips_can_be_played(written, clip_file):
 def test_accessible_and_fit_for_a_phone(written):
     page = Page(written)
     assert page.all("html")[0]["lang"] == "en"
-    assert {"name": "viewport", "content": "width=device-width, initial-scale=1"} in page.all(
-        "meta"
-    )
+    assert "viewport" in [meta.get("name") for meta in page.all("meta")]
     figures = [d for d in page.all("div") if d.get("role") == "img"]
-    assert len(figures) == len(page.all("svg")) == 7
+    # Four curves of GRPO (none of what was not logged), one of SFT, and the groups.
+    assert len(figures) == len(page.all("svg")) == 6
     assert all(figure["aria-label"] for figure in figures)
     assert len(page.all("table")) == len(page.all("caption"))
     assert all("width" not in svg for svg in page.all("svg"))
-    ids = [attributes["id"] for _, attributes in page.elements if "id" in attributes]
-    # matplotlib numbers the groups of each figure alike; nothing refers to those.
-    defined = {i for i in ids if ids.count(i) > 1}
-    referred = set(re.findall(r'(?:url\(#|href="#)([\w-]+)', written))
-    clashes = {i for i in defined & referred if len(set(_definitions(written, i))) > 1}
-    assert not clashes
-
-
-def _definitions(page: str, identity: str) -> list[str]:
-    return re.findall(rf'<(?:clipPath|path|g)[^>]*id="{identity}"[^>]*>.*?</', page, re.DOTALL)
+    # What a figure refers to by id is defined once in the page.
+    for name in set(re.findall(r'(?:url\(#|href="#)([\w-]+)', written)):
+        kinds = r"<(?:clipPath|path|g)"
+        found = re.findall(rf'{kinds}[^>]*id="{name}"[^>]*>.*?</', written, re.DOTALL)
+        assert len(set(found)) == 1, name
 
 
 def test_tables_tell_measured_from_published(written):
     measured, published = written.split("Published, not measured here")
-    assert "55.25" in measured and "50.1–60.2" in measured and "+12.3 points" in measured
-    assert "p = 4e-05" in measured and "direct &lt;1&gt;" in measured
+    for shown in ("55.25", "50.1–60.2", "+12.3 points", "p = 4e-05", "direct &lt;1&gt;", "69.37",
+                  "44.7–55.3", "below", "sha256 cccccccccccc"):  # fmt: skip
+        assert shown in measured
     for row in load_published().card:
         assert f"{row.average:.2f}" in published
-
-
-def test_groups_of_questions_are_shown_with_their_floor_and_confusions(written):
-    text = "".join(Page(written).text)
-    assert "By category, sub-category and difficulty" in text and "grpo <2> by group" in text
+    text = Page(written).text
     # One question, right by the official match and not by the strict one, one choice of two.
     assert re.search(r"average\s*all\s*100.00\s*20.7–100.0\s*1\s*0.00\s*0\s*100.0\s*50.0", text)
-    assert f"{EVIL}dog7" in re.sub(r"\s*\n\s*", "", text)
+    assert f"{EVIL}dog7" in re.sub(r"\s*\n\s*", "", text) and "No verdict" not in text
 
 
-def test_verdicts_and_questions_are_shown_or_why_there_are_none(written, results, tmp_path):
-    text = "".join(Page(written).text)
-    assert "sha256 cccccccccccc" in text and "GRPO training" in text and "SFT training" in text
-    assert "69.37" in text and "44.7–55.3" in text and "below" in text
-    assert "How uncertain the published figure is" in text and "No verdict" not in text
-    options = {"training": {}, "clips": [], "chosen_by": "x"}
+def test_what_was_not_run_is_left_out_and_the_page_is_the_same_each_time(tmp_path):
     other = QuestionSet("mine", "v05.15.25", True, 1000, "e" * 64, "f" * 64)
-    plain = {**results, "verdicts": []}
-    write_report(tmp_path / "a.html", plain, load_published(), test_set=other, **options)
-    text = "".join(Page((tmp_path / "a.html").read_text(encoding="utf-8")).text)
-    assert "are of another version, v05.15.25" in text and "lies within" not in text
-    assert "training, s" in text and "SFT training" not in text
-    assert "By category" not in text
-
-
-def test_the_same_input_gives_the_same_page(tmp_path, results):
-    pages = []
+    options = {"training": {"SFT": [{"step": 1, "loss": 0.5}]}, "clips": [], "chosen_by": "x"}
     for name in ("a.html", "b.html"):
-        write_report(
-            tmp_path / name,
-            results,
-            load_published(),
-            test_set=V1,
-            training={"GRPO": [{"step": 1, "accuracy": 0.5}], "SFT": []},
-            clips=[],
-            chosen_by="grpo <2>",
-        )
-        pages.append((tmp_path / name).read_text(encoding="utf-8"))
-    assert pages[0] == pages[1]
+        path = tmp_path / name
+        plain = {**results(), "verdicts": []}
+        write_report(path, plain, load_published(), test_set=other, **options)
+    text = Page(path.read_text(encoding="utf-8")).text
+    assert "are of another version, v05.15.25" in text and "lies within" not in text
+    assert "SFT training" in text and "GRPO training" not in text and "By category" not in text
+    assert path.read_text("utf-8") == (tmp_path / "a.html").read_text("utf-8")
 
 
-def test_curves_leave_out_what_was_not_logged():
-    rows = [{"step": 1, "kl": None, "accuracy": 0.5}, {"step": 2, "accuracy": 0.75}]
-    (curve,) = curves(rows, GRPO_CURVES)
-    assert (curve.title, curve.steps, curve.values) == ("Accuracy reward", (1, 2), (0.5, 0.75))
-
-
-def test_clips_are_drawn_by_task_right_and_wrong(tmp_path):
+def test_clips_are_drawn_by_task_answered_correctly_and_not(tmp_path):
     tasks = ("sound", "music", "speech")
-    questions = [question(n, tmp_path, task) for task in tasks for n in range(20)]
-    questions = [
-        AudioQuestion(f"{q.task}{n}", q.audio, "?", q.choices, "cat", task=q.task)
-        for n, q in enumerate(questions)
-    ]
-    # Sound: half right. Music: one wrong only. Speech: all wrong.
-    right = {q.id: n % 2 == 0 for n, q in enumerate(questions)}
-    right |= {q.id: n > 0 for n, q in enumerate(q for q in questions if q.task == "music")}
-    right |= {q.id: False for q in questions if q.task == "speech"}
-    chosen = choose_clips(questions, right, seed=1)
-    by_task = {task: [right[q.id] for q in chosen if q.task == task] for task in tasks}
-    assert sorted(by_task["sound"]) == [False, False, True, True]
-    assert sorted(by_task["music"]) == [False, True, True, True]
-    assert by_task["speech"] == [False] * 4
+    asked = [question(f"{task}{n}", tmp_path, task) for task in tasks for n in range(20)]
+    # Sound: half of them correct. Music: one wrong only. Speech: all wrong.
+    correct = {f"sound{n}": n % 2 == 0 for n in range(20)}
+    correct |= {f"music{n}": n > 0 for n in range(20)} | {f"speech{n}": False for n in range(20)}
+    chosen = choose_clips(asked, correct, seed=1)
+    by_task = {task: sorted(correct[q.id] for q in chosen if q.task == task) for task in tasks}
+    assert by_task == {"sound": [False] * 2 + [True] * 2, "music": [False] + [True] * 3,
+                       "speech": [False] * 4}  # fmt: skip
     assert len({q.id for q in chosen}) == 12
-    assert choose_clips(questions, right, seed=1) == chosen
-    assert choose_clips(questions, right, seed=2) != chosen
-
-
-def test_few_questions_give_few_clips(tmp_path):
-    questions = [question(n, tmp_path) for n in range(2)]
-    assert len(choose_clips(questions, {"q0": True, "q1": True}, seed=0)) == 2
+    assert choose_clips(asked, correct, seed=1) == chosen != choose_clips(asked, correct, seed=2)
+    assert len(choose_clips(asked[:2], correct, seed=0)) == 2

@@ -6,9 +6,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from transformers import TrainerCallback
+from transformers import Qwen2AudioForConditionalGeneration, TrainerCallback
 
-from r1aqa_helpers import sft
 from r1aqa_helpers.audio import SAMPLE_RATE, load_audio, save_audio
 from r1aqa_helpers.errors import UserError
 from r1aqa_helpers.files import read_journal
@@ -17,7 +16,8 @@ from r1aqa_helpers.prompts import build_prompt
 from r1aqa_helpers.questions import AudioQuestion
 from r1aqa_helpers.sft import SFTSettings, answer_tokens, collate, train_sft
 from r1aqa_helpers.tiny.build import random_tiny
-from r1aqa_helpers.training import run_schedule
+from r1aqa_helpers.training import run, run_schedule
+from r1aqa_helpers.training.callbacks import train_with
 
 SETTINGS = SFTSettings(steps=4, batch_size=4, rows_per_forward=2, lr=1e-3, save_every=2)
 
@@ -73,14 +73,13 @@ def test_loss_is_the_mean_over_the_answers_tokens_of_a_step(
 ):
     settings = replace(SETTINGS, steps=1, rows_per_forward=rows_per_forward)
     original, gradients = copy.deepcopy(loaded), Gradients()
-    start = sft.train_with
 
-    def watched(trainer, journal, checkpoint):
+    def watched(trainer, log, checkpoint):
         trainer.args.max_grad_norm = 0.0
         trainer.add_callback(gradients)
-        start(trainer, journal, checkpoint)
+        train_with(trainer, log, checkpoint)
 
-    monkeypatch.setattr(sft, "train_with", watched)
+    monkeypatch.setattr(run, "train_with", watched)
     train_sft(loaded, questions, settings, tmp_path)
 
     parts = [masked_loss(original, questions[i]) for i in run_schedule(5, 4, settings.seed)]
@@ -106,11 +105,6 @@ def test_only_the_answer_s_tokens_have_a_label(loaded, questions):
     assert batch["prompt_number"].tolist() == [0, 1, 2]
 
 
-def test_prompt_one_is_answered_without_tags(loaded):
-    tokens = answer_tokens(loaded, "dog", 1)
-    assert loaded.processor.tokenizer.decode(tokens) == "dog<|im_end|>"
-
-
 def with_reasoning(questions):
     return [
         replace(q, extra={"reasoning": f"Plan: listen. Caption: {q.answer}."}) for q in questions
@@ -118,21 +112,21 @@ def with_reasoning(questions):
 
 
 def test_reasoning_is_learnt_before_the_answer(loaded, questions, tmp_path):
-    tokens = answer_tokens(loaded, "dog", 3, "A {dog} barks.")
-    written = loaded.processor.tokenizer.decode(tokens)
+    decode = loaded.processor.tokenizer.decode
+    assert decode(answer_tokens(loaded, "dog", 1)) == "dog<|im_end|>"
+    written = decode(answer_tokens(loaded, "dog", 3, "A {dog} barks."))
     assert written == "<think>A {dog} barks.</think><answer>dog</answer><|im_end|>"
 
-    settings = replace(SETTINGS, prompt=3, steps=30, lr=3e-3, save_every=100)
-    reasoned = with_reasoning(questions)
-    train_sft(loaded, reasoned, settings, tmp_path)
+    settings = replace(SETTINGS, prompt=3, steps=15, lr=3e-3, save_every=100)
+    train_sft(loaded, with_reasoning(questions), settings, tmp_path)
     rows = read_journal(tmp_path / "metrics.jsonl")
-    assert rows[-1]["loss"] < 0.5 * rows[0]["loss"]
+    assert rows[-1]["loss"] < 0.7 * rows[0]["loss"]
     others = [replace(q, extra={"reasoning": "Plan: none."}) for q in questions]
     with pytest.raises(UserError, match="a run with another reasoning"):
         train_sft(loaded, others, settings, tmp_path)
 
 
-@pytest.mark.parametrize("mark", ["</think>", "<answer>", "<|im_end|>", "<|AUDIO|>"])
+@pytest.mark.parametrize("mark", ["</think>", "<|im_end|>"])
 def test_reasoning_that_would_end_itself_is_refused(loaded, questions, tmp_path, mark):
     wrong = [replace(questions[0], extra={"reasoning": f"so {mark} it is"})]
     with pytest.raises(UserError, match="question q0: field reasoning: holds"):
@@ -151,16 +145,14 @@ def test_an_interrupted_run_goes_on_as_if_nothing_had_been(
             if state.global_step == 3:
                 raise KeyboardInterrupt
 
-    start = sft.train_with
-
-    def interrupted(trainer, journal, checkpoint):
+    def interrupted(trainer, log, checkpoint):
         trainer.add_callback(Interrupt())
-        start(trainer, journal, checkpoint)
+        train_with(trainer, log, checkpoint)
 
-    monkeypatch.setattr(sft, "train_with", interrupted)
-    with pytest.raises(KeyboardInterrupt):
-        train_sft(copy.deepcopy(loaded), questions, settings, tmp_path / "torn")
-    monkeypatch.setattr(sft, "train_with", start)
+    with monkeypatch.context() as patched:
+        patched.setattr(run, "train_with", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            train_sft(copy.deepcopy(loaded), questions, settings, tmp_path / "torn")
     again = train_sft(copy.deepcopy(loaded), questions, settings, tmp_path / "torn")
 
     expected = load(whole, device="cpu").model.state_dict()
@@ -176,13 +168,13 @@ def test_an_interrupted_run_goes_on_as_if_nothing_had_been(
 
 
 def test_it_learns_the_answers_and_says_so(loaded, questions, tmp_path, capsys):
-    settings = replace(SETTINGS, steps=30, lr=3e-3, save_every=100)
+    settings = replace(SETTINGS, steps=15, lr=3e-3, save_every=100)
     train_sft(loaded, questions, settings, tmp_path)
     rows = read_journal(tmp_path / "metrics.jsonl")
-    assert rows[-1]["loss"] < 0.5 * rows[0]["loss"]
+    assert rows[-1]["loss"] < 0.7 * rows[0]["loss"]
     assert rows[0].keys() == {"step", "loss", "lr", "grad_norm", "seconds"}
-    assert rows[0]["lr"] == pytest.approx(3e-3) and rows[-1]["lr"] == pytest.approx(1e-4)
-    assert "forward" not in vars(loaded.model) and not loaded.model.training
+    assert rows[0]["lr"] == pytest.approx(3e-3) and rows[-1]["lr"] == pytest.approx(2e-4)
+    assert type(loaded.model) is Qwen2AudioForConditionalGeneration and not loaded.model.training
     said = capsys.readouterr()
     others = [line for line in said.err.splitlines() if not line.startswith("SFT: ")]
     assert (said.out, others) == ("", []), "nothing but progress, on a slow machine"
@@ -202,11 +194,26 @@ def test_unfit_settings_are_refused_before_anything_is_written(loaded, questions
     assert not (tmp_path / "out").exists()
 
 
-def test_who_watches_sees_also_what_was_made_before(loaded, questions, tmp_path):
-    train_sft(copy.deepcopy(loaded), questions, replace(SETTINGS, minutes=0), tmp_path)
-    whole, after = [], []
-    train_sft(copy.deepcopy(loaded), questions, SETTINGS, tmp_path, watch=whole.append)
+def test_minutes_end_a_run_with_a_model_and_the_same_call_goes_on(loaded, questions, tmp_path):
+    """Watching sees all steps, those made before, too, and cannot end the run by its faults."""
+    for made in (1, 2):
+        folder = train_sft(
+            copy.deepcopy(loaded), questions, replace(SETTINGS, minutes=0), tmp_path
+        )  # fmt: skip
+        rows = read_journal(tmp_path / "metrics.jsonl")
+        assert [row["step"] for row in rows] == list(range(1, made + 1))
+        assert load(folder, device="cpu")
+    seen, after = [], []
+
+    def watch(row):
+        seen.append(row)
+        if row["step"] == 3:
+            raise OSError("the picture cannot be drawn")
+
+    with pytest.warns(UserWarning, match="watching ended .*the picture cannot be drawn"):
+        train_sft(copy.deepcopy(loaded), questions, SETTINGS, tmp_path, watch=watch)
+    weights = (folder / "model.safetensors").read_bytes()
     train_sft(copy.deepcopy(loaded), questions, SETTINGS, tmp_path, watch=after.append)  # ended
     rows = read_journal(tmp_path / "metrics.jsonl")
-    assert [row["step"] for row in whole] == list(range(1, SETTINGS.steps + 1))
-    assert whole == after == rows
+    assert [row["step"] for row in rows] == [1, 2, 3, 4] and after == rows and seen == rows[:3]
+    assert (folder / "model.safetensors").read_bytes() == weights

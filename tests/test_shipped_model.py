@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from r1aqa_helpers.models import LoadedModel, listening_check, load
+from r1aqa_helpers.models import LoadedModel, hearing_check, load
 from r1aqa_helpers.paths import TINY
 from r1aqa_helpers.questions import AudioQuestion, read_questions
 from r1aqa_helpers.tiny.data import MODEL, prepare
@@ -30,11 +30,11 @@ def test_is_small_and_of_the_real_classes(loaded: LoadedModel) -> None:
 
 
 def test_listens(loaded: LoadedModel, questions: list[AudioQuestion]) -> None:
-    assert listening_check(loaded, questions[:8]).change > 0.05
+    assert hearing_check(loaded, questions[:8]).change > 0.05
 
 
 def test_its_ceiling_was_measured_and_leaves_room_to_elicit() -> None:
-    """What a fine-tune on plentiful questions reaches, as recorded by `tiny.pretraining`."""
+    """What a fine-tune on plentiful questions reaches, as `pretrain_tiny.py` recorded it."""
     record = json.loads((TINY / "pretraining.json").read_text())
     ceiling = record["ceiling"]
     assert ceiling["n"] == 1000 and ceiling["missing"] == 0

@@ -1,90 +1,79 @@
-"""The table: thirteen published rows, the paper's, floors and own rows."""
+"""The table: published rows, baselines and own rows, anyone's scored predictions among them."""
 
 import json
 import shutil
+from dataclasses import replace
+from xml.etree import ElementTree
 
 import pytest
 from typer.testing import CliRunner
 
 from r1aqa_helpers.cli import app
 from r1aqa_helpers.course.widgets import listening_test as listening
-from r1aqa_helpers.files import append_jsonl
+from r1aqa_helpers.files import append_jsonl, write_jsonl
 from r1aqa_helpers.paths import DATA, TINY
-from r1aqa_helpers.questions import read_questions
+from r1aqa_helpers.questions import read_questions, write_mmau
 from r1aqa_helpers.results import human, load_published
-from r1aqa_helpers.table import Own, table_rows
 
 RESULTS = DATA / "results" / "tiny"
 FIGURES = ("sound", "music", "speech", "average")
+EVIL = "[red]<b>x</b>[/red]"
 
 
 @pytest.fixture(autouse=True)
 def no_listener(monkeypatch, tmp_path):
-    """Nobody has listened, whoever runs the tests."""
+    """Nobody has listened, no matter who runs the tests."""
     monkeypatch.setattr(human, "FOLDER", tmp_path / "listening")
 
 
-def run(*arguments):
-    done = CliRunner().invoke(app, ["table", *map(str, arguments)])
-    assert done.exit_code == 0, done.output
+def call(*arguments):
+    return CliRunner().invoke(app, [str(argument) for argument in arguments])
+
+
+def succeed(*arguments):
+    done = call(*arguments)
+    assert done.exit_code == 0, (done.output, done.exception)
     return done.stdout
 
 
 def rows(*arguments):
-    return json.loads(run("--json", *arguments))["rows"]
+    return json.loads(succeed("table", "--json", *arguments))["rows"]
 
 
-def test_all_thirteen_rows_stand_first_in_the_cards_order():
-    found, card = rows()[:13], load_published().card
-    for row, reported in zip(found, card, strict=True):
+def test_published_rows_stand_first_in_the_cards_order():
+    found, published = rows()[:16], load_published()
+    for row, reported in zip(found, (*published.card, *published.paper), strict=True):
         assert (row["model"], row["method"]) == (reported.model, reported.method)
         assert row["reported"] == {
             **{name: getattr(reported, name) for name in FIGURES}, "source": reported.source,
         }  # fmt: skip
-    assert [row["kind"] for row in found] == ["human"] + ["published"] * 12
+    assert [row["kind"] for row in found] == ["human"] + ["published"] * 15
 
 
-def test_own_figures_are_those_of_the_committed_run():
-    stored = json.loads((TINY / "reference_run" / "results.json").read_text())
-    own = {(r["method"], r["prompt"]): r for r in stored["rows"]}
-    by_name = {(r["model"], r["method"]): r["reproduced"] for r in rows()}
-    pairs = {
-        "Direct Inference": ("direct", 2), "Zero-Shot-CoT": ("zero-shot-cot", 3),
-        "GRPO (Ours)": ("grpo", 2), "SFT Full + Prompt <1>": ("sft", 2),
-    }  # fmt: skip
-    for method, key in pairs.items():
-        beside = by_name["Qwen2-Audio-7B-Instruct", method]
-        for name in FIGURES:
-            assert beside[name] == pytest.approx(own[key][name], abs=1e-6)
-        assert beside["n"] == 1000 and beside["track"] == "tiny"
-        assert beside["ci95"] == pytest.approx(own[key]["ci95"], abs=1e-6)
-    # With the other prompt it has no published counterpart, and is not lost.
-    (other,) = [r for r in rows() if r["method"] == "direct <1>"]
-    assert other["kind"] == "own" and other["reported"] is None
-
-
-def test_cascades_stand_beside_theirs_and_draws_are_rows_of_their_own():
+def test_own_rows_are_those_of_the_committed_files_and_only_like_ones_stand_beside():
     found = rows()
-    cascade = json.loads((RESULTS / "cascade.json").read_text())
-    own = {row["name"]: row for row in cascade["rows"]}
-    for model, name in (
-        ("Llama-3-8B-Instruct + Strong Cap.", "cascade-strong"),
-        ("Llama-3-8B-Instruct + Weak Cap.", "cascade-weak"),
-    ):
-        (beside,) = [r["reproduced"] for r in found if r["model"] == model]
-        assert beside["method"] == name and beside["n"] == 1000
-        assert beside["average"] == pytest.approx(own[name]["accuracy"], abs=1e-6)
-        assert beside["speech"] == pytest.approx(own[name]["tasks"]["speech"]["accuracy"], abs=1e-6)
-    sampled = json.loads((RESULTS / "sampled.json").read_text())
-    for row in sampled["rows"]:
-        assert len(row["seeds"]) >= 3
+    own = {r["reproduced"]["method"]: r for r in found if r["reproduced"]}
+    run = json.loads((TINY / "reference_run" / "results.json").read_text())["rows"]
+    stored = {f"{row['method']} <{row['prompt']}>": row for row in run}
+    cascade = json.loads((RESULTS / "cascade.json").read_text())["rows"]
+    stored |= {row["name"]: {**row, "average": row["accuracy"]} for row in cascade}
+    for row in json.loads((RESULTS / "sampled.json").read_text())["rows"]:
         name = f"direct <{row['prompt']}>, sampled, {len(row['seeds'])} seeds"
-        (shown,) = [r["reproduced"] for r in found if r["method"] == name]
-        assert shown["average"] == pytest.approx(row["mean"], abs=1e-6)
-        assert shown["ci95"] == pytest.approx(row["ci95"], abs=1e-6)
+        stored[name] = {**row, "average": row["mean"]}
+    for name, row in stored.items():
+        told = own[name]["reproduced"]
+        assert (told["average"], told["ci95"]) == (row["average"], row["ci95"]), name
+        assert (told["n"], told["track"]) == (1000, "tiny") and told["source"].startswith("data/")
+        assert told["speech"] == row.get("speech", told["speech"])
+    beside = {name: row["method"] for name, row in own.items() if row["reported"]}
+    assert beside == {
+        "grpo <2>": "GRPO (Ours)", "grpo <3>, 3 seeds": "GRPO + Prompt <3>",
+        "cascade-strong": "Direct Inference", "cascade-weak": "Direct Inference",
+    }  # fmt: skip
+    assert own["sft <2>"]["kind"] == "own" and own["sft <2>, 3 seeds"]["kind"] == "own"
 
 
-def test_floors_are_rows_of_their_own():
+def test_baselines_are_rows_of_their_own():
     floors = [r for r in rows() if r["kind"] == "floor"]
     assert {r["method"] for r in floors} == {
         "random", "first", "best-place", "longest", "majority", "text-only", "silence",
@@ -101,34 +90,16 @@ def test_a_run_of_ones_own_comes_before_the_committed_one(tmp_path):
     stored = json.loads(place.read_text())
     stored["profile"] = "a100"
     for row in stored["rows"]:
-        row["average"] = 70.0
+        row["average"], row["ci95"] = 70.0, [67, 73]
     place.write_text(json.dumps(stored))
     found = rows("--run", tmp_path / "run")
     (grpo,) = [r for r in found if r["method"] == "GRPO (Ours)"]
     assert (grpo["reproduced"]["track"], grpo["reproduced"]["average"]) == ("a100", 70.0)
     # The tiny track's row is still there.
     assert [r for r in found if r["method"] == "grpo <2>"][0]["reproduced"]["track"] == "tiny"
-    missing = CliRunner().invoke(app, ["table", "--run", str(tmp_path / "none")])
+    assert f"grpo <2>: from {place}" in succeed("table", "--run", tmp_path / "run")
+    missing = call("table", "--run", tmp_path / "none")
     assert missing.exit_code == 1 and "results.json" in missing.stderr
-
-
-def test_a_mean_over_seeds_stands_in_where_there_is_no_single_run():
-    def own(method):
-        figures = {name: 50.0 for name in FIGURES}
-        return Own(method, "own", "tiny", figures, 1000, (45.0, 55.0), "data/x.json")
-
-    rows = table_rows(
-        load_published(),
-        [own(m) for m in ("cota <3>, 3 seeds", "grpo <2>, 3 seeds", "grpo <2>", "direct <2>, x")],
-    )
-    by_name = {(r["model"], r["method"]): r["reproduced"] for r in rows}
-    assert by_name["Qwen2-Audio-7B-Instruct", "CoTA"]["method"] == "cota <3>, 3 seeds"
-    assert by_name["Qwen2-Audio-7B-Instruct", "GRPO (Ours)"]["method"] == "grpo <2>"
-    assert by_name["Qwen2-Audio-7B-Instruct", "Direct Inference"] is None
-    assert {r["method"] for r in rows if r["kind"] == "own"} == {
-        "grpo <2>, 3 seeds",
-        "direct <2>, x",
-    }
 
 
 def test_who_listened_stands_in_the_human_row(tmp_path):
@@ -141,7 +112,111 @@ def test_who_listened_stands_in_the_human_row(tmp_path):
 
 
 def test_the_printed_table_has_every_row_and_says_what_it_is_not():
-    text = run()
+    text = succeed("table")
     for name in ("Human", "SALMONN", "GRPO (Ours)", "Prompt <3>", "silence", "81.3", "not run"):
         assert name in text
     assert "not with those on the left" in " ".join(text.split())
+
+
+@pytest.fixture
+def scored(make_questions, tmp_path):
+    """Arguments of ``score`` for a file of questions and predictions for it."""
+    _, test = make_questions()
+    asked = read_questions(test)
+    asked = [replace(q, sub_category="a $b$" if q.task == "sound" else EVIL) for q in asked]
+    write_mmau(test, asked)
+    said = tmp_path / "said.jsonl"
+    words = ["dog", "The answer is cat.", "dog", "nothing", "dog", "bell"]
+    rows = zip(asked, words, strict=True)
+    write_jsonl(said, [{"id": q.id, "response": word} for q, word in rows])
+    return ["score", "--questions", test, "--predictions", said]
+
+
+def test_score_shows_groups_baselines_strict_match_and_confusions(scored):
+    text = succeed(*scored)
+    for name in ("official", "strict", "no choice", "constant", "chance", "sound", "easy", EVIL):
+        assert name in text
+    line = next(line for line in text.splitlines() if line.strip().startswith("average"))
+    # 3 of 6 by the official match, 2 by the strict one; always the first choice gets 2 of 6.
+    assert line.split()[1:] == ["50.00", "18.8–81.2", "6", "33.33", "1", "33.3", "25.0"]
+    assert "1 × car: dog" in text and "1 × bell" not in text
+    told = json.loads(succeed(*scored, "--json"))
+    assert told["average"] == 50 and told["strict"]["accuracy"] == pytest.approx(100 / 3)
+    assert told["groups"][0]["constant"]["accuracy"] == pytest.approx(100 / 3)
+    assert ["car", "dog", 1] in told["confusions"]
+
+
+def test_the_plot_is_written_whole_and_in_a_known_format(scored, tmp_path):
+    succeed(*scored, "--plot", tmp_path / "groups.svg")
+    svg = (tmp_path / "groups.svg").read_text(encoding="utf-8")
+    ElementTree.fromstring(svg)
+    succeed(*scored, "--plot", tmp_path / "groups.png")
+    assert (tmp_path / "groups.png").read_bytes().startswith(b"\x89PNG")
+    wrong = call(*scored, "--plot", tmp_path / "groups.txt")
+    assert wrong.exit_code == 1 and "ends in none of .svg, .png, .pdf" in wrong.stderr
+
+
+def test_a_scored_file_enters_the_table_with_its_source(scored, tmp_path):
+    row = tmp_path / "row.json"
+    succeed(*scored, "--as", EVIL, "--source", "https://example.org/[b]said", "--out", row)
+    row.write_text(json.dumps(json.loads(row.read_text()) | {"kind": "human", "track": "x"}))
+    (found,) = [r for r in rows("--scored", row) if r["method"] == EVIL]
+    assert found["kind"] == "own" and found["reported"] is None
+    own = found["reproduced"]
+    assert (own["average"], own["n"], own["track"]) == (50, 6, "test")
+    assert own["source"] == "https://example.org/[b]said"
+    text = succeed("table", "--scored", row)
+    assert EVIL in text and f"{EVIL}: from https://example.org/[b]said" in text
+
+
+def test_a_published_rows_name_puts_it_beside_that_row(scored, tmp_path):
+    row = tmp_path / "row.json"
+    before = rows()
+    name = next(r["model"] for r in before if "Gemini" in r["model"])
+    succeed(*scored, "--as", name, "--source", "me", "--out", row)
+    found = rows("--scored", row)
+    assert len(found) == len(before)
+    (beside,) = [r for r in found if r["model"] == name]
+    assert beside["reported"] is not None and beside["reproduced"]["average"] == 50
+
+
+def test_half_a_row_and_names_that_cannot_be_shown_are_refused(scored, tmp_path):
+    row = tmp_path / "row.json"
+    half = call(*scored, "--as", "x")
+    assert half.exit_code == 1 and "belong together" in half.stderr
+    bell = call(*scored, "--as", "x\x1b[2J", "--source", "me", "--out", row)
+    assert bell.exit_code == 1 and "--as" in bell.stderr and not row.exists()
+
+
+@pytest.mark.parametrize(
+    "change, message",
+    [
+        ({"method": 3}, "field method: is 3"),
+        ({"source": " "}, "field source"),
+        ({"source": "a\x1b[2J"}, "field source"),
+        ({"average": 101}, "field average: is 101"),
+        ({"sound": "x"}, "field sound"),
+        ({"ci95": [60, 70]}, "field ci95"),
+        ({"n": 0}, "field n: is 0"),
+        ({"test_set": None}, "is no set of questions"),
+    ],
+)
+def test_a_row_from_a_stranger_is_checked(scored, tmp_path, change, message):
+    row = tmp_path / "row.json"
+    succeed(*scored, "--as", "x", "--source", "me", "--out", row)
+    row.write_text(json.dumps(json.loads(row.read_text()) | change))
+    done = call("table", "--scored", row)
+    assert done.exit_code == 1 and message in done.stderr
+    assert len(done.stderr.splitlines()) == 1 and "\x1b" not in done.stderr
+
+
+def test_power_says_how_many_questions_are_needed():
+    text = succeed("power", "64.5", "61.1")
+    assert text.startswith("3172 questions, of its own for each, tell 64.5 % from 61.1 %")
+    assert "1000 questions find the difference with a probability of 35 %" in text
+    paired = succeed("power", "64.5", "61.1", "--discordant", "20", "--questions", "1356")
+    assert paired.startswith("1356 questions, the same for both") and "of 80 %" in paired
+    same = call("power", "60", "60")
+    assert same.exit_code == 1 and "are equal" in same.stderr
+    odd = call("power", "90", "10", "--discordant", "5")
+    assert odd.exit_code == 1 and "cannot differ" in odd.stderr

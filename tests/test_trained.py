@@ -1,6 +1,5 @@
 """Which parameters train: counted as PEFT does, said in a line, kept by saving and loading."""
 
-import json
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,8 +9,8 @@ import torch
 from peft import get_peft_model
 from typer.testing import CliRunner
 
+from r1aqa_helpers import models
 from r1aqa_helpers.cli import app
-from r1aqa_helpers.errors import UserError
 from r1aqa_helpers.grpo.train import GRPOSettings, train_grpo
 from r1aqa_helpers.models import chat_text, encode, load, save
 from r1aqa_helpers.models.lora import choose_trained, describe_trained, lora_config
@@ -42,10 +41,10 @@ def millions(text: str) -> list[float]:
 @pytest.mark.parametrize(
     ("rank", "frozen", "end"),
     [
-        (0, False, "all weights, the audio tower's too"),
-        (0, True, "all weights of projector and language model; the audio tower stands still"),
-        (4, True, "LoRA rank 4 on 14 modules of the language model; the audio tower stands still"),
-        (4, False, "LoRA rank 4 on 14 modules of the language model and 12 of the audio tower"),
+        (0, False, "all weights, the audio encoder's too"),
+        (0, True, "all weights of projector and language model; the audio encoder is frozen"),
+        (4, True, "LoRA rank 4 on 14 modules of the language model; the audio encoder is frozen"),
+        (4, False, "LoRA rank 4 on 14 modules of the language model and 12 of the audio encoder"),
     ],
 )
 def test_the_line_counts_what_pytorch_does(loaded, rank, frozen, end):
@@ -72,11 +71,11 @@ def test_at_7b_the_line_says_what_the_paper_s_size_has():
         model = Qwen2AudioForConditionalGeneration(config_7b())
     assert describe_trained(model, 16, True) == (
         f"{lora_parameters(config_7b(), 16) / 1e6:.1f} M of 8,397 M parameters: LoRA rank 16 on "
-        "224 modules of the language model; the audio tower stands still"
+        "224 modules of the language model; the audio encoder is frozen"
     )
 
 
-def test_the_tower_stands_still_by_default_with_lora_and_trains_without():
+def test_the_encoder_is_frozen_by_default_with_lora_and_trains_without():
     for kind in (GRPOSettings, SFTSettings):
         assert not kind().tower_frozen and kind(lora_rank=4).tower_frozen
         assert replace(kind(), lora_rank=4).tower_frozen
@@ -109,40 +108,36 @@ def test_lora_on_the_tower_learns_and_is_kept(loaded, questions, tmp_path, kind)
     for name, parameter in adapter.model.named_parameters():
         torch.testing.assert_close(parameter, after[name], rtol=0, atol=1e-6)
     card = (folder / "README.md").read_text(encoding="utf-8")
-    assert "LoRA rank 4 on 14 modules of the language model and 12 of the audio tower" in card
+    assert "LoRA rank 4 on 14 modules of the language model and 12 of the audio encoder" in card
 
 
-def test_runs_from_before_a_setting_existed_go_on_with_its_default_only(
-    loaded, questions, tmp_path
-):
-    settings = SFTSettings(steps=1, batch_size=1, lr=1e-3)
+def test_a_run_s_description_knows_a_recording_by_its_file_name(loaded, questions, tmp_path):
+    settings = SFTSettings(steps=1)
     described = describe_run(loaded, questions, settings)
-    # What such a run's file holds: nothing of optim, and the tower as it was then.
-    assert described["settings"] == {
-        "prompt": 2, "steps": 1, "batch_size": 1, "rows_per_forward": 1, "lr": 1e-3,
-        "freeze_tower": False, "lora_rank": 0, "seed": 42,
-    }  # fmt: skip
-    (tmp_path / "run.json").write_text(json.dumps(described))
-    other = replace(settings, freeze_tower=True)
-    with pytest.raises(UserError, match="a run with another settings"):
-        train_sft(loaded, questions, other, tmp_path)
-    assert "optim" in describe_run(loaded, questions, replace(settings, optim="x"))["settings"]
-    assert train_sft(loaded, questions, settings, tmp_path) == tmp_path / "model"
+    moved = [replace(q, audio=tmp_path / q.audio.name) for q in questions]
+    assert describe_run(loaded, moved, settings) == described
+    other = [replace(questions[0], audio=tmp_path / "other.wav"), *questions[1:]]
+    assert describe_run(loaded, other, settings) != described
 
 
-def test_a_run_that_its_minutes_ended_goes_on(loaded, questions, tmp_path):
-    settings = SFTSettings(steps=3, batch_size=1, lr=1e-3, minutes=0.0)
-    for made in (1, 2, 3):
-        again = load(loaded.name, device="cpu")
-        folder = train_sft(again, questions, settings, tmp_path)
-        rows = (tmp_path / "metrics.jsonl").read_text().splitlines()
-        assert [json.loads(row)["step"] for row in rows] == list(range(1, made + 1))
-        assert load(folder, device="cpu")
-    weights = (folder / "model.safetensors").read_bytes()
-    train_sft(load(loaded.name, device="cpu"), questions, settings, tmp_path)
-    assert (folder / "model.safetensors").read_bytes() == weights, "it had ended"
+def test_a_model_that_the_minutes_ended_is_not_uploaded(
+    random_model_dir, make_questions, tmp_path, monkeypatch
+):
+    pushed = []
+    monkeypatch.setattr(models, "check_target", lambda name: None)
+    monkeypatch.setattr(models, "push", lambda folder, name, say: pushed.append((folder, name)))
+    arguments = ["train", "sft", "--questions", make_questions()[0], "--profile", "tiny",
+                 "--model", random_model_dir, "--out", tmp_path, "--steps", 2,
+                 "--push-to", "me/mine"]  # fmt: skip
+    arguments = list(map(str, arguments))
+    result = CliRunner().invoke(app, [*arguments, "--minutes", "0"])
+    assert result.exit_code == 0 and pushed == []
+    assert "not uploaded: stopped after step 1 of 2" in result.stdout.splitlines()[-1]
+    assert CliRunner().invoke(app, arguments).exit_code == 0
+    assert pushed == [(tmp_path / "model", "me/mine")]
 
 
+@pytest.mark.slow
 def test_the_command_line_takes_rank_tower_minutes_and_an_adapter_s_base(
     random_model_dir, make_questions, tmp_path
 ):
@@ -164,7 +159,7 @@ def test_the_command_line_takes_rank_tower_minutes_and_an_adapter_s_base(
     assert result.exit_code == 0, result.stderr
     first, last = result.stdout.splitlines()[-2:]
     assert first.startswith("training 0.0") and first.endswith(
-        "LoRA rank 4 on 14 modules of the language model and 12 of the audio tower"
+        "LoRA rank 4 on 14 modules of the language model and 12 of the audio encoder"
     )
     assert last == f"trained model: {tmp_path / 'run' / 'model'}"
     assert len((tmp_path / "run" / "metrics.jsonl").read_text().splitlines()) == 1

@@ -1,7 +1,7 @@
-"""The second half of a cascade: a language model that answers from text alone.
+"""The text model of a cascade: it answers from text alone.
 
-A folder of any causal language model that transformers knows, or of a Qwen2-Audio, of which the
-language half is taken. Only safetensors are read and no code of the folder's is run.
+From a folder of any causal language model that transformers knows, or of a Qwen2-Audio, whose
+language model is taken. Only safetensors are read, and no code in the folder is run.
 """
 
 from collections.abc import Iterator, Sequence
@@ -107,13 +107,13 @@ def load_text_model(
 
 
 def language_half(loaded: LoadedModel) -> TextModel:
-    """A Qwen2-Audio's language model, which shares its weights; its tower is not asked.
+    """A Qwen2-Audio's language model, which shares its weights; its audio encoder is not used.
 
     Raises:
         UserError: it has no chat template.
     """
     whole, config = loaded.model, loaded.model.config.text_config
-    with torch.device("meta"):  # no room for weights that are replaced at once
+    with torch.device("meta"):  # no memory for weights that are replaced at once
         model = Qwen2ForCausalLM(Qwen2Config.from_dict(config.to_dict()))
     model.model, model.lm_head = whole.model.language_model, whole.lm_head
     model.generation_config = GenerationConfig(eos_token_id=loaded.eos_ids)
@@ -152,14 +152,8 @@ def chat(text_model: TextModel, text: str) -> str:
     )
 
 
-def token_count(text_model: TextModel, texts: Sequence[str]) -> list[int]:
-    """How many tokens each of the texts has."""
-    ids = text_model.tokenizer(list(texts), add_special_tokens=False).input_ids
-    return [len(one) for one in ids]
-
-
 def batches(lengths: Sequence[int], most: int, new: int) -> Iterator[list[int]]:
-    """Places of texts of like length together, the longest first.
+    """Places of texts of similar length together, the longest first.
 
     Args:
         lengths: in tokens.
@@ -179,7 +173,7 @@ def batches(lengths: Sequence[int], most: int, new: int) -> Iterator[list[int]]:
 def respond(text_model: TextModel, chats: Sequence[str], max_new_tokens: int) -> list[str]:
     """The greedy answers to texts from `chat`, without special tokens.
 
-    Nothing is taken from the model's own generation configuration but the tokens that end it.
+    Of the model's own generation configuration only the tokens that end an answer are used.
     """
     model, tokenizer = text_model.model, text_model.tokenizer
     ends = text_model.eos_ids
@@ -188,15 +182,8 @@ def respond(text_model: TextModel, chats: Sequence[str], max_new_tokens: int) ->
     longest = max(map(len, rows))
     ids = torch.tensor([[pad] * (longest - len(row)) + row for row in rows], device=model.device)
     exists = [[0] * (longest - len(row)) + [1] * len(row) for row in rows]
-    config = GenerationConfig(
-        **{
-            **NEUTRAL,
-            "max_new_tokens": max_new_tokens,
-            "eos_token_id": ends,
-            "pad_token_id": pad,
-            "do_sample": False,
-        }
-    )
+    own = {"eos_token_id": ends, "pad_token_id": pad, "max_new_tokens": max_new_tokens}
+    config = GenerationConfig(**{**NEUTRAL, **own, "do_sample": False})
     with own_generation_config(model, config):
         said = model.generate(
             input_ids=ids,

@@ -8,8 +8,7 @@ Modules that import torch are imported inside the commands, so that ``--help`` i
 
 import typer
 
-from r1aqa_helpers.cli.answering import ask, evaluate, power, quiz, score
-from r1aqa_helpers.cli.capstone import capstone
+from r1aqa_helpers.cli.answering import ask, evaluate, quiz, score
 from r1aqa_helpers.cli.cascade import cascade
 from r1aqa_helpers.cli.data import data_app
 from r1aqa_helpers.cli.doctor import doctor
@@ -18,7 +17,6 @@ from r1aqa_helpers.cli.frame import OPTIONS, ManyChoices, Reporting, spread
 from r1aqa_helpers.cli.lab import lab
 from r1aqa_helpers.cli.probe import probe
 from r1aqa_helpers.cli.reproduce import reproduce
-from r1aqa_helpers.cli.sampled import sampled
 from r1aqa_helpers.cli.share import push
 from r1aqa_helpers.cli.table import table
 from r1aqa_helpers.cli.train import train_app
@@ -36,14 +34,11 @@ app = typer.Typer(
 app.command()(reproduce)
 app.command()(evaluate)
 app.command()(score)
-app.command()(power)
 app.command(cls=ManyChoices)(ask)
 app.command()(quiz)
 app.command()(probe)
-app.command()(sampled)
 app.command()(cascade)
 app.command()(table)
-app.command()(capstone)
 app.command()(push)
 app.command()(doctor)
 app.command()(lab)

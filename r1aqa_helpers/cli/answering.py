@@ -20,11 +20,13 @@ from r1aqa_helpers.cli.options import (
     Questions,
     Seed,
     Timeout,
+    load_checked,
     pace_of,
+    say,
 )
 from r1aqa_helpers.errors import UserError
 from r1aqa_helpers.files import shown
-from r1aqa_helpers.profiles import TINY_PROFILE
+from r1aqa_helpers.profiles import TINY_PROFILE, pick_profile
 from r1aqa_helpers.questions import QuestionSet, identify, read_questions
 from r1aqa_helpers.run_folder import check_writable
 
@@ -39,13 +41,39 @@ def evaluate(
     questions: Questions,
     out: Annotated[Path, typer.Option("--out", help="Predictions, as MMAU's JSON.")],
     audio_dir: AudioDir = None,
+    profile: Annotated[
+        str | None,
+        typer.Option(
+            "--profile",
+            help="Load and ask as this profile says, such as t4: 4 bits. Otherwise in the "
+            "checkpoint's precision.",
+        ),
+    ] = None,
     base: Base = None,
-    prompt: PromptNumber = Prompt.answer,
+    prompt: Annotated[
+        list[Prompt] | None,
+        typer.Option(
+            "--prompt",
+            help="The paper's prompt: 1 plain, 2 answer tags, 3 think. With --seeds also several.",
+            show_default="2",
+        ),
+    ] = None,
     batch_size: Annotated[int | None, typer.Option("--batch-size", min=1)] = None,
     seed: Seed = 0,
     sample: Annotated[
         bool, typer.Option("--sample", help="Draw answers at temperature 1; otherwise greedy.")
     ] = False,
+    shipped: Annotated[
+        bool, typer.Option("--shipped", help="With --sample: by the checkpoint's own settings.")
+    ] = False,
+    seeds: Annotated[
+        int | None,
+        typer.Option(
+            "--seeds",
+            min=1,
+            help="With --sample: from so many seeds, from --seed on; --out gets their scores.",
+        ),
+    ] = None,
     endpoint: Annotated[
         str | None,
         typer.Option(
@@ -60,52 +88,71 @@ def evaluate(
 ) -> None:
     """Answer a file of questions and, where it has gold answers, score them.
 
-    Answers are kept in a journal beside the predictions; interrupted, the same command goes on.
+    Answers are kept in a log beside the predictions; interrupted, the same command resumes.
 
     A key for --endpoint is taken from R1AQA_API_KEY, or else OPENAI_API_KEY, and from nowhere else.
     """
     pace = pace_of(endpoint, concurrency, per_minute, timeout)
-    if endpoint is not None and (base is not None or batch_size is not None or sample):
+    if endpoint is not None and (given(a=base, b=batch_size, c=profile) or sample):
         raise UserError(
-            "--base, --batch-size, --sample: are for a local model; leave them out with --endpoint"
+            "--base, --batch-size, --profile, --sample: are for a local model; leave them out "
+            "with --endpoint"
         )
+    if not sample and (shipped or seeds is not None):
+        raise UserError("--seeds, --shipped: are for --sample; give it, too")
+    prompts = sorted({int(one.value) for one in prompt or [Prompt.answer]})
+    if len(prompts) > 1 and seeds is None:
+        raise UserError("--prompt: several are for --sample --seeds; give one")
+    chosen = None if profile is None else pick_profile(profile)
     asked = read_questions(questions, audio_dir)
     test_set = identify(asked, questions)
     if out.is_dir():
         raise UserError(f"{shown(out)}: is a folder; give --out a file to write")
     check_writable(out.parent)
     from r1aqa_helpers.answering import answer_questions, write_predictions
-    from r1aqa_helpers.results import write_about
+    from r1aqa_helpers.results import write_metadata
 
-    journal = out.with_name(out.name + ".journal.jsonl")
+    log = out.with_name(out.name + ".log.jsonl")
+    how = {"prompt": prompts[0], "sample": sample, "seed": seed if sample else None}
     if endpoint is not None:
         from r1aqa_helpers.endpoint import Pace, answer_at_endpoint, find_endpoint
 
         server = find_endpoint(endpoint, model)
         key = f"with the key from {server.key_variable}" if server.key_variable else "without a key"
         typer.echo(f"asking {server.url} {key}")
-        about = {"model": model, "endpoint": server.url}
+        how["endpoint"] = server.url
         predictions = answer_at_endpoint(
-            server, asked, prompt=int(prompt.value), pace=Pace(**pace), journal=journal
+            server, asked, prompt=prompts[0], pace=Pace(**pace), log=log
         )
     else:
-        from r1aqa_helpers.models import listening_check, load
+        loaded = load_checked(chosen, model, base, asked)
+        if shipped and not loaded.shipped:
+            raise UserError(f"model {shown(model)}: came with greedy settings; omit --shipped")
+        sampling = dict(loaded.shipped) if shipped else {}
+        options = {"batch_size": batch_size}
+        if chosen is not None:
+            options["batch_tokens"] = chosen.eval_tokens
+            options["max_new_tokens"] = chosen.max_new_tokens
+        if seeds is not None:
+            from r1aqa_helpers.sampled import sampled, sampled_lines
 
-        loaded = load(model, base=base)
-        listening_check(loaded, asked)
-        about = {"model": model} | given(base=base)
+            drawn = range(seed, seed + seeds)
+            result = sampled(loaded, asked, out, prompts, drawn, sampling, test_set, say, **options)
+            typer.echo("\n".join([*sampled_lines(result), f"scores in {out}"]))
+            return
+        how |= given(base=base, profile=profile, sampling=sampling or None)
         predictions = answer_questions(
             loaded,
             asked,
-            prompt=int(prompt.value),
-            batch_size=batch_size,
+            prompt=prompts[0],
             sample=sample,
             seed=seed,
-            journal=journal,
+            sampling=sampling,
+            log=log,
+            **options,
         )
     write_predictions(out, asked, predictions)
-    how = {"prompt": int(prompt.value), "sample": sample, "seed": seed if sample else None}
-    write_about(out, test_set, **about, **how)
+    write_metadata(out, test_set, model=model, **how)
     typer.echo(f"{len(predictions)} answers in {out}")
     if all(question.answer is not None for question in asked):
         from r1aqa_helpers.scoring import score as score_answers
@@ -144,7 +191,7 @@ def score(
     and what a constant answer reaches; then which choices were taken for which. It says which
     release of MMAU the questions are, and refuses predictions that `evaluate` made for other ones.
     """
-    from r1aqa_helpers.results import check_made_for, write_scored
+    from r1aqa_helpers.results import check_predictions, write_scored
     from r1aqa_helpers.scoring import read_predictions
     from r1aqa_helpers.scoring import score as score_answers
 
@@ -153,7 +200,7 @@ def score(
         raise UserError("--as, --source, --out: belong together; give all three, or none")
     asked = read_questions(questions)
     test_set = identify(asked, questions)
-    check_made_for(predictions, test_set)
+    check_predictions(predictions, test_set)
     result = score_answers(asked, read_predictions(predictions))
     if plot is not None:
         _save_plot(plot, result.groups())
@@ -164,45 +211,12 @@ def score(
             **result.as_dict(),
             "strict": result.strict.as_dict(),
             "groups": [group.group_dict() for group in result.groups()],
-            "confusions": [[*pair, times] for pair, times in result.confusions().most_common()],
+            "confusions": [[*pair, n] for pair, n in result.confusions().most_common()],
             "test_set": test_set.as_dict(),
         }
         typer.echo(json.dumps(scored, ensure_ascii=False, allow_nan=False))
     else:
         _print_score(result, test_set)
-
-
-def power(
-    a: Annotated[float, typer.Argument(min=0, max=100, help="An accuracy, in percent.")],
-    b: Annotated[float, typer.Argument(min=0, max=100, help="The other one.")],
-    discordant: Annotated[
-        float | None,
-        typer.Option(
-            "--discordant",
-            min=0,
-            max=100,
-            help="Both answer the same questions, and exactly one is right on so many percent.",
-        ),
-    ] = None,
-    questions: Annotated[
-        int, typer.Option("--questions", min=1, help="How likely so many questions find it.")
-    ] = 1000,
-) -> None:
-    """How many questions tell two accuracies apart: r1aqa power 64.5 61.1.
-
-    Two-sided at 5 %, found with a probability of 80 %. Without --discordant each system has
-    questions of its own.
-    """
-    from r1aqa_helpers.scoring import detection_power, questions_needed
-
-    try:
-        needed = questions_needed(a, b, discordant)
-        likely = detection_power(questions, a, b, discordant)
-    except ValueError as error:
-        raise UserError(f"power: {error}") from None
-    how = "of its own for each" if discordant is None else "the same for both"
-    typer.echo(f"{needed} questions, {how}, tell {a:g} % from {b:g} % (power 80 %, two-sided 5 %)")
-    typer.echo(f"{questions} questions find the difference with a probability of {likely:.0f} %")
 
 
 def ask(
@@ -297,21 +311,21 @@ def _print_score(result: "Score", test_set: QuestionSet) -> None:
         f"{result.unparsed} predictions match none of their choices"
     )
     if found := result.confusions():
-        typer.echo("taken for another choice most often (right answer: what was said):")
-    for gold, said, times in confusion_rows(found):
-        typer.echo(f"  {times:3} × {shown(gold)}: {shown(said)}")
+        typer.echo("taken for another choice most often (correct answer: what was said):")
+    for gold, other, times in confusion_rows(found):
+        typer.echo(f"  {times:3} × {shown(gold)}: {shown(other)}")
 
 
 def _save_plot(path: Path, groups: "Sequence[Score]") -> None:
-    """Write the figure whole or not at all, in the form that the file's name asks for."""
+    """Write the figure whole or not at all, in the format that the file's name asks for."""
     import io
 
     from r1aqa_helpers.files import write_bytes
     from r1aqa_helpers.results import groups_figure
 
-    form = path.suffix.lower().removeprefix(".")
-    if form not in ("svg", "png", "pdf"):
+    format = path.suffix.lower().removeprefix(".")
+    if format not in ("svg", "png", "pdf"):
         raise UserError(f"--plot: {shown(path)} ends in none of .svg, .png, .pdf")
     buffer = io.BytesIO()
-    groups_figure(groups).savefig(buffer, format=form, dpi=150)
+    groups_figure(groups).savefig(buffer, format=format, dpi=150)
     write_bytes(path, buffer.getvalue())

@@ -20,7 +20,9 @@ from r1aqa_helpers.cli.options import (
     Timeout,
     echo_result,
     labelled_questions,
+    load_checked,
     pace_of,
+    say,
 )
 from r1aqa_helpers.errors import UserError
 from r1aqa_helpers.paths import place
@@ -35,8 +37,8 @@ def cascade(
         str | None,
         typer.Option(
             "--text-model",
-            help="Folder of a causal language model, or of a Qwen2-Audio, whose language half is "
-            "taken; with --endpoint the server's name for the model.",
+            help="Folder of a causal language model, or of a Qwen2-Audio, whose language model "
+            "is taken; with --endpoint the server's name for the model.",
             show_default="on the tiny track data/tiny/text_model",
         ),
     ] = None,
@@ -65,7 +67,7 @@ def cascade(
     """Caption every clip, then answer from the captions alone: whole ones, and a few words.
 
     The text model never hears. Captions are kept in captions.jsonl; interrupted, the same command
-    goes on. A key for --endpoint is taken from R1AQA_API_KEY, or else OPENAI_API_KEY.
+    resumes. A key for --endpoint is taken from R1AQA_API_KEY, or else OPENAI_API_KEY.
     """
     pace = pace_of(endpoint, concurrency, per_minute, timeout)
     chosen = pick_profile(profile)
@@ -77,9 +79,8 @@ def cascade(
     if text_model is None:
         raise UserError("cascade: give the text model, --text-model")
     check_writable(out)
-    import r1aqa_helpers.cascade as room
-    from r1aqa_helpers.models import listening_check, load_for
-    from r1aqa_helpers.results import write_about
+    from r1aqa_helpers import cascade as lib
+    from r1aqa_helpers.results import write_metadata
 
     number = int(prompt.value)
     if endpoint is not None:
@@ -88,42 +89,25 @@ def cascade(
         server = find_endpoint(endpoint, text_model)
         answer = partial(answer_at_endpoint, server, prompt=number, pace=Pace(**pace))
     else:
-        room.check_text_model(text_model)  # before the hours of captioning
-    loaded = load_for(chosen, model, base)
-    listening_check(loaded, asked)
+        lib.check_text_model(text_model)  # before the hours of captioning
+    loaded = load_checked(chosen, model, base, asked)
+    limits = {"batch_tokens": chosen.eval_tokens, "max_new_tokens": chosen.max_new_tokens}
     about = {
         "model": place(loaded.name),
         "text_model": place(text_model),
         **({} if endpoint is None else {"endpoint": server.url}),
-        "request": request or room.REQUEST,
-        "weak_words": room.WEAK_WORDS,
+        "request": request or lib.REQUEST,
+        "weak_words": lib.WEAK_WORDS,
         "prompt": number,
     }
-    captions = room.caption_clips(
-        loaded,
-        asked,
-        request=about["request"],
-        batch_tokens=chosen.eval_tokens,
-        max_new_tokens=chosen.max_new_tokens,
-        journal=out / "captions.journal.jsonl",
-    )
+    log = out / "captions.log.jsonl"
+    captions = lib.caption_clips(loaded, asked, request=about["request"], log=log, **limits)
     if endpoint is None:
         del loaded  # a GPU need not hold both
-        answer = partial(
-            room.answer_from_captions,
-            room.load_text_model(text_model, chosen.device, chosen.dtype),
-            prompt=number,
-            batch_tokens=chosen.eval_tokens,
-            max_new_tokens=chosen.max_new_tokens,
-        )
-    result = room.run_cascade(
-        asked,
-        captions,
-        answer,
-        out,
-        {**about, "test_set": test_set.as_dict()},
-        lambda line: typer.echo(line, err=True),
-    )
-    for strength in room.STRENGTHS:
-        write_about(out / f"{strength}.json", test_set, captions=strength, **about)
-    echo_result(result, as_json, room.cascade_lines(result))
+        reader = lib.load_text_model(text_model, chosen.device, chosen.dtype)
+        answer = partial(lib.answer_from_captions, reader, prompt=number, **limits)
+    facts = {**about, "test_set": test_set.as_dict()}
+    result = lib.run_cascade(asked, captions, answer, out, facts, say)
+    for strength in lib.STRENGTHS:
+        write_metadata(out / f"{strength}.json", test_set, captions=strength, **about)
+    echo_result(result, as_json, lib.cascade_lines(result))

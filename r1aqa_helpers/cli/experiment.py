@@ -1,6 +1,5 @@
-"""``r1aqa experiment``: all trained roads on the tiny track, and what came out."""
+"""``r1aqa experiment``: all trained methods on the tiny track, and what came out."""
 
-from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
@@ -10,35 +9,28 @@ from r1aqa_helpers.cli.frame import OPTIONS
 from r1aqa_helpers.cli.options import RUNS
 
 experiment_app = typer.Typer(
-    help="Compare all trained roads on the tiny track: learning rates chosen on validation, "
+    help="Compare all trained methods on the tiny track: learning rates chosen on validation, "
     "several seeds, one file per run.",
     **OPTIONS,
 )
 Out = Annotated[Path, typer.Option("--out", help="Folder of the experiment.")]
-Seeds = Annotated[int, typer.Option("--seeds", min=1, help="Runs of each road.")]
+Seeds = Annotated[int, typer.Option("--seeds", min=1, help="Runs of each method.")]
 Minutes = Annotated[
     float | None,
     typer.Option("--minutes", min=0, help="Stop after so long; the same command goes on."),
 ]
 
 
-class Plan(StrEnum):
-    """The plans of `experiment.plan`."""
-
-    table = "table"
-    regimes = "regimes"
-
-
 @experiment_app.command("table")
 def table(out: Out = RUNS / "experiment", seeds: Seeds = 3, minutes: Minutes = None) -> None:
-    """All trained roads on equally many questions. Interrupted, the same command goes on."""
-    _run(Plan.table, out, seeds, minutes)
+    """All trained methods on equally many questions. Interrupted, the same command goes on."""
+    _run("table", out, seeds, minutes)
 
 
 @experiment_app.command("regimes")
 def regimes(out: Out = RUNS / "experiment", seeds: Seeds = 3, minutes: Minutes = None) -> None:
     """SFT and GRPO with few questions, wrong labels, many epochs, out of domain."""
-    _run(Plan.regimes, out, seeds, minutes)
+    _run("regimes", out, seeds, minutes)
 
 
 @experiment_app.command("summary")
@@ -49,20 +41,19 @@ def summary(
     """Accuracies over seeds, paired comparisons, costs; also of runs that are not all done."""
     from rich.console import Console
 
-    from r1aqa_helpers.experiment.showing import print_summary
-    from r1aqa_helpers.experiment.summary import load_records, summarise
+    from r1aqa_helpers.experiment.summary import load_records, print_summary, summarise
 
     print_summary(Console(), summarise(load_records(folder), seeds))
 
 
-def _run(plan: Plan, out: Path, seeds: int, minutes: float | None) -> None:
-    from r1aqa_helpers.experiment.material import tiny_material
+def _run(plan: str, out: Path, seeds: int, minutes: float | None) -> None:
     from r1aqa_helpers.experiment.plan import PLANS
-    from r1aqa_helpers.experiment.running import Experiment
+    from r1aqa_helpers.experiment.splits import tiny_splits
+    from r1aqa_helpers.experiment.sweep import Experiment
     from r1aqa_helpers.profiles import TINY_PROFILE
 
-    experiment = Experiment(TINY_PROFILE, tiny_material(), out, seeds, minutes, typer.echo)
-    if not experiment.run(PLANS[plan]):
-        typer.echo(f"{minutes:g} minutes are over; the same command goes on from here.")
-        return
-    typer.echo(f"All runs are done; r1aqa experiment summary {out} says what came out.")
+    experiment = Experiment(TINY_PROFILE, tiny_splits(), out, seeds, minutes, typer.echo)
+    if experiment.run(PLANS[plan]):
+        typer.echo(f"All runs are done; r1aqa experiment summary {out} says what came out.")
+    else:
+        experiment.say_out_of_time()

@@ -3,14 +3,19 @@
 import json
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from r1aqa_helpers.cli.frame import given
 from r1aqa_helpers.errors import UserError
-from r1aqa_helpers.profiles import Profile
+from r1aqa_helpers.profiles import PROFILES, Profile
 from r1aqa_helpers.questions import AudioQuestion, QuestionSet, identify, read_questions
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from r1aqa_helpers.models import LoadedModel
 
 RUNS = Path("runs")
 
@@ -25,10 +30,7 @@ class Prompt(StrEnum):
 
 ProfileName = Annotated[
     str | None,
-    typer.Option(
-        "--profile",
-        help="tiny, t4, l4, a100, h100, h200-full, multi-gpu or mps; by default this machine's.",
-    ),
+    typer.Option("--profile", help=f"One of {', '.join(PROFILES)}; by default this machine's."),
 ]
 Model = Annotated[
     str, typer.Option("--model", help="Folder of a Qwen2-Audio, or its Hugging Face Hub name.")
@@ -103,6 +105,26 @@ def labelled_questions(
         raise UserError(f"{command}: give labelled questions, --questions")
     asked = read_questions(questions, audio_dir)
     return asked, identify(asked, questions)
+
+
+def load_checked(
+    profile: Profile | None, model: str | None, base: str | None, asked: "Sequence[AudioQuestion]"
+) -> "LoadedModel":
+    """The model, as the profile says where there is one, after the hearing check.
+
+    Raises:
+        UserError: it cannot be loaded, or ignores the audio.
+    """
+    from r1aqa_helpers.models import hearing_check, load, load_for
+
+    loaded = load(model, base=base) if profile is None else load_for(profile, model, base)
+    hearing_check(loaded, asked)
+    return loaded
+
+
+def say(line: str) -> None:
+    """Progress, kept apart from the result."""
+    typer.echo(line, err=True)
 
 
 def echo_result(result: Any, as_json: bool, lines: list[str]) -> None:

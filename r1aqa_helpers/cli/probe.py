@@ -1,4 +1,4 @@
-"""``r1aqa probe``: what stands behind a model's accuracy."""
+"""``r1aqa probe``: what explains a model's accuracy."""
 
 from pathlib import Path
 from typing import Annotated
@@ -16,6 +16,9 @@ from r1aqa_helpers.cli.options import (
     Seed,
     TestQuestions,
     echo_result,
+    labelled_questions,
+    load_checked,
+    say,
 )
 from r1aqa_helpers.errors import UserError
 from r1aqa_helpers.profiles import pick_profile
@@ -31,7 +34,7 @@ def probe(
         Path | None,
         typer.Option(
             "--train",
-            help="Labelled questions from which floors learn.",
+            help="Labelled questions from which baselines learn.",
             show_default="the profile's",
         ),
     ] = None,
@@ -42,37 +45,34 @@ def probe(
     seed: Seed = 0,
     as_json: AsJson = False,
 ) -> None:
-    """Floors, choice order and the clip's contribution, for one model and test.
+    """Baselines, choice order and the clip's contribution, for one model and test.
 
     Asks each question under every rotation of its choices, with silence, and with another
-    question's clip. Interrupted, the same command goes on.
+    question's clip. Interrupted, the same command resumes.
     """
     chosen = pick_profile(profile)
     if chosen.tiny_questions and questions is None and train is None:
         from r1aqa_helpers.tiny.data import prepare
 
-        data = prepare()
-        questions, train = data.test, data.train
-    questions, train = questions or chosen.test, train or chosen.train
-    if questions is None or train is None:
-        raise UserError("probe: give test questions and training questions, --questions, --train")
-    asked = read_questions(questions, audio_dir)
+        train = prepare().train
+    train = train or chosen.train
+    if train is None:
+        raise UserError("probe: give labelled training questions, --train")
+    asked, test_set = labelled_questions("probe", chosen, questions, audio_dir)
     seen = read_questions(train, audio_dir)
     check_writable(out)
-    from r1aqa_helpers.models import listening_check, load_for
     from r1aqa_helpers.probes import probe as run
     from r1aqa_helpers.probes import probe_lines
 
-    loaded = load_for(chosen, model, base)
-    listening_check(loaded, asked)
     result = run(
-        loaded,
+        load_checked(chosen, model, base, asked),
         asked,
         seen,
         chosen,
         out,
+        test_set,
         prompt=int(prompt.value),
         seed=seed,
-        say=lambda line: typer.echo(line, err=True),
+        say=say,
     )
     echo_result(result, as_json, probe_lines(result))

@@ -25,7 +25,7 @@ TrainTower = Annotated[
     bool | None,
     typer.Option(
         "--train-tower/--freeze-tower",
-        help="Whether the audio tower trains, with LoRA by adapters; by default the profile's.",
+        help="Whether the audio encoder trains, with LoRA by adapters; by default the profile's.",
     ),
 ]
 LoraRank = Annotated[
@@ -47,16 +47,14 @@ PushTo = Annotated[
     str | None,
     typer.Option(
         "--push-to",
-        help="Upload what was trained to OWNER/NAME on the Hugging Face Hub: the adapter, with "
-        "LoRA, else the model.",
+        help="Once all steps are made, upload the adapter (with LoRA) or the model to OWNER/NAME "
+        "on the Hugging Face Hub.",
     ),
 ]
 OutFolder = Annotated[Path, typer.Option("--out", help="Folder of the training run.")]
 Steps = Annotated[
     int | None, typer.Option("--steps", min=1, help="Training steps; by default the profile's.")
 ]
-
-
 Train = Callable[..., Path]
 
 
@@ -92,18 +90,21 @@ def _method(name: str, about: str, imported: Callable[[], tuple[type, Train]]) -
     ) -> None:
         chosen = pick_profile(profile)
         kind, run = imported()
-        asked = _given(seed, steps, minutes, lora_rank, train_tower)
+        freeze = None if train_tower is None else not train_tower
+        asked = given(
+            seed=seed, steps=steps, minutes=minutes, lora_rank=lora_rank, freeze_tower=freeze
+        )
         settings = kind(**{**getattr(chosen, name), **asked})
         _train(run, settings, chosen, model, base, questions, audio_dir, out, push_to)
 
 
 _method("grpo", "Train with GRPO", _grpo)
-_method("sft", "Train on the right answers", _sft)
+_method("sft", "Train on the correct answers", _sft)
 
 
-@train_app.command("road")
-def train_road(
-    road: Annotated[str, typer.Argument(help="A trained row of the table, such as cota.")],
+@train_app.command("method")
+def train_method(
+    method: Annotated[str, typer.Argument(help="A trained row of the table, such as cota.")],
     questions: Questions,
     out: OutFolder,
     model: OtherModel = None,
@@ -115,32 +116,20 @@ def train_road(
     push_to: PushTo = None,
     seed: Seed = 0,
 ) -> None:
-    """Train a row of the table: its method, prompt and rewards, else the profile's settings.
+    """Train a row of the table: its algorithm, prompt and rewards, else the profile's settings.
 
-    Roads: sft, sft-lora, cota, grpo-2, grpo-3, grpo-text-only, grpo-accuracy-only. For cota each
+    Methods: sft, sft-lora, cota, grpo-2, grpo-3, grpo-text-only, grpo-accuracy-only. For cota each
     line of the questions has a field reasoning. Interrupted, the same command goes on.
     """
     from r1aqa_helpers import roads
 
-    picked, chosen = roads.pick_road(road), pick_profile(profile)
+    picked, chosen = roads.pick_method(method), pick_profile(profile)
     asked = given(seed=seed, steps=steps, minutes=minutes)
-    settings = roads.road_settings(picked, chosen, **asked)
+    settings = roads.method_settings(picked, chosen, **asked)
     if not settings.lora_rank:  # steps of full training vanish in shorter numbers
         chosen = replace(chosen, dtype="float32", quantise=None)
-    run = partial(roads.train_road, picked)
+    run = partial(roads.train_method, picked)
     _train(run, settings, chosen, model, base, questions, audio_dir, out, push_to)
-
-
-def _given(
-    seed: int,
-    steps: int | None,
-    minutes: float | None,
-    lora_rank: int | None,
-    train_tower: bool | None,
-) -> dict[str, Any]:
-    """Settings in place of the profile's."""
-    freeze = None if train_tower is None else not train_tower
-    return given(seed=seed, steps=steps, minutes=minutes, lora_rank=lora_rank, freeze_tower=freeze)
 
 
 def _train(
@@ -155,23 +144,30 @@ def _train(
     push_to: str | None,
 ) -> None:
     from r1aqa_helpers import processes
-    from r1aqa_helpers.models import check_target, listening_check, load_for, push
+    from r1aqa_helpers.models import check_target, hearing_check, load_for, push
     from r1aqa_helpers.models.lora import describe_trained
+    from r1aqa_helpers.training import steps_made
 
     asked = read_questions(questions, audio_dir)
     check_writable(out)
     if push_to is not None:
         check_target(push_to)
     announce(replace(profile, model=model or profile.model), settings)
-    device = processes.join(profile.device)
+    device = processes.init(profile.device)
     loaded = load_for(profile, model, base, device)
-    listening_check(loaded, asked)
+    hearing_check(loaded, asked)
     trained = describe_trained(loaded.model, settings.lora_rank, settings.tower_frozen)
     typer.echo(f"training {trained}")
     typer.echo(f"trained model: {run(loaded, asked, settings, out)}")
     del loaded  # a model in shards holds on to the group of processes
-    if push_to is not None:
+    made = steps_made(out)
+    if push_to is not None and made < settings.steps:
+        typer.echo(
+            f"not uploaded: stopped after step {made} of {settings.steps}; "
+            "the same command goes on, and uploads at the end"
+        )
+    elif push_to is not None:
         adapter = out / "adapter"
         folder = adapter if adapter.is_dir() else out / "model"
-        processes.in_main(lambda: typer.echo(push(folder, push_to, say=typer.echo)))
-    processes.leave()
+        processes.run_on_main(lambda: typer.echo(push(folder, push_to, say=typer.echo)))
+    processes.destroy()

@@ -8,9 +8,15 @@ from typing import Any
 import numpy as np
 
 from r1aqa_helpers.errors import UserError
-from r1aqa_helpers.experiment.comparing import Comparison, compare, pooled
+from r1aqa_helpers.experiment.bootstrap import Comparison, compare_over_seeds, pooled
 from r1aqa_helpers.experiment.plan import REGIMES, SEARCH_SEED
-from r1aqa_helpers.experiment.summary import RoadRow, Summary, load_records, road_label, summarise
+from r1aqa_helpers.experiment.summary import (
+    MethodRow,
+    Summary,
+    load_records,
+    method_label,
+    summarise,
+)
 from r1aqa_helpers.paths import DATA
 from r1aqa_helpers.questions import AudioQuestion
 from r1aqa_helpers.scoring import extract_answer, score
@@ -41,39 +47,39 @@ class Committed:
         """Names of the regimes with a tested run, the table first."""
         return list(dict.fromkeys(row.regime for row in self.summary.rows))
 
-    def rows(self, regime: str = TABLE) -> list[RoadRow]:
-        """The roads that were tested in a regime."""
+    def rows(self, regime: str = TABLE) -> list[MethodRow]:
+        """The methods that were tested in a regime."""
         return [row for row in self.summary.rows if row.regime == regime]
 
-    def row(self, road: str, regime: str = TABLE) -> RoadRow:
-        """One road in one regime. Raises ``UserError`` where it was not tested."""
+    def row(self, method: str, regime: str = TABLE) -> MethodRow:
+        """One method in one regime. Raises ``UserError`` where it was not tested."""
         for row in self.rows(regime):
-            if row.road == road:
+            if row.method == method:
                 return row
-        raise UserError(f"{regime}, {road}: no tested run is here")
+        raise UserError(f"{regime}, {method}: no tested run is here")
 
-    def runs(self, road: str, regime: str = TABLE) -> list[dict[str, Any]]:
+    def runs(self, method: str, regime: str = TABLE) -> list[dict[str, Any]]:
         """The records of its tested runs, by seed."""
         found = [
             record
             for record in self.records
-            if (record["regime"], record["road"]) == (regime, road) and "test" in record
+            if (record["regime"], record["method"]) == (regime, method) and "test" in record
         ]
         return sorted(found, key=lambda record: record["seed"])
 
-    def trait(self, road: str, name: str, regime: str = TABLE) -> np.ndarray | None:
+    def trait(self, method: str, name: str, regime: str = TABLE) -> np.ndarray | None:
         """A column of the journal over the tenths of the training, the mean over the seeds, (10,).
 
-        None where the road's journal has no such column: SFT has no rewards.
+        None where the method's journal has no such column: SFT has no rewards.
         """
-        kept = [run["traits"].get(name) for run in self.runs(road, regime)]
+        kept = [run["traits"].get(name) for run in self.runs(method, regime)]
         if not kept or any(values is None for values in kept):
             return None
         return np.mean(np.array(kept, dtype=float), axis=0)
 
-    def strict(self, road: str, regime: str = TABLE) -> tuple[float, float]:
+    def strict(self, method: str, regime: str = TABLE) -> tuple[float, float]:
         """Of its tests, in percent, mean over the seeds: right to the letter; naming no choice."""
-        tests = [run["test"] for run in self.runs(road, regime)]
+        tests = [run["test"] for run in self.runs(method, regime)]
         exact = np.mean([test["strict"]["accuracy"] for test in tests])
         silent = np.mean([100 * test["unparsed"] / test["n"] for test in tests])
         return float(exact), float(silent)
@@ -111,21 +117,21 @@ def part(
 
 
 def paired(
-    a: RoadRow,
-    b: RoadRow | str,
+    a: MethodRow,
+    b: MethodRow | str,
     questions: Sequence[AudioQuestion] = (),
     task: str | None = None,
 ) -> Comparison:
-    """Road a against road b, or against one fixed model's matches, on all questions or a task's.
+    """Method a against b, or against one fixed model's matches, on all questions or a task's.
 
     Holm's correction is left open: such looks come after those that were planned.
     """
     other = dict.fromkeys(a.matches, b) if isinstance(b, str) else b.matches
-    name = "base" if isinstance(b, str) else b.road
+    name = "base" if isinstance(b, str) else b.method
     one = a.matches
     if task is not None:
         one, other = (part(matches, questions, task) for matches in (one, other))
-    return compare(a.regime, a.road, name, one, other)
+    return compare_over_seeds(a.regime, a.method, name, one, other)
 
 
 def claim(low: float, high: float, p: float, seeds: int, margin: float) -> str:
@@ -161,23 +167,23 @@ def sentence(one: Comparison, margin: float) -> str:
 
 
 def pair_label(one: Comparison) -> str:
-    """The two roads of a comparison, as tables name them."""
-    a, b = (name if name == "base" else road_label(name) for name in (one.a, one.b))
+    """The two methods of a comparison, as tables name them."""
+    a, b = (name if name == "base" else method_label(name) for name in (one.a, one.b))
     where = "" if one.regime == TABLE else f"{REGIMES[one.regime].label}: "
     return f"{where}{a} − {b}"
 
 
-def searched(records: Sequence[Mapping[str, Any]], road: str, regime: str = TABLE) -> list[Any]:
-    """The records of a road's search for a learning rate, from the smallest rate."""
-    wanted = (regime, road, SEARCH_SEED)
-    found = [r for r in records if (r["regime"], r["road"], r["seed"]) == wanted]
+def searched(records: Sequence[Mapping[str, Any]], method: str, regime: str = TABLE) -> list[Any]:
+    """The records of a method's search for a learning rate, from the smallest rate."""
+    wanted = (regime, method, SEARCH_SEED)
+    found = [r for r in records if (r["regime"], r["method"], r["seed"]) == wanted]
     return sorted(found, key=lambda record: record["lr"])
 
 
-def lucks(a: RoadRow, b: RoadRow, draws: int = 4000) -> dict[str, tuple[float, float]]:
+def lucks(a: MethodRow, b: MethodRow, draws: int = 4000) -> dict[str, tuple[float, float]]:
     """95 % intervals of a minus b, in points: of drawn questions, of drawn trainings, of both.
 
-    Of the seeds that both roads have; both kinds at once are `comparing.pooled`.
+    Of the seeds that both methods have; both kinds at once are `bootstrap.pooled`.
     """
     seeds = sorted(a.matches.keys() & b.matches.keys())
     one, other = (np.array([list(map(int, row.matches[s])) for s in seeds]) for row in (a, b))

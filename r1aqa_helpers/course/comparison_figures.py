@@ -29,12 +29,12 @@ from r1aqa_helpers.course.figures.style import (
     SKY,
     YELLOW,
 )
-from r1aqa_helpers.experiment.comparing import Comparison
+from r1aqa_helpers.experiment.bootstrap import Comparison
 from r1aqa_helpers.experiment.plan import REGIMES
-from r1aqa_helpers.experiment.summary import RoadRow, road_label
-from r1aqa_helpers.roads import ROADS
+from r1aqa_helpers.experiment.summary import MethodRow, method_label
+from r1aqa_helpers.roads import METHODS
 
-#: A road's marker and colour. Yellow is left out: a marker of it is hard to see on white.
+#: A method's marker and colour. Yellow is left out: a marker of it is hard to see on white.
 _MARKERS = ("o", "s", "^", "D", "v", "P", "X")
 _TINTS = (*(colour for colour in COLOURS if colour != YELLOW), GREY)
 #: A claim's colour and marker in a forest plot.
@@ -42,18 +42,18 @@ _CLAIMED = {AHEAD: (BLUE, "^"), BEHIND: (RED, "v"), WITHIN: (GREEN, "s"), OPEN: 
 
 
 def rates_figure(found: Committed, regime: str = "table") -> Figure:
-    """Validation accuracy over learning rates, SFT's roads left, GRPO's right; ringed: chosen."""
+    """Validation accuracy over learning rates, SFT's methods left, GRPO's right; ringed: chosen."""
     fig, panels = plt.subplots(1, 2, figsize=(9.4, 4.2), sharey=True)
-    for ax, method, title in zip(panels, ("sft", "grpo"), ("imitation", "rewards"), strict=True):
-        roads = [name for name in REGIMES[regime].roads if ROADS[name].method == method]
-        for place, name in enumerate(roads):
+    for ax, algorithm, title in zip(panels, ("sft", "grpo"), ("imitation", "rewards"), strict=True):
+        methods = [name for name in REGIMES[regime].methods if METHODS[name].algorithm == algorithm]
+        for place, name in enumerate(methods):
             runs = searched(found.records, name, regime)
             if not runs:
                 continue
             x = [run["lr"] for run in runs]
             y = [run["validation"]["accuracy"] for run in runs]
             colour, marker = _TINTS[place], _MARKERS[place]
-            ax.plot(x, y, marker=marker, color=colour, label=road_label(name))
+            ax.plot(x, y, marker=marker, color=colour, label=method_label(name))
             chosen = [(run["lr"], at) for run, at in zip(runs, y, strict=True) if "test" in run]
             if chosen:
                 ax.plot(*chosen[0], "o", markersize=16, markeredgecolor=colour, fillstyle="none")
@@ -63,8 +63,8 @@ def rates_figure(found: Committed, regime: str = "table") -> Figure:
     return fig
 
 
-def seeds_figure(rows: Sequence[RoadRow], base: float | None = None) -> Figure:
-    """A line per road: a ring for each seed's accuracy on the test, a bar for their mean.
+def seeds_figure(rows: Sequence[MethodRow], base: float | None = None) -> Figure:
+    """A line per method: a ring for each seed's accuracy on the test, a bar for their mean.
 
     ``base``: the untrained model's accuracy, as a dashed line.
     """
@@ -83,7 +83,7 @@ def seeds_figure(rows: Sequence[RoadRow], base: float | None = None) -> Figure:
         )  # fmt: skip
     if base is not None:
         ax.axvline(base, color=RED, linestyle="--", label="untrained")
-    ax.set_yticks(places, [road_label(row.road) for row in rows])
+    ax.set_yticks(places, [method_label(row.method) for row in rows])
     ax.set(xlabel=f"accuracy on {rows[0].n:,} test questions, %", ylim=(-0.6, len(rows) - 0.4))
     ax.grid(axis="y", visible=False)
     _legend_above(ax, 3)
@@ -126,8 +126,8 @@ def forest_text(comparisons: Sequence[Comparison], margin: float) -> str:
     return f"Differences in points with 95 % intervals: {'; '.join(told)}."
 
 
-def tasks_figure(rows: Sequence[RoadRow], base: Mapping[str, float]) -> Figure:
-    """Accuracy on each task, a mean over the seeds, a line per road; untrained as crosses."""
+def tasks_figure(rows: Sequence[MethodRow], base: Mapping[str, float]) -> Figure:
+    """Accuracy on each task, a mean over the seeds, a line per method; untrained as crosses."""
     fig, ax = plt.subplots(figsize=(8.6, 0.5 * len(rows) + 1.9))
     places = np.arange(len(rows) + 1)[::-1]
     shown = [base, *(row.tasks for row in rows)]
@@ -139,29 +139,29 @@ def tasks_figure(rows: Sequence[RoadRow], base: Mapping[str, float]) -> Figure:
         ax.plot(
             [tasks[task] for tasks in shown], places + shift, marker, color=colour, label=task
         )  # fmt: skip
-    ax.set_yticks(places, ["untrained", *(road_label(row.road) for row in rows)])
+    ax.set_yticks(places, ["untrained", *(method_label(row.method) for row in rows)])
     ax.set(xlabel="accuracy, %", ylim=(-0.6, len(rows) + 0.6))
     _legend_above(ax, 3)
     return fig
 
 
 def traits_figure(
-    found: Committed, roads: Sequence[str], names: Mapping[str, str], regime: str = "table"
+    found: Committed, methods: Sequence[str], names: Mapping[str, str], regime: str = "table"
 ) -> Figure:
     """Columns of the journal over the tenths of the training, a panel for each.
 
     Args:
-        names: of columns, to what the panel's axis says; a road without one is left out of it.
+        names: of columns, to what the panel's axis says; a method without one is left out of it.
     """
     fig, panels = plt.subplots(1, len(names), figsize=(9.4, 3.5), squeeze=False)
     for ax, (name, label) in zip(panels.flat, names.items(), strict=True):
-        for place, road in enumerate(roads):
-            values = found.trait(road, name, regime)
+        for place, method in enumerate(methods):
+            values = found.trait(method, name, regime)
             if values is None:
                 continue
             ax.plot(
                 range(1, len(values) + 1), values, color=_TINTS[place],
-                marker=_MARKERS[place], markersize=5, label=road_label(road),
+                marker=_MARKERS[place], markersize=5, label=method_label(method),
             )  # fmt: skip
         ax.set(xlabel="tenth of the training", ylabel=label, xticks=range(2, 11, 2))
         ax.set_ylim(bottom=min(0.0, ax.get_ylim()[0]))
@@ -170,11 +170,11 @@ def traits_figure(
     return fig
 
 
-def costs_figure(rows: Sequence[RoadRow]) -> Figure:
+def costs_figure(rows: Sequence[MethodRow]) -> Figure:
     """Accuracy over what a training took, in seconds of processor time, both means over seeds."""
     fig, ax = plt.subplots(figsize=(8.6, 4.0))
     for place, row in enumerate(rows):
-        name = road_label(row.road)
+        name = method_label(row.method)
         ax.plot(
             row.train_cpu, row.mean, _MARKERS[place], color=_TINTS[place], markersize=10,
             label=name,
@@ -185,17 +185,17 @@ def costs_figure(rows: Sequence[RoadRow]) -> Figure:
     return fig
 
 
-def regimes_figure(found: Committed, roads: Sequence[str] = ("sft", "grpo-2")) -> Figure:
-    """Accuracy in every regime that was tested, of the roads that all regimes have."""
+def regimes_figure(found: Committed, methods: Sequence[str] = ("sft", "grpo-2")) -> Figure:
+    """Accuracy in every regime that was tested, of the methods that all regimes have."""
     regimes = found.regimes
     fig, ax = plt.subplots(figsize=(9.0, 0.6 * len(regimes) + 1.6))
     places = np.arange(len(regimes))[::-1]
     styles = ((ORANGE, "s"), (BLUE, "o"), (GREEN, "^"))
-    for number, (road, (colour, marker)) in enumerate(zip(roads, styles, strict=False)):
-        shift = 0.16 * ((len(roads) - 1) / 2 - number)
-        label: Any = road_label(road)
+    for number, (method, (colour, marker)) in enumerate(zip(methods, styles, strict=False)):
+        shift = 0.16 * ((len(methods) - 1) / 2 - number)
+        label: Any = method_label(method)
         for place, regime in zip(places, regimes, strict=True):
-            rows = [row for row in found.rows(regime) if row.road == road]
+            rows = [row for row in found.rows(regime) if row.method == method]
             for row in rows:
                 at = place + shift
                 ax.plot([row.least, row.most], [at, at], color=colour, linewidth=3, alpha=0.4)

@@ -27,8 +27,8 @@ from r1aqa_helpers.questions.mmau.releases import read_source
 from r1aqa_helpers.results import (
     DOMAINS,
     MEANING,
-    MeasuredRow,
-    check_made_for,
+    ResultRow,
+    check_predictions,
     load_measured,
     verdict_table,
 )
@@ -63,7 +63,7 @@ class Evaluated:
 
     questions: list[AudioQuestion]
     test_set: QuestionSet
-    rows: tuple[MeasuredRow, ...]
+    rows: tuple[ResultRow, ...]
     answers: dict[str, dict[str, str]]  #: road to extracted answers by question id
 
 
@@ -99,7 +99,7 @@ def evaluated(lab: Lab, runs: Path = RUNS) -> Evaluated:
     for name, label in ROADS.items():
         predictions = folder / name / "predictions.json"
         if predictions.exists():
-            check_made_for(predictions, test_set)
+            check_predictions(predictions, test_set)
             answers[label] = read_predictions(predictions)
     return Evaluated(questions, test_set, load_measured(folder / "results.json"), answers)
 

@@ -7,7 +7,7 @@ from typing import Any
 from r1aqa_helpers.grpo.train import train_grpo
 from r1aqa_helpers.models import LoadedModel
 from r1aqa_helpers.questions import AudioQuestion
-from r1aqa_helpers.roads import Road
+from r1aqa_helpers.roads import Method
 from r1aqa_helpers.sft import train_sft
 from r1aqa_helpers.training import TrainingSettings
 
@@ -17,7 +17,7 @@ class _Enough(KeyboardInterrupt):
 
 
 def first_steps(
-    road: Road,
+    method: Method,
     loaded: LoadedModel,
     questions: Sequence[AudioQuestion],
     settings: TrainingSettings,
@@ -50,10 +50,10 @@ def first_steps(
             raise _Enough
 
     try:
-        if road.method == "sft":
+        if method.algorithm == "sft":
             train_sft(loaded, questions, settings, folder, watch=count)
         else:
-            train_grpo(loaded, questions, settings, folder, rewards=road.rewards, watch=count)
+            train_grpo(loaded, questions, settings, folder, rewards=method.rewards, watch=count)
     except _Enough:
         pass
     return rows

@@ -10,7 +10,8 @@ from datasets import Dataset
 from peft import inject_adapter_in_model
 from transformers import PreTrainedModel, PrinterCallback, TrainerCallback
 
-from r1aqa_helpers.grpo.trainer import AudioGRPOTrainer, audio_grpo_config
+from r1aqa_helpers.grpo.settings import audio_grpo_config
+from r1aqa_helpers.grpo.trainer import AudioGRPOTrainer
 from r1aqa_helpers.models import LoadedModel
 from r1aqa_helpers.models.lora import lora_config
 from r1aqa_helpers.profiles import Profile
@@ -18,6 +19,7 @@ from r1aqa_helpers.prompts import build_prompt, question_text
 from r1aqa_helpers.questions import AudioQuestion
 from r1aqa_helpers.rewards import rewards_for
 from r1aqa_helpers.training import quiet
+from r1aqa_helpers.training.logprobs import disable_scoring
 
 #: Answers of the compared step are cut here, so that it takes seconds.
 _ANSWER_TOKENS = 24
@@ -112,7 +114,7 @@ def trainer_step(
         )
         trainer.remove_callback(PrinterCallback)
         reference = copy.deepcopy(trainer.ref_model)
-        reference.__dict__.pop("forward", None)
+        disable_scoring(reference)
         _nudge(loaded.model, nudge, seed)
         trainer.train()
         trainer.release()

@@ -112,7 +112,7 @@ def test_questions(folder: Path) -> str:
         raise UserError(
             f"{shown(path)}: a text-only baseline, which hears nothing, gets {read.percent:.0f} % "
             f"(chance: {chance(questions):.0f} %): something in the words gives answers away; see "
-            "r1aqa_helpers.probes.text_floors"
+            "r1aqa_helpers.probes.text_baselines"
         )
     return f"{len(questions)} questions about {clips} clips, none of them in training"
 

@@ -13,7 +13,7 @@ import transformers
 from r1aqa_helpers.course.figures.style import use_style
 from r1aqa_helpers.errors import UserError
 from r1aqa_helpers.files import shown
-from r1aqa_helpers.models import LoadedModel, listening_check, load_for
+from r1aqa_helpers.models import LoadedModel, hearing_check, load_for
 from r1aqa_helpers.paths import DATA
 from r1aqa_helpers.profiles import Profile, pick_profile
 from r1aqa_helpers.questions import AudioQuestion, read_questions
@@ -51,7 +51,7 @@ class Lab:
             UserError: it cannot be loaded, or does not hear.
         """
         loaded = load_for(self.profile)
-        report = listening_check(loaded, self.test_questions())
+        report = hearing_check(loaded, self.test_questions())
         print(f"listening check: the model hears ({report.n} questions, with and without clip)")
         return loaded
 

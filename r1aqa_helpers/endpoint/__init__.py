@@ -1,30 +1,13 @@
 """From questions to predictions by a server: any OpenAI-compatible chat that takes `input_audio`.
 
-vLLM, SGLang and hosted models speak this protocol: ``POST …/chat/completions``, the recording as
-base64 WAV in the message (https://platform.openai.com/docs/guides/audio). Predictions and journal
-are those of `answering`, so that scoring and writing do not know who answered.
+vLLM, SGLang and hosted models speak this protocol (https://platform.openai.com/docs/guides/audio).
+Predictions and logs are those of `answering`. Whether the model behind a server hears is not
+checked: `models.hearing_check` needs its log-probabilities.
 
-The key comes from the environment alone. It is sent to the named host and to no other (redirects
-are refused), over HTTPS or to this machine, and is struck out of all that a server sends back.
-Whether the model behind a server hears is not checked: `models.listening_check` needs its
-log-probabilities.
-
-`address` checks the URL and finds the key; `protocol` makes messages and reads replies; `client`
-asks one question, again where that helps, and keeps the pace; `engine` asks many at once and keeps
-the journal. Each imports only from those named before it.
+`client` asks one question, with the `openai` package; `engine` asks many at once and keeps the log.
 """
 
-from .address import KEY_VARIABLES, Endpoint, find_endpoint
-from .client import Pace
-from .engine import answer_at_endpoint
-from .protocol import GREEDY, GREEDY_EXTENDED
+from r1aqa_helpers.endpoint.client import KEY_VARIABLES, Endpoint, Pace, find_endpoint
+from r1aqa_helpers.endpoint.engine import answer_at_endpoint
 
-__all__ = [
-    "GREEDY",
-    "GREEDY_EXTENDED",
-    "KEY_VARIABLES",
-    "Endpoint",
-    "Pace",
-    "answer_at_endpoint",
-    "find_endpoint",
-]
+__all__ = ["KEY_VARIABLES", "Endpoint", "Pace", "answer_at_endpoint", "find_endpoint"]

@@ -1,10 +1,10 @@
-"""Which runs there are: regimes, roads, learning rates, seeds."""
+"""Which runs there are: regimes, methods, learning rates, seeds."""
 
 from dataclasses import dataclass
 
-from r1aqa_helpers.roads import ROADS, Road
+from r1aqa_helpers.roads import METHODS, Method
 
-#: The same for all roads: centre of the search for a learning rate in full training, and what it
+#: The same for all methods: centre of the search for a learning rate in full training, and what it
 #: is multiplied by. Where the best is at an end, one more rate beyond that end is tried.
 CENTRE = 1e-4
 MULTIPLIERS = (1 / 3, 1.0, 3.0)
@@ -20,7 +20,7 @@ class Regime:
     Attributes:
         name: in file names.
         label: in tables.
-        roads: names of the roads that are compared in it.
+        methods: names of the methods that are compared in it.
         questions: how many different training questions; None: a new one for every example.
         steps: None: the profile's.
         wrong_labels: the share of the questions whose label is wrong; None: as in their file.
@@ -29,14 +29,14 @@ class Regime:
 
     name: str
     label: str
-    roads: tuple[str, ...]
+    methods: tuple[str, ...]
     questions: int | None = None
     steps: int | None = None
     wrong_labels: float | None = None
     task: str | None = None
 
 
-TABLE = Regime("table", "800 questions, each seen once", tuple(ROADS))
+TABLE = Regime("table", "800 questions, each seen once", tuple(METHODS))
 _TWO = ("sft", "grpo-2")
 #: With batches of 8: 13 steps go once through 100 questions (four of them come twice).
 FEW = Regime("few", "100 questions, seen once", _TWO, questions=100, steps=13)
@@ -54,19 +54,19 @@ class Run:
     """One training, its validation, and where its rate was chosen its test."""
 
     regime: Regime
-    road: Road
+    method: Method
     rate: float
     seed: int
 
     @property
     def name(self) -> str:
         """Of its file and folder."""
-        return f"{self.regime.name}-{self.road.name}-lr{self.rate:.1e}-seed{self.seed}"
+        return f"{self.regime.name}-{self.method.name}-lr{self.rate:.1e}-seed{self.seed}"
 
 
-def search_rates(road: Road) -> tuple[float, ...]:
+def search_rates(method: Method) -> tuple[float, ...]:
     """The learning rates that are tried first, from the smallest."""
-    return tuple(CENTRE * road.rate * multiplier for multiplier in MULTIPLIERS)
+    return tuple(CENTRE * method.rate * multiplier for multiplier in MULTIPLIERS)
 
 
 def rate_beyond(rates: tuple[float, ...], best: float) -> float | None:

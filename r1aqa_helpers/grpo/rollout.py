@@ -3,8 +3,8 @@
 import torch
 from transformers import GenerationConfig, Qwen2AudioForConditionalGeneration
 
-from ..models import Clips, decode, embed_prompts
-from ..models.decoding import own_generation_config
+from r1aqa_helpers.models import Clips, decode, embed_prompts
+from r1aqa_helpers.models.decoding import own_generation_config
 
 
 @torch.no_grad()
@@ -21,7 +21,7 @@ def sample_answers(
 
     With ``shared_prefix`` by `models.decode`: each prompt goes through the language model once,
     and the rows of its group get copies of its key/value cache. Without, by ``generate``, where
-    each row goes through tower and language model alone. The distributions are equal.
+    each row goes through encoder and language model alone. The distributions are equal.
 
     Args:
         prompt_ids: (B, P), padded on the left, one per group; ``prompt_mask`` likewise.

@@ -2,61 +2,22 @@
 
 import statistics
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from datasets import Dataset
-from transformers import PreTrainedModel
 
-from .. import processes
-from ..errors import UserError
-from ..files import append_jsonl
-from ..gathering import whole_model
-from ..models import LoadedModel
-from ..models.lora import choose_trained, lora_config
-from ..models.precision import training_precision
-from ..prompts import build_prompt, question_text
-from ..questions import AudioQuestion
-from ..rewards import RewardFunction, rewards_for
-from ..training import (
-    Journal,
-    TrainingSettings,
-    Watch,
-    check_answers,
-    describe_run,
-    divide_step,
-    open_run,
-    quiet,
-    run_schedule,
-    save_trained,
-    show_made,
-    train_with,
-)
-from .scoring import ROW_TOKENS
-from .trainer import AudioGRPOTrainer, audio_grpo_config
-
-
-@dataclass(frozen=True, kw_only=True)
-class GRPOSettings(TrainingSettings):
-    """R1-AQA's settings (its eight processes made one step of 16 questions)."""
-
-    prompts_per_step: int = 16
-    group_size: int = 8
-    prompts_per_forward: int = 1
-    """Groups that go through the model together: memory against speed, not the result."""
-    prompts_per_rollout: int | None = None
-    """The most groups that are sampled together: memory against speed, not the distribution.
-    None: all that a process has in a step."""
-    lr: float = 1e-6
-    beta: float = 0.04
-    temperature: float = 1.0
-    max_completion: int = 256
-    max_prompt: int | None = None
-    row_tokens: int = ROW_TOKENS
-    """The most tokens of a packed row: memory against speed, not the result."""
-    text_only: bool = False
-    """Train without the recordings, on what can be read; nothing changes in how it is asked."""
+from r1aqa_helpers.errors import UserError
+from r1aqa_helpers.files import append_jsonl
+from r1aqa_helpers.grpo.settings import GRPOSettings, audio_grpo_config
+from r1aqa_helpers.grpo.trainer import AudioGRPOTrainer
+from r1aqa_helpers.models import LoadedModel
+from r1aqa_helpers.models.lora import lora_config
+from r1aqa_helpers.prompts import build_prompt, question_text
+from r1aqa_helpers.questions import AudioQuestion
+from r1aqa_helpers.rewards import RewardFunction, rewards_for
+from r1aqa_helpers.training import Watch, run_schedule, run_training
+from r1aqa_helpers.training.run import RowMaker
 
 
 def train_grpo(
@@ -75,103 +36,56 @@ def train_grpo(
     token, reward_std the mean deviation within a group, zero_variance_groups a share, left_out
     the share of answers that were left out of the backward pass).
 
-    ``rewards``: in place of R1-AQA's accuracy and format (`rewards_for`), functions of one's own.
-    Each gets ``completions`` and, as keywords, ``solution``, ``choices``, ``id``; it is logged
-    under its ``__name__``. A run goes on only with rewards of the same names.
-
-    ``watch``: called with each step's row, for curves that grow meanwhile; first with those of the
-    steps that were made before.
-
-    For full training, load the model in float32: steps of 1e-6 vanish in bfloat16's rounding.
+    Args:
+        loaded: for full training, in float32: steps of 1e-6 vanish in bfloat16's rounding.
+        rewards: in place of R1-AQA's accuracy and format (`rewards_for`), functions of one's own.
+            Each gets ``completions`` and, as keywords, ``solution``, ``choices``, ``id``; it is
+            logged under its ``__name__``. A run goes on only with rewards of the same names.
+        watch: called with each step's row, for curves that grow meanwhile; first with those of
+            the steps that were made before.
 
     Returns:
         The folder of the trained model, for ``models.load``; adapters are merged (and saved alone
-        beside it). Where the run
-        had already ended, that folder, with ``loaded`` as it was.
+        beside it). Where the run had already ended, that folder, with ``loaded`` as it was.
 
     Raises:
         UserError: a question without an answer, a prompt too long, a clip that cannot be read,
             settings that do not fit one another, or a folder that holds another run.
     """
-    out_dir = Path(out_dir)
-    check_answers(questions)
-    training_precision(loaded.model, settings.lora_rank, settings.optim)
-    choose_trained(loaded.model, settings.lora_rank, settings.tower_frozen)
-    processes.join(loaded.device)
-    division = divide_step(
-        "GRPO", "prompts", settings.prompts_per_step, settings.prompts_per_forward
-    )
-    description = describe_run(loaded, questions, settings)
-    if rewards is not None:
-        description["rewards"] = _names(rewards)
-    checkpoint = open_run(out_dir, description, ("metrics.jsonl", "rollouts.jsonl"))
-    watch = show_made(watch, out_dir, "GRPO")
-    if (out_dir / "model").is_dir():
-        return out_dir / "model"
-    with quiet():
-        chosen = rewards_for(settings.prompt) if rewards is None else list(rewards)
-        model = _train(loaded, questions, settings, chosen, division, out_dir, checkpoint, watch)
-        trained = LoadedModel(model, loaded.processor, loaded.name)
-        save_trained(trained, out_dir, "grpo", questions, settings)
-    return out_dir / "model"
 
+    chosen = rewards_for(settings.prompt) if rewards is None else list(rewards)
+    facts = {} if rewards is None else {"rewards": _names(rewards)}
 
-def _train(
-    loaded: LoadedModel,
-    questions: Sequence[AudioQuestion],
-    settings: GRPOSettings,
-    rewards: list[RewardFunction],
-    division: tuple[int, int],
-    out_dir: Path,
-    checkpoint: Path | None,
-    watch: Watch | None,
-) -> PreTrainedModel:
-    at_once, passes = division
-    adapter = None
-    if settings.lora_rank:
-        adapter = lora_config(settings.lora_rank, not settings.tower_frozen)
-    config = audio_grpo_config(
-        out_dir,
-        beta=settings.beta,
-        num_generations=settings.group_size,
-        temperature=settings.temperature,
-        max_completion_length=settings.max_completion,
-        learning_rate=settings.lr,
-        max_steps=settings.steps,
-        per_device_train_batch_size=at_once * settings.group_size,
-        gradient_accumulation_steps=passes,
-        steps_per_generation=_passes_per_rollout(settings, at_once, passes),
-        shuffle_dataset=False,  # the rows come in the order in which they are to be asked
-        save_strategy="steps",
-        save_steps=settings.save_every,
-        save_total_limit=2,
-        seed=settings.seed,
-        use_cpu=loaded.device.type == "cpu",
-        optim=settings.optim,
-        **training_precision(loaded.model, settings.lora_rank, settings.optim),
-    )
-    trainer = AudioGRPOTrainer(
-        model=loaded.model,
-        reward_funcs=rewards,
-        args=config,
-        processing_class=loaded.processor,
-        train_dataset=_rows(questions, settings),
-        peft_config=adapter,
-        max_prompt=settings.max_prompt,
-        row_tokens=settings.row_tokens,
-    )
+    def build(at_once: int, shared: dict[str, Any]) -> tuple[AudioGRPOTrainer, RowMaker]:
+        rank, passes = settings.lora_rank, shared["gradient_accumulation_steps"]
+        config = audio_grpo_config(
+            out_dir,
+            settings,
+            per_device_train_batch_size=at_once * settings.group_size,
+            steps_per_generation=_passes_per_rollout(settings, at_once, passes),
+            shuffle_dataset=False,  # the rows come in the order in which they are to be asked
+            **shared,
+        )
+        trainer = AudioGRPOTrainer(
+            model=loaded.model,
+            reward_funcs=chosen,
+            args=config,
+            processing_class=loaded.processor,
+            train_dataset=_rows(questions, settings),
+            peft_config=lora_config(rank, not settings.tower_frozen) if rank else None,
+            max_prompt=settings.max_prompt,
+        )
 
-    def row(logs: dict[str, Any]) -> dict[str, Any]:
-        rollouts, trainer.rollouts = trainer.rollouts, []
-        for rollout in rollouts:
-            append_jsonl(out_dir / "rollouts.jsonl", rollout, flush=False)
-        return _metrics(logs, rollouts)
+        def row(logs: dict[str, Any]) -> dict[str, Any]:
+            rollouts, trainer.rollouts = trainer.rollouts, []
+            for rollout in rollouts:
+                append_jsonl(Path(out_dir) / "rollouts.jsonl", rollout, flush=False)
+            return _metrics(logs, rollouts)
 
-    try:
-        train_with(trainer, Journal(out_dir, "GRPO", row, settings.minutes, watch), checkpoint)
-    finally:
-        trainer.release()
-    return whole_model(trainer)
+        return trainer, row
+
+    step = "prompts", settings.prompts_per_step, settings.prompts_per_forward
+    return run_training("GRPO", loaded, questions, settings, out_dir, build, step, facts, watch)
 
 
 def _names(rewards: Sequence[RewardFunction]) -> list[str]:
@@ -185,7 +99,7 @@ def _names(rewards: Sequence[RewardFunction]) -> list[str]:
 
 
 def _passes_per_rollout(settings: GRPOSettings, at_once: int, passes: int) -> int:
-    """Forward passes whose answers are sampled together: so many that all parts are equal."""
+    """Forward passes whose answers are sampled together: as many as give equal parts."""
     most = settings.prompts_per_rollout
     wanted = passes if most is None else max(1, most // at_once)
     return max(n for n in range(1, passes + 1) if passes % n == 0 and n <= wanted)

@@ -16,23 +16,23 @@ from .decoding import (
     greedy_config,
     sampling_config,
 )
-from .embedding import Clips, StateCache, audio_states, embed_prompts, positions
+from .embedding import AudioFeatureCache, Clips, audio_states, embed_prompts, positions
 from .for_profile import load_for
 from .generation import decode, generate
-from .listening import ListeningReport, choice_logprobs, listening_check
+from .listening import HearingReport, choice_logprobs, hearing_check
 from .loading import load
 from .pushing import check_target, push
 from .saving import save
 
 __all__ = [
+    "AudioFeatureCache",
     "CARD",
     "CardFields",
     "MAX_NEW_TOKENS",
     "Clips",
-    "ListeningReport",
+    "HearingReport",
     "LoadedModel",
     "SeededSampling",
-    "StateCache",
     "audio_states",
     "chat_text",
     "check_target",
@@ -42,7 +42,7 @@ __all__ = [
     "encode",
     "generate",
     "greedy_config",
-    "listening_check",
+    "hearing_check",
     "load",
     "load_for",
     "positions",

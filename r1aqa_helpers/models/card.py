@@ -117,7 +117,9 @@ def replace_results(folder: Path, results: str) -> None:
         raise UserError(
             f"{shown(path)}: has no place for results; save the model again to get a new card"
         )
-    write_text(path, f"{before}{_BEGIN}\n{results}\n{_END}{after}")
+    changed = f"{before}{_BEGIN}\n{results}\n{_END}{after}"
+    if changed != content:
+        write_text(path, changed)
 
 
 def is_hub_name(name: str) -> bool:

@@ -15,10 +15,10 @@ from .half import no_half_autocast
 LOOK_AHEAD = 2
 
 
-class StateCache:
-    """What a tower that stands still made of clips, by content: the latest ``capacity`` bytes.
+class AudioFeatureCache:
+    """A frozen audio encoder's outputs for clips, by content: the latest ``capacity`` bytes.
 
-    Valid for one set of tower weights; a copy of the model, such as a frozen reference, may
+    Valid for one set of encoder weights; a copy of the model, such as a frozen reference, may
     share it. Kept on the CPU. Threads hold ``lock`` from asking for a clip to keeping it, so
     that none computes what another is about to keep.
     """
@@ -49,7 +49,7 @@ class StateCache:
 
 @dataclass(frozen=True)
 class Clips:
-    """The distinct clips of some rows, as a batch for the audio tower, and who uses which."""
+    """The distinct clips of some rows, as a batch for the audio encoder, and who uses which."""
 
     input_features: torch.Tensor
     """(clips, mels, frames)"""
@@ -59,8 +59,8 @@ class Clips:
     """(rows, k): each row's clips in the order of their audio tokens, then -1 for none."""
     keys: tuple[str, ...] = ()
     """A hash of each clip's content; only needed with ``cache``."""
-    cache: StateCache | None = None
-    """Where the tower's outputs are kept; None where the tower learns."""
+    cache: AudioFeatureCache | None = None
+    """Where the encoder's outputs are kept; None where it is trained."""
 
     def of(self, rows: torch.Tensor) -> "Clips":
         """The same clips, used by the rows with these numbers."""
@@ -89,7 +89,7 @@ class Clips:
 def audio_states(
     tower: nn.Module, input_features: torch.Tensor, frames: torch.Tensor
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """What the audio tower makes of clips, computed on the frames that exist.
+    """The audio encoder's outputs for clips, computed on the frames that exist.
 
     Equal to ``tower.forward``, which insists on a whole window (30 s at 7B) of mostly padding,
     to rounding, for the positions that exist. Without dropout, as Qwen2-Audio is configured.
@@ -122,7 +122,7 @@ def embed_prompts(
 ) -> torch.Tensor:
     """(B, P, width) token embeddings with the clips' in the places of the audio tokens.
 
-    As in ``Qwen2AudioModel.forward``, but each distinct clip goes through the tower once.
+    As in ``Qwen2AudioModel.forward``, but each distinct clip goes through the encoder once.
 
     Args:
         prompt_ids: (B, P), one audio token per audio embedding.
@@ -162,7 +162,7 @@ def _states(tower: nn.Module, clips: Clips) -> tuple[torch.Tensor, torch.Tensor]
 
 
 def _kept_states(
-    tower: nn.Module, clips: Clips, cache: StateCache, frames: torch.Tensor
+    tower: nn.Module, clips: Clips, cache: AudioFeatureCache, frames: torch.Tensor
 ) -> tuple[torch.Tensor, torch.Tensor]:
     kept = [cache.get(key) for key in clips.keys]
     new = [place for place, states in enumerate(kept) if states is None]

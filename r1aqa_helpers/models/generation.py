@@ -27,7 +27,7 @@ from transformers import (
 from ..errors import UserError
 from .bundle import TOKENIZING, LoadedModel
 from .decoding import NEUTRAL, SeededSampling
-from .embedding import Clips, StateCache, embed_prompts, positions
+from .embedding import AudioFeatureCache, Clips, embed_prompts, positions
 from .precision import check_finite
 
 #: Tokens that a cache can take in before it is copied to a larger place.
@@ -44,7 +44,7 @@ def generate(
     config: GenerationConfig,
     sampler: SeededSampling | None = None,
     recordings: Sequence[Hashable] | None = None,
-    cache: StateCache | None = None,
+    cache: AudioFeatureCache | None = None,
 ) -> list[str]:
     """The answers to `encode`'s rows, as text without special tokens.
 

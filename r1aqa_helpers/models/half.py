@@ -6,7 +6,7 @@ one infinity there makes all that follows NaN. So here
 
 - the residual stream is in float32: only what goes into a layer's projections is float16;
 - what a feed-forward layer multiplies, and what it puts out, is held at float16's ends;
-- the audio tower and the projector, 0.6 of 8.4 billion parameters at 7B, are in float32.
+- the audio encoder and the projector, 0.6 of 8.4 billion parameters at 7B, are in float32.
 
 Norms and the attention's softmax are in float32 in transformers and PyTorch already, and log-
 probabilities and losses in this package.
@@ -39,7 +39,7 @@ def guard_float16(model: Qwen2AudioForConditionalGeneration) -> None:
 
 
 def no_half_autocast(device: torch.device) -> AbstractContextManager:
-    """Without a trainer's float16 autocast, under which the tower would overflow all the same."""
+    """Without a trainer's float16 autocast, under which the encoder would overflow all the same."""
     kind = device.type
     if torch.is_autocast_enabled(kind) and torch.get_autocast_dtype(kind) == torch.float16:
         return torch.autocast(kind, enabled=False)

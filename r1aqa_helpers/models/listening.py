@@ -1,4 +1,4 @@
-"""Does the model hear? A pipeline that loses the clip answers all the same, and plausibly."""
+"""The hearing check: a pipeline that loses the clip answers all the same, and plausibly."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -6,20 +6,20 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from ..audio import clip_to_window, load_audio
-from ..errors import UserError
-from ..prompts import build_prompt, question_text
-from ..questions import AudioQuestion
-from .bundle import LoadedModel, chat_text, encode
-from .precision import check_finite
+from r1aqa_helpers.audio import clip_to_window, load_audio
+from r1aqa_helpers.errors import UserError
+from r1aqa_helpers.models.bundle import LoadedModel, chat_text, encode
+from r1aqa_helpers.models.precision import check_finite
+from r1aqa_helpers.prompts import build_prompt, question_text
+from r1aqa_helpers.questions import AudioQuestion
 
-#: Mean absolute change, in nats per token, under which a model counts as deaf. The clip and
-#: silence go through the same shapes, so that a deaf model's change is zero or rounding noise.
+#: Mean absolute change, in nats per token, under which a model ignores the audio. The clip and
+#: silence have the same shapes, so that such a model's change is zero or rounding noise.
 THRESHOLD = 1e-4
 
 
 @dataclass(frozen=True)
-class ListeningReport:
+class HearingReport:
     """How far the choices' log-probabilities moved when the clip was replaced by silence."""
 
     change: float
@@ -28,16 +28,16 @@ class ListeningReport:
     """Number of questions."""
 
 
-def listening_check(
+def hearing_check(
     loaded: LoadedModel, questions: Sequence[AudioQuestion], n: int = 4
-) -> ListeningReport:
+) -> HearingReport:
     """Compare the choices' log-probabilities with the clip and with silence of its length.
 
     ``n`` questions, evenly spaced (test files are ordered by task), with prompt <2>.
-    Raises ``UserError`` where they hardly move: the model does not hear.
+    Raises ``UserError`` where they hardly move: the model ignores the audio.
     """
     if not questions:
-        raise UserError("listening check: there is no question to check the model with")
+        raise UserError("hearing check: there is no question to check the model with")
     changes = []
     chosen = questions[:: max(1, len(questions) // n)][:n]
     for question in chosen:
@@ -53,7 +53,7 @@ def listening_check(
             f"by {change:.1e} nats per token (at least {THRESHOLD:.0e} needed); "
             "check the checkpoint's audio weights and the processor"
         )
-    return ListeningReport(change=change, n=len(chosen))
+    return HearingReport(change=change, n=len(chosen))
 
 
 @torch.inference_mode()
@@ -63,22 +63,22 @@ def choice_logprobs(
     """Mean log-probability per token of each choice as the answer, in nats: (choices,), float32.
 
     ``text`` is from ``chat_text``; each choice, with the turn's end, is forced as the
-    assistant's turn.
+    assistant's turn. The clip and the prompt are computed once, and logits are made at the
+    positions of the answers only.
     """
-    tokenizer = loaded.processor.tokenizer
-    prompt = encode(loaded, [text], [wave])
+    tokenizer, model = loaded.processor.tokenizer, loaded.model
+    prompt = model.model(**encode(loaded, [text], [wave]), use_cache=True)
+    cache, last = prompt.past_key_values, prompt.last_hidden_state[0, -1:]
+    length = prompt.last_hidden_state.shape[1]
     scores = []
-    # One choice at a time: at 7B a row's logits alone are half a gigabyte.
     for choice in choices:
         tokens = tokenizer(choice, add_special_tokens=False).input_ids + loaded.eos_ids[:1]
         answer = torch.tensor([tokens], device=loaded.device)
-        row = {
-            **prompt,
-            "input_ids": torch.cat([prompt["input_ids"], answer], dim=1),
-            "attention_mask": torch.cat([prompt["attention_mask"], torch.ones_like(answer)], dim=1),
-        }
-        length = answer.shape[1]
-        logits = loaded.model(**row).logits[0, -length - 1 : -1].float()
+        cache.crop(length - cache.get_seq_length())  # without the choice before
+        states = model.model.language_model(
+            input_ids=answer[:, :-1], past_key_values=cache, use_cache=True
+        ).last_hidden_state[0]
+        logits = model.lm_head(torch.cat([last, states])).float()
         check_finite(logits, f"model {loaded.name}: its logits")
         scores.append(logits.log_softmax(-1).gather(1, answer[0, :, None]).mean())
     return torch.stack(scores).cpu()

@@ -1,4 +1,4 @@
-"""Which parameters train: all, or LoRA adapters (arXiv 2106.09685), with the tower or without."""
+"""Which parameters train: all, or LoRA adapters (arXiv 2106.09685), also of the audio encoder."""
 
 import importlib.metadata
 import re
@@ -9,20 +9,20 @@ from peft.import_utils import is_torchao_available
 from torch import nn
 from transformers import Qwen2AudioForConditionalGeneration
 
-from ..errors import UserError
-from .quantised import numel
+from r1aqa_helpers.errors import UserError
+from r1aqa_helpers.models.quantised import numel
 
-#: Modules for LoRA: the language model's projections. The audio tower's have the same names
+#: Modules for LoRA: the language model's projections. The audio encoder's have the same names
 #: (q_proj, k_proj, v_proj), so that a bare name would adapt it, too.
 LORA_TARGETS = r".*language_model\.layers\.\d+\.(self_attn\.[qkvo]_proj|mlp\.(gate|up|down)_proj)"
-#: The audio tower's projections, where it is to be trained as well.
+#: The audio encoder's projections, where it is to be trained as well.
 TOWER_TARGETS = r".*audio_tower\.layers\.\d+\.(self_attn\.([qkv]|out)_proj|fc[12])"
 
 
 def lora_config(rank: int, tower: bool = False) -> LoraConfig:
     """LoRA of this rank, scaled by 2 (alpha = 2 * rank).
 
-    On the language model's projections only; with ``tower``, on the audio tower's, too.
+    On the language model's projections only; with ``tower``, on the audio encoder's, too.
     """
     ignore_old_torchao()
     targets = f"({LORA_TARGETS})|({TOWER_TARGETS})" if tower else LORA_TARGETS
@@ -53,7 +53,7 @@ def ignore_old_torchao() -> None:
 def choose_trained(
     model: Qwen2AudioForConditionalGeneration, lora_rank: int, freeze_tower: bool
 ) -> None:
-    """Have all weights train, or all but the tower's; with a ``lora_rank`` none: PEFT adds some.
+    """Train all weights, or all but the audio encoder's; with a ``lora_rank`` none: PEFT adds some.
 
     Raises:
         UserError: an adapter lies on the model's 4-bit weights already.
@@ -83,15 +83,15 @@ def describe_trained(model: nn.Module, lora_rank: int, freeze_tower: bool) -> st
         where = f"LoRA rank {lora_rank} on {language} modules of the language model"
         if not freeze_tower:
             tower, more = _adapted(model, TOWER_TARGETS, lora_rank)
-            where, added = f"{where} and {tower} of the audio tower", added + more
+            where, added = f"{where} and {tower} of the audio encoder", added + more
         trained = added
     else:
         still = r".*audio_tower\." if freeze_tower else r".*audio_tower\.embed_positions\."
         frozen = (numel(p) for n, p in model.named_parameters() if re.match(still, n))
-        trained, where = total - sum(frozen), "all weights, the audio tower's too"
+        trained, where = total - sum(frozen), "all weights, the audio encoder's too"
         if freeze_tower:
             where = "all weights of projector and language model"
-    end = "; the audio tower stands still" if freeze_tower else ""
+    end = "; the audio encoder is frozen" if freeze_tower else ""
     return f"{_millions(trained)} of {_millions(total)} parameters: {where}{end}"
 
 

@@ -57,7 +57,7 @@ def pick_dtype(dtype: str | torch.dtype | None, device: torch.device) -> torch.d
 
 
 def language_dtype(model: PreTrainedModel) -> torch.dtype:
-    """The dtype that a Qwen2-Audio computes in; in float16 its tower is in float32 all the same."""
+    """The dtype that a Qwen2-Audio computes in; in float16 its encoder still is in float32."""
     return model.get_input_embeddings().weight.dtype
 
 
@@ -80,8 +80,8 @@ def training_precision(model: PreTrainedModel, lora_rank: int, optim: str) -> di
         optim: one of `OPTIMISERS`.
 
     Raises:
-        UserError: weights in 4 bits or float16 are to be trained themselves; float16 on a CPU;
-            an unknown optimiser, or one that is not installed.
+        UserError: weights in 4 bits or 16 are to be trained themselves; float16 on a CPU; an
+            unknown optimiser, or one that is not installed.
     """
     dtype, on_cpu = language_dtype(model), model.device.type == "cpu"
     if not lora_rank and is_quantised(model):
@@ -89,9 +89,10 @@ def training_precision(model: PreTrainedModel, lora_rank: int, optim: str) -> di
             "training: weights in 4 bits cannot be trained themselves; set lora_rank (such as 16), "
             "or load the model without quantise"
         )
-    if not lora_rank and dtype == torch.float16:
+    if not lora_rank and dtype != torch.float32:
+        name = str(dtype).removeprefix("torch.")
         raise UserError(
-            "training: weights in float16 cannot be trained themselves, small steps would vanish; "
+            f"training: weights in {name} cannot be trained themselves, small steps would vanish; "
             "set lora_rank (such as 16), or load the model in float32"
         )
     if dtype == torch.float16 and on_cpu:

@@ -1,6 +1,6 @@
 """Weights in 4 bits: NF4 with double quantisation (QLoRA, arXiv 2305.14314), by bitsandbytes.
 
-All linear layers are quantised but the head, those of the audio tower and the projector among
+All linear layers are quantised but the head, those of the audio encoder and projector among
 them; `costs.weight_bytes` counts the same. What is computed with them is in the model's dtype.
 """
 

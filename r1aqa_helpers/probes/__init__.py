@@ -1,19 +1,17 @@
-"""Probes: what stands behind an accuracy. Floors, choice order, the clip's contribution."""
+"""Probes: what explains an accuracy. Baselines, choice order, the clip's contribution."""
 
-from .contribution import Contribution, contribution
-from .floors import Floor, deaf_floors, text_floors
-from .orders import OrderReport, order_report, rotations
-from .run import probe, probe_lines
+from r1aqa_helpers.probes.baselines import Baseline, text_baselines
+from r1aqa_helpers.probes.orders import OrderReport, order_report, rotations
+from r1aqa_helpers.probes.run import Contribution, contribution, probe, probe_lines
 
 __all__ = [
+    "Baseline",
     "Contribution",
-    "Floor",
     "OrderReport",
     "contribution",
-    "deaf_floors",
     "order_report",
     "probe",
     "probe_lines",
     "rotations",
-    "text_floors",
+    "text_baselines",
 ]

@@ -1,6 +1,6 @@
 """Does the answer depend on the order of the choices? Each question under all rotations.
 
-What a model knows does not depend on where the right choice stands. MMAU is scored in one order
+What a model knows does not depend on the place of the correct choice. MMAU is scored in one order
 only, so that a habit (the first choice, where nothing was understood) hides in the accuracy.
 Source: P. Pezeshkpour and E. Hruschka, Large language models sensitivity to the order of options
 in multiple-choice questions, arXiv 2308.11483.
@@ -34,31 +34,14 @@ class OrderReport:
     """How one system did on all rotations of a set of questions."""
 
     as_given: Accuracy  #: copy 0 alone: the accuracy that is usually reported
-    all_right: Accuracy  #: questions that were answered right under every rotation
-    any_right: Accuracy  #: questions that were answered right under one rotation or more
-    mean: float  #: mean over the questions of the share of rotations answered right, percent
+    all_right: Accuracy  #: questions answered correctly under every rotation
+    any_right: Accuracy  #: questions answered correctly under one rotation or more
+    mean: float  #: mean over the questions of the share of rotations answered correctly, percent
     positions: dict[int, list[float]]
-    """Number of choices to the percentages of answers that stood at position 0, 1, …; 100 / k
-    each where position does not count, since each choice stands at each position once."""
+    """Number of choices to the percentages of answers at position 0, 1, …; 100 / k each
+    where position does not matter, since each choice is at each position once."""
     unparsed: int  #: answers that name no choice, or several
     asked: int  #: rotations in all
-
-    @property
-    def preferred(self) -> tuple[int, int, float] | None:
-        """The position chosen most above its share: (choices, position from 0, points above).
-
-        Among the numbers of choices, the one with the largest excess; None where no answer
-        could be placed.
-        """
-        excess = [
-            (share - 100 / choices, choices, place)
-            for choices, shares in self.positions.items()
-            for place, share in enumerate(shares)
-        ]
-        if not excess:
-            return None
-        points, choices, place = max(excess, key=lambda found: found[0])
-        return choices, place, points
 
     def as_dict(self) -> dict:
         """As JSON has it; accuracies in percent."""

@@ -5,41 +5,28 @@ folder (each part appears whole, so that a run may be interrupted anywhere)::
 
     OUT/run.json              whose folder it is: models, settings, questions
     OUT/direct-1/  OUT/direct-2/  OUT/zero-shot-cot/  OUT/r1-aqa/ (or OUT/trained/)
-                              journal.jsonl (answers as they come), predictions.json, and which
-                              questions they answer (predictions.json.about.json)
+                              answers: see `rows`
     OUT/results.json  OUT/report.html
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from rich.console import Console
 
-from r1aqa_helpers.answering import Prediction, open_journal
+from r1aqa_helpers.answering import as_predictions, open_log
 from r1aqa_helpers.endpoint import Endpoint, answer_at_endpoint, find_endpoint
 from r1aqa_helpers.errors import UserError
-from r1aqa_helpers.files import read_journal, read_json, shown, write_json
+from r1aqa_helpers.experiment.session import OutOfTime
+from r1aqa_helpers.files import read_journal, read_json, shown
 from r1aqa_helpers.models import MAX_NEW_TOKENS, weights_fingerprint
 from r1aqa_helpers.profiles import Profile
 from r1aqa_helpers.questions import AudioQuestion, identify, read_questions
-from r1aqa_helpers.results import about_file, check_made_for, load_published, print_tables
-from r1aqa_helpers.run_folder import check_writable, claim
-from r1aqa_helpers.scoring import extract_answer, score
-
-from .methods import (
-    BASE,
-    DIRECT_1,
-    DIRECT_2,
-    RELEASED,
-    TRAINED,
-    ZERO_SHOT,
-    Measurement,
-    Method,
-)
-from .run import Clock, OutOfTime, Run
-from .writing import report, table
+from r1aqa_helpers.reproduce.rows import Measurement, TableRun
+from r1aqa_helpers.results import check_predictions, metadata_file
+from r1aqa_helpers.roads import BASE, DIRECT_1, DIRECT_2, RELEASED, TRAINED, ZERO_SHOT, Method
+from r1aqa_helpers.run_folder import claim
 
 #: The checkpoint that R1-AQA's authors published: the row of 64.5 % in its model card.
 RELEASED_MODEL = "mispeech/r1-aqa"
@@ -87,43 +74,46 @@ def compare(
         The content of ``results.json``; None where the minutes ended before.
 
     Raises:
-        UserError: something in the way that the user can mend.
+        UserError: something in the way that the user can fix.
     """
-    console = console or Console()
-    asked = read_questions(questions, audio_dir)
-    score(asked, {})  # finds a question without a gold answer now, not after hours of work
-    _check_recordings(asked, questions)
-    test_set = identify(asked, questions)
+    test = read_questions(questions, audio_dir)
+    _check_recordings(test, questions)
     models = _models(profile, base, trained, endpoint)
+    servers = {role: find_endpoint(endpoint, name) for role, name in models.items() if endpoint}
     where = "endpoint" if endpoint else profile.name
-    out = out or runs / f"{where}-{test_set.name}"
-    run = _CompareRun(profile, out, Clock(minutes), console, asked, test_set, models, endpoint)
-    check_writable(out)
-    claim(out, {"job": "compare", "test": test_set.sha256, "settings": run.settings})
-    run.say(f"Questions: {test_set.text}")
+    out = out or runs / f"{where}-{identify(test, questions).name}"
+    run = TableRun(profile, out, minutes, console, test, questions)
+    if endpoint is not None:  # of a server only its address is known
+        run.origin = {"endpoint": endpoint}
+    settings = _settings(profile, endpoint)
+    claim(out, {"job": "compare", "test": run.test_set.sha256, "settings": settings})
+    run.say(f"Questions: {run.test_set.text}")
     for role, model in models.items():
         run.say(f"{role.capitalize()} model: {shown(model)}")
+    measured: dict[Method, Measurement] = {}
     try:
-        measured = run.rows()
+        for role in ("base", "trained"):
+            if role not in models:
+                measured |= _kept(run, role)
+            elif endpoint is not None:
+                measured |= _served(run, role, servers[role])
+            else:
+                measured |= _local(run, role, models[role])
     except OutOfTime:
-        run.say(f"{minutes:g} minutes are over; the same command goes on from here.")
+        run.say_out_of_time()
         return None
     last = [*measured][-1]
     pairs = [(last, other) for other in COMPARED if last not in BASE and other in measured]
-    results = {**table(run, seed, measured, pairs), "settings": run.settings}
-    report(run, results, measured, chosen_by=last, seed=seed, training={})
-    write_json(out / "results.json", results)
-    rows = [found.row for found in measured.values()]
-    print_tables(console, load_published(), rows, results["comparisons"], test_set)
-    run.say(f"Results in {shown(out)}: results.json, report.html")
+    results = {**run.table(seed, measured, pairs), "settings": settings}
+    run.write(results, measured, chosen_by=last, training={})
     return results
 
 
-def _check_recordings(asked: Sequence[AudioQuestion], questions: Path) -> None:
-    missing = [question for question in asked if not question.audio.is_file()]
+def _check_recordings(test: Sequence[AudioQuestion], questions: Path) -> None:
+    missing = [question for question in test if not question.audio.is_file()]
     if missing:
         raise UserError(
-            f"{shown(questions)}: {len(missing)} of {len(asked)} recordings are not there, the"
+            f"{shown(questions)}: {len(missing)} of {len(test)} recordings are not there, the"
             f" first: {shown(missing[0].audio)}; give their folder with --audio-dir, or fetch the"
             " set again"
         )
@@ -149,87 +139,57 @@ def _models(
     return {role: name for role, name in named.items() if name is not None}
 
 
-@dataclass
-class _CompareRun(Run):
-    """The rows of finished models, of this machine or of a server."""
-
-    models: dict[str, str]
-    endpoint: str | None
-
-    def __post_init__(self) -> None:
-        # Before any work: an address or key with a fault.
-        self.servers: dict[str, Endpoint] = {}
-        if self.endpoint is not None:
-            self.servers = {
-                role: find_endpoint(self.endpoint, name) for role, name in self.models.items()
-            }
-
-    @property
-    def where(self) -> dict[str, Any]:
-        """Of a server only its address is known."""
-        return super().where if self.endpoint is None else {"endpoint": self.endpoint}
-
-    @property
-    def settings(self) -> dict[str, Any]:
-        """What must be the same when a run goes on, and is not the models or the questions."""
-        if self.endpoint is not None:
-            return {"models": "served", "max_new_tokens": MAX_NEW_TOKENS}
-        names = ("device", "dtype", "eval_tokens", "max_new_tokens")
-        return {name: self.profile.as_dict()[name] for name in names}
-
-    def rows(self) -> dict[Method, Measurement]:
-        """Every row that can be had, the trained model's last."""
-        return {**self._of("base"), **self._of("trained")}
-
-    def _of(self, role: str) -> dict[Method, Measurement]:
-        model = self.models.get(role)
-        if model is None:
-            return self._kept(role)
-        if self.endpoint is not None:
-            return self._served(role)
-        self.clock.check()
-        loaded = self.load(model)
-        claim(self.out, {role: weights_fingerprint(loaded)})
-        self.listen(loaded)
-        return {method: self.answer(method, loaded) for method in _methods(role, model)}
-
-    def _served(self, role: str) -> dict[Method, Measurement]:
-        server = self.servers[role]
-        claim(self.out, {role: server.model})
-        self.say(
-            f"Asking {server.url} for {server.model}; whether a served model hears cannot be"
-            " checked from here."
-        )
-        return {method: self._ask(method, server) for method in _methods(role, server.model)}
-
-    def _ask(self, method: Method, server: Endpoint) -> Measurement:
-        self.clock.check()
-        self.say(f"{method.label}: {len(self.test)} questions.")
-        predictions = answer_at_endpoint(
-            server, self.test, prompt=method.prompt, journal=self.journal(method)
-        )
-        return self.measured(method, predictions, server.model)
-
-    def _kept(self, role: str) -> dict[Method, Measurement]:
-        """Rows of an earlier call, made of the journals."""
-        found = {}
-        for method in BASE if role == "base" else (RELEASED, TRAINED):
-            path, journal = self.predictions_file(method), self.journal(method)
-            rows = read_journal(journal)
-            if not about_file(path).exists() or not rows:
-                continue
-            check_made_for(path, self.test_set)
-            predictions = [
-                Prediction(id, row["response"], extract_answer(row["response"]), row["seconds"])
-                for id, row in open_journal(journal, rows[0]).items()
-            ]
-            model = str(read_json(about_file(path)).get("model"))
-            found[method] = self.scored(method, predictions, model)
-            self.say(f"{method.label}: of an earlier call.")
-        return found
+def _settings(profile: Profile, endpoint: str | None) -> dict[str, Any]:
+    """What must be the same when a run goes on, and is not the models or the questions."""
+    if endpoint is not None:
+        return {"models": "served", "max_new_tokens": MAX_NEW_TOKENS}
+    names = ("device", "dtype", "eval_tokens", "max_new_tokens")
+    return {name: profile.as_dict()[name] for name in names}
 
 
 def _methods(role: str, model: str) -> tuple[Method, ...]:
     if role == "base":
         return BASE
     return (RELEASED,) if model == RELEASED_MODEL else (TRAINED,)
+
+
+def _local(run: TableRun, role: str, model: str) -> dict[Method, Measurement]:
+    """Rows of a model on this machine."""
+    run.check_time()
+    loaded = run.load(model)
+    claim(run.out, {role: weights_fingerprint(loaded)})
+    run.check_hearing(loaded)
+    return {method: run.answer(method, loaded) for method in _methods(role, model)}
+
+
+def _served(run: TableRun, role: str, server: Endpoint) -> dict[Method, Measurement]:
+    """Rows of a model that a server has."""
+    claim(run.out, {role: server.model})
+    run.say(
+        f"Asking {server.url} for {server.model}; whether a served model hears cannot be"
+        " checked from here."
+    )
+    found = {}
+    for method in _methods(role, server.model):
+        run.begin_row(method)
+        predictions = answer_at_endpoint(
+            server, run.test, prompt=method.prompt, log=run.log(method)
+        )
+        found[method] = run.measured(method, predictions, server.model)
+    return found
+
+
+def _kept(run: TableRun, role: str) -> dict[Method, Measurement]:
+    """Rows of an earlier call, made of the logs."""
+    found = {}
+    for method in BASE if role == "base" else (RELEASED, TRAINED):
+        path, log = run.predictions_file(method), run.log(method)
+        rows = read_journal(log)
+        if not metadata_file(path).exists() or not rows:
+            continue
+        check_predictions(path, run.test_set)
+        predictions = as_predictions(open_log(log, rows[0]).values())
+        model = str(read_json(metadata_file(path)).get("model"))
+        found[method] = run.scored(method, predictions, model)
+        run.say(f"{method.label}: of an earlier call.")
+    return found

@@ -1,57 +1,53 @@
-"""Reported beside measured: published rows with their sources, a run's rows, and verdicts.
+"""Reported beside measured: rows of results with their sources, verdicts, and tables of them.
 
-Nothing here computes an accuracy; scores come from ``scoring``. `published` and `measured` hold
-the rows, `verdict` sets one beside the other, `made_for` says which questions a file of
-predictions is for, `scored` keeps the row of such a file, `tables` prints, `groups` shows where a
-system is right.
+Nothing here computes an accuracy; scores come from ``scoring``. `rows` has the one type of row and
+reads and writes it, `verdict` sets a measured row beside the published one that is like it,
+`tables` prints, `breakdown` shows accuracy by group of questions, `predictions` keeps which
+questions a file of predictions answers.
 """
 
-from .groups import (
-    COLUMNS,
-    NOTE,
-    confusion_rows,
-    group_cells,
-    group_name,
-    groups_figure,
-    groups_table,
+from r1aqa_helpers.results.breakdown import NOTE, confusion_rows, groups_figure, groups_table
+from r1aqa_helpers.results.predictions import check_predictions, metadata_file, write_metadata
+from r1aqa_helpers.results.rows import (
+    DOMAINS,
+    ResultRow,
+    comparison,
+    load_measured,
+    load_published,
+    measured_row,
+    read_scored,
+    write_scored,
 )
-from .made_for import about_file, check_made_for, write_about
-from .measured import MeasuredRow, comparison, load_measured, measured_row
-from .published import DOMAINS, Published, PublishedRow, load_published
-from .scored import ScoredRow, read_scored, write_scored
-from .tables import measured_table, print_tables, published_table, verdict_table
-from .verdict import ABOVE, BELOW, MEANING, REPRODUCED, no_verdict, verdicts
+from r1aqa_helpers.results.tables import print_tables, verdict_table
+from r1aqa_helpers.results.verdict import (
+    MEANING,
+    REPRODUCED,
+    no_verdict,
+    published_beside,
+    verdicts,
+)
 
 __all__ = [
-    "ABOVE",
-    "BELOW",
-    "COLUMNS",
     "DOMAINS",
     "MEANING",
     "NOTE",
     "REPRODUCED",
-    "MeasuredRow",
-    "Published",
-    "PublishedRow",
-    "ScoredRow",
-    "about_file",
-    "check_made_for",
+    "ResultRow",
+    "check_predictions",
     "comparison",
     "confusion_rows",
-    "group_cells",
-    "group_name",
     "groups_figure",
     "groups_table",
     "load_measured",
     "load_published",
     "measured_row",
-    "measured_table",
+    "metadata_file",
     "no_verdict",
     "print_tables",
-    "published_table",
+    "published_beside",
     "read_scored",
     "verdict_table",
     "verdicts",
-    "write_about",
+    "write_metadata",
     "write_scored",
 ]

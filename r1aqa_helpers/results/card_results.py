@@ -8,6 +8,7 @@ from r1aqa_helpers.errors import UserError
 from r1aqa_helpers.files import shown_value
 from r1aqa_helpers.models.card import escape, replace_results, shown_base, table, value
 from r1aqa_helpers.questions import QuestionSet, one_set
+from r1aqa_helpers.results.rows import DOMAINS, gain_text, interval, number
 
 _HEAD = ("method", "prompt", "sound, %", "music, %", "speech, %", "average, %", "95 %", "n")
 
@@ -70,14 +71,13 @@ def _one_line(fact: object) -> object:
 
 
 def _row(row: Mapping[str, Any]) -> list[str]:
-    domains = [row.get(name) for name in ("sound", "music", "speech")]
-    low, high = row["ci95"]
+    domains = [None if row.get(name) is None else float(row[name]) for name in DOMAINS]
     return [
         value(row["method"]),
         f"&lt;{int(row['prompt'])}&gt;",
-        *("–" if figure is None else f"{float(figure):.1f}" for figure in domains),
-        f"**{float(row['average']):.1f}**",
-        f"{float(low):.1f}–{float(high):.1f}",
+        *(number(figure, 1) for figure in domains),
+        f"**{number(float(row['average']), 1)}**",
+        interval([*map(float, row["ci95"])]),
         str(int(row["n"])),
     ]
 
@@ -88,5 +88,5 @@ def _comparison(test: Mapping[str, Any]) -> str:
         + (f" &lt;{int(test[f'{side}_prompt'])}&gt;" if f"{side}_prompt" in test else "")
         for side in ("a", "b")
     ]
-    gain, p = float(test["difference"]), float(test["mcnemar_p"])
-    return f"- {names[0]} against {names[1]}: {gain:+.1f} points, McNemar's exact test p = {p:.2g}"
+    gain = gain_text(float(test["difference"]), float(test["mcnemar_p"]))
+    return f"- {names[0]} against {names[1]}: {gain}"

@@ -1,6 +1,6 @@
 """The tables that a reproduction prints: measured, verdicts, and published, each by itself."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from rich import box
@@ -9,24 +9,51 @@ from rich.table import Table
 from rich.text import Text
 
 from r1aqa_helpers.questions import QuestionSet, one_set
+from r1aqa_helpers.results.rows import (
+    DOMAINS,
+    Published,
+    ResultRow,
+    comparison_text,
+    interval,
+    label,
+    number,
+)
+from r1aqa_helpers.results.verdict import MEANING, UNLIKE, no_verdict, verdicts
 
-from .measured import MeasuredRow
-from .published import DOMAINS, Published, PublishedRow
-from .verdict import MEANING, no_verdict, verdicts
+#: Columns of a run's rows, of published rows, and of verdicts.
+MEASURED = ("method", "prompt", *DOMAINS, "average", "95 % CI", "n", "seconds")
+PUBLISHED = ("model", "method", *DOMAINS, "average")
+VERDICTS = ("row", "part", "published", "measured", "95 % CI", "n", "verdict")
 
 
-def _figure(value: float | None) -> str:
-    return "–" if value is None else f"{value:.2f}"
+def measured_cells(row: ResultRow) -> list[str]:
+    """A run's row, as `MEASURED` has it."""
+    prompt = "–" if row.prompt is None else f"<{row.prompt}>"
+    return [
+        row.method, prompt, *row.cells(), row.interval, str(row.n), number(row.seconds, 0)
+    ]  # fmt: skip
 
 
-def _domains(row: PublishedRow | MeasuredRow) -> list[str]:
-    return [_figure(getattr(row, name)) for name in (*DOMAINS, "average")]
+def published_cells(row: ResultRow) -> list[str]:
+    """A published row, as `PUBLISHED` has it."""
+    return [row.model or "–", row.method + "*" * row.from_mmau_site, *row.cells()]
 
 
-def _table(title: str, texts: Sequence[str], figures: Sequence[str]) -> Table:
-    """A table of texts, then figures, that keeps to the 80 columns of a pipe or a log.
+def verdict_cells(found: Iterable[Mapping[str, Any]]) -> Iterator[list[str]]:
+    """What `verdicts` found, a line for the average and for each task, as `VERDICTS` has it."""
+    for row in found:
+        for name, part in row["parts"].items():
+            figures = [number(part["published"], 2), number(part["measured"], 2)]
+            figures += [interval(part["ci95"]), str(part["n"]), part["verdict"]]
+            yield [label(row["method"], row["prompt"]), name, *figures]
 
-    Only the first of several texts may wrap.
+
+def rich_table(
+    columns: Sequence[str], rows: Iterable[Sequence[str]], title: str | None = None, left: int = 1
+) -> Table:
+    """A table of ``left`` columns of text and then of figures; a row that is empty is a rule.
+
+    Names come from files, so that nothing in them is read as markup.
     """
     table = Table(
         title=title,
@@ -36,79 +63,37 @@ def _table(title: str, texts: Sequence[str], figures: Sequence[str]) -> Table:
         padding=(0, 1, 0, 0),
         pad_edge=False,
     )
-    for name in texts:
-        table.add_column(name, no_wrap=name == texts[-1])
-    for name in figures:
-        table.add_column(name, justify="right", no_wrap=True)
-    return table
-
-
-def measured_table(rows: Sequence[MeasuredRow]) -> Table:
-    """The rows of a run: accuracies in percent, the average with its 95 % interval."""
-    table = _table(
-        "Measured in this run (accuracy, %; the interval is the average's)",
-        ["method"],
-        ["prompt", *DOMAINS, "average", "95 % CI", "n", "seconds"],
-    )
+    for place, name in enumerate(columns):
+        # Of two columns of text the first may wrap, so that the table keeps to 80 columns.
+        wraps = place == 0 and left > 1
+        table.add_column(name, justify="left" if place < left else "right", no_wrap=not wraps)
     for row in rows:
-        low, high = row.ci95
-        table.add_row(
-            Text(row.method),
-            Text(f"<{row.prompt}>"),
-            *_domains(row),
-            f"{low:.1f}–{high:.1f}",
-            str(row.n),
-            f"{row.seconds:.0f}",
-        )
-    return table
-
-
-def published_table(published: Published) -> Table:
-    """The published rows: the card's thirteen, then those that only the paper has."""
-    table = _table(
-        "Published: the 7B model and others, on MMAU test-mini (accuracy, %)",
-        ["model", "method"],
-        [*DOMAINS, "average"],
-    )
-    for rows in (published.card, published.paper):
-        for row in rows:
-            star = "*" if row.from_mmau_site else ""
-            # Text, because "[1]" and the like would be read as markup.
-            table.add_row(Text(row.model or "–"), Text(row.method + star), *_domains(row))
-        table.add_section()
+        if row:
+            table.add_row(*map(Text, row))
+        else:
+            table.add_section()
     return table
 
 
 def verdict_table(found: Sequence[Mapping[str, Any]]) -> Table:
     """What `verdicts` found: a line for the average and for each task of each row."""
-    table = _table(
-        "Published beside measured (accuracy, %)",
-        ["row", "part"],
-        ["published", "measured", "95 % CI", "n"],
-    )
-    table.add_column("verdict", no_wrap=True)
-    for row in found:
-        label = f"{row['method']} <{row['prompt']}>"
-        for name, part in row["parts"].items():
-            low, high = part["ci95"]
-            table.add_row(
-                Text(label),
-                name,
-                f"{part['published']:.2f}",
-                f"{part['measured']:.2f}",
-                f"{low:.1f}–{high:.1f}",
-                str(part["n"]),
-                part["verdict"],
-            )
-            label = ""
-        table.add_section()
+    rows: list[list[str]] = []
+    last = None
+    for first, *rest in verdict_cells(found):
+        if first != last:
+            rows.append([])
+        rows.append([first if first != last else "", *rest])
+        last = first
+    title = "Published beside measured (accuracy, %)"
+    table = rich_table(VERDICTS, rows[1:], title, left=2)
+    table.columns[-1].justify = "left"
     return table
 
 
 def print_tables(
     console: Console,
     published: Published,
-    measured: Sequence[MeasuredRow],
+    measured: Sequence[ResultRow],
     comparisons: Sequence[Mapping[str, Any]],
     test_set: QuestionSet,
 ) -> None:
@@ -118,25 +103,22 @@ def print_tables(
     all of ``test_set``.
     """
     one_set([("these questions", test_set.sha256), *((r.label, r.test_sha256) for r in measured)])
-    console.print(measured_table(measured))
+    title = "Measured in this run (accuracy, %; the interval is the average's)"
+    console.print(rich_table(MEASURED, map(measured_cells, measured), title))
     console.print(Text(f"Questions: {test_set.text}"))
     for test in comparisons:
-        console.print(
-            Text(
-                f"{test['a']} <{test['a_prompt']}> against {test['b']} <{test['b_prompt']}>:"
-                f" {test['difference']:+.1f} points, McNemar's exact test"
-                f" p = {test['mcnemar_p']:.2g}"
-            )
-        )
+        console.print(Text(comparison_text(test)))
     console.print()
     reason = no_verdict(published, test_set)
     if reason is None:
         console.print(verdict_table(verdicts(published, measured, test_set)))
-        console.print(Text(MEANING))
+        console.print(Text(f"{MEANING} {UNLIKE}"))
     else:
         console.print(Text(reason))
     console.print()
-    console.print(published_table(published))
+    title = "Published: the 7B model and others, on MMAU test-mini (accuracy, %)"
+    rows = [*map(published_cells, published.card), [], *map(published_cells, published.paper)]
+    console.print(rich_table(PUBLISHED, rows, title, left=2))
     console.print(
         Text(
             f"Not measured here. {published.benchmark}. * From the MMAU site, not run again by the "

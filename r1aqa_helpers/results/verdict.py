@@ -1,12 +1,10 @@
-"""Is a published accuracy reproduced? Said cell by cell, and only on the very same questions."""
+"""Which published row a measured one stands beside, and whether it is reproduced."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from r1aqa_helpers.questions import QuestionSet
-
-from .measured import MeasuredRow
-from .published import DOMAINS, Published, PublishedRow
+from r1aqa_helpers.results.rows import DOMAINS, Published, ResultRow
 
 REPRODUCED, ABOVE, BELOW = "reproduced", "above", "below"
 
@@ -15,26 +13,34 @@ MEANING = (
     "reproduced: the published figure lies within the 95 % interval of the own measurement; above,"
     " below: the whole interval lies above or below it. How uncertain the published figure is"
     " itself, is not known and not counted in. Of many such verdicts one in twenty or so is"
-    " above or below by chance alone. The published rows of direct inference and zero-shot CoT are"
-    " other authors' measurements, with prompts that need not be <1>, <2> and <3>."
+    " above or below by chance alone."
+)
+#: Why a cell of published figures is empty, beside every table where one may be.
+UNLIKE = (
+    "A published row stands beside a measured one only where method and prompt are the same: the"
+    " paper's SFT was asked with prompt <1>, and direct inference, zero-shot CoT and CoTA are"
+    " other authors' measurements with prompts of their own."
 )
 
-#: (method, prompt) of a measured row -> method of the card's row of Qwen2-Audio-7B-Instruct.
-BESIDE = {
-    ("direct", 1): "Direct Inference",
-    ("direct", 2): "Direct Inference",
-    ("zero-shot-cot", 3): "Zero-Shot-CoT",
-    ("r1-aqa", 2): "GRPO (Ours)",
-    ("trained", 2): "GRPO (Ours)",
-    ("grpo", 2): "GRPO (Ours)",
+_QWEN = "Qwen2-Audio-7B-Instruct"
+#: (method, prompt) of a measured row -> (model, method) of the published row that is like it.
+_PUBLISHED = {
+    ("grpo", 2): (_QWEN, "GRPO (Ours)"),
+    ("r1-aqa", 2): (_QWEN, "GRPO (Ours)"),
+    ("trained", 2): (_QWEN, "GRPO (Ours)"),
+    ("grpo", 3): (_QWEN, "GRPO + Prompt <3>"),
+    ("sft", 1): (_QWEN, "SFT Full + Prompt <1>"),
+    ("sft-lora", 1): (_QWEN, "SFT LoRA + Prompt <1>"),
+    ("cascade-strong", None): ("Llama-3-8B-Instruct + Strong Cap.", "Direct Inference"),
+    ("cascade-weak", None): ("Llama-3-8B-Instruct + Weak Cap.", "Direct Inference"),
 }
-_MODEL = "Qwen2-Audio-7B-Instruct"
 
 
-def published_beside(published: Published, row: MeasuredRow) -> PublishedRow | None:
-    """The published row that a measured one can be set beside, if there is one."""
-    method = BESIDE.get((row.method, row.prompt))
-    return next((r for r in published.card if (r.model, r.method) == (_MODEL, method)), None)
+def published_beside(published: Published, row: ResultRow) -> ResultRow | None:
+    """The published row with the method and the prompt of a measured one, if there is one."""
+    wanted = _PUBLISHED.get((row.method, row.prompt))
+    rows = (*published.card, *published.paper)
+    return next((one for one in rows if (one.model, one.method) == wanted), None)
 
 
 def no_verdict(published: Published, test_set: QuestionSet) -> str | None:
@@ -54,7 +60,7 @@ def no_verdict(published: Published, test_set: QuestionSet) -> str | None:
 
 
 def verdicts(
-    published: Published, rows: Sequence[MeasuredRow], test_set: QuestionSet
+    published: Published, rows: Iterable[ResultRow], test_set: QuestionSet
 ) -> list[dict[str, Any]]:
     """For each row that has a published one beside it, a verdict on the average and each task.
 
@@ -69,30 +75,17 @@ def verdicts(
         reported = published_beside(published, row)
         if reported is None:
             continue
-        average = {"accuracy": row.average, "n": row.n, "ci95": list(row.ci95)}
+        average = {"accuracy": row.average, "n": row.n, "ci95": row.ci95}
         measured = {"average": average} | {t: row.tasks[t] for t in DOMAINS if t in row.tasks}
-        found.append(
-            {
-                "method": row.method,
-                "prompt": row.prompt,
-                "published": {
-                    name: getattr(reported, name) for name in ("model", "method", "source", "note")
-                },
-                "parts": {
-                    name: _part(getattr(reported, name), part) for name, part in measured.items()
-                },
-            }
-        )
+        source = {name: getattr(reported, name) for name in ("model", "method", "source", "note")}
+        parts = {name: _part(getattr(reported, name), part) for name, part in measured.items()}
+        row_is = {"method": row.method, "prompt": row.prompt}
+        found.append({**row_is, "published": source, "parts": parts})
     return found
 
 
-def _part(published: float, measured: Any) -> dict[str, Any]:
+def _part(published: float, measured: Mapping[str, Any]) -> dict[str, Any]:
     low, high = measured["ci95"]
     verdict = BELOW if high < published else ABOVE if low > published else REPRODUCED
-    return {
-        "published": published,
-        "measured": measured["accuracy"],
-        "ci95": [low, high],
-        "n": measured["n"],
-        "verdict": verdict,
-    }
+    told = {"published": published, "measured": measured["accuracy"], "ci95": [low, high]}
+    return {**told, "n": measured["n"], "verdict": verdict}

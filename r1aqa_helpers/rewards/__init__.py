@@ -1,12 +1,17 @@
 """Rewards for GRPO, as TRL reward functions: from completions to one number each.
 
-`published` has the two that R1-AQA adds up; `shaping` what others put beside them; `compose`
-weighs and joins rewards into one.
+`published` has the two that R1-AQA adds up; `shaping` what others add to them; `compose` weights
+and joins rewards into one.
 """
 
-from .compose import named, only_if, weighted
-from .published import RewardFunction, accuracy_reward, format_reward, rewards_for
-from .shaping import (
+from r1aqa_helpers.rewards.compose import named, only_if, weighted
+from r1aqa_helpers.rewards.published import (
+    RewardFunction,
+    accuracy_reward,
+    format_reward,
+    rewards_for,
+)
+from r1aqa_helpers.rewards.shaping import (
     consistency_reward,
     length_penalty,
     match_reward,

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from .published import RewardFunction
+from r1aqa_helpers.rewards.published import RewardFunction
 
 
 def named(name: str, reward: RewardFunction) -> RewardFunction:
@@ -38,9 +38,9 @@ def weighted(*terms: tuple[float, RewardFunction], name: str | None = None) -> R
 
 
 def only_if(condition: RewardFunction, reward: RewardFunction) -> RewardFunction:
-    """``reward`` where ``condition`` pays more than 0, else 0: a gate in place of a sum.
+    """``reward`` where ``condition`` gives more than 0, else 0: a gate in place of a sum.
 
-    In a sum, what is lost in one term can be made good in another; behind a gate it cannot.
+    In a sum, what is lost in one term can be made up for in another; behind a gate it cannot.
     """
 
     def gated(completions: Sequence, **columns: object) -> list[float]:

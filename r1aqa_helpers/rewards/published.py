@@ -1,4 +1,4 @@
-"""The two rewards of R1-AQA, added up unweighted: is the answer right, and is it in form?
+"""The two rewards of R1-AQA, added up unweighted: is the answer correct, and its format?
 
 From src/utils/rewards.py of https://github.com/xiaomi-research/r1-aqa. They are kept as the
 paper describes them; where that code departs from the description, the docstrings say so.
@@ -28,15 +28,25 @@ def text_of(completion: str | Sequence[dict]) -> str:
     return completion if isinstance(completion, str) else completion[0]["content"]
 
 
+def reward_of_text(name: str, score: Callable[[str], float]) -> RewardFunction:
+    """The reward function, logged as ``name``, that gives each completion its text's ``score``."""
+
+    def reward(completions: Sequence[str | Sequence[dict]], **columns: object) -> list[float]:
+        return [float(score(text_of(completion))) for completion in completions]
+
+    reward.__name__ = name
+    return reward
+
+
 def accuracy_reward(
     completions: Sequence[str | Sequence[dict]], solution: Sequence[str], **columns: object
 ) -> list[float]:
     """1.0 where the extracted answer equals the gold answer's text, trimmed; else 0.0.
 
     ``solution`` holds the gold text per completion, without tags. The comparison is exact, so
-    ``car`` is not ``Car``: the choices stand in the prompt and are to be repeated, and the
-    reward stays stricter than the matcher that evaluates. A bare answer without tags counts,
-    as in the reference code; asking for tags is the format reward's part.
+    ``car`` is not ``Car``: the choices are in the prompt and are to be repeated, and the reward
+    stays stricter than the matcher that evaluates. A bare answer without tags counts, as in the
+    reference code; asking for tags is the format reward's part.
 
     Unlike the reference code, an answer on lines of its own between the tags counts, and no
     symbolic mathematics is tried first: it took "Piano, 4 notes" for "Guitar, 4 notes".
@@ -48,26 +58,18 @@ def accuracy_reward(
 
 
 def format_reward(prompt: int) -> RewardFunction:
-    """The reward for keeping to the form that prompt <``prompt``> asks for (2 or 3).
+    """The reward for keeping to the format that prompt <``prompt``> asks for (2 or 3).
 
     It gives 1.0 where the whole completion is ``<answer>…</answer>`` for prompt 2, or
     ``<think>…</think>`` and then ``<answer>…</answer>`` for prompt 3, with nothing but white
     space between the two; else 0.0. The contents may span lines. Unlike in the reference code,
-    each pair of tags may stand only once, and no tag inside a pair. Raises ``ValueError`` for a
-    prompt without a form.
+    each pair of tags may occur only once, and no tag inside a pair. Raises ``ValueError`` for a
+    prompt without a format.
     """
     if prompt not in _FORMATS:
-        raise ValueError(f"prompt {prompt!r} asks for no form that could be rewarded")
+        raise ValueError(f"prompt {prompt!r} asks for no format that could be rewarded")
     pattern = _FORMATS[prompt]
-
-    def format_reward(
-        completions: Sequence[str | Sequence[dict]], **columns: object
-    ) -> list[float]:
-        return [
-            float(pattern.fullmatch(text_of(completion)) is not None) for completion in completions
-        ]
-
-    return format_reward
+    return reward_of_text("format_reward", lambda text: pattern.fullmatch(text) is not None)
 
 
 def rewards_for(prompt: int) -> list[RewardFunction]:

@@ -13,8 +13,8 @@ from r1aqa_helpers.audio import save_audio
 from r1aqa_helpers.errors import UserError
 from r1aqa_helpers.paths import TINY
 from r1aqa_helpers.progress import track
-from r1aqa_helpers.tiny.bank import load_bank
 from r1aqa_helpers.tiny.scenes import Scene, render
+from r1aqa_helpers.tiny.sounds import load_bank
 from r1aqa_helpers.tiny.splits import SPLITS, Split, fingerprint, sha256
 
 #: where the shipped base checkpoint lies
@@ -64,7 +64,7 @@ def _render_one(job: tuple[str, str]) -> str | None:
 def prepare(force: bool = False, folder: Path = TINY) -> TinyData:
     """Check the question files and render their clips where they are missing.
 
-    About 30 s on two cores the first time, nothing after that; ``force`` renders anew. An
+    About 30 s on two cores the first time, nothing after that; ``force`` renders again. An
     interrupted run goes on where it was.
 
     Raises:

@@ -1,6 +1,6 @@
 """Structured reasoning about tiny-avqa's clips: plan, caption, reasoning, all from the recipes.
 
-What Audio-Reasoner's CoTA (arXiv 2503.02318) had from a large model's pen is derived here from
+What Audio-Reasoner's CoTA (arXiv 2503.02318) had from a large model is derived here from
 what each clip is known to hold, so that every statement is true. The label of a question is left
 as its file has it: where it is wrong on purpose, it contradicts the reasoning before it.
 """
@@ -10,34 +10,17 @@ from dataclasses import replace
 
 from r1aqa_helpers.errors import UserError
 from r1aqa_helpers.questions import AudioQuestion
-from r1aqa_helpers.tiny.asking import caption
-from r1aqa_helpers.tiny.bank import INSTRUMENT_FAMILIES, NUMBERS
+from r1aqa_helpers.tiny.question_types import TYPES, caption
 from r1aqa_helpers.tiny.scenes import Scene
 
-#: What is asked, and the scene's facts -> the right answer.
-_ANSWERS: dict[str, Callable[[AudioQuestion, Mapping], str]] = {
-    "source": lambda q, f: f.get("source") or f["sources"][0],
+_PLACES = {"first": 0, "second": 1, "last": -1}
+#: Types whose wording decides: question, and the scene's facts -> the correct answer.
+_BY_WORDING: dict[str, Callable[[AudioQuestion, Mapping], str]] = {
     "order": lambda q, f: _at(q, f["sources"]),
     "before-after": lambda q, f: f["sources"][0 if " before " in q.question else 2],
     "absent": lambda q, f: next(c for c in q.choices if c not in f["sources"]),
-    "count": lambda q, f: NUMBERS[f["count"]],
-    "louder": lambda q, f: f["louder"],
-    "longer": lambda q, f: f["longer"],
-    "instrument": lambda q, f: f["instruments"][0],
     "instrument-order": lambda q, f: _at(q, f["instruments"]),
-    "family": lambda q, f: INSTRUMENT_FAMILIES[f["instruments"][0]],
-    "direction": lambda q, f: f["contour"],
-    "mode": lambda q, f: f["mode"],
-    "tempo": lambda q, f: f["tempo"],
-    "metre": lambda q, f: NUMBERS[f["beats"]],
-    "players": lambda q, f: NUMBERS[len(f["instruments"])],
-    "word": lambda q, f: f["words"][0],
     "word-order": lambda q, f: _at(q, f["words"]),
-    "number": lambda q, f: f["words"][0],
-    "sum": lambda q, f: str(sum(f["values"])),
-    "speakers": lambda q, f: NUMBERS[len(set(f["voices"]))],
-    "voice": lambda q, f: f["voices"][0].split()[0],
-    "rate": lambda q, f: f["rate"],
 }
 
 #: Type of question -> what to listen for, and what the true answer means. In words that the tiny
@@ -66,15 +49,17 @@ _THOUGHTS = {
     "voice": ("who speaks first", "The first speaker is a {answer}."),
     "rate": ("how fast", "The speech is {answer}."),
 }
-_PLACES = {"first": 0, "second": 1, "last": -1}
 
 
 def true_answer(question: AudioQuestion, scene: Scene) -> str:
-    """What is right by the recipe, whatever the question's label says.
+    """What is correct by the recipe, whatever the question's label says.
 
     Raises ``UserError`` for a question that does not come from the sound world.
     """
-    return _ANSWERS[_type(question)](question, scene.facts)
+    kind = _type(question)
+    if kind in _BY_WORDING:
+        return _BY_WORDING[kind](question, scene.facts)
+    return TYPES[kind].answer(scene.facts)
 
 
 def reasoning(question: AudioQuestion, scene: Scene) -> str:
@@ -112,7 +97,7 @@ def with_reasoning(
 
 def _type(question: AudioQuestion) -> str:
     kind = question.extra.get("question-type")
-    if kind not in _ANSWERS:
+    if kind not in TYPES:
         raise UserError(f"question {question.id}: is none of the sound world's questions")
     return kind
 

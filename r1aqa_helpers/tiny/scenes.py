@@ -12,8 +12,7 @@ import numpy as np
 from scipy.signal import fftconvolve
 
 from r1aqa_helpers.audio import SAMPLE_RATE
-from r1aqa_helpers.tiny.bank import Bank, Take
-from r1aqa_helpers.tiny.sources import SYNTHS
+from r1aqa_helpers.tiny.sounds import SYNTHS, Bank, Take
 
 #: RMS (full scale = 1) that every event has at a gain of 0 dB, before mixing.
 EVENT_RMS = 0.1

@@ -1,6 +1,6 @@
 """The committed question files: tiny-avqa and tiny-mmau, written once from seeds.
 
-``python -m r1aqa_helpers.tiny.splits`` writes them anew, with the recipes of their clips and
+``python -m r1aqa_helpers.tiny.splits`` writes them again, with the recipes of their clips and
 a table of checksums. Users never need to: :mod:`r1aqa_helpers.tiny.data` renders the clips of
 the committed files.
 """
@@ -16,10 +16,10 @@ from r1aqa_helpers import files
 from r1aqa_helpers.paths import TINY
 from r1aqa_helpers.progress import track
 from r1aqa_helpers.questions import AudioQuestion, write_avqa, write_mmau
-from r1aqa_helpers.tiny import asking
-from r1aqa_helpers.tiny.bank import load_bank
-from r1aqa_helpers.tiny.families import TESTING, TRAINING, Casting
+from r1aqa_helpers.tiny import question_types
+from r1aqa_helpers.tiny.scene_families import TESTING, TRAINING, SplitConfig
 from r1aqa_helpers.tiny.scenes import Scene, render
+from r1aqa_helpers.tiny.sounds import load_bank
 
 #: share of training labels that are wrong on purpose, as in any crowd-sourced set
 WRONG_LABELS = 0.05
@@ -33,7 +33,7 @@ class Split:
 
     name: str
     counts: dict[str, int]
-    casting: Casting
+    config: SplitConfig
     seed: int
     wrong_labels: float = 0.0
 
@@ -61,11 +61,11 @@ def fingerprint(wave: np.ndarray) -> list[int]:
     return [int(round(80 + 20 * float(np.log10(level)))) for level in levels]
 
 
-def _types(split: Split, rng: np.random.Generator) -> list[asking.QuestionType]:
+def _types(split: Split, rng: np.random.Generator) -> list[question_types.QuestionType]:
     """Every type of a task equally often, in random order."""
-    chosen: list[asking.QuestionType] = []
+    chosen: list[question_types.QuestionType] = []
     for task, count in split.counts.items():
-        kinds = asking.types_of(task)
+        kinds = question_types.types_of(task)
         chosen += [kinds[i % len(kinds)] for i in range(count)]
     return [chosen[i] for i in rng.permutation(len(chosen))]
 
@@ -91,9 +91,11 @@ def draw_split(split: Split) -> tuple[list[AudioQuestion], list[dict]]:
     questions, recipes = [], []
     folder = TINY / "audio" / split.name
     for i, kind in enumerate(track(_types(split, rng), f"drawing {split.name}")):
-        scene = kind.scene(rng, split.casting)
+        scene = kind.scene(rng, split.config)
         text, answer, wrong = kind.write(scene, rng)
-        choices = asking.arrange(rng, answer, wrong, positions.next(kind.task, len(wrong) + 1))
+        choices = question_types.arrange(
+            rng, answer, wrong, positions.next(kind.task, len(wrong) + 1)
+        )
         mislabelled = bool(rng.random() < split.wrong_labels)
         label = wrong[int(rng.integers(len(wrong)))] if mislabelled else answer
         name = "tiny-mmau" if split.name == "test" else "tiny-avqa"

@@ -1,35 +1,30 @@
-"""What every training run has: an output folder that it can be continued from, and a journal.
+"""What every training run has: an output folder that it can be continued from, and a log.
 
 ::
 
     OUT/run.json          what the run is: settings, questions, model
     OUT/metrics.jsonl     a row per step
-    OUT/checkpoint-N/     the last two; without the file `COMPLETE`, an interruption's remains
+    OUT/checkpoint-N/     the last two; one without the file `COMPLETE` is unfinished
     OUT/adapter/          with LoRA: the adapter alone, small enough to share
     OUT/model/            the trained model, adapters merged; is there when the run has ended
 """
 
-from .folder import COMPLETE, describe_run, open_run
-from .journal import Journal, Watch, check_loss, quiet, show_made
-from .saved import save_trained, training_card
-from .settings import TrainingSettings, check_answers, divide_step, run_schedule
-from .trainer import ExactResume, train_with
+from r1aqa_helpers.training.callbacks import ExactResume, StepLog, Watch, check_loss, quiet
+from r1aqa_helpers.training.run import run_training
+from r1aqa_helpers.training.run_dir import COMPLETE, describe_run, steps_made
+from r1aqa_helpers.training.settings import TrainingSettings, divide_step, run_schedule
 
 __all__ = [
     "COMPLETE",
     "ExactResume",
-    "Journal",
+    "StepLog",
     "TrainingSettings",
     "Watch",
-    "check_answers",
     "check_loss",
     "describe_run",
     "divide_step",
-    "open_run",
     "quiet",
     "run_schedule",
-    "save_trained",
-    "show_made",
-    "train_with",
-    "training_card",
+    "run_training",
+    "steps_made",
 ]

@@ -2,16 +2,26 @@
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from typing import Any
 
 import torch
 
-from .. import processes
-from ..errors import UserError
-from ..questions import AudioQuestion
+from r1aqa_helpers import processes
+from r1aqa_helpers.errors import UserError
+from r1aqa_helpers.questions import AudioQuestion
 
 #: Settings that may differ between a run and its continuation.
 FREE = frozenset({"save_every", "minutes"})
+
+#: Fields of `transformers.TrainingArguments` that are the same in every training.
+TRAINER_FIELDS = {
+    "lr_scheduler_type": "linear",
+    "logging_steps": 1,
+    "report_to": "none",
+    "disable_tqdm": True,
+    "ddp_find_unused_parameters": False,
+}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -22,10 +32,10 @@ class TrainingSettings:
     steps: int = 500
     lr: float
     freeze_tower: bool | None = None
-    """Whether the audio tower stands still; None: with LoRA it does, in full training not."""
+    """Freeze the audio encoder; None: frozen with LoRA, trained otherwise."""
     lora_rank: int = 0
-    """0: all weights are trained; else LoRA of this rank on the language model, and on the tower
-    where that does not stand still."""
+    """0: all weights are trained; else LoRA of this rank on the language model, and on the
+    audio encoder unless that is frozen."""
     optim: str = "adamw_torch"
     """One of ``models.precision.OPTIMISERS``."""
     seed: int = 42
@@ -37,6 +47,11 @@ class TrainingSettings:
     def tower_frozen(self) -> bool:
         """What ``freeze_tower`` comes to."""
         return bool(self.lora_rank) if self.freeze_tower is None else self.freeze_tower
+
+    def recorded(self) -> dict[str, Any]:
+        """What of it is written down with a run: all but `FREE`, and ``freeze_tower`` decided."""
+        values = {**asdict(self), "freeze_tower": self.tower_frozen}
+        return {key: value for key, value in values.items() if key not in FREE}
 
 
 def run_schedule(count: int, needed: int, seed: int) -> list[int]:

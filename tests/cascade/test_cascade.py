@@ -16,9 +16,9 @@ ASKED = [
 CAPTIONS = {q.id: "A sound far away of a cat." for q in ASKED}
 
 
-def reader(questions, *, captions, journal):
+def reader(questions, *, captions, log):
     """Knows what the caption says, and else names the first choice."""
-    journal.write_text("")
+    log.write_text("")
     return [
         Prediction(q.id, "", "cat" if "cat" in captions[q.id] else q.choices[0], 0.5)
         for q in questions

@@ -10,9 +10,9 @@ from transformers import GenerationConfig, LlamaConfig, LlamaForCausalLM
 
 from r1aqa_helpers.cascade import (
     answer_from_captions,
-    answers,
     language_half,
     load_text_model,
+    run,
 )
 from r1aqa_helpers.cascade.text_model import batches, chat, respond
 from r1aqa_helpers.errors import UserError
@@ -74,25 +74,23 @@ def test_answers_do_not_depend_on_who_is_asked_beside(lively):
 
 
 def test_an_interrupted_run_goes_on(lively, tmp_path, monkeypatch):
-    half, journal = language_half(lively), tmp_path / "journal.jsonl"
-    whole = answer_from_captions(half, ASKED, CAPTIONS, max_new_tokens=4, journal=journal)
-    lines = journal.read_text().splitlines(keepends=True)
-    journal.write_text("".join(lines[:4]))
+    half, log = language_half(lively), tmp_path / "log.jsonl"
+    whole = answer_from_captions(half, ASKED, CAPTIONS, max_new_tokens=4, log=log)
+    lines = log.read_text().splitlines(keepends=True)
+    log.write_text("".join(lines[:4]))
     asked = []
-    real = answers.respond
+    real = run.respond
 
     def counted(text_model, chats, most):
         asked.extend(chats)
         return real(text_model, chats, most)
 
-    monkeypatch.setattr(answers, "respond", counted)
-    again = answer_from_captions(half, ASKED, CAPTIONS, max_new_tokens=4, journal=journal)
+    monkeypatch.setattr(run, "respond", counted)
+    again = answer_from_captions(half, ASKED, CAPTIONS, max_new_tokens=4, log=log)
     assert [(o.id, o.response) for o in again] == [(o.id, o.response) for o in whole]
     assert len(asked) == 2
-    with pytest.raises(UserError, match="journal of a different run"):
-        answer_from_captions(
-            half, ASKED, {**CAPTIONS, "q0": "Rain."}, max_new_tokens=4, journal=journal
-        )
+    with pytest.raises(UserError, match="log of a different run"):
+        answer_from_captions(half, ASKED, {**CAPTIONS, "q0": "Rain."}, max_new_tokens=4, log=log)
 
 
 def test_another_architecture_is_asked_greedily_whatever_it_ships(llama_dir):

@@ -7,8 +7,8 @@ from typer.testing import CliRunner
 
 from r1aqa_helpers.cli import app
 from r1aqa_helpers.paths import TINY
-from r1aqa_helpers.tiny.asking import caption
 from r1aqa_helpers.tiny.data import TEXT_MODEL, recipes
+from r1aqa_helpers.tiny.question_types import caption
 
 
 def run(few, out, *more):
@@ -32,11 +32,11 @@ def test_the_cascade_of_the_tiny_track(few, tmp_path):
     scenes = recipes("test")
     true = sum(row["strong"] == caption(scenes[id]) for id, row in kept.items())
     assert len(kept) == 12 and true >= 4  # the tiny model does describe what it hears
-    # Again, from the journals: the same, and at once.
+    # Again, from the logs: the same, and at once.
     again = run(few, tmp_path / "out")
     assert again.exit_code == 0 and "captions, strong | weak:" in again.stdout
     changed = run(few, tmp_path / "out", "--request", "What do you hear?")
-    assert changed.exit_code == 1 and "journal of a different run (request" in changed.stderr
+    assert changed.exit_code == 1 and "log of a different run (request" in changed.stderr
 
 
 @pytest.mark.parametrize(
@@ -50,7 +50,7 @@ def test_the_cascade_of_the_tiny_track(few, tmp_path):
 def test_faults_are_told_before_any_captioning(few, tmp_path, more, message):
     done = run(few, tmp_path / "out", *more)
     assert done.exit_code == 1 and message in done.stderr
-    assert not (tmp_path / "out" / "captions.journal.jsonl").exists()
+    assert not (tmp_path / "out" / "captions.log.jsonl").exists()
 
 
 def test_the_shipped_text_model_is_small_and_reads_captions():

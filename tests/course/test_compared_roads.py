@@ -12,10 +12,10 @@ from r1aqa_helpers.course import comparison, first_steps, pushes
 from r1aqa_helpers.course import comparison_figures as figures
 from r1aqa_helpers.course.comparison import AHEAD, BEHIND, ONE, OPEN, WITHIN, claim
 from r1aqa_helpers.errors import UserError
-from r1aqa_helpers.experiment.record import score_record
-from r1aqa_helpers.grpo.advantages import group_advantages
+from r1aqa_helpers.experiment.records import score_record
+from r1aqa_helpers.grpo.objective import group_advantages
 from r1aqa_helpers.questions import AudioQuestion
-from r1aqa_helpers.roads import ROADS
+from r1aqa_helpers.roads import METHODS
 from r1aqa_helpers.scoring import bootstrap_difference, score
 from r1aqa_helpers.sft import SFTSettings
 
@@ -37,12 +37,12 @@ def scored(right: int, shift: int = 0) -> dict:
     return score_record(score(QUESTIONS, said), wall=2.0, cpu=3.0)
 
 
-def record(road: str, seed: int, right: int | None, lr: float = 1e-4, regime: str = "table"):
+def record(method: str, seed: int, right: int | None, lr: float = 1e-4, regime: str = "table"):
     traits = {"loss": [1.0] * 10}
-    if ROADS[road].method == "grpo":
+    if METHODS[method].algorithm == "grpo":
         traits |= {"accuracy": [0.1 * seed] * 10, "format": [None] * 9 + [1.0]}
     made = {
-        "regime": regime, "road": road, "seed": seed, "lr": lr, "hardware": "a machine",
+        "regime": regime, "method": method, "seed": seed, "lr": lr, "hardware": "a machine",
         "training": {"wall_seconds": 60.0, "cpu_seconds": 100.0}, "traits": traits,
         "validation": scored(30), "questions": {"train": "a", "validation": "b"},
         "date": f"2026-11-2{seed}",
@@ -76,7 +76,7 @@ def test_what_is_there_and_what_is_not_is_said(folder, capsys):
     assert "measured on: a machine" in told
     assert "missing: table, cota: seed 0, 1, 2 not tested yet" in told
     assert found.regimes == ["table", "few"]
-    assert [row.road for row in found.rows()] == ["sft", "grpo-2"]
+    assert [row.method for row in found.rows()] == ["sft", "grpo-2"]
     assert found.row("sft", "few").mean == pytest.approx(100 / 3)
     with pytest.raises(UserError, match="few, grpo-2: no tested run"):
         found.row("grpo-2", "few")
@@ -100,7 +100,7 @@ def test_matches_of_a_task_and_of_the_base():
     assert comparison.part({5: base}, QUESTIONS, None) == {5: base}
 
 
-def test_paired_is_the_road_minus_the_other_or_minus_the_base(found):
+def test_paired_is_the_method_minus_the_other_or_minus_the_base(found):
     grpo, sft = found.row("grpo-2"), found.row("sft")
     assert comparison.paired(grpo, sft).difference == pytest.approx(25)
     one = comparison.paired(grpo, "0" * 60, QUESTIONS, "music")
@@ -155,7 +155,7 @@ def test_a_sentence_holds_the_figures_and_the_claim(found):
     assert comparison.claimed(few, 2) == ONE
 
 
-def test_figures_show_every_road_comparison_and_task(found):
+def test_figures_show_every_method_comparison_and_task(found):
     rates = figures.rates_figure(found)
     assert [line.get_label() for line in rates.axes[0].lines][0] == "SFT, full"
     seeds = figures.seeds_figure(found.rows(), 20.0)
@@ -168,7 +168,7 @@ def test_figures_show_every_road_comparison_and_task(found):
     tasks = figures.tasks_figure(found.rows(), dict.fromkeys(TASKS, 10.0))
     assert [len(line.get_xdata()) for line in tasks.axes[0].lines] == [3, 3, 3]
     traits = figures.traits_figure(found, ["sft", "grpo-2"], {"accuracy": "right", "loss": "loss"})
-    assert [len(ax.lines) for ax in traits.axes] == [1, 2], "a road without a column is left out"
+    assert [len(ax.lines) for ax in traits.axes] == [1, 2], "a method without a column is left out"
     assert len(figures.costs_figure(found.rows()).axes[0].lines) == 2
     names = [text.get_text() for text in figures.regimes_figure(found).axes[0].get_yticklabels()]
     assert names == ["800 questions, each seen once", "100 questions, seen once"]
@@ -200,7 +200,7 @@ def test_a_run_is_begun_and_stopped(monkeypatch, tmp_path):
 
     monkeypatch.setattr(first_steps, "train_sft", train)
     settings = SFTSettings(steps=9)
-    asked = (ROADS["sft"], None, QUESTIONS, settings, tmp_path)
+    asked = (METHODS["sft"], None, QUESTIONS, settings, tmp_path)
     rows = first_steps.first_steps(*asked, 4, watch=seen.append)
     assert [row["step"] for row in rows] == [1, 2, 3, 4] and seen == rows
     with pytest.raises(ValueError, match="10 of 9 steps"):

@@ -15,7 +15,7 @@ from r1aqa_helpers.errors import UserError
 from r1aqa_helpers.files import file_hash
 from r1aqa_helpers.paths import TINY
 from r1aqa_helpers.questions import AudioQuestion, identify, read_questions
-from r1aqa_helpers.results import REPRODUCED, load_measured, measured_row, write_about
+from r1aqa_helpers.results import REPRODUCED, load_measured, measured_row, write_metadata
 from r1aqa_helpers.scoring import Accuracy, score
 
 
@@ -134,7 +134,7 @@ def test_another_track_is_read_from_its_run(tmp_path):
     test_set, run = identify(questions, path), tmp_path / f"a100-{evaluation.MMAU}"
     predictions = run / "r1-aqa" / "predictions.json"
     write_predictions(predictions, questions, said)
-    write_about(predictions, test_set, prompt=2)
+    write_metadata(predictions, test_set, prompt=2)
     row = measured_row("r1-aqa", 2, result, 1.0, test_set)
     (run / "results.json").write_text(json.dumps({"rows": [row.as_dict()]}))
     found = evaluation.evaluated(lab, tmp_path)

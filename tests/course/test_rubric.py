@@ -210,9 +210,10 @@ def test_what_is_missing_is_named(project, finished, change, part, message):
     assert len(found.verdicts) == 6
 
 
-def test_a_folder_is_needed_and_the_table_escapes(project):
-    with pytest.raises(UserError, match="no such folder"):
-        judge_folder(project / "none")
+def test_the_table_says_what_is_not_done(project):
     (project / "reward.py").write_text("def reward(:\n")
     page = judge_folder(project)._repr_html_()
     assert "<table" in page and "5 of 6 parts done" in page
+    assert "✗ reward: " in repr(judge_folder(project))
+    with pytest.raises(UserError, match="no such folder"):
+        judge_folder(project / "none")

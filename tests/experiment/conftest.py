@@ -6,17 +6,17 @@ from pathlib import Path
 import pytest
 
 from r1aqa_helpers.audio import save_audio
-from r1aqa_helpers.experiment.material import Material
+from r1aqa_helpers.experiment.splits import Splits
 from r1aqa_helpers.paths import TINY
 from r1aqa_helpers.profiles import TINY_PROFILE, Profile
 from r1aqa_helpers.questions import read_questions
-from r1aqa_helpers.tiny.bank import load_bank
 from r1aqa_helpers.tiny.data import recipes
 from r1aqa_helpers.tiny.scenes import render
+from r1aqa_helpers.tiny.sounds import load_bank
 
 
 @pytest.fixture(scope="session")
-def material(tmp_path_factory) -> Material:
+def splits(tmp_path_factory) -> Splits:
     folder = tmp_path_factory.mktemp("rendered")
     bank = load_bank()
 
@@ -28,7 +28,7 @@ def material(tmp_path_factory) -> Material:
             chosen.append(replace(question, audio=clip))
         return chosen
 
-    return Material(
+    return Splits(
         train=some("tiny-avqa-train.jsonl", "train", 8),
         validation=some("tiny-avqa-validation.jsonl", "validation", 4),
         test=some("tiny-mmau.json", "test", 5),

@@ -22,7 +22,7 @@ def answer_alike(trainer: AudioGRPOTrainer, model: object, numbers) -> list[list
     tokenizer, answers = trainer.loaded.processor.tokenizer, []
     for row, number in enumerate(numbers.tolist()):
         place = row % trainer.num_generations
-        choice = CHOICES[(sum(trainer.prompt_tokens(number)) + place) % len(CHOICES)]
+        choice = CHOICES[(sum(trainer.prompts[number].ids) + place) % len(CHOICES)]
         text = choice if place == 0 else f"<answer>{choice}</answer>"
         tokens = tokenizer(text, add_special_tokens=False)["input_ids"]
         answers.append([*tokens, trainer.loaded.eos_ids[0]])

@@ -16,15 +16,14 @@ from test_trainer import plain_update, relative_error, rows, shifted
 from typer.testing import CliRunner
 
 import r1aqa_helpers
-from r1aqa_helpers import processes
 from r1aqa_helpers.cli import app
-from r1aqa_helpers.errors import UserError
 from r1aqa_helpers.files import read_journal
 from r1aqa_helpers.grpo.trainer import AudioGRPOTrainer
 from r1aqa_helpers.models import load
 from r1aqa_helpers.questions import write_avqa
-from r1aqa_helpers.training import COMPLETE, divide_step
+from r1aqa_helpers.training import COMPLETE
 
+pytestmark = pytest.mark.slow
 PACKAGE = Path(r1aqa_helpers.__file__).parent
 #: Of a launched command; it takes 20 s on two idle cores.
 LIMIT = 240
@@ -153,16 +152,6 @@ def test_what_one_process_does_is_refused_to_several(monkeypatch, command):
     done = CliRunner().invoke(app, [command])
     assert done.exit_code == 1
     assert done.stderr.startswith(f"error: {command}: is the work of one process, and 2 were")
-
-
-def test_a_step_is_dealt_out_whole(monkeypatch):
-    monkeypatch.setattr(processes, "count", lambda: 4)
-    assert divide_step("GRPO", "prompts", 16, 2) == (2, 2)
-    assert divide_step("GRPO", "prompts", 8, 8) == (2, 1), "a share goes at once"
-    with pytest.raises(UserError, match="10 prompts per step are not a multiple of the 4 proc"):
-        divide_step("GRPO", "prompts", 10, 1)
-    with pytest.raises(UserError, match="12 prompts per step, 3 for each process, are not a"):
-        divide_step("GRPO", "prompts", 12, 2)
 
 
 def test_killed_while_saving_it_goes_on_from_the_last_whole_checkpoint(make_questions, tmp_path):

@@ -15,6 +15,7 @@ from r1aqa_helpers.models import load
 from r1aqa_helpers.paths import TINY
 from r1aqa_helpers.training import COMPLETE
 
+pytestmark = pytest.mark.slow
 PACKAGE = Path(r1aqa_helpers.__file__).parent
 STEPS = 2
 #: What two ways of sharing may differ by, of what was learnt.

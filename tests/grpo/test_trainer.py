@@ -6,14 +6,19 @@ import pytest
 import torch
 from datasets import Dataset
 from peft import LoraConfig
-from transformers import PrinterCallback, TrainerCallback
+from transformers import PrinterCallback, Qwen2AudioForConditionalGeneration, TrainerCallback
 
 from r1aqa_helpers.audio import load_audio
 from r1aqa_helpers.errors import UserError
-from r1aqa_helpers.grpo.trainer import AudioGRPOTrainer, audio_grpo_config
+from r1aqa_helpers.grpo.objective import LOSS_TYPES, group_advantages, grpo_loss
+from r1aqa_helpers.grpo.settings import audio_grpo_config
+from r1aqa_helpers.grpo.trainer import AudioGRPOTrainer
+from r1aqa_helpers.grpo.trl_compat import TRLCompat
 from r1aqa_helpers.models import chat_text, embedding
 from r1aqa_helpers.models.lora import lora_config
 from r1aqa_helpers.prompts import build_prompt
+from r1aqa_helpers.training import logprobs
+from r1aqa_helpers.training.logprobs import ScoringQwen2Audio, disable_scoring
 
 GROUP, ANSWER = 4, 6
 
@@ -93,37 +98,27 @@ def plain_logps(model, loaded, row, answer):
     ids = torch.cat([inputs.pop("input_ids"), torch.tensor([answer])], dim=1)
     mask = torch.ones_like(ids)
     inputs.pop("attention_mask")
-    logits = type(model).forward(model, input_ids=ids, attention_mask=mask, **inputs).logits
+    forward = Qwen2AudioForConditionalGeneration.forward
+    logits = forward(model, input_ids=ids, attention_mask=mask, **inputs).logits
     logps = torch.log_softmax(logits[0, -len(answer) - 1 : -1], dim=-1)
     return logps[torch.arange(len(answer)), torch.tensor(answer)]
 
 
-def plain_update(policy, old, reference, loaded, data, sampled, beta, clip=0.2):
-    """Loss of the GRPO objective by its definition; gradients are left in ``policy``."""
+def plain_update(policy, old, reference, loaded, data, sampled, beta):
+    """`objective.grpo_loss` on one full row after another; gradients are left in ``policy``."""
     by_id = {row["id"]: row for row in data}
     policy.zero_grad()
+    advantages = group_advantages(torch.tensor([reward for _, _, reward in sampled]), GROUP)
     total = 0.0
-    for start in range(0, len(sampled), GROUP):
-        group = sampled[start : start + GROUP]
-        rewards = [reward for _, _, reward in group]
-        mean = sum(rewards) / GROUP
-        deviation = (sum((r - mean) ** 2 for r in rewards) / (GROUP - 1)) ** 0.5
-        for name, answer, reward in group:
-            advantage = (reward - mean) / (deviation + 1e-4)
-            new = plain_logps(policy, loaded, by_id[name], answer)
-            with torch.no_grad():
-                before = plain_logps(old, loaded, by_id[name], answer)
-                base = plain_logps(reference, loaded, by_id[name], answer)
-            loss = 0
-            for t in range(len(answer)):
-                ratio = torch.exp(new[t] - before[t])
-                clipped = torch.clamp(ratio, 1 - clip, 1 + clip)
-                gain = torch.minimum(ratio * advantage, clipped * advantage)
-                d = base[t] - new[t]
-                loss = loss - gain + beta * (torch.exp(d) - d - 1)
-            loss = loss / len(answer) / len(sampled)
-            loss.backward()
-            total += loss.item()
+    for (name, answer, _), advantage in zip(sampled, advantages, strict=True):
+        new = plain_logps(policy, loaded, by_id[name], answer)[None]
+        with torch.no_grad():
+            before = plain_logps(old, loaded, by_id[name], answer)[None]
+            base = plain_logps(reference, loaded, by_id[name], answer)[None]
+        mask = torch.ones_like(new)
+        loss = grpo_loss(new, before, base, advantage[None], mask, beta) / len(sampled)
+        loss.backward()
+        total += loss.item()
     return total
 
 
@@ -145,20 +140,19 @@ def shifted(model, seed=1, by=0.3):
 
 def at(model, parameters):
     model = copy.deepcopy(model)
-    model.__dict__.pop("forward", None)
+    disable_scoring(model)
     model.load_state_dict(parameters, strict=False)
     return model
 
 
-@pytest.mark.parametrize("shared_prefix", [False, True])
 @pytest.mark.parametrize(
-    ("per_device", "accumulation"),
-    [(GROUP, 1), (GROUP, 3), (2, 6), (3 * GROUP, 1)],
-    ids=["one group", "a group at a time", "half a group at a time", "three groups"],
+    ("shared_prefix", "per_device", "accumulation"),
+    [(True, GROUP, 3), (True, 2, 6), (True, 3 * GROUP, 1), (False, 2, 6), (False, 3 * GROUP, 1)],
 )
 def test_loss_and_gradients_equal_a_plain_implementation(
     loaded, questions, tmp_path, per_device, accumulation, shared_prefix
 ):
+    """A group at a time, half a group at a time, three groups at a time."""
     data, recorder = rows(questions), Recorder()
     trainer = make(
         loaded,
@@ -226,10 +220,8 @@ def test_rollouts_are_kept_with_their_questions(loaded, questions, tmp_path):
     texts = [decode(answer, skip_special_tokens=True) for _, answer, _ in sampled]
     assert [text for rollout in rollouts for text in rollout["completions"]] == texts
     for rollout in rollouts:
-        assert sum(rollout["advantages"]) == pytest.approx(0, abs=1e-4)
-
-
-LOSS_TYPES = ["grpo", "dapo", "dr_grpo", "bnpo", "cispo", "sapo", "luspo", "vespo"]
+        expected = group_advantages(torch.tensor(rollout["rewards"]), GROUP).tolist()
+        assert rollout["advantages"] == pytest.approx(expected, abs=1e-5)
 
 
 class HalfIdle(Recorder):
@@ -239,17 +231,17 @@ class HalfIdle(Recorder):
         return 1.0 if int(question[1:]) % 2 else super().grade(question, answer)
 
 
-def both_ways(loaded, questions, tmp_path, recorder_class=Recorder, seed=7, **settings):
+def both_ways(loaded, questions, tmp_path, **settings):
     """Recorders of the same run with the shared prefix and without, on the same answers.
 
     Both sample with sharing: where rows end early the two ways draw in another order.
     """
     recorders = []
     for shared_prefix in (True, False):
-        model, recorder = copy.deepcopy(loaded), recorder_class()
+        model, recorder = copy.deepcopy(loaded), HalfIdle()
         trainer = make(model, rows(questions), tmp_path, recorder, shared_prefix, **settings)
         trainer.sample = sampling_with_sharing(trainer)
-        torch.manual_seed(seed)
+        torch.manual_seed(7)
         trainer.train()
         recorders.append(recorder)
     shared, plain = recorders
@@ -290,53 +282,44 @@ def same_steps(shared, plain, tolerance=1e-5):
                 assert ours[name] == pytest.approx(theirs[name], abs=1e-5)
 
 
-@pytest.mark.parametrize("loss_type", LOSS_TYPES)
-@pytest.mark.parametrize("beta", [0.0, 0.04])
-def test_every_loss_type_is_that_of_the_plain_path(loaded, questions, tmp_path, loss_type, beta):
-    """Also where half the groups have equal rewards, which beta = 0 leaves out."""
-    shifted(loaded.model, by=0.1)
-    shared, plain = both_ways(
-        loaded, questions, tmp_path, HalfIdle, loss_type=loss_type, beta=beta,
-        per_device_train_batch_size=2 * GROUP, gradient_accumulation_steps=2,
-    )  # fmt: skip
-    same_steps(shared, plain)
-    expected = idle(shared.sampled[0])
-    assert 0.5 <= expected < 1
-    assert shared.logs[0].get("left_out", 0.0) == pytest.approx(0 if beta else expected)
-    assert "left_out" not in plain.logs[0]
-
-
 @pytest.mark.parametrize(
     "settings",
     [
-        {"num_iterations": 2, "max_steps": 4},
+        *(
+            {"beta": 0.0, "loss_type": each, "gradient_accumulation_steps": 2}
+            for each in LOSS_TYPES
+        ),
+        {"beta": 0.0, "num_iterations": 2, "max_steps": 4},
         {"num_iterations": 2, "max_steps": 4, "importance_sampling_level": "sequence"},
-        {"steps_per_generation": 3, "max_steps": 3, "gradient_accumulation_steps": 1},
-        {"entropy_coef": 0.1},
-        {"top_entropy_quantile": 0.5},
-        {"scale_rewards": "batch"},
-        {"mask_truncated_completions": True},
+        {"steps_per_generation": 3, "max_steps": 3},
+        {"beta": 0.0, "entropy_coef": 0.1},
+        {"beta": 0.0, "top_entropy_quantile": 0.5},
         {"temperature": 1.7},
         {"gradient_checkpointing": True},
         {"peft_config": LoraConfig(r=4, target_modules=["q_proj", "v_proj"], lora_dropout=0.0)},
     ],
-    ids=lambda settings: " ".join(settings),
+    ids=lambda settings: " ".join(map(str, settings)),
 )
-@pytest.mark.parametrize("beta", [0.0, 0.04])
-def test_settings_give_what_the_plain_path_gives(loaded, questions, tmp_path, settings, beta):
-    settings = {"per_device_train_batch_size": 2 * GROUP, "beta": beta, **settings}
-    shared, plain = both_ways(loaded, questions, tmp_path, HalfIdle, learning_rate=1e-4, **settings)
+def test_settings_give_what_the_plain_path_gives(loaded, questions, tmp_path, settings):
+    """Also where half the groups have equal rewards, which beta = 0 leaves out."""
+    shifted(loaded.model, by=0.1)
+    settings = {"per_device_train_batch_size": 2 * GROUP, **settings}
+    shared, plain = both_ways(loaded, questions, tmp_path, learning_rate=1e-4, **settings)
     same_steps(shared, plain, tolerance=1e-4)  # over several steps, rounding adds up
+    all_rows = {"entropy_coef", "top_entropy_quantile"} & settings.keys()
+    left_out = 0 if all_rows or settings.get("beta", 0.04) else idle(shared.sampled[0])
+    assert shared.logs[0].get("left_out", 0.0) == pytest.approx(left_out)
+    assert "left_out" not in plain.logs[0]
 
 
 def test_rows_without_a_gradient_are_not_computed(loaded, questions, tmp_path, monkeypatch):
-    computed, score = [], AudioGRPOTrainer.score
+    computed, compute = [], logprobs.answer_logps
 
-    def counting(self, model, numbers, input_ids, *rest):
-        computed.append(len(input_ids))
-        return score(self, model, numbers, input_ids, *rest)
+    def counting(model, answers):
+        computed.append(len(answers.ids))
+        return compute(model, answers)
 
-    monkeypatch.setattr(AudioGRPOTrainer, "score", counting)
+    monkeypatch.setattr(logprobs, "answer_logps", counting)
     recorder = HalfIdle()
     make(loaded, rows(questions), tmp_path, recorder, beta=0.0,
          per_device_train_batch_size=6 * GROUP).train()  # fmt: skip
@@ -377,55 +360,6 @@ def test_a_frozen_tower_hears_each_clip_once(loaded, questions, tmp_path, monkey
     assert sum(heard) > 4 * len(questions)
 
 
-def test_evaluation_during_training_is_that_of_the_plain_path(loaded, questions, tmp_path):
-    results = []
-    for shared_prefix in (True, False):
-        model = copy.deepcopy(loaded)
-        trainer = make(
-            model, rows(questions), tmp_path, HalfIdle(), shared_prefix,
-            per_device_eval_batch_size=2 * GROUP,
-        )  # fmt: skip
-        torch.manual_seed(2)
-        results.append(trainer.evaluate(rows(questions)))
-    for name in ("eval_loss", "eval_reward", "eval_kl", "eval_entropy"):
-        assert results[0][name] == pytest.approx(results[1][name], abs=1e-5), name
-
-
-def test_ungathered_zero3_weights_are_refused(loaded, questions, tmp_path):
-    with pytest.raises(UserError, match="ds3_gather_for_generation"):
-        make(loaded, rows(questions), tmp_path, Recorder(), ds3_gather_for_generation=False)
-
-
-@pytest.mark.parametrize("loss_type", LOSS_TYPES)
-def test_trl_loss_types_and_logs_are_intact(loaded, questions, tmp_path, loss_type):
-    recorder = Recorder()
-    trainer = make(
-        loaded, rows(questions), tmp_path, recorder, loss_type=loss_type, max_steps=2,
-        per_device_train_batch_size=2, gradient_accumulation_steps=2,
-    )  # fmt: skip
-    before = [p.detach().clone() for p in trainer.model.parameters()]
-    trainer.train()
-    changed = [
-        not torch.equal(a, b) for a, b in zip(before, trainer.model.parameters(), strict=True)
-    ]
-    assert any(changed)
-    expected = {"loss", "grad_norm", "learning_rate", "reward", "reward_std", "kl", "entropy"}
-    expected |= {"frac_reward_zero_std", "completions/mean_length", "rewards/reward/mean"}
-    for step in recorder.logs[:2]:
-        assert expected <= step.keys()
-        assert step["entropy"] > 0
-
-
-def test_entropy_bonus_has_a_gradient(loaded, questions, tmp_path):
-    gradients = []
-    for coefficient in (0.0, 0.1):
-        recorder = Recorder()
-        model = copy.deepcopy(loaded)
-        make(model, rows(questions), tmp_path, recorder, entropy_coef=coefficient).train()
-        gradients.append(recorder.gradients[0]["model.language_model.embed_tokens.weight"])
-    assert not torch.allclose(*gradients)
-
-
 def test_audio_tokens_are_never_sampled(loaded, questions, tmp_path):
     audio = loaded.model.config.audio_token_id
     with torch.no_grad():  # an audio token at every step, if it may
@@ -457,20 +391,9 @@ def test_the_checkpoint_s_sampling_settings_do_not_leak_in(
     assert loaded.model.generation_config.top_k == 1, "and the checkpoint keeps its own"
 
 
-def test_shared_prefix_samples_what_generate_samples(loaded, questions, tmp_path):
-    trainer = make(loaded, rows(questions), tmp_path, Recorder())
-    numbers = torch.tensor([trainer.number_prompt(row) for row in trainer.train_dataset])
-    mixed = numbers[torch.randperm(6).repeat(2)]  # uneven places, unequal prompts
-    drawn = []
-    for trainer.shared_prefix in (True, False):
-        torch.manual_seed(5)
-        drawn.append(trainer.sample(trainer.model, mixed))
-    assert drawn[0] == drawn[1]
-
-
 def test_a_prompt_that_is_too_long_is_named_and_not_cut(loaded, questions, tmp_path):
     trainer = make(loaded, rows(questions), tmp_path, Recorder())
-    lengths = [len(trainer.prompt_tokens(trainer.number_prompt(row))) for row in rows(questions)]
+    lengths = [len(trainer.prompts[trainer.number_prompt(row)].ids) for row in rows(questions)]
     trainer.max_prompt = max(lengths) - 1
     with pytest.raises(UserError, match=rf"question q5: .*{max(lengths)} tokens"):
         for row in rows(questions):
@@ -506,29 +429,16 @@ def test_lora_trains_the_language_model_only_and_refers_to_the_base(loaded, ques
     assert recorder.logs[1]["kl"] == pytest.approx(torch.cat(divergences).mean().item(), rel=1e-3)
 
 
-def test_lora_by_bare_names_would_hit_the_audio_tower(loaded):
-    """Why `lora_config` spells out the path."""
-    from peft import get_peft_model
-
-    model = get_peft_model(loaded.model, LoraConfig(target_modules=["q_proj"]))
-    assert any("audio_tower" in n for n, p in model.named_parameters() if p.requires_grad)
-
-
-def test_r1_aqa_settings_are_set_and_not_inherited(tmp_path):
-    config = audio_grpo_config(tmp_path, use_cpu=True)
-    assert (config.beta, config.num_generations, config.temperature) == (0.04, 8, 1.0)
-    assert (config.learning_rate, config.lr_scheduler_type) == (1e-6, "linear")
-    assert (config.loss_type, config.scale_rewards, config.num_iterations) == ("grpo", "group", 1)
-    assert (config.top_k, config.max_completion_length) == (0, 256)
-    assert not config.gradient_checkpointing and not config.use_bias_correction_kl
-    assert config.report_to == []
-    assert audio_grpo_config(tmp_path, use_cpu=True, beta=0.0).beta == 0.0
-
-
 def test_release_gives_the_plain_model_back(loaded, questions, tmp_path):
     trainer = make(loaded, rows(questions), tmp_path, Recorder())
+    assert type(loaded.model) is ScoringQwen2Audio and trainer.ref_model is not loaded.model
     trainer.train()
     model = trainer.release()
-    assert model is loaded.model
-    assert "forward" not in model.__dict__
-    assert not hasattr(model.config, "image_token_id")
+    assert model is loaded.model and type(model) is Qwen2AudioForConditionalGeneration
+    assert "forward" not in model.__dict__ and not hasattr(model.config, "image_token_id")
+    assert trainer.args.beta == trainer.beta == 0.04
+
+
+def test_a_trainer_that_lacks_a_part_cannot_be_made():
+    with pytest.raises(TypeError, match="number_prompt"):
+        TRLCompat()

@@ -32,7 +32,6 @@ def test_who_knows_is_right_under_every_rotation_and_prefers_no_place():
     report = order_report(ASKED, {c.id: c.answer for c in rotations(ASKED)})
     assert report.mean == report.all_right.percent == report.any_right.percent == 100
     assert report.positions == {2: [50, 50], 3: [pytest.approx(100 / 3)] * 3}
-    assert report.preferred[2] == pytest.approx(0)
 
 
 def test_who_always_takes_the_first_is_unmasked():
@@ -41,13 +40,12 @@ def test_who_always_takes_the_first_is_unmasked():
     assert (report.all_right.correct, report.any_right.correct) == (0, 2)
     assert report.mean == pytest.approx(100 * (1 / 3 + 1 / 2) / 2)
     assert report.positions == {2: [100, 0], 3: [100, 0, 0]}
-    assert report.preferred == (3, 0, pytest.approx(100 - 100 / 3))
 
 
 def test_answers_that_name_no_choice_are_counted_and_take_no_place():
     report = order_report(ASKED, {c.id: "hm" for c in rotations(ASKED)})
     assert (report.unparsed, report.asked, report.positions) == (5, 5, {})
-    assert report.preferred is None and report.mean == 0
+    assert report.mean == 0
 
 
 def test_json_holds_plain_values():

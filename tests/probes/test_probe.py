@@ -7,7 +7,7 @@ from typer.testing import CliRunner
 
 from r1aqa_helpers.cli import app
 from r1aqa_helpers.paths import TINY
-from r1aqa_helpers.questions import read_questions, write_avqa, write_mmau
+from r1aqa_helpers.questions import identify, read_questions, write_avqa, write_mmau
 
 
 @pytest.fixture(scope="module")
@@ -40,6 +40,8 @@ def test_all_probes_of_the_tiny_model(files, tmp_path):
     assert names == [*reading, "silence", "other-clip"]
     assert told["n"] == 12 and all(row["n"] == 12 for row in told["floors"])
     asked = read_questions(files / "test.json")
+    assert {"date", "commit", "pins", "hardware"} <= told["provenance"].keys()
+    assert told["test_set"] == identify(asked, files / "test.json").as_dict()
     assert told["order"]["asked"] == sum(len(q.choices) for q in asked)
     assert set(told["contribution"]) == {"silence", "other-clip"}
     assert told["contribution"]["silence"]["heard"] == told["order"]["as_given"]
@@ -47,10 +49,10 @@ def test_all_probes_of_the_tiny_model(files, tmp_path):
     assert told["contribution"]["silence"]["instead"]["accuracy"] == silent["accuracy"]
 
     (tmp_path / "probes.json").unlink()
-    before = (tmp_path / "rotations.journal.jsonl").read_bytes()
+    before = (tmp_path / "rotations.log.jsonl").read_bytes()
     again = run(files, tmp_path)
     assert again.exit_code == 0 and "choice order:" in again.stdout
-    assert (tmp_path / "rotations.journal.jsonl").read_bytes() == before  # nothing asked anew
+    assert (tmp_path / "rotations.log.jsonl").read_bytes() == before  # nothing asked again
     assert json.loads((tmp_path / "probes.json").read_text()) == told
 
 

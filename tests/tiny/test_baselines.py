@@ -1,17 +1,15 @@
-"""Who cannot hear stays at chance: constant answers, and readers of the text, on tiny-mmau."""
+"""Without the audio, accuracy stays at chance: constant answers and text-only baselines."""
 
 from collections import Counter
 from collections.abc import Callable, Sequence
 
 import numpy as np
 import pytest
-from scipy.optimize import minimize
-from scipy.sparse import csr_matrix
 
 from r1aqa_helpers.paths import TINY
 from r1aqa_helpers.questions import AudioQuestion, read_questions
-from r1aqa_helpers.tiny.asking import TYPES, QuestionType, arrange
-from r1aqa_helpers.tiny.families import TRAINING
+from r1aqa_helpers.tiny.question_types import TYPES, QuestionType, arrange
+from r1aqa_helpers.tiny.scene_families import TRAINING
 from r1aqa_helpers.tiny.splits import SPLITS
 
 POINTS = 3.0
@@ -49,7 +47,7 @@ def points_above_chance(
 
 
 def picked(values: Sequence[float]) -> np.ndarray:
-    """The highest value is picked; ties are broken by lot."""
+    """The highest value is picked; ties are broken at random."""
     best = np.isclose(values, np.max(values))
     return best / best.sum()
 
@@ -69,7 +67,7 @@ def test_length_of_choice(files, sign):
 
 
 def most_frequent(material: Sequence[Row]) -> Callable[[Row], np.ndarray]:
-    """Picks the choice that most often was right where this question offered it."""
+    """Picks the choice that was most often correct where this question offered it."""
     right, offered = Counter(), Counter()
     for question, choices, gold in material:
         right[question, choices[gold]] += 1
@@ -105,53 +103,3 @@ def test_no_type_gives_itself_away(name):
     fresh = drawn(TYPES[name], 500, seed=2)
     above = 100 * np.mean([shares(row)[row[2]] - 1 / len(row[1]) for row in fresh])
     assert above <= 2 * POINTS, f"{name}: {above:.1f} points above chance"
-
-
-def features(row: Row) -> list[list[str]]:
-    """Per choice: itself, with the question, with its words, with each of the others."""
-    question, choices, _ = row
-    words = question.lower().rstrip("?").split()
-    return [
-        [c, f"{question} {c}", *(f"{w}+{c}" for w in words)]
-        + [f"{c} not {o}" for o in choices if o != c]
-        + [f"length {len(c)}", f"choices {len(choices)} place {place}"]
-        for place, c in enumerate(choices)
-    ]
-
-
-def test_logistic_regression(files, material):
-    """Multinomial logistic regression over the choices, on what can be read."""
-    columns: dict[str, int] = {}
-    for row in material:
-        for names in features(row):
-            for name in names:
-                columns.setdefault(name, len(columns))
-
-    def matrix(rows: Sequence[Row]) -> tuple[csr_matrix, np.ndarray]:
-        table = [[columns[n] for n in names if n in columns] for r in rows for names in features(r)]
-        ends = np.cumsum([0, *map(len, table)])
-        flat = np.concatenate(table)
-        starts = np.cumsum([0, *(len(r[1]) for r in rows)])
-        return csr_matrix((np.ones(len(flat)), flat, ends), (len(table), len(columns))), starts
-
-    data, starts = matrix(material)
-    gold = starts[:-1] + [row[2] for row in material]
-    group = np.repeat(np.arange(len(material)), np.diff(starts))
-
-    def loss(weights: np.ndarray) -> tuple[float, np.ndarray]:
-        scores = data @ weights
-        total = np.log(np.add.reduceat(np.exp(scores), starts[:-1]))
-        slope = np.exp(scores - total[group])
-        slope[gold] -= 1
-        value = np.sum(total - scores[gold]) + 0.5 * penalty * weights @ weights
-        return value, data.T @ slope + penalty * weights
-
-    penalty = 10.0
-    begin = np.zeros(len(columns))
-    weights = minimize(loss, begin, jac=True, method="L-BFGS-B", options={"maxiter": 60}).x
-
-    def shares(row: Row) -> np.ndarray:
-        return picked([sum(weights[columns[n]] for n in f if n in columns) for f in features(row)])
-
-    above = points_above_chance(files["test"], shares)
-    assert max(above.values()) <= POINTS, above

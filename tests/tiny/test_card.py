@@ -1,8 +1,5 @@
-"""The shipped checkpoint's card says what is committed, and the checkpoint can be pushed."""
+"""The shipped checkpoint's card says what is committed."""
 
-from typer.testing import CliRunner
-
-from r1aqa_helpers.cli import app
 from r1aqa_helpers.files import read_json
 from r1aqa_helpers.paths import TINY
 from r1aqa_helpers.tiny.card import card, write_card
@@ -12,7 +9,7 @@ from r1aqa_helpers.tiny.data import MODEL
 def test_the_committed_card_is_the_one_that_is_written(tmp_path):
     written = write_card(tmp_path).read_text(encoding="utf-8")
     assert (MODEL / "README.md").read_text(encoding="utf-8") == written, (
-        "write it anew: python -m r1aqa_helpers.tiny.card"
+        "write it again: python -m r1aqa_helpers.tiny.card"
     )
 
 
@@ -32,16 +29,3 @@ def test_the_card_holds_the_committed_figures():
     assert "license: apache-2.0" in text and "# Qwen2-Audio, Base: tiny" in text
     assert "base_model" not in text.split("---")[1]  # it is one
     assert "McNemar" not in text and "trained from scratch" in text
-
-
-def test_push_lists_the_checkpoint_with_its_card():
-    result = CliRunner().invoke(app, ["push", str(MODEL), "--repo", "a/b", "--dry-run"])
-    assert result.exit_code == 0, result.stderr
-    for name in ("README.md", "config.json", "model.safetensors", "tokenizer.json"):
-        assert f"  {name}\n" in result.stdout
-    assert "left out" not in result.stdout
-    assert "dry run: nothing was sent to a/b" in result.stdout
-
-
-def test_no_digest_of_the_data_takes_the_card_in():
-    assert not any("model" in name for name in read_json(TINY / "checksums.json"))

@@ -13,9 +13,9 @@ from r1aqa_helpers.files import read_json, write_json
 from r1aqa_helpers.paths import TINY
 from r1aqa_helpers.questions import read_questions
 from r1aqa_helpers.tiny import data
-from r1aqa_helpers.tiny.bank import load_bank
 from r1aqa_helpers.tiny.data import prepare
 from r1aqa_helpers.tiny.scenes import render
+from r1aqa_helpers.tiny.sounds import load_bank
 from r1aqa_helpers.tiny.splits import SPLITS, sha256
 
 EACH = 2  # questions per split
@@ -96,12 +96,6 @@ def test_interrupted_rendering_goes_on(folder):
     assert {p: p.stat().st_mtime_ns for p in kept} == before
     assert {p: p.read_bytes() for p in lost} == contents
     assert (folder / "audio" / "rendered.json").exists()
-
-
-def test_clip_deleted_after_rendering_is_rendered_again(folder):
-    clips(folder)[0].unlink()
-    prepare(folder=folder)
-    assert len(clips(folder)) == EACH * len(SPLITS)
 
 
 @pytest.mark.parametrize("name", ["tiny-mmau.json", "recipes/train.jsonl"])

@@ -5,24 +5,25 @@ import re
 import numpy as np
 import pytest
 import torch
-
-from r1aqa_helpers.models import LoadedModel, encode
-from r1aqa_helpers.prompts import chat_messages
-from r1aqa_helpers.tiny import asking
-from r1aqa_helpers.tiny.bank import NUMBERS, load_bank
-from r1aqa_helpers.tiny.build import random_tiny
-from r1aqa_helpers.tiny.families import TRAINING, draw
-from r1aqa_helpers.tiny.pretraining import hearing, tower
-from r1aqa_helpers.tiny.pretraining.lessons import (
+from pretraining import encoder, language
+from pretraining.lessons import (
     hearing_lessons,
     instruct_lesson,
     rarity_of_scenes,
     rarity_of_types,
     reading_lessons,
 )
-from r1aqa_helpers.tiny.pretraining.loop import Schedule, run_stage
-from r1aqa_helpers.tiny.pretraining.pool import Pool, build_pool
-from r1aqa_helpers.tiny.scenes import render
+from pretraining.loop import Schedule, run_stage
+from pretraining.pool import COLUMNS, FRAME_RATE, Pool, build_pool, frame_targets
+
+from r1aqa_helpers.audio import SAMPLE_RATE
+from r1aqa_helpers.models import LoadedModel, encode
+from r1aqa_helpers.prompts import chat_messages
+from r1aqa_helpers.tiny.build import random_tiny
+from r1aqa_helpers.tiny.question_types import TYPES, fitting
+from r1aqa_helpers.tiny.scene_families import TRAINING, draw
+from r1aqa_helpers.tiny.scenes import Event, Scene, event_wave, render
+from r1aqa_helpers.tiny.sounds import NUMBERS, load_bank
 
 
 @pytest.fixture(scope="module")
@@ -33,27 +34,27 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> tuple[LoadedModel, Pool]:
     return LoadedModel(model, processor, "random"), pool
 
 
-def test_packed_lessons_equal_separate_rows(world: tuple[LoadedModel, Pool]) -> None:
+def test_packed_lessons_equal_separate_rows(world):
     loaded, pool = world
     model, processor = loaded.model, loaded.processor
 
     def teach(scene, rng):
         return hearing_lessons(scene, np.random.default_rng(len(scene.events)), 3)
 
-    outputs = hearing.tower_outputs(model.model.audio_tower, pool)
-    loss_of = hearing.lesson_loss(model, processor, pool, teach, 6, outputs)
-    rng_draws = tower.draw_clips(pool, 6, np.random.default_rng(7))
+    outputs = language.encoder_outputs(model.model.audio_tower, pool)
+    loss_of = language.lesson_loss(model, processor, pool, teach, 6, outputs)
     with torch.no_grad():
         packed = loss_of(np.random.default_rng(7)).item()
         total, tokens = 0.0, 0
-        for index in rng_draws:
+        for index in encoder.draw_clips(pool, 6, np.random.default_rng(7)):
             scene = pool.scenes[index]
             for user, answer in teach(scene, None):
                 text = processor.apply_chat_template(
                     chat_messages(user), add_generation_prompt=True, tokenize=False
                 )
-                wave = render(scene, load_bank())
-                inputs = encode(loaded, [text + answer + "<|im_end|>"], [wave])
+                inputs = encode(
+                    loaded, [text + answer + "<|im_end|>"], [render(scene, load_bank())]
+                )
                 said = len(processor.tokenizer(answer + "<|im_end|>").input_ids)
                 logits = model(**inputs).logits[0, -said - 1 : -1]
                 total += torch.nn.functional.cross_entropy(
@@ -64,11 +65,10 @@ def test_packed_lessons_equal_separate_rows(world: tuple[LoadedModel, Pool]) -> 
     assert packed == pytest.approx(total / tokens, rel=2e-3)
 
 
-def test_a_lesson_sees_no_other_lesson(world: tuple[LoadedModel, Pool]) -> None:
-    loaded, _ = world
-    packer = hearing.Packer(loaded.processor)
+def test_a_lesson_sees_no_other_lesson(world):
+    packer = language.Packer(world[0].processor)
     row = packer.pack(10, [("a question", "an answer"), ("another", "one more")])
-    batch = hearing.batch_rows([row], pad_id=0)
+    batch = language.batch_rows([row], pad_id=0)
     group, seen = batch["group"][0], batch["mask"][0, 0]
     for query in torch.where(group >= 0)[0]:
         visible = group[: query + 1][seen[query, : query + 1]]
@@ -77,17 +77,18 @@ def test_a_lesson_sees_no_other_lesson(world: tuple[LoadedModel, Pool]) -> None:
     assert seen[torch.where(group == 1)[0][0]][group == -1].all()
 
 
-def test_interrupted_stage_goes_on_exactly(world: tuple[LoadedModel, Pool], tmp_path) -> None:
+def test_interrupted_stage_goes_on_exactly(world, tmp_path):
     _, pool = world
 
     def train(folder, steps: list[int]) -> torch.Tensor:
+        folder.mkdir()
         for last in steps:
             model, _ = random_tiny(seed=3)
-            tagger = tower.FrameTagger(model.model.audio_tower)
+            tagger = encoder.FrameTagger(model.model.audio_tower)
             torch.manual_seed(9)
             torch.nn.init.normal_(tagger.head.weight, std=0.02)
             torch.nn.init.zeros_(tagger.head.bias)
-            loss_of = tower.tower_loss(tagger, pool, 4)
+            loss_of = encoder.encoder_loss(tagger, pool, 4)
             schedule = Schedule(steps=4, batch=4, learning_rate=1e-3, seed=1, save_every=2)
 
             def limited(rng, loss_of=loss_of, last=last, made=[0]):  # noqa: B006
@@ -102,20 +103,40 @@ def test_interrupted_stage_goes_on_exactly(world: tuple[LoadedModel, Pool], tmp_
                 continue
         return torch.cat([p.detach().flatten() for p in tagger.parameters()])
 
-    (tmp_path / "a").mkdir()
-    (tmp_path / "b").mkdir()
     whole = train(tmp_path / "a", [4])
     halved = train(tmp_path / "b", [3, 4])  # interrupted after step 3: goes on from step 2
     torch.testing.assert_close(whole, halved, atol=1e-6, rtol=0)
 
 
-def test_instruct_manners_are_as_documented(world: tuple[LoadedModel, Pool]) -> None:
+@pytest.mark.parametrize(
+    ("capabilities", "dtype"),
+    [
+        ({"avx2": True, "avx512_bf16": True}, torch.bfloat16),
+        ({"avx2": True, "amx_bf16": True}, torch.bfloat16),
+        ({"neon": True, "bf16": True}, torch.bfloat16),
+        ({"avx2": True, "avx512_f": True, "avx512_bf16": False}, torch.float32),
+    ],
+)
+def test_bfloat16_only_where_the_processor_has_it(capabilities, dtype, monkeypatch, tmp_path):
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: capabilities)
+    layer, seen = torch.nn.Linear(2, 1), []
+
+    def loss_of(rng):
+        out = layer(torch.ones(1, 2))
+        seen.append(out.dtype)
+        return out.float().sum()
+
+    run_stage(layer, loss_of, Schedule(1, 1, 1e-3, 0), tmp_path, say=lambda line: None)
+    assert seen == [dtype]
+
+
+def test_instruct_style_is_as_documented(world):
     _, pool = world
     rng = np.random.default_rng(0)
     said = [instruct_lesson(pool.scenes[i % 12], rng) for i in range(3000)]
     choice = [(user, answer) for user, answer in said if "following options" in user]
     assert len(choice) / len(said) == pytest.approx(0.45, abs=0.03)
-    # Half and a little more name the first choice on purpose, the others where it is right or
+    # Half and a little more name the first choice on purpose, the others where it is correct or
     # drawn; longer answers hold no other choice's name in front of it.
     options = [re.findall(r"'([^']*)'", user.split("options: ")[1]) for user, _ in choice]
     first = [offered[0] in said for offered, (_, said) in zip(options, choice, strict=True)]
@@ -125,23 +146,22 @@ def test_instruct_manners_are_as_documented(world: tuple[LoadedModel, Pool]) -> 
     assert len(tagged) / len(choice) == pytest.approx(0.15, abs=0.03)
 
 
-def test_rarity_makes_question_types_alike_often() -> None:
+def test_rarity_makes_question_types_alike_often():
     rng = np.random.default_rng(1)
     scenes = [draw(rng, TRAINING) for _ in range(3000)]
     rarity = rarity_of_types(scenes)
-    weights = rarity_of_scenes(scenes, rarity)
-    asked: dict[str, float] = dict.fromkeys(asking.TYPES, 0.0)
-    for scene, weight in zip(scenes, weights, strict=True):
-        types = asking.fitting(scene)
+    asked = dict.fromkeys(TYPES, 0.0)
+    for scene, weight in zip(scenes, rarity_of_scenes(scenes, rarity), strict=True):
+        types = fitting(scene)
         total = sum(rarity[t.name] for t in types)
         for t in types:
             asked[t.name] += weight * rarity[t.name] / total
     shares = np.array(list(asked.values())) / sum(asked.values())
-    assert np.allclose(shares, 1 / len(asking.TYPES))
+    assert np.allclose(shares, 1 / len(TYPES))
 
 
-def test_reading_lessons_are_answered_right() -> None:
-    """Drills on absence, addition and places; a choice that is named right is the only one."""
+def test_reading_lessons_are_answered_correctly():
+    """Drills on absence, addition and places; a choice that is named correctly is the only one."""
     rng = np.random.default_rng(2)
     scenes = [draw(rng, TRAINING) for _ in range(400)]
     rarity = rarity_of_types(scenes)
@@ -155,19 +175,30 @@ def test_reading_lessons_are_answered_right() -> None:
             choices = re.findall(r"'([^']*)'", user.split("options: ")[1])
             said = answer.removeprefix("<answer>").removesuffix("</answer>")
             assert choices.count(said) == 1
-            names = {*scene.facts.get("sources", []), *scene.facts.get("words", [])}
-            names |= set(scene.facts.get("instruments", []))
+            heard = {n for f in ("sources", "words", "instruments") for n in scene.facts.get(f, [])}
             if "is not heard?" in user:
-                assert said not in names
+                assert said not in heard
                 seen["not heard"] += 1
             if user.startswith("Name the"):
-                place = user.split()[2]
                 order = {"first": 0, "second": 1, "third": 2, "fourth": 3, "last": -1}
-                assert choices[order[place]] == said
+                assert choices[order[user.split()[2]]] == said
                 seen["choice"] += 1
             sum_of = re.match(r"What is the sum of (\w+) and (\w+)\?", user)
             if sum_of:
-                first, second = sum_of.groups()
-                assert NUMBERS.index(first) + NUMBERS.index(second) == int(said)
+                assert sum(map(NUMBERS.index, sum_of.groups())) == int(said)
                 seen["sum of"] += 1
     assert min(seen.values()) > 50
+
+
+def test_frame_targets_mark_what_sounds_when():
+    note = Event("note", "tuba", 1.0, seconds=0.4, pitch=40, gain_db=-8.0)
+    word = Event("word", "river", 0.2, voice="man 2")
+    scene = Scene("made", 2.0, (word, note), snr_db=90.0, level_db=0.0, reverb_seconds=0.0, seed=3)
+    targets = frame_targets(scene, load_bank(), frames=2 * FRAME_RATE)
+    length = len(event_wave(word, load_bank())) / SAMPLE_RATE
+    last = int(np.ceil((0.2 + length) * FRAME_RATE))
+    expected = {name: list(range(5, last)) for name in ("river", "man 2", "loud")}
+    expected |= {name: list(range(25, 35)) for name in ("tuba", "pitch 40", "soft")}
+    expected["onset"] = [5, 25]
+    for name, column in COLUMNS.items():
+        assert np.flatnonzero(targets[:, column]).tolist() == expected.get(name, []), name

@@ -11,8 +11,8 @@ from r1aqa_helpers.paths import TINY
 from r1aqa_helpers.profiles import TINY_PROFILE
 from r1aqa_helpers.questions import read_questions
 from r1aqa_helpers.sft import answer_tokens
-from r1aqa_helpers.tiny.asking import TYPES, caption
 from r1aqa_helpers.tiny.data import recipes
+from r1aqa_helpers.tiny.question_types import TYPES, caption
 from r1aqa_helpers.tiny.reasoning import true_answer, with_reasoning
 
 FILES = {

@@ -13,10 +13,10 @@ import pytest
 from scipy.signal import find_peaks
 
 from r1aqa_helpers.audio import SAMPLE_RATE
-from r1aqa_helpers.tiny.asking import TYPES
-from r1aqa_helpers.tiny.bank import NUMBERS, load_bank
-from r1aqa_helpers.tiny.families import TESTING
+from r1aqa_helpers.tiny.question_types import TYPES
+from r1aqa_helpers.tiny.scene_families import TESTING
 from r1aqa_helpers.tiny.scenes import Scene, render
+from r1aqa_helpers.tiny.sounds import NUMBERS, load_bank
 
 SCENES = 40
 AGREEMENT = 0.95
@@ -42,18 +42,13 @@ def active(wave: np.ndarray, below_peak: float) -> tuple[float, float]:
     return heard[0] / FRAMES, heard[-1] / FRAMES
 
 
-def spectra(wave: np.ndarray, window: int = 1024) -> np.ndarray:
-    """Magnitudes in 40 bands of equal ratio, 60 to 8,000 Hz: (frames, bands)."""
+def loudness(wave: np.ndarray, window: int = 1024) -> np.ndarray:
+    """Magnitudes in 40 bands of equal ratio, 60 to 8,000 Hz, compressed as hearing does."""
     padded = np.pad(wave.astype(np.float64), window // 2)
     pieces = np.lib.stride_tricks.sliding_window_view(padded, window)[::HOP]
     power = np.abs(np.fft.rfft(pieces * np.hanning(window))) ** 2
     edges = np.unique((np.geomspace(60, 7990, 41) * window / SAMPLE_RATE).astype(int))
-    return np.sqrt(np.add.reduceat(power, edges, axis=1))
-
-
-def loudness(wave: np.ndarray) -> np.ndarray:
-    """``spectra``, compressed as hearing does: (frames, bands)."""
-    bands = spectra(wave)
+    bands = np.sqrt(np.add.reduceat(power, edges, axis=1))
     return np.log1p(100 * bands / bands.max())
 
 
@@ -115,18 +110,6 @@ def louder(wave: np.ndarray, scene: Scene) -> str:
     return scene.facts["sources"][int(np.argmax(rms))]
 
 
-def longer(wave: np.ndarray, scene: Scene) -> str:
-    """What sounds at the middle lasts longer: is it like the beginning or like the end?"""
-    first, last = (int(FRAMES * t) for t in active(wave, 40))
-    middle, bands = (first + last) // 2, loudness(wave)
-    begin, centre, end = (
-        bands[a:b].mean(axis=0)
-        for a, b in ((first, first + 55), (middle - 25, middle + 25), (last - 55, last))
-    )
-    like = [np.dot(centre, part) / np.linalg.norm(part) for part in (begin, end)]
-    return scene.facts["sources"][int(np.argmax(like))]
-
-
 def note_pitches(wave: np.ndarray) -> list[float]:
     """MIDI pitch (not rounded) of every note of a phrase in which a pitch is found."""
     pitches = []
@@ -158,14 +141,6 @@ def tempo(wave: np.ndarray, scene: Scene) -> str:
     return "fast" if between < 0.31 else "medium" if between < 0.55 else "slow"
 
 
-def metre(wave: np.ndarray, scene: Scene) -> str:
-    """The usual time between accents, in beats."""
-    level = envelope(wave, 1600)
-    accents, _ = find_peaks(level, height=10 ** (-4 / 20) * level.max(), distance=40)
-    beat = np.median(np.diff(onsets(wave, apart=0.2, share=0.2)))
-    return NUMBERS[min(12, round(np.median(np.diff(accents)) / FRAMES / beat))]
-
-
 def voice(wave: np.ndarray, scene: Scene) -> str:
     """Median F0 of the first word; a voice glides, so that no two periods are quite alike."""
     start = int(active(wave, 20)[0] * SAMPLE_RATE)
@@ -182,7 +157,7 @@ def rate(wave: np.ndarray, scene: Scene) -> str:
 
 
 MEASURES: dict[str, Measure] = {
-    m.__name__: m for m in (count, louder, longer, direction, mode, tempo, metre, voice, rate)
+    m.__name__: m for m in (count, louder, direction, mode, tempo, voice, rate)
 }
 
 

@@ -7,7 +7,7 @@ import torch
 
 from r1aqa_helpers.course.exercise import exercise, expect
 from r1aqa_helpers.course.figures.n06 import block_mask as packed_mask
-from r1aqa_helpers.grpo import advantages as library
+from r1aqa_helpers.grpo import objective as library
 
 
 def _tensor(got: Any, what: str) -> torch.Tensor:

@@ -24,7 +24,7 @@ def block_mask(prompt: int, lengths: Sequence[int]) -> torch.Tensor:
     """What each token of a packed row may look at: the prompt, and its own answer so far.
 
     A packed row is one prompt and several answers to it, one after the other (Prefix Grouper,
-    arXiv 2506.05433). What the trainer builds for padded batches is in ``grpo.scoring``.
+    arXiv 2506.05433). What the trainer builds for padded batches is in ``training.logprobs``.
 
     Args:
         prompt: tokens of the prompt.

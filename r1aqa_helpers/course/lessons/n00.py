@@ -13,7 +13,7 @@ from r1aqa_helpers.course.figures.style import BLUE, GREEN, GREY, ORANGE, SKY, f
 from r1aqa_helpers.course.tables import Table
 from r1aqa_helpers.files import read_jsonl
 from r1aqa_helpers.paths import TINY
-from r1aqa_helpers.results import load_measured, load_published
+from r1aqa_helpers.results import ResultRow, load_measured, load_published, published_beside
 from r1aqa_helpers.scoring import wilson_interval
 
 #: Questions of MMAU test-mini, from which the published rows' intervals are computed here.
@@ -22,27 +22,38 @@ PUBLISHED_N = 1000
 #: An accuracy and its 95 % interval, in percent; None: not given.
 Figure95 = tuple[float, tuple[float, float] | None]
 
-#: Heading of a line, then the published method and the measured one (method, prompt).
+_QWEN = "Qwen2-Audio-7B-Instruct"
+#: Heading of a line, and its published row (model, method) or its measured one (method, prompt);
+#: `published_beside` finds what stands beside a measured row.
 _LINES = (
-    ("direct inference", "Direct Inference", ("direct", 2)),
-    ("zero-shot chain of thought", "Zero-Shot-CoT", ("zero-shot-cot", 3)),
-    ("SFT, prompt <2>", None, ("sft", 2)),
-    ("SFT, full, prompt <1>", "SFT Full + Prompt <1>", None),
-    ("SFT, LoRA, prompt <1>", "SFT LoRA + Prompt <1>", None),
-    ("SFT on structured thoughts (CoTA)", "CoTA", None),
-    ("GRPO, prompt <2>", "GRPO (Ours)", ("grpo", 2)),
-    ("GRPO with thinking, prompt <3>", "GRPO + Prompt <3>", None),
-    ("people", "Human", None),
+    ("direct inference, as published", (_QWEN, "Direct Inference")),
+    ("direct inference, prompt <2>", ("direct", 2)),
+    ("zero-shot chain of thought, as published", (_QWEN, "Zero-Shot-CoT")),
+    ("zero-shot chain of thought, prompt <3>", ("zero-shot-cot", 3)),
+    ("SFT, full, prompt <1>", (_QWEN, "SFT Full + Prompt <1>")),
+    ("SFT, LoRA, prompt <1>", (_QWEN, "SFT LoRA + Prompt <1>")),
+    ("SFT, prompt <2>", ("sft", 2)),
+    ("SFT on structured thoughts (CoTA)", (_QWEN, "CoTA")),
+    ("GRPO, prompt <2>", ("grpo", 2)),
+    ("GRPO with thinking, prompt <3>", (_QWEN, "GRPO + Prompt <3>")),
+    ("people", ("", "Human")),
 )
-#: The bars of the picture: label, line, colour and hatch; the order of reported and measured ones.
-_BARS = {
-    "direct": ("direct inference", SKY, ""),
-    "zero-shot CoT": ("zero-shot chain of thought", GREY, ""),
-    "SFT": ("SFT, prompt <2>", ORANGE, "//"),
-    "SFT full": ("SFT, full, prompt <1>", ORANGE, "//"),
-    "SFT LoRA": ("SFT, LoRA, prompt <1>", ORANGE, "//"),
-    "GRPO": ("GRPO, prompt <2>", GREEN, ".."),
-}
+#: The bars of the picture: label, line, colour and hatch; those reported, and those measured.
+_BARS = (
+    {
+        "direct": ("direct inference, as published", SKY, ""),
+        "zero-shot CoT": ("zero-shot chain of thought, as published", GREY, ""),
+        "SFT full": ("SFT, full, prompt <1>", ORANGE, "//"),
+        "SFT LoRA": ("SFT, LoRA, prompt <1>", ORANGE, "//"),
+        "GRPO": ("GRPO, prompt <2>", GREEN, ".."),
+    },
+    {
+        "direct": ("direct inference, prompt <2>", SKY, ""),
+        "zero-shot CoT": ("zero-shot chain of thought, prompt <3>", GREY, ""),
+        "SFT": ("SFT, prompt <2>", ORANGE, "//"),
+        "GRPO": ("GRPO, prompt <2>", GREEN, ".."),
+    },
+)
 
 
 def lines() -> dict[str, tuple[Figure95 | None, Figure95 | None]]:
@@ -51,15 +62,23 @@ def lines() -> dict[str, tuple[Figure95 | None, Figure95 | None]]:
     Reported averages stand without an interval in the sources; theirs is Wilson's for the
     1,000 questions of MMAU test-mini.
     """
-    published, reported = load_published(), {}
-    for row in (*published.card, *published.paper):
-        if row.model == "Qwen2-Audio-7B-Instruct":
-            correct = round(row.average / 100 * PUBLISHED_N)
-            reported[row.method] = (row.average, wilson_interval(correct, PUBLISHED_N))
-        elif row.method == "Human":  # how many answered how much is not given
-            reported[row.method] = (row.average, None)
-    measured = {(row.method, row.prompt): (row.average, row.ci95) for row in load_measured()}
-    return {name: (reported.get(left), measured.get(right)) for name, left, right in _LINES}
+    published = load_published()
+    rows = {(r.model, r.method): r for r in (*published.card, *published.paper)}
+    measured = {(r.method, r.prompt): r for r in load_measured()}
+    found = {}
+    for name, key in _LINES:
+        run = measured.get(key)
+        reported = rows.get(key) if run is None else published_beside(published, run)
+        left = None if reported is None else _reported(reported)
+        found[name] = (left, None if run is None else (run.average, run.ci95))
+    return found
+
+
+def _reported(row: ResultRow) -> Figure95:
+    if not row.model:
+        return row.average, None  # people: how many answered how much is not given
+    correct = round(row.average / 100 * PUBLISHED_N)
+    return row.average, wilson_interval(correct, PUBLISHED_N)
 
 
 def results_table() -> None:
@@ -94,7 +113,7 @@ def results_picture() -> None:
             strict=True,
         )
     ):
-        bars = [(label, *look) for label, look in _BARS.items() if found[look[0]][side]]
+        bars = [(label, *look) for label, look in _BARS[side].items()]
         for x, (_, line, colour, hatch) in enumerate(bars):
             percent, (low, high) = found[line][side]
             ax.bar(x, percent, width=0.66, color=colour, hatch=hatch, edgecolor="white")

@@ -19,8 +19,8 @@ from r1aqa_helpers.course.widgets.playground import compile_reward
 from r1aqa_helpers.errors import UserError
 from r1aqa_helpers.files import PathLike, shown, shown_value, write_text
 from r1aqa_helpers.questions import AudioQuestion
-from r1aqa_helpers.tiny.asking import arrange
-from r1aqa_helpers.tiny.sources import SYNTHS
+from r1aqa_helpers.tiny.question_types import arrange
+from r1aqa_helpers.tiny.sounds import SYNTHS
 
 #: Seconds of a frame in which loudness is taken, and kept on either side of a piece.
 _FRAME, _MARGIN = 0.01, 0.05
@@ -60,7 +60,7 @@ class Clip:
 
 
 def render(name: str, rng: np.random.Generator) -> np.ndarray:
-    """One rendition of a sound that is code (`tiny.sources`): float32 (samples,), peak 0.7.
+    """One rendition of a sound that is code (`tiny.sounds`): float32 (samples,), peak 0.7.
 
     About a second long; beeps, knocks and drops have a length of their own.
 

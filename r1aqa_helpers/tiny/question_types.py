@@ -1,0 +1,373 @@
+"""Question types: what can be asked about a scene, in MMAU's terms; and captions.
+
+A :class:`QuestionType` knows which family of scenes it needs, how to word the question, the
+correct answer, and wrong answers that a listener can rule out but a reader cannot.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from r1aqa_helpers.tiny import scene_families as families
+from r1aqa_helpers.tiny.scene_families import INSTRUMENTS, SOURCES, SUSTAINED, SplitConfig
+from r1aqa_helpers.tiny.scenes import Scene
+from r1aqa_helpers.tiny.sounds import INSTRUMENT_FAMILIES, NUMBERS, WORDS
+
+Rng = np.random.Generator
+Facts = Mapping[str, Any]
+#: (question, correct answer, wrong answers)
+Draft = tuple[str, str, list[str]]
+Wrong = Callable[[Facts, str, Rng], list[str]]
+
+_ORDINALS = ["first", "second", "last"]
+
+
+@dataclass(frozen=True)
+class QuestionType:
+    """One type of question.
+
+    ``scene(rng, config)`` draws a scene that it can be asked of; ``fits(scene)`` says whether
+    it can be asked of a given one; ``write(scene, rng)`` drafts it. ``answer(facts)`` is the
+    correct answer where the scene's facts alone say it, whatever the wording of the question.
+    """
+
+    name: str
+    task: str
+    category: str
+    sub_category: str
+    scene: Callable[[Rng, SplitConfig], Scene]
+    fits: Callable[[Scene], bool]
+    write: Callable[[Scene, Rng], Draft]
+    answer: Callable[[Facts], str] | None = None
+
+
+def _others(rng: Rng, items: Sequence[str], taken: list[str], count: int) -> list[str]:
+    rest = [item for item in items if item not in taken]
+    return [rest[i] for i in rng.permutation(len(rest))[:count]]
+
+
+def _word_it(rng: Rng, *wordings: str) -> str:
+    return wordings[int(rng.integers(len(wordings)))]
+
+
+# Wrong answers, from (facts, correct answer, rng).
+
+
+def _three_of(items: Sequence[str]) -> Wrong:
+    return lambda facts, answer, rng: _others(rng, items, [answer], 3)
+
+
+def _rest_of(items: Sequence[str]) -> Wrong:
+    return lambda facts, answer, rng: [item for item in items if item != answer]
+
+
+def _heard_and_two_of(items: Sequence[str]) -> Wrong:
+    return lambda facts, answer, rng: [
+        *(source for source in facts["sources"] if source != answer),
+        *_others(rng, items, facts["sources"], 2),
+    ]
+
+
+# Questions whose wording decides what is correct, and two that draw in another order.
+
+
+def _order(scene: Scene, rng: Rng) -> Draft:
+    sources = scene.facts["sources"]
+    first = bool(rng.integers(2))
+    which = "first" if first else "last"
+    answer = sources[0] if first else sources[-1]
+    wrong = [s for s in sources if s != answer]
+    wrong += _others(rng, SOURCES, sources, 3 - len(wrong))
+    return _word_it(rng, f"Which sound is heard {which}?", f"What sounds {which}?"), answer, wrong
+
+
+def _neighbour(scene: Scene, rng: Rng) -> Draft:
+    sources = scene.facts["sources"]
+    middle, outer = sources[1], int(rng.integers(2))
+    relation = "before" if outer == 0 else "after"
+    answer = sources[0] if outer == 0 else sources[2]
+    wrong = [sources[2] if outer == 0 else sources[0]]
+    wrong += _others(rng, SOURCES, sources, 2)
+    question = _word_it(
+        rng,
+        f"What is heard right {relation} the {middle}?",
+        f"Which sound comes {relation} the {middle}?",
+    )
+    return question, answer, wrong
+
+
+def _absent(scene: Scene, rng: Rng) -> Draft:
+    sources = scene.facts["sources"]
+    answer = _others(rng, SOURCES, sources, 1)[0]
+    question = _word_it(
+        rng, "Which of these sounds is not heard?", "Which sound is missing from the audio?"
+    )
+    return question, answer, list(sources)
+
+
+def _count(scene: Scene, rng: Rng) -> Draft:
+    answer = NUMBERS[scene.facts["count"]]
+    question = f"How many times does the {scene.facts['source']} sound?"
+    return question, answer, _others(rng, NUMBERS[1:6], [answer], 3 + int(rng.random() < 0.3))
+
+
+def _instrument_order(scene: Scene, rng: Rng) -> Draft:
+    players = scene.facts["instruments"]
+    first = bool(rng.integers(2))
+    answer = players[0] if first else players[-1]
+    wrong = [p for p in players if p != answer]
+    wrong += _others(rng, INSTRUMENTS, players, 3 - len(wrong))
+    return f"Which instrument plays {'first' if first else 'last'}?", answer, wrong
+
+
+def _word_order(scene: Scene, rng: Rng) -> Draft:
+    spoken = scene.facts["words"]
+    place = int(rng.integers(3))
+    answer = spoken[place]
+    wrong = [w for w in spoken if w != answer] + _others(rng, WORDS, spoken, 1)
+    question = _word_it(
+        rng,
+        f"Which word is spoken {_ORDINALS[place]}?",
+        f"What is the {_ORDINALS[place]} word?",
+    )
+    return question, answer, wrong
+
+
+def _sum(scene: Scene, rng: Rng) -> Draft:
+    total = sum(scene.facts["values"])
+    wrong = _others(rng, [str(n) for n in range(1, 24)], [str(total)], 3)
+    question = _word_it(
+        rng, "What is the sum of the two numbers?", "What do the two spoken numbers add up to?"
+    )
+    return question, str(total), wrong
+
+
+def _is(family: str, **wanted: int) -> Callable[[Scene], bool]:
+    """Scenes of ``family`` whose facts have the wanted lengths (0: any, but present)."""
+
+    def fits(scene: Scene) -> bool:
+        if scene.family != family:
+            return False
+        return all(
+            fact in scene.facts and (not size or len(scene.facts[fact]) == size)
+            for fact, size in wanted.items()
+        )
+
+    return fits
+
+
+def _one_player(scene: Scene) -> bool:
+    return len(scene.facts.get("instruments", [])) == 1
+
+
+IE, RE = "Information Extraction", "Reasoning"
+
+
+def _plain(
+    name: str,
+    task: str,
+    category: str,
+    sub_category: str,
+    scene: Callable[[Rng, SplitConfig], Scene],
+    fits: Callable[[Scene], bool],
+    answer: Callable[[Facts], str],
+    wrong: Wrong,
+    *wordings: str,
+) -> QuestionType:
+    """A type whose answer the facts say: the wording is drawn first, then the wrong answers."""
+
+    def write(scene: Scene, rng: Rng) -> Draft:
+        question, correct = _word_it(rng, *wordings), answer(scene.facts)
+        return question, correct, wrong(scene.facts, correct, rng)
+
+    return QuestionType(name, task, category, sub_category, scene, fits, write, answer)
+
+
+#: every question type, by name
+TYPES: dict[str, QuestionType] = {
+    t.name: t
+    for t in [
+        _plain(
+            "source", "sound", IE, "Sound-Based Event Recognition",
+            lambda r, c: families.sequence(r, c, count=1), _is("sequence", sources=1),
+            lambda f: f.get("source") or f["sources"][0], _three_of(SOURCES),
+            "What makes the sound?", "What is the source of the sound?",
+            "Which sound is heard in the audio?",
+        ),
+        QuestionType(
+            "order", "sound", RE, "Temporal Event Reasoning",
+            lambda r, c: families.sequence(r, c, count=int(r.integers(2, 4))),
+            lambda s: s.family == "sequence" and len(s.facts["sources"]) > 1, _order,
+        ),
+        QuestionType(
+            "before-after", "sound", RE, "Temporal Event Reasoning",
+            lambda r, c: families.sequence(r, c, count=3), _is("sequence", sources=3), _neighbour,
+        ),
+        QuestionType(
+            "absent", "sound", RE, "Acoustic Scene Reasoning",
+            lambda r, c: families.sequence(r, c, count=3), _is("sequence", sources=3), _absent,
+        ),
+        QuestionType(
+            "count", "sound", RE, "Event-Based Sound Reasoning",
+            families.repeats, _is("repeats"), _count, lambda f: NUMBERS[f["count"]],
+        ),
+        _plain(
+            "louder", "sound", IE, "Ambient Sound Interpretation",
+            lambda r, c: families.sequence(r, c, contrast="louder"), _is("sequence", louder=0),
+            lambda f: f["louder"], _heard_and_two_of(SOURCES),
+            "Which sound is louder?", "Which of the sounds is the loudest?",
+        ),
+        _plain(
+            "longer", "sound", IE, "Ambient Sound Interpretation",
+            lambda r, c: families.sequence(r, c, contrast="longer"), _is("sequence", longer=0),
+            lambda f: f["longer"], _heard_and_two_of(SUSTAINED),
+            "Which sound lasts longer?", "Which of the sounds is the longest?",
+        ),
+        _plain(
+            "instrument", "music", IE, "Instrumentation", families.solo, _one_player,
+            lambda f: f["instruments"][0], _three_of(INSTRUMENTS),
+            "Which instrument is playing?", "What instrument plays the music?",
+        ),
+        QuestionType(
+            "instrument-order", "music", RE, "Temporal Reasoning",
+            lambda r, c: families.ensemble(r, c, count=int(r.integers(2, 4))),
+            lambda s: s.family == "ensemble" and len(s.facts["instruments"]) > 1,
+            _instrument_order,
+        ),
+        _plain(
+            "family", "music", RE, "Instrumentation", families.melody, _one_player,
+            lambda f: INSTRUMENT_FAMILIES[f["instruments"][0]],
+            _rest_of(sorted(set(INSTRUMENT_FAMILIES.values()))),
+            "Which family does the instrument belong to?",
+            "To which family of instruments does the player belong?",
+        ),
+        _plain(
+            "direction", "music", IE, "Melodic Structure Interpretation",
+            families.melody, _is("melody"), lambda f: f["contour"], _rest_of([*families.CONTOURS]),
+            "What is the shape of the melody?", "How does the melody move?",
+        ),
+        _plain(
+            "mode", "music", IE, "Harmony and Chord Progressions",
+            families.chord, _is("chord"), lambda f: f["mode"], _rest_of(["major", "minor"]),
+            "Is the chord major or minor?", "What is the mode of the harmony?",
+        ),
+        _plain(
+            "tempo", "music", IE, "Rhythm and Tempo Understanding", families.pulse, _is("pulse"),
+            lambda f: f["tempo"], _rest_of([*families.TEMPO_INTERVAL]),
+            "What is the tempo of the music?", "How fast is the music?",
+        ),
+        _plain(
+            "metre", "music", RE, "Rhythm and Tempo Understanding", families.metre, _is("metre"),
+            lambda f: NUMBERS[f["beats"]], _rest_of(NUMBERS[2:5]),
+            "How many beats are in each bar?", "What is the number of beats per bar?",
+        ),
+        _plain(
+            "players", "music", RE, "Musical Texture Interpretation",
+            families.ensemble, _is("ensemble"),
+            lambda f: NUMBERS[len(f["instruments"])], _rest_of(NUMBERS[1:4]),
+            "How many different instruments play?", "How many instruments are in the music?",
+        ),
+        _plain(
+            "word", "speech", IE, "Phonological Sequence Decoding",
+            lambda r, c: families.words(r, c, count=1), _is("words", words=1),
+            lambda f: f["words"][0], _three_of(WORDS),
+            "Which word is spoken?", "What does the speaker say?",
+        ),
+        QuestionType(
+            "word-order", "speech", RE, "Phonological Sequence Decoding",
+            lambda r, c: families.words(r, c, count=3),
+            lambda s: s.family in ("words", "speakers") and len(s.facts["words"]) == 3,
+            _word_order,
+        ),
+        _plain(
+            "number", "speech", IE, "Key highlight Extraction",
+            lambda r, c: families.numbers(r, c, count=1), _is("numbers", words=1),
+            lambda f: f["words"][0], _three_of(NUMBERS),
+            "Which number is spoken?", "What number does the speaker say?",
+        ),
+        QuestionType(
+            "sum", "speech", RE, "Conversational Fact Retrieval",
+            lambda r, c: families.numbers(r, c, count=2), _is("numbers", words=2), _sum,
+            lambda f: str(sum(f["values"])),
+        ),
+        _plain(
+            "speakers", "speech", RE, "Counting", families.speakers, _is("speakers"),
+            lambda f: NUMBERS[len(set(f["voices"]))], _rest_of(NUMBERS[1:4]),
+            "How many different speakers are there?", "How many people speak?",
+        ),
+        _plain(
+            "voice", "speech", IE, "Multi Speaker Role Mapping",
+            lambda r, c: families.draw(r, c, "speech"), lambda s: "voices" in s.facts,
+            lambda f: f["voices"][0].split()[0], _rest_of(["man", "woman"]),
+            "Is the first speaker a man or a woman?", "Who speaks first, a man or a woman?",
+        ),
+        _plain(
+            "rate", "speech", IE, "Phonemic Stress Pattern Analysis",
+            lambda r, c: families.words(r, c, count=3), _is("words", rate=0),
+            lambda f: f["rate"], _rest_of([*families.RATE_INTERVAL]),
+            "How fast does the speaker talk?", "What is the speaking rate?",
+        ),
+    ]
+}  # fmt: skip
+
+
+def types_of(task: str) -> list[QuestionType]:
+    """The question types of one task: sound, music or speech."""
+    return [t for t in TYPES.values() if t.task == task]
+
+
+def fitting(scene: Scene) -> list[QuestionType]:
+    """The question types that can be asked of ``scene``."""
+    return [t for t in TYPES.values() if t.fits(scene)]
+
+
+def arrange(rng: Rng, answer: str, wrong: list[str], position: int | None = None) -> list[str]:
+    """The choices in random order, the gold one at ``position`` (random by default)."""
+    wrong = [wrong[i] for i in rng.permutation(len(wrong))]
+    if position is None:
+        position = int(rng.integers(len(wrong) + 1))
+    return [*wrong[:position], answer, *wrong[position:]]
+
+
+def _speaker(voice: str) -> str:
+    return f"a {voice.split()[0]}"
+
+
+def caption(scene: Scene) -> str:
+    """One sentence or two that say all that the scene shows."""
+    facts = scene.facts
+    if scene.family == "sequence":
+        text = ", then ".join(facts["sources"]).capitalize() + "."
+        for contrast, verb in (("louder", "is louder"), ("longer", "lasts longer")):
+            if contrast in facts:
+                text += f" The {facts[contrast]} {verb}."
+        return text
+    if scene.family == "repeats":
+        times = "once" if facts["count"] == 1 else f"{NUMBERS[facts['count']]} times"
+        return f"{facts['source'].capitalize()}, {times}."
+    if "instruments" in facts:
+        players = facts["instruments"]
+        group = INSTRUMENT_FAMILIES[players[0]]
+        return {
+            "melody": lambda: f"A {players[0]}, {group}: a {facts['contour']} melody.",
+            "chord": lambda: f"A {players[0]}, {group}: a {facts['mode']} chord.",
+            "pulse": lambda: f"A {players[0]}, {group}: {facts['tempo']} music.",
+            "metre": lambda: f"A {players[0]}, {group}: bars of {NUMBERS[facts['beats']]} beats.",
+            "ensemble": lambda: (
+                f"{NUMBERS[len(players)].capitalize()} instruments: {', then '.join(players)}."
+            ),
+        }[scene.family]()
+    voices = facts["voices"]
+    if scene.family == "speakers":
+        said = ", then ".join(
+            f"{_speaker(v)} says {w}" for v, w in zip(voices, facts["words"], strict=True)
+        )
+        return f"{NUMBERS[len(set(voices))].capitalize()} speakers: {said}."
+    text = f"{_speaker(voices[0]).capitalize()} says {', then '.join(facts['words'])}."
+    if "rate" in facts:
+        text += f" The speech is {facts['rate']}."
+    if len(facts.get("values", [])) == 2:
+        text += f" The sum is {sum(facts['values'])}."
+    return text

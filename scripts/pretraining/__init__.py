@@ -1,0 +1,1 @@
+"""Parts of the pre-training of the tiny models, for the scripts beside this folder."""

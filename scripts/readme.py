@@ -1,0 +1,412 @@
+"""Write the figures in README.md and data/README.md from the committed JSON files.
+
+``uv run scripts/readme.py`` rewrites the blocks, ``--check`` fails where one is stale. The figures
+are those of ``data/tiny/reference_run/results.json``, ``data/results/tiny/runs``,
+``data/tiny/pretraining.json`` and ``benchmarks/results/*.json``; none is typed by hand. The means
+over the seeds of ``runs`` are also kept as rows of results, which ``r1aqa table`` shows:
+``data/results/tiny/experiment.json``.
+"""
+
+import argparse
+import json
+import sys
+from collections.abc import Mapping, Sequence
+from functools import cache
+from pathlib import Path
+from statistics import fmean
+from typing import Any
+
+from r1aqa_helpers.experiment.bootstrap import Comparison
+from r1aqa_helpers.experiment.plan import REGIMES
+from r1aqa_helpers.experiment.summary import (
+    MethodRow,
+    Summary,
+    load_records,
+    method_label,
+    summarise,
+)
+from r1aqa_helpers.results import (
+    DOMAINS,
+    ResultRow,
+    load_measured,
+    load_published,
+    published_beside,
+)
+from r1aqa_helpers.results.rows import comparison_text, number
+from r1aqa_helpers.results.verdict import UNLIKE
+from r1aqa_helpers.roads import METHODS
+
+ROOT = Path(__file__).resolve().parent.parent
+README = ROOT / "README.md"
+RUN = ROOT / "data" / "tiny" / "reference_run" / "results.json"
+RESULTS = ROOT / "data" / "results" / "tiny"
+EXPERIMENT = RESULTS / "experiment.json"
+SPEED = ROOT / "benchmarks" / "results"
+PRETRAINING = ROOT / "data" / "tiny" / "pretraining.json"
+
+
+def _table(columns: Sequence[str], align: str, rows: Sequence[Sequence[str]]) -> list[str]:
+    """A Markdown table; ``align`` has l or r for each column."""
+    rule = "|".join({"l": "---", "r": "--:"}[side] for side in align)
+    head, *body = (f"| {' | '.join(row)} |" for row in (columns, *rows))
+    return [head, f"|{rule}|", *body]
+
+
+def results_block() -> str:
+    """The main README's table."""
+    run = json.loads(RUN.read_text(encoding="utf-8"))
+    published = load_published()
+    rows = []
+    for row in load_measured(RUN):
+        beside = published_beside(published, row)
+        *tasks, average = row.cells(1)
+        cells = [row.method, f"<{row.prompt}>", *tasks, f"**{average}**", row.interval, str(row.n)]
+        cells += [number(row.train_seconds, 0), number(row.seconds, 0)]
+        rows.append([*cells, number(beside.average if beside else None, 1)])
+    columns = ["method", "prompt", *DOMAINS, "average", "95 % interval", "n", "training, s"]
+    columns += ["evaluation, s", "published average (7B)"]
+    lines = [
+        f"Measured by `r1aqa reproduce` on the tiny track: profile `{run['profile']}`, seed "
+        f"{run['seed']}, {run['n']} questions of tiny-mmau, {run['hardware']}. The last column is "
+        "another model on another test: Qwen2-Audio-7B-Instruct on MMAU test-mini, as published. "
+        f"{UNLIKE}",
+        "",
+        *_table(columns, "ll" + "r" * 9, rows),
+        "",
+        *(f"- {comparison_text(test)}" for test in run["comparisons"]),
+    ]
+    return "\n".join(lines).replace("<", r"\<")
+
+
+@cache
+def _experiment() -> tuple[list[dict[str, Any]], Summary]:
+    records = load_records(RESULTS)
+    return records, summarise(records)
+
+
+def experiment_block() -> str:
+    """Answers, the trained methods, the regimes, and every comparison with its verdict."""
+    records, summary = _experiment()
+    rows = {(row.regime, row.method): row for row in summary.rows}
+    table = [row for row in summary.rows if row.regime == "table"]
+    others = [one for one in summary.comparisons if one.regime != "table"]
+    days = sorted({record["date"] for record in records})
+    columns = [REGIMES["table"].label, "learning rate", *DOMAINS, "mean", "95 %", "seeds"]
+    lines = [
+        f"Measured by `r1aqa experiment` on the tiny track: {len(records)} runs, "
+        f"{' to '.join(dict.fromkeys((days[0], days[-1])))}, {'; '.join(summary.hardware)}. The "
+        f"same {table[0].n} questions of tiny-mmau for all; seconds are of one processor. The "
+        "95 % interval of a mean is that of a bootstrap over questions and seeds.",
+        "",
+        *_answers(summary, records),
+        "",
+        *_table([*columns, "training, s"], "l" + "r" * 8, [*map(_experiment_cells, table)]),
+        "",
+        *(
+            f"- {method_label(one.a)} against {method_label(one.b)}: {one.difference:+.1f} points "
+            f"({_ends(one)}; Holm's p = {one.holm:.2g}): **{one.verdict}**"
+            for one in summary.comparisons
+            if one.regime == "table"
+        ),
+    ]
+    if others:
+        columns = ["made harder", "SFT, full", "seeds", "GRPO <2>", "seeds", "difference"]
+        cells = [_regime_cells(one, rows) for one in others]
+        lines += ["", *_table([*columns, "95 %", "Holm's p"], "l" + "r" * 7, cells)]
+    if summary.missing:
+        lines += ["", *(f"- Missing: {line}." for line in summary.missing)]
+    return "\n".join(lines).replace("<", r"\<")
+
+
+def _ends(one: Comparison) -> str:
+    return " to ".join(f"{end:+.1f}" for end in one.ci95)
+
+
+def _seeds(row: MethodRow) -> str:
+    return ", ".join(f"{share:.1f}" for share in row.each)
+
+
+def _experiment_cells(row: MethodRow) -> list[str]:
+    low, high = row.ci95
+    return [
+        method_label(row.method),
+        f"{row.rate:.2g}",
+        *(f"{value:.1f}" for value in row.tasks.values()),
+        f"**{row.mean:.1f}**",
+        f"{low:.1f}–{high:.1f}",
+        _seeds(row),
+        f"{row.train_cpu:.0f}",
+    ]
+
+
+def _regime_cells(one: Comparison, rows: Mapping[tuple[str, str], MethodRow]) -> list[str]:
+    sft, grpo = rows[one.regime, one.b], rows[one.regime, one.a]
+    means = [f"{sft.mean:.1f}", _seeds(sft), f"{grpo.mean:.1f}", _seeds(grpo)]
+    label = REGIMES[one.regime].label
+    return [label, *means, f"{one.difference:+.1f}", _ends(one), f"{one.holm:.2g}"]
+
+
+def _answers(summary: Summary, records: Sequence[Mapping[str, Any]]) -> list[str]:
+    """The questions of the experiment, as far as the runs answer them."""
+    rows = {(row.regime, row.method): row for row in summary.rows}
+    found = {(one.regime, one.a, one.b): one for one in summary.comparisons}
+    lines = ["**Does GRPO beat SFT here?** " + _told(found, "grpo-2", ("sft", "sft-lora"))]
+    kinds: dict[str, list[str]] = {}
+    for (regime, a, b), one in found.items():
+        if regime != "table" and (a, b) == ("grpo-2", "sft"):
+            kinds.setdefault(one.verdict, []).append(REGIMES[regime].label)
+    if kinds:
+        told = "; ".join(f"{kind} with “{'” and “'.join(of)}”" for kind, of in kinds.items())
+        lines += ["", f"**In which regimes?** GRPO <2>, compared with full SFT, is {told}."]
+    drift = []
+    for method in ("sft", "grpo-2"):
+        alone, mixed = rows.get(("sound-only", method)), rows.get(("table", method))
+        if alone and mixed:
+            parts = ", ".join(f"{task} {alone.tasks[task]:.1f}" for task in DOMAINS)
+            whole = ", ".join(f"{mixed.tasks[task]:.1f}" for task in DOMAINS)
+            drift.append(f"{method_label(method)}: {parts} (with all three: {whole})")
+    if drift:
+        lines += ["", f"**Is anything forgotten?** Trained on sound only, {'; '.join(drift)}."]
+    thinking = [r["traits"] for r in records if (r["regime"], r["method"]) == ("table", "grpo-3")]
+    if {("table", "grpo-2"), ("table", "grpo-3")} <= rows.keys():
+        tokens = {
+            method: fmean(
+                r["traits"]["completion_length"][-1]
+                for r in records
+                if (r["regime"], r["method"]) == ("table", method) and "test" in r
+            )
+            for method in ("grpo-2", "grpo-3")
+        }
+        share = 100 * max(max(traits["format"]) for traits in thinking)
+        lines += [
+            "",
+            f"**Does thinking help?** {_told(found, 'grpo-3', ('grpo-2',))} "
+            f"{_told(found, 'cota', ('sft',))} At its end GRPO <3> answers in "
+            f"{tokens['grpo-3']:.1f} tokens, GRPO <2> in {tokens['grpo-2']:.1f}; the highest share "
+            "of its answers with the format of thinking, in any tenth of any run, is "
+            f"{share:.1f} %.",
+        ]
+    costs = [
+        f"{method_label(row.method)} {row.train_cpu:.0f}"
+        for row in summary.rows
+        if row.regime == "table"
+    ]
+    told = f"Seconds of processor per training: {', '.join(costs)}."
+    return [*lines, "", f"**What does each cost?** {told}"]
+
+
+def _told(found: Mapping[tuple[str, str, str], Comparison], a: str, others: Sequence[str]) -> str:
+    words = {"not significantly different": "not significantly different from", "ahead": "ahead of"}
+    parts = [
+        f"{words.get(one.verdict, one.verdict)} {method_label(b)} "
+        f"({one.difference:+.1f} points, {one.ci95[0]:+.1f} to {one.ci95[1]:+.1f})"
+        for b in others
+        if (one := found.get(("table", a, b)))
+    ]
+    return f"{method_label(a)} is {' and '.join(parts)}." if parts else "Not measured yet."
+
+
+def experiment_rows() -> str:
+    """The means over seeds as a file of rows, with where they come from."""
+    records, summary = _experiment()
+    rows = []
+    for row in summary.rows:
+        if row.regime == "table":  # the regimes are other tasks
+            prompt, seeds = METHODS[row.method].prompt, len(row.seeds)
+            kept = ResultRow(
+                row.method.removesuffix(f"-{prompt}"),
+                prompt,
+                **{task: round(value, 6) for task, value in row.tasks.items()},
+                average=round(row.mean, 6),
+                ci95=(round(row.ci95[0], 6), round(row.ci95[1], 6)),
+                n=row.n,
+                train_seconds=round(row.train_cpu, 2),
+                variant=f"{seeds} seed{'s' * (seeds > 1)}",
+            )
+            each = {"learning_rate": row.rate, "seeds": row.seeds, "accuracies": row.each}
+            rows.append({**kept.as_dict(), **each})
+    first = next(r for r in records if r["regime"] == "table" and "test" in r)
+    names = ("date", "commit", "pins", "hardware", "versions")
+    told = {"command": "r1aqa experiment table", **{name: first[name] for name in names}}
+    told["questions"] = {part: first["questions"][part] for part in ("validation", "test")}
+    return json.dumps({**told, "rows": rows}, indent=2, ensure_ascii=False) + "\n"
+
+
+def _ceiling(score: dict | None) -> str:
+    if score is None:
+        return "The ceiling of this checkpoint has not been measured."
+    tasks = ", ".join(f"{name} {task['accuracy']:.1f}" for name, task in score["tasks"].items())
+    weakest = sorted(score["sub-category"].items(), key=lambda item: item[1]["accuracy"])[:4]
+    weak = ", ".join(f"{name} {part['accuracy']:.1f} (n {part['n']})" for name, part in weakest)
+    return (
+        f"The ceiling, {score['n']} questions of tiny-mmau, percent right: {tasks}, "
+        f"average {score['average']:.1f}. Its weakest sub-categories: {weak}."
+    )
+
+
+def pretraining_block() -> str:
+    """What data/README.md says of the base checkpoint."""
+    record = json.loads(PRETRAINING.read_text(encoding="utf-8"))
+    heard = ", ".join(f"{name} {value:.1f}" for name, value in record["tower"].items())
+    lines = [
+        f"The checkpoint has {record['parameters']:,} parameters, "
+        f"{record['megabytes']:.1f} MB as half-precision safetensors. Measured on "
+        f"{record['hardware']}.",
+        "",
+        "| stage | steps | clips per step | s per step | loss at the end |",
+        "|---|--:|--:|--:|--:|",
+    ]
+    for name, stage in record["stages"].items():
+        lines.append(
+            f"| {name} | {stage['steps']} | {stage['batch']} | {stage['seconds_per_step']:.2f} "
+            f"| {stage['loss']:.3f} |"
+        )
+    lines += [
+        "",
+        f"The tower's own readings on {record['tower_clips']} scenes from test takes, percent "
+        f"right: {heard}.",
+        "",
+        _ceiling(record["ceiling"]),
+    ]
+    return "\n".join(lines)
+
+
+def _side(seconds: dict[str, float]) -> str:
+    return f"{seconds['plain']:.2f} → {seconds['shared']:.2f} s"
+
+
+def speed_block() -> str:
+    """The main README's table of what sharing saves."""
+    read = {path.stem: json.loads(path.read_text(encoding="utf-8")) for path in SPEED.glob("*")}
+    update, published, asked, counted = (
+        read[name] for name in ("grpo_update", "reference_trainer", "evaluation", "flops")
+    )
+    stages = ("update", "forward_backward", "rollout", "reference")
+    lines = [
+        f"Measured on {update['hardware']}, tiny model, float32, answers of 9 tokens: medians of "
+        f"{update['n']} alternating runs, without sharing → with it.",
+        "",
+        "| prompts | G | questions | whole update | forward and backward | rollout | reference |",
+        "|---|--:|--:|--:|--:|--:|--:|",
+    ]
+    for cell in update["cells"]:
+        cells = " | ".join(
+            f"{_side(cell['median_seconds'][stage])}, **{cell['ratios'][stage]:.1f}×**"
+            for stage in stages
+        )
+        lines.append(f"| {cell['prompt']} | {cell['group']} | {cell['questions']} | {cells} |")
+    seconds = published["median_seconds"]
+    alone = asked["stages"]
+    lines += [
+        "",
+        f"- An update as the published trainer performs it ({published['questions']} questions "
+        f"× {published['group']} answers): {seconds['published']:.2f} s against "
+        f"{seconds['shipped']:.2f} s, **{published['update_vs_published']:.1f}×**, medians of "
+        f"{published['n']}.",
+        f"- Answering {asked['questions']} questions by the published loop and by `answering`: "
+        f"**{asked['ratio']:.1f}×**, {asked['differing']} answers differ, medians of "
+        f"{asked['n']}. `answering` takes {asked['of_stages']:.2f} of the sum of what no "
+        "evaluation can leave out, each timed alone: "
+        + ", ".join(f"{name} {value:.1f} s" for name, value in alone.items())
+        + ".",
+    ]
+    tera = {way: flops["total"] / 1e12 for way, flops in counted["cases"]["avqa"]["flops"].items()}
+    tiny = counted["cases"]["tiny"]["flops"]["shared full"]
+    tower = tiny["encoder"] * 5 / 3  # three passes forward, and one backward, which counts two
+    lines.append(
+        f"- Counted by `benchmarks/flops.py`: an AVQA group of 8 at 7B takes "
+        f"{tera['published full']:.0f} TFLOP as published, {tera['shared full']:.0f} with sharing, "
+        f"{tera['shared lora']:.0f} with sharing, LoRA and a frozen tower. Of the tiny model's "
+        f"update with sharing, {100 * tower / tiny['total']:.0f} % is the audio tower's."
+    )
+    cards = [name for name in read if name.startswith("gpu_7b")]
+    lines.append(
+        "- The 7B architecture on a GPU: see "
+        + ", ".join(f"`benchmarks/results/{name}.json`" for name in cards)
+        + "."
+        if cards
+        else "- The 7B architecture on a GPU: not measured; `python benchmarks/gpu_7b.py` does it."
+    )
+    return "\n".join(lines)
+
+
+def _source(figures: dict[str, dict]) -> str:
+    return "; ".join(dict.fromkeys(figure["source"] for figure in figures.values())) or "not known"
+
+
+def profiles_block() -> str:
+    """The main README's table of what each profile takes."""
+    read = json.loads((SPEED / "budgets.json").read_text(encoding="utf-8"))
+    parts = {"answering": "answering", "sft": "SFT", "grpo": "GRPO"}
+    lines = [
+        "| profile | GPU | GRPO: steps × questions × answers | GB: answering | SFT | GRPO "
+        "| which is |",
+        "|---|---|---|--:|--:|--:|---|",
+    ]
+    minutes = []
+    for name, one in read["profiles"].items():
+        gpu, steps = one["gpu"] or "–", one["grpo"]
+        gpu = gpu if one["gpus"] == 1 else f"{one['gpus']} × {gpu}"
+        memory = " | ".join(f"{one['memory'][part]['value'] / 1e9:.1f}" for part in parts)
+        lines.append(
+            f"| `{name}` | {gpu} | {steps['steps']} × {steps['prompts_per_step']} × "
+            f"{steps['group_size']} | {memory} | {_source(one['memory'])} |"
+        )
+        if found := one["minutes"]:
+            times = ", ".join(
+                f"{parts[part]} {figure['value']:.1f}" for part, figure in found.items()
+            )
+            minutes.append(f"Minutes with `{name}`: {times}: {_source(found)}.")
+    checks = read["checks"]
+    ratios = [check["measured_by_computed"] for check in checks["memory"]]
+    lines += [
+        "",
+        *minutes,
+        f"On {read['where']['hardware']}, {read['where']['date']}, the tensors of {len(ratios)} "
+        f"whole GRPO updates of the tiny model took {min(ratios):.2f} to {max(ratios):.2f} of the "
+        f"computed bytes, and an update {checks['time']['measured_by_at_least']:.1f} times the "
+        "seconds that its FLOPs take at the machine's own rate.",
+    ]
+    return "\n".join(lines)
+
+
+#: where which block stands
+BLOCKS = [
+    (README, "results", results_block),
+    (README, "experiment", experiment_block),
+    (README, "profiles", profiles_block),
+    (README, "speed", speed_block),
+    (ROOT / "data" / "README.md", "pretraining", pretraining_block),
+]
+
+
+def rewritten(path: Path, text: str) -> str:
+    """The file's ``text`` with fresh blocks between their markers."""
+    for place, name, block in BLOCKS:
+        if place == path:
+            begin, end = f"<!-- {name}:begin -->", f"<!-- {name}:end -->"
+            head, rest = text.split(begin)
+            _, tail = rest.split(end)
+            text = f"{head}{begin}\n{block()}\n{end}{tail}"
+    return text
+
+
+def main() -> int:
+    """Rewrite or check; the exit status."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--check", action="store_true")
+    check = parser.parse_args().check
+    fresh = {EXPERIMENT: experiment_rows()}
+    for path in dict.fromkeys(place for place, _, _ in BLOCKS):
+        fresh[path] = rewritten(path, path.read_text(encoding="utf-8"))
+    stale = [p for p, text in fresh.items() if not p.exists() or p.read_text("utf-8") != text]
+    for path in stale:
+        if check:
+            print(f"{path.relative_to(ROOT)}: stale figures; run `uv run scripts/readme.py`")
+        else:
+            path.write_text(fresh[path], encoding="utf-8")
+    return int(check and bool(stale))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,88 @@
+"""Question types: asked of scenes that they fit, and answerable by listening alone."""
+
+import hashlib
+
+import numpy as np
+import pytest
+
+from r1aqa_helpers.scoring import string_match
+from r1aqa_helpers.tiny.question_types import TYPES, arrange, caption, fitting, types_of
+from r1aqa_helpers.tiny.scene_families import FAMILIES, TRAINING, draw
+
+TASKS = ("sound", "music", "speech")
+#: Types that name a whole scale ("How fast is ...?", "... a man or a woman?").
+SCALES = ("mode", "voice", "tempo", "rate")
+
+
+def drafts(name: str, draws: int):
+    rng = np.random.default_rng(21)
+    for _ in range(draws):
+        scene = TYPES[name].scene(rng, TRAINING)
+        yield scene, *TYPES[name].write(scene, rng)
+
+
+def test_types_span_three_tasks():
+    assert sum((types_of(task) for task in TASKS), []) == list(TYPES.values())
+    assert len(TYPES) == 22
+    assert {t.category for t in TYPES.values()} == {"Information Extraction", "Reasoning"}
+
+
+@pytest.mark.parametrize("name", TYPES)
+def test_drafts_fit_their_scenes_and_vary(name):
+    """Choices differ, saying any of them is correct for the gold one alone, and no answer of a
+    small closed list dominates."""
+    answers = []
+    for number, (scene, question, answer, wrong) in enumerate(drafts(name, 300)):
+        answers.append(answer)
+        if number >= 40:
+            continue
+        assert TYPES[name].fits(scene)
+        assert question.endswith("?") and answer and 1 <= len(wrong) <= 4
+        choices = [answer, *wrong]
+        assert len({c.lower() for c in choices}) == len(choices)
+        assert [string_match(answer, c, choices) for c in choices] == [True] + [False] * len(wrong)
+        # A question that names its answer could be read off.
+        assert answer not in question or name in SCALES, question
+        said = TYPES[name].answer
+        assert said is None or said(scene.facts) == answer
+    least = {"mode": 2, "voice": 2, "tempo": 3, "rate": 3, "metre": 3, "players": 3, "speakers": 3}
+    kinds = set(answers)
+    assert len(kinds) >= least.get(name, 4)
+    assert max(answers.count(kind) for kind in kinds) < 1.3 * 300 / len(kinds) + 10
+
+
+def test_the_drafts_are_those_of_the_committed_files():
+    """Another order of draws would give other questions from the same seeds."""
+    drawn = repr([[name, [row[1:] for row in drafts(name, 30)]] for name in TYPES])
+    assert hashlib.sha256(drawn.encode()).hexdigest()[:16] == "ff1823875805931c"
+
+
+def test_fitting_is_what_fits():
+    rng = np.random.default_rng(2)
+    for task in FAMILIES:
+        for _ in range(20):
+            scene = draw(rng, TRAINING, task)
+            assert {t.task for t in fitting(scene)} == {task}
+
+
+def test_arrange_puts_the_gold_choice_in_its_place():
+    rng = np.random.default_rng(0)
+    for place in range(4):
+        choices = arrange(rng, "a", ["b", "c", "d"], place)
+        assert choices.index("a") == place and sorted(choices) == ["a", "b", "c", "d"]
+    places = [arrange(rng, "a", ["b", "c", "d"]).index("a") for _ in range(400)]
+    assert all(70 <= places.count(place) <= 130 for place in range(4))
+
+
+def test_captions_say_what_sounds_in_order():
+    rng = np.random.default_rng(4)
+    for _ in range(300):
+        scene = draw(rng, TRAINING)
+        text = caption(scene)
+        assert text.endswith(".") and text[0].isupper()
+        at = [text.lower().find(event.name) for event in scene.events]
+        assert min(at) >= 0, text
+        if scene.family in ("sequence", "words", "numbers", "speakers"):
+            assert at == sorted(at), text
+        if "louder" in scene.facts:
+            assert text.endswith(f"The {scene.facts['louder']} is louder.")
