@@ -208,15 +208,3 @@ def test_a_row_from_a_stranger_is_checked(scored, tmp_path, change, message):
     done = call("table", "--scored", row)
     assert done.exit_code == 1 and message in done.stderr
     assert len(done.stderr.splitlines()) == 1 and "\x1b" not in done.stderr
-
-
-def test_power_says_how_many_questions_are_needed():
-    text = succeed("power", "64.5", "61.1")
-    assert text.startswith("3172 questions, of its own for each, tell 64.5 % from 61.1 %")
-    assert "1000 questions find the difference with a probability of 35 %" in text
-    paired = succeed("power", "64.5", "61.1", "--discordant", "20", "--questions", "1356")
-    assert paired.startswith("1356 questions, the same for both") and "of 80 %" in paired
-    same = call("power", "60", "60")
-    assert same.exit_code == 1 and "are equal" in same.stderr
-    odd = call("power", "90", "10", "--discordant", "5")
-    assert odd.exit_code == 1 and "cannot differ" in odd.stderr
