@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from r1aqa_helpers.course.answer_groups import AnswerGroup
-from r1aqa_helpers.course.judging import JudgedGroup
+from r1aqa_helpers.course.group_rewards import JudgedGroup
 from r1aqa_helpers.errors import UserError
 from r1aqa_helpers.files import read_journal, read_json, shown, shown_value
 from r1aqa_helpers.paths import TINY

@@ -7,10 +7,10 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 import torch
+from r1aqa_helpers.course.comparison import AHEAD, BEHIND, ONE, OPEN, WITHIN, claim
 
 from r1aqa_helpers.course import comparison, first_steps, pushes
 from r1aqa_helpers.course import comparison_figures as figures
-from r1aqa_helpers.course.comparison import AHEAD, BEHIND, ONE, OPEN, WITHIN, claim
 from r1aqa_helpers.errors import UserError
 from r1aqa_helpers.experiment.records import score_record
 from r1aqa_helpers.grpo.objective import group_advantages

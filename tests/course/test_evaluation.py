@@ -7,10 +7,10 @@ from types import SimpleNamespace
 
 import matplotlib.pyplot as plt
 import pytest
+from r1aqa_helpers.course.evaluation import KINDS, RowsTable, answer_kind, by, confusions, kinds
 
 from r1aqa_helpers.answering import Prediction, write_predictions
 from r1aqa_helpers.course import evaluation
-from r1aqa_helpers.course.evaluation import KINDS, RowsTable, answer_kind, by, confusions, kinds
 from r1aqa_helpers.errors import UserError
 from r1aqa_helpers.files import file_hash
 from r1aqa_helpers.paths import TINY

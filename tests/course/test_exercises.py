@@ -1,7 +1,9 @@
 """Every exercise's check, tried with the folded solution, the untouched stub and wrong answers.
 
-Wrong answers lie in ``wrong_answers/nNN.py``: exercise number -> pairs of a source and a piece of
-the message that it must draw. Each mistake has to draw a message of its own.
+Wrong answers lie in ``wrong_answers/nNN.txt``: ``## `` and the exercise, then for each answer
+``# `` and a piece of the message that it must draw, and its code. Code that begins with spaces
+stands below the first line of the exercise's first answer; lines ``old => new`` edit that answer.
+An answer called ``right`` is there to be edited. Each mistake has to draw a message of its own.
 """
 
 import importlib
@@ -81,9 +83,25 @@ def verdict(number: str, named: str, answer: str | None) -> tuple[str, str]:
     return recorder.verdicts[0][1:]
 
 
-def wrong_answers(number: str) -> dict[str, list[tuple[str, str]]]:
-    path = Path(__file__).parent / "wrong_answers" / f"n{number}.py"
-    return runpy.run_path(str(path))["WRONG"]
+def answers(number: str) -> dict[str, list[tuple[str, str]]]:
+    """Exercise -> (piece of the message, code), of a notebook's file of wrong answers."""
+    path = Path(__file__).parent / "wrong_answers" / f"n{number}.txt"
+    found: dict[str, list[tuple[str, str]]] = {}
+    for section in path.read_text().split("## ")[1:]:
+        named, *entries = section.split("\n# ")
+        whole = ""
+        for entry in entries:
+            fragment, code = entry.rstrip().split("\n", 1)
+            if " =>" in code.split("\n")[0]:
+                edits, code = code, whole
+                for old, new in (line.split(" =>") for line in edits.split("\n")):
+                    assert code.count(old) == 1, f"{named}: {old!r} is to be there once"
+                    code = code.replace(old, new.strip())
+            elif code.startswith(" "):
+                code = whole.split("\n")[0] + "\n" + code
+            whole = whole or code
+            found.setdefault(named, []).append((fragment, code))
+    return found
 
 
 @pytest.mark.parametrize(("number", "named"), exercises())
@@ -99,16 +117,17 @@ def test_the_stub_is_not_done_yet(number: str, named: str) -> None:
 
 @pytest.mark.parametrize(("number", "named"), exercises())
 def test_each_mistake_is_named(number: str, named: str) -> None:
-    wrong = wrong_answers(number)[named]
-    assert len(wrong) >= LEAST_WRONG
     lines = []
-    for source, fragment in wrong:
-        mark, line = verdict(number, named, source)
-        assert mark == WRONG, f"taken for right:\n{source}"
-        assert fragment in line, source
+    for fragment, code in answers(number)[named]:
+        mark, line = verdict(number, named, code)
+        if fragment == "right":
+            assert mark == RIGHT, line
+            continue
+        assert mark == WRONG, f"taken for right:\n{code}"
+        assert fragment in line, code
         lines.append(line)
+    assert len(lines) >= LEAST_WRONG
     assert len(set(lines)) == len(lines), "two mistakes draw the same message"
-    assert len({fragment for _, fragment in wrong}) == len(wrong)
 
 
 @exercise("99.1", passed="two is even")

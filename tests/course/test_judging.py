@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from r1aqa_helpers.course.answer_groups import AnswerGroup
-from r1aqa_helpers.course.judging import by_name, judge, live_groups, printable, signed
+from r1aqa_helpers.course.group_rewards import by_name, judge, live_groups, printable, signed
 from r1aqa_helpers.grpo.objective import group_advantages
 from r1aqa_helpers.rewards import accuracy_reward, format_reward
 

@@ -5,7 +5,6 @@ from pathlib import Path
 import matplotlib.pyplot as plt
 import numpy as np
 import pytest
-
 from r1aqa_helpers.course.measuring import (
     WORDINGS,
     coverage,
@@ -13,6 +12,7 @@ from r1aqa_helpers.course.measuring import (
     lost_to_wording,
     road_figure,
 )
+
 from r1aqa_helpers.files import read_json
 from r1aqa_helpers.paths import DATA
 from r1aqa_helpers.questions import AudioQuestion

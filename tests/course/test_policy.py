@@ -5,9 +5,9 @@ import dataclasses
 import numpy as np
 import pytest
 import torch
+from r1aqa_helpers.course.policy import trainable, trainer_step
 
 from r1aqa_helpers.audio import SAMPLE_RATE, save_audio
-from r1aqa_helpers.course.policy import trainable, trainer_step
 from r1aqa_helpers.models import LoadedModel
 from r1aqa_helpers.profiles import PROFILES, TINY_PROFILE
 from r1aqa_helpers.questions import AudioQuestion

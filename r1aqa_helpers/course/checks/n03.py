@@ -1,38 +1,34 @@
 """Checks of notebook 03: names of clips, faulty lines, constant answers, leaked clips."""
 
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 
+from r1aqa_helpers.course.checks.common import Answer, explain, of_kind, parts, try_cases
 from r1aqa_helpers.course.exercise import exercise, expect
 from r1aqa_helpers.questions import AudioQuestion
 
 
 @exercise("03.1", passed="only the last part of a name is the second, and zero has one digit")
-def clip_name(answer: Callable[[str], str]) -> None:
+def clip_name(answer: Answer) -> None:
     """AVQA's video name to R1-AQA's file name."""
-    got = answer("abcdef_000030")
-    expect(isinstance(got, str), f"a file name is wanted, as text, not {type(got).__name__}")
+    got = of_kind(answer("abcdef_000030"), str, "a file name, as text")
     expect(got.endswith(".wav"), f"{got!r}: the name of a recording needs its ending, .wav")
     expect("000030" not in got, f"{got!r}: the padding zeros are still there")
-    expect(
-        got != "abcdef_3.wav",
-        "000030 became 3: zeros behind a digit count; think of a number, not of a text",
-    )
+    expect(got != "abcdef_3.wav", "000030 became 3: zeros behind a digit count; it is a number")
     expect(got == "abcdef_30.wav", f"abcdef_000030 became {got!r}, not abcdef_30.wav")
-    got = answer("-HG3Omg_89c_000030")
-    expect(
-        got == "-HG3Omg_89c_30.wav",
-        f"-HG3Omg_89c_000030 became {got!r}: a video's own name may hold underscores too",
-    )
-    got = answer("abc_000000")
-    expect(got == "abc_0.wav", f"abc_000000 became {got!r}: a clip may start at second zero")
-    got = answer("0-00uubi_000210")
-    expect(
-        got == "0-00uubi_210.wav",
-        f"0-00uubi_000210 became {got!r}: zeros that belong to the video's name stay",
-    )
+    cases = {
+        "{got}: a video's own name may hold underscores too": (
+            ("-HG3Omg_89c_000030",),
+            "-HG3Omg_89c_30.wav",
+        ),
+        "abc_000000 became {got}: a clip may start at second zero": (("abc_000000",), "abc_0.wav"),
+        "{got}: zeros that belong to the video's name stay": (
+            ("0-00uubi_000210",),
+            "0-00uubi_210.wav",
+        ),
+    }
+    try_cases(answer, cases)
 
 
 _LINE = {
@@ -46,87 +42,79 @@ _LINE = {
 
 
 @exercise("03.2", passed="what a reader refuses before training, no trainer has to stumble over")
-def faulty_field(answer: Callable[[dict], str]) -> None:
+def faulty_field(answer: Answer) -> None:
     """The field of a training line that is at fault, or an empty text."""
+    of_kind(answer(dict(_LINE)), str, "a text, a field's name or nothing")
+    one = {"multi_choice": ["dog"]}
+    lines = {
+        "a sound line was called faulty; an answer of 0 is the first choice": ({}, ""),
+        "a sound line was called faulty; its answer is the last choice": ({"answer": 3}, ""),
+        "an index equal to the number of choices is behind the last one": ({"answer": 4}, "answer"),
+        "an answer of -1 passed; Python would count it from the end": ({"answer": -1}, "answer"),
+        "the gold answer's text passed; a line has its index": ({"answer": "dog"}, "answer"),
+        "a single choice leaves nothing to choose": (one, "multi_choice"),
+        "a question of blanks asks nothing": ({"question_text": "  "}, "question_text"),
+        "a line without a recording passed": ({"audio_path": ...}, "audio_path"),
+        "of two faults the first in order is wanted": (one | {"answer": 4}, "multi_choice"),
+    }
+    cases = {
+        f"{message} (your answer: {{got}})": (
+            ({k: v for k, v in (_LINE | changed).items() if v is not ...},),
+            field,
+        )
+        for message, (changed, field) in lines.items()
+    }
+    try_cases(answer, cases)
 
-    def found(message: str, expected: str, **changed: object) -> None:
-        line = {k: v for k, v in (_LINE | changed).items() if v is not ...}
-        got = answer(line)
-        expect(got == expected, f"{message} (your answer: {got!r})")
 
-    expect(isinstance(answer(dict(_LINE)), str), "a text is wanted: a field's name, or nothing")
-    found("a sound line was called faulty; an answer of 0 is the first choice", "")
-    found("a sound line was called faulty; its answer is the last choice", "", answer=3)
-    found("an index equal to the number of choices points behind the last one", "answer", answer=4)
-    found("an answer of -1 passed; Python would count it from the end", "answer", answer=-1)
-    found("the gold answer's text passed; a line has its index", "answer", answer="dog")
-    found("a single choice leaves nothing to choose", "multi_choice", multi_choice=["dog"])
-    found("a question of blanks asks nothing", "question_text", question_text="  ")
-    found("a line without a recording passed", "audio_path", audio_path=...)
-    found(
-        "two fields are at fault; the first in the order of the task is wanted",
-        "multi_choice",
-        multi_choice=["dog"],
-        answer=4,
-    )
-
-
-def _question(number: int, gold: int, task: str, choices: int = 4) -> AudioQuestion:
+def _question(place: int, task: str, choices: int = 4) -> AudioQuestion:
     texts = tuple(f"choice {n}" for n in range(choices))
-    return AudioQuestion(f"q{number}", Path("/c.wav"), "What?", texts, texts[gold], task=task)
+    return AudioQuestion("q", Path("/c.wav"), "What?", texts, texts[place], task=task)
 
 
-@exercise("03.3", passed="a constant answer is the first floor that every accuracy stands on")
-def best_place(answer: Callable[[list[AudioQuestion], str], tuple[int, float]]) -> None:
+@exercise("03.3", passed="a constant answer is the first baseline that every accuracy has to beat")
+def best_place(answer: Answer) -> None:
     """Best place to name always, from 1, and what it scores in percent, for one task."""
-    golds = {"sound": [2, 2, 2, 0], "music": [0, 0, 0, 0, 1]}
-    rows = [(gold, task) for task, each in golds.items() for gold in each]
-    asked = [_question(n, gold, task) for n, (gold, task) in enumerate(rows)]
-    got = answer(asked, "sound")
-    expect(
-        isinstance(got, tuple) and len(got) == 2,
-        "two numbers are wanted: a place, and the percentage that it scores",
-    )
-    place, percent = got
-    expect(
-        place != 1,
-        "place 1 is best over all tasks, but not in the one that was asked for",
-    )
-    expect(place != 2, "place 2 is where counting from 0 leads; people count choices from 1")
-    expect(place == 3, f"place {place} is not where the gold answer stands most often")
-    expect(percent != 0.75, "0.75 is a share; percent are wanted")
-    expect(
-        abs(percent - 100 * 3 / 9) > 0.1,
-        f"{percent:.1f} % are of all questions; divide by the number of those of the task",
-    )
-    expect(percent != 3, "3 is how many it gets right; percent are wanted")
-    expect(abs(percent - 75) < 0.06, f"3 of 4 right are 75 %, not {percent}")
-    place, percent = answer([_question(0, 4, "sound", 5), _question(1, 4, "sound", 5)], "sound")
+    asked = [_question(place, "sound") for place in (2, 2, 2, 0)]
+    asked += [_question(place, "music") for place in (0, 0, 0, 0, 1)]
+    place, percent = parts(answer(asked, "sound"), "a place, and the percentage that it scores")
+    mistakes = {
+        "place 1 is best over all tasks, but not in the one that was asked for": 1,
+        "place 2 is where counting from 0 leads; people count choices from 1": 2,
+    }
+    explain(place, 3, mistakes, f"place {place} is not where the gold answer stands most often")
+    mistakes = {
+        "0.75 is a share; percent are wanted": 0.75,
+        "33.3 % are of all questions; divide by the number of those of the task": 100 * 3 / 9,
+        "3 is how many it gets right; percent are wanted": 3,
+    }
+    explain(percent, 75, mistakes, f"3 of 4 right are 75 %, not {percent}", 0.06)
+    place, _ = answer([_question(4, "sound", 5)] * 2, "sound")
     expect(place == 5, "some questions have a fifth choice; look at as many places as there are")
 
 
-def _waves() -> list[np.ndarray]:
-    rng = np.random.default_rng(3)
-    return [rng.uniform(-0.5, 0.5, 400).astype(np.float32) for _ in range(4)]
-
-
 @exercise("03.4", passed="neither a new name nor another volume hides a clip")
-def leaks(answer: Callable[[dict[str, np.ndarray], dict[str, np.ndarray]], list[str]]) -> None:
+def leaks(answer: Answer) -> None:
     """Names of test clips that are a train clip at some volume, sorted."""
-    a, b, c, d = _waves()
+    rng = np.random.default_rng(3)
+    a, b, c, d = (rng.uniform(-0.5, 0.5, 400).astype(np.float32) for _ in range(4))
     train = {"t1": a, "t2": b, "same name": c}
-    got = answer(train, {"copy": a, "fresh": d})
-    expect(isinstance(got, list), f"a list of names is wanted, not {type(got).__name__}")
+    got = of_kind(answer(train, {"copy": a, "fresh": d}), list, "a list of names")
     expect("t1" not in got, "these are names of train clips; the test clips have to go")
     expect("copy" in got, "an exact copy under another name was not found")
     expect("fresh" not in got, "a clip that is only as long as a train clip is no copy of it")
-    got = answer(train, {"same name": d})
-    expect(got == [], "two different sounds may bear the same name: names prove nothing")
-    got = answer(train, {"quiet": 0.3 * a})
-    expect(got == ["quiet"], "a copy at a lower volume was not found")
-    got = answer(train, {"b": 0.5 * b, "a": a})
-    expect(got == ["a", "b"], f"both copies, sorted by name, are wanted, not {got}")
-    got = answer(train | {"silence": 0 * a}, {"z": 0 * d})
-    expect(got == [], "silence was called a copy; it is as long as many clips and tells nothing")
-    got = answer(train, {"louder noise": 0.9 * d, "short": a[:200]})
-    expect(got == [], f"{got} are no copies: compare the shape of the whole clip")
+    silence = train | {"silence": 0 * a}
+    cases = {
+        "two sounds may bear the same name: names prove nothing": ((train, {"same name": d}), []),
+        "a copy at a lower volume was not found": ((train, {"quiet": 0.3 * a}), ["quiet"]),
+        "both copies, sorted by name, are wanted, not {got}": (
+            (train, {"b": 0.5 * b, "a": a}),
+            ["a", "b"],
+        ),
+        "silence was called a copy; it tells nothing": ((silence, {"z": 0 * d}), []),
+        "{got} are no copies: compare the shape of the whole clip": (
+            (train, {"louder noise": 0.9 * d, "short": a[:200]}),
+            [],
+        ),
+    }
+    try_cases(answer, cases)

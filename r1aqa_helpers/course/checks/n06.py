@@ -1,264 +1,121 @@
 """Checks of notebook 06: advantages, clipping, the KL estimate, means over tokens, block masks."""
 
-from collections.abc import Callable, Sequence
-from typing import Any
-
 import torch
 
-from r1aqa_helpers.course.exercise import exercise, expect
+from r1aqa_helpers.course.checks.common import Answer, close, explain, parts, tensor
+from r1aqa_helpers.course.exercise import Mistake, exercise, expect
 from r1aqa_helpers.course.figures.n06 import block_mask as packed_mask
 from r1aqa_helpers.grpo import objective as library
 
 
-def _tensor(got: Any, what: str) -> torch.Tensor:
-    expect(isinstance(got, torch.Tensor), f"{what} is wanted as a tensor, not {type(got).__name__}")
-    return got.detach().double() if got.dtype.is_floating_point else got.detach()
-
-
-def _near(got: torch.Tensor, wanted: torch.Tensor) -> bool:
-    return got.shape == wanted.shape and torch.allclose(
-        got.double(), wanted.double(), rtol=0, atol=1e-5
-    )
-
-
-def _name_the_mistake(
-    got: torch.Tensor,
-    right: torch.Tensor,
-    mistakes: Sequence[tuple[torch.Tensor, str]],
-    otherwise: str,
-) -> None:
-    """Pass what is right; of what is wrong, say which known mistake it is."""
-    if _near(got, right):
-        return
-    for wrong, message in mistakes:
-        expect(not _near(got, wrong), message)
-    expect(False, otherwise)
-
-
-@exercise(
-    "06.1",
-    passed="each group is measured against itself, and a group of equals moves nothing",
-)
-def group_advantages(answer: Callable[[torch.Tensor, int], torch.Tensor]) -> None:
+@exercise("06.1", passed="each group is measured against itself, and equal rewards move nothing")
+def group_advantages(answer: Answer) -> None:
     """(r - group mean) / (group deviation + 1e-4), flat, groups next to one another."""
     rewards = torch.tensor([0.0, 1.0, 1.0, 2.0, 1.0, 2.0, 2.0, 2.0])
-    got = _tensor(answer(rewards, 4), "one advantage per reward")
-    expect(
-        got.shape == rewards.shape,
-        f"the shape should be that of the rewards, (8,), not {tuple(got.shape)}",
-    )
-    equal = _tensor(answer(torch.ones(4), 4), "one advantage per reward")
-    expect(
-        equal.isfinite().all(),
-        "four equal rewards give nan: add 1e-4 to the spread before you divide",
-    )
+    got = tensor(answer(rewards, 4), (8,), "one advantage per reward")
+    equal = tensor(answer(torch.ones(4), 4), (4,), "one advantage per reward")
+    expect(equal.isfinite().all(), "four equal rewards give nan: add 1e-4 before you divide")
     groups = rewards.view(2, 4)
     centred = groups - groups.mean(dim=1, keepdim=True)
-    spread = groups.std(dim=1, keepdim=True)
-    dealt = rewards.view(4, 2).T
-    dealt = (dealt - dealt.mean(1, keepdim=True)) / (dealt.std(1, keepdim=True) + 1e-4)
-    right = library.group_advantages(rewards, 4).double()
-    _name_the_mistake(
-        got,
-        right,
-        [
-            (
-                centred.flatten(),
-                "these are differences from the mean: the spread is not divided by",
-            ),
-            (
-                -right,
-                "the sign is turned round: an answer above its group's mean has advantage > 0",
-            ),
-            (
-                (groups / (spread + 1e-4)).flatten(),
-                "the group's mean was not subtracted: here no answer is worse than its group",
-            ),
-            (
-                (rewards - rewards.mean()) / (rewards.std() + 1e-4),
-                "mean and spread were taken over all rewards: each group has its own",
-            ),
-            (
-                (centred / (groups.std(dim=1, keepdim=True, correction=0) + 1e-4)).flatten(),
-                "the spread divides by G: the unbiased deviation divides by G - 1",
-            ),
-            (
-                dealt.T.flatten(),
-                "answers of different questions were put together: a group's rewards stand next "
-                "to one another",
-            ),
-        ],
-        "the numbers differ from (r - mean) / (spread + 1e-4), taken in each group of 4",
-    )
+    deviation = groups.std(dim=1, keepdim=True) + 1e-4
+    biased = groups.std(dim=1, keepdim=True, correction=0) + 1e-4
+    right = library.group_advantages(rewards, 4)
+    dealt = library.group_advantages(rewards.view(4, 2).T.flatten(), 4).view(2, 4).T
+    over_all = (rewards - rewards.mean()) / (rewards.std() + 1e-4)
+    mistakes = {
+        "these are differences from the mean: the spread is not divided by": centred.flatten(),
+        "the sign is turned round: above the group's mean the advantage is > 0": -right,
+        "the group's mean was not subtracted": (groups / deviation).flatten(),
+        "mean and spread were taken over all rewards: each group has its own": over_all,
+        "the spread divides by G: the unbiased one divides by G - 1": (centred / biased).flatten(),
+        "answers of different questions were put together": dealt.flatten(),
+    }
+    told = "the numbers differ from (r - mean) / (spread + 1e-4), taken in each group of 4"
+    explain(got, right, mistakes, told, 1e-5)
     expect((equal == 0).all(), "four equal rewards should give four advantages of 0")
 
 
-@exercise("06.2", passed="the gain stops at the edge, the loss never does")
-def clipped_surrogate(
-    answer: Callable[[torch.Tensor, torch.Tensor, float], torch.Tensor],
-) -> None:
+@exercise("06.2", passed="the objective stops rising at the edge, the loss does not stop falling")
+def clipped_surrogate(answer: Answer) -> None:
     """min(w A, clip(w, 1 - e, 1 + e) A), per token, to be made large."""
     ratio = torch.tensor([0.5, 0.9, 1.0, 1.1, 1.5, 0.5, 0.9, 1.0, 1.1, 1.5])
     advantage = torch.tensor([2.0] * 5 + [-2.0] * 5)
-    got = _tensor(answer(ratio, advantage, 0.2), "one value per ratio")
-    expect(
-        got.shape == ratio.shape,
-        f"one value per ratio is wanted, shape (10,): yours has {tuple(got.shape)}",
-    )
-    clipped = ratio.clamp(0.8, 1.2)
-    right = torch.min(ratio * advantage, clipped * advantage)
-    _name_the_mistake(
-        got,
-        right,
-        [
-            (-right, "this is the loss, to be made small: the surrogate is to be made large"),
-            (ratio * advantage, "nothing is clipped: at ratio 1.5 and advantage 2 the gain is 2.4"),
-            (
-                clipped * advantage,
-                "only the clipped value is used: an answer whose ratio went the wrong way would "
-                "get no gradient back",
-            ),
-            (
-                torch.max(ratio * advantage, clipped * advantage),
-                "the larger of the two was taken: that is the optimist's choice",
-            ),
-            (
-                torch.min(ratio * advantage, (ratio * advantage).clamp(0.8, 1.2)),
-                "the product was clipped: only the ratio is",
-            ),
-            (
-                ratio.clamp(max=1.2) * advantage,
-                "clipped above alone: for a negative advantage the lower edge binds",
-            ),
-        ],
-        "the values differ from min(w A, clip(w, 1 - e, 1 + e) A)",
-    )
-    wider = _tensor(answer(ratio, advantage, 0.4), "one value per ratio")
-    expect(
-        _near(wider, torch.min(ratio * advantage, ratio.clamp(0.6, 1.4) * advantage)),
-        "with clip 0.4 the edges are 0.6 and 1.4: yours did not move with the argument",
-    )
+    plain, clipped = ratio * advantage, ratio.clamp(0.8, 1.2) * advantage
+    right = torch.min(plain, clipped)
+    got = tensor(answer(ratio, advantage, 0.2), (10,), "one value per ratio")
+    mistakes = {
+        "this is the loss, to be made small: the surrogate is to be made large": -right,
+        "nothing is clipped: at ratio 1.5 and advantage 2 it is 2.4": plain,
+        "only the clipped value is used: take the smaller of the two": clipped,
+        "the larger of the two is the optimist's choice": torch.max(plain, clipped),
+        "the product was clipped: only the ratio is": torch.min(plain, plain.clamp(0.8, 1.2)),
+        "clipped above alone: below, a negative one binds": ratio.clamp(max=1.2) * advantage,
+    }
+    explain(got, right, mistakes, "the values differ from min(w A, clip(w, 1 - e, 1 + e) A)", 1e-5)
+    wider = torch.min(plain, ratio.clamp(0.6, 1.4) * advantage)
+    moved = close(answer(ratio, advantage, 0.4), wider, 1e-5)
+    expect(moved, "with clip 0.4 the edges are 0.6 and 1.4: yours did not move with the argument")
 
 
-@exercise("06.3", passed="never negative, nought where the two agree, and right on average")
-def kl_estimate(answer: Callable[[torch.Tensor, torch.Tensor], torch.Tensor]) -> None:
+@exercise("06.3", passed="never negative, zero where the two agree, and unbiased")
+def kl_estimate(answer: Answer) -> None:
     """exp(d) - d - 1 with d = log ref - log policy, per token."""
-    policy = torch.tensor([0.5, 0.25, 0.25])
-    reference = torch.tensor([0.2, 0.2, 0.6])
-    logps, ref_logps = policy.log(), reference.log()
-    got = _tensor(answer(logps, ref_logps), "one estimate per token")
-    expect(
-        got.shape == logps.shape,
-        f"one estimate per token is wanted, shape (3,): yours has {tuple(got.shape)}",
-    )
+    logps = torch.tensor([0.5, 0.25, 0.25]).log()
+    ref_logps = torch.tensor([0.2, 0.2, 0.6]).log()
+    got = tensor(answer(logps, ref_logps), (3,), "one estimate per token")
     d = ref_logps - logps
-    _name_the_mistake(
-        got,
-        torch.exp(d) - d - 1,
-        [
-            (-d, "this is k1, the plain log-ratio: right on average, but below 0 for some tokens"),
-            (d, "this is the log-ratio upside down: its mean is minus the divergence"),
-            (d**2 / 2, "this is k2, half the square: never negative, but its mean is not the KL"),
-            (d.abs(), "the absolute log-ratio is never negative, but its mean is not the KL"),
-            (
-                torch.exp(-d) + d - 1,
-                "policy and reference are exchanged: d is the reference's minus the policy's",
-            ),
-            (torch.exp(d) - d, "where the two agree this gives 1: the constant is missing"),
-            (
-                torch.exp(d) - 1,
-                "the mean of this is 0 whatever the policies: the term linear in d is missing",
-            ),
-        ],
-        "the numbers differ from exp(d) - d - 1, d being log reference minus log policy",
-    )
+    mistakes = {
+        "this is k1, the plain log-ratio: below 0 for some tokens": -d,
+        "this is the log-ratio upside down: its mean is minus the divergence": d,
+        "this is k2, half the square: its mean is not the KL": d**2 / 2,
+        "the absolute log-ratio is never negative, but its mean is not the KL": d.abs(),
+        "policy and reference are exchanged": torch.exp(-d) + d - 1,
+        "where the two agree this gives 1: the constant is missing": torch.exp(d) - d,
+        "the mean of this is always 0: the term linear in d is missing": torch.exp(d) - 1,
+    }
+    told = "the numbers differ from exp(d) - d - 1, d being log reference minus log policy"
+    explain(got, torch.exp(d) - d - 1, mistakes, told, 1e-5)
 
 
 @exercise("06.4", passed="one mean counts answers alike, the other tokens")
-def two_means(answer: Callable[[torch.Tensor, torch.Tensor], Any]) -> None:
+def two_means(answer: Answer) -> None:
     """(mean over answers of their mean token, mean over all tokens), padding left out."""
     losses = torch.tensor([[1.0, 1.0, 7.0, 7.0], [2.0, 4.0, 6.0, 8.0]])
     mask = torch.tensor([[1, 1, 0, 0], [1, 1, 1, 1]])
-    got = answer(losses, mask)
-    expect(
-        isinstance(got, (tuple, list)) and len(got) == 2,
-        "two numbers are wanted: return sequence_mean, token_mean",
-    )
+    got = parts(answer(losses, mask), "sequence_mean, token_mean")
     first, second = (float(one) for one in got)
-    sequence, token = 3.0, 22 / 6
-    close = [abs(first - sequence) < 1e-5, abs(second - token) < 1e-5]
-    if all(close):
-        return
-    full = float(losses.mean())
-    expect(
-        abs(first - full) > 1e-5 and abs(second - full) > 1e-5,
-        "padding was counted in: multiply by the mask, and divide by what it keeps",
-    )
-    expect(
-        abs(first - token) > 1e-5 or abs(second - sequence) > 1e-5,
-        "the two are in the wrong order: the mean of the answers' means comes first",
-    )
-    expect(
-        abs(first - token) > 1e-5,
-        "both numbers weigh tokens alike: the first should take each answer's own mean",
-    )
-    expect(
-        abs(second - sequence) > 1e-5,
-        "both numbers weigh answers alike: the second should put all tokens into one pool",
-    )
-    expect(
-        abs(first - 11 / 4) > 1e-5,
-        "each answer was divided by the padded width: an answer's length is its mask's sum",
-    )
-    expect(
-        abs(first - 6.0) > 1e-5,
-        "the answers' means were added up: the mean of the two is wanted",
-    )
-    expect(close[1], f"the first is right; over all tokens the mean is 22 / 6, not {second:.4f}")
-    expect(close[0], f"the mean of the answers' means is (1 + 5) / 2 = 3, not {first:.4f}")
+    sequence, token, full = 3.0, 22 / 6, 4.5
+    padded = "padding was counted in: multiply by the mask, and divide by what it keeps"
+    expect(not close(first, full) and not close(second, full), padded)
+    mistakes = {
+        "the two are in the wrong order: the mean of the means comes first": (token, sequence),
+        "both numbers weigh tokens alike: the first takes each answer's mean": (token, token),
+        "both numbers weigh answers alike: the second pools all tokens": (sequence, sequence),
+        "each answer was divided by the padded width: use its mask's sum": (11 / 4, token),
+        "the answers' means were added up: the mean of the two is wanted": (6.0, token),
+    }
+    other = f"over all tokens the mean is 22 / 6, not {second:.4f}"
+    if not close(first, sequence, 1e-5):
+        other = f"the mean of the answers' means is (1 + 5) / 2 = 3, not {first:.4f}"
+    explain((first, second), (sequence, token), mistakes, other, 1e-5)
 
 
 @exercise("06.5", passed="an answer sees the prompt and itself, and nothing that comes later")
-def block_mask(answer: Callable[[int, list[int]], torch.Tensor]) -> None:
+def block_mask(answer: Answer) -> None:
     """(L, L) bool, [query, key], for one prompt and answers of these lengths in one row."""
     prompt, lengths = 3, [2, 1, 3]
-    got = answer(prompt, lengths)
-    expect(isinstance(got, torch.Tensor), f"a tensor is wanted, not {type(got).__name__}")
-    size = prompt + sum(lengths)
-    expect(
-        got.shape == (size, size),
-        f"prompt and answers have {size} tokens together: the mask is ({size}, {size}), "
-        f"not {tuple(got.shape)}",
+    got = tensor(
+        answer(prompt, lengths), (9, 9), "a mask for prompt and answers, 9 tokens together"
     )
     expect(got.dtype == torch.bool, f"a mask of True and False is wanted, not of {got.dtype}")
     right = packed_mask(prompt, lengths)
     if torch.equal(got, right):
         return
-    inside = slice(0, prompt)
-    expect(
-        not torch.equal(got, right.T),
-        "rows and columns are exchanged: row q says what token q may look at",
-    )
+    turned = torch.equal(got, right.T)
+    expect(not turned, "rows and columns are exchanged: row q says what token q may look at")
     expect(got.diagonal().all(), "a token should see itself: the diagonal is not all True")
-    expect(
-        not got[inside, prompt:].any(),
-        "the prompt sees the answers: what comes later is never visible",
-    )
-    expect(
-        not got.triu(1).any(),
-        "some token sees a later one: the mask has to be causal as well",
-    )
-    expect(
-        got[prompt:, inside].all(),
-        "some answer token does not see the whole prompt",
-    )
-    others = ~right & torch.ones_like(right).tril()
-    expect(
-        not (got & others).any(),
-        "answers see the answers before them: in the plain way they are strangers",
-    )
-    expect(
-        False,
-        "something is hidden that should be seen: a token sees all before it in its own "
-        "answer, and in the prompt",
-    )
+    expect(not got[:prompt, prompt:].any(), "the prompt sees the answers, which come later")
+    expect(not got.triu(1).any(), "some token sees a later one: the mask has to be causal as well")
+    expect(got[prompt:, :prompt].all(), "some answer token does not see the whole prompt")
+    expect(not (got & ~right).any(), "answers see the answers before them: they are strangers")
+    raise Mistake("a token should see all before it in its own answer, and in the prompt")

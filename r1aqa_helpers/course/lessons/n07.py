@@ -1,17 +1,65 @@
-"""Notebook 07: a GRPO run's checkpoints, measured on the validation questions, to choose one by.
+"""What notebook 07 counts in a run: states of groups, kinds of questions, checkpoints.
 
 ``scripts/record_checkpoints.py`` writes what is read here.
 """
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from r1aqa_helpers.course.recorded_run import RecordedRun, Rollout
+from r1aqa_helpers.course.training_curves import smoothed
 from r1aqa_helpers.errors import UserError
 from r1aqa_helpers.files import read_json, shown
 from r1aqa_helpers.paths import DATA
+from r1aqa_helpers.questions import AudioQuestion
 from r1aqa_helpers.scoring import Accuracy
 
 KEPT = DATA / "course" / "checkpoints.json"
+
+
+#: What a group is, from its rewards; in a dead group they are equal (zero variance).
+STATES = ("alive", "dead, all perfect", "dead, all equally short of it")
+
+
+def state(rollout: Rollout, perfect: float = 2.0) -> str:
+    """One of `STATES`; ``perfect`` is the most that an answer can earn."""
+    if not rollout.dead:
+        return STATES[0]
+    return STATES[1] if rollout.rewards[0] == perfect else STATES[2]
+
+
+def counts_by_block(run: RecordedRun, size: int = 10) -> dict[int, dict[str, int]]:
+    """How many groups of each state, for every block of ``size`` steps, by its last step."""
+    found: dict[int, dict[str, int]] = {}
+    for rollout in run.rollouts:
+        block = -(-rollout.step // size) * size
+        found.setdefault(block, dict.fromkeys(STATES, 0))[state(rollout)] += 1
+    return dict(sorted(found.items()))
+
+
+def first_above(values: Sequence[float | None], level: float) -> int:
+    """The first step, counted from 1, whose moving mean is above ``level``.
+
+    Raises:
+        ValueError: it never is.
+    """
+    for step, mean in enumerate(smoothed(values), start=1):
+        if mean > level:
+            return step
+    raise ValueError(f"never above {level}")
+
+
+def by_kind(
+    questions: Sequence[AudioQuestion], matches: Mapping[str, int]
+) -> dict[str, tuple[int, int]]:
+    """Kind of question to how many were correct, of how many; by task where kinds are unknown."""
+    found: dict[str, tuple[int, int]] = {}
+    for question in questions:
+        kind = str(question.extra.get("question-type") or question.task or "all")
+        right, n = found.get(kind, (0, 0))
+        found[kind] = right + matches[question.id], n + 1
+    return found
 
 
 @dataclass(frozen=True)

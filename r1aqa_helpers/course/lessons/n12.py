@@ -6,6 +6,7 @@ takes that are split, not clips.
 """
 
 import inspect
+import re
 import textwrap
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -247,3 +248,23 @@ def save_reward(reward: Callable[..., Sequence[float]], path: PathLike) -> None:
         raise UserError("reward: has no source; define it with def in a cell") from None
     compile_reward(source)
     write_text(path, source)
+
+
+#: The format that `by_pattern` asks for, a reward with a hole that no attack of the suite finds.
+_FORM = re.compile(r"<answer>((?:(?!</?answer>).)*)</answer>", re.DOTALL)
+
+
+def by_pattern(
+    completions: Sequence[str], solution: Sequence[str], **columns: object
+) -> list[float]:
+    """0 without the form, 1 with it, 3 where answer and solution agree in any letter case."""
+    paid = []
+    for text, gold in zip(completions, solution, strict=True):
+        form = _FORM.fullmatch(text.strip())
+        if form is None:
+            paid.append(0.0)
+            continue
+        said = form[1].strip().rstrip(".")
+        right = re.fullmatch(said, gold, re.IGNORECASE)
+        paid.append(3.0 if right else 1.0)
+    return paid

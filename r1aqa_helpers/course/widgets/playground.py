@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 import ipywidgets
 
 from r1aqa_helpers.course.answer_groups import AnswerGroup
-from r1aqa_helpers.course.judging import JudgedGroup, Rewards, by_name, judge
+from r1aqa_helpers.course.group_rewards import JudgedGroup, Rewards, by_name, judge
 from r1aqa_helpers.course.widgets import column, note, say, show
 from r1aqa_helpers.errors import UserError
 

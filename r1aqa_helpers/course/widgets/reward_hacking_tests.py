@@ -15,7 +15,7 @@ from matplotlib.figure import Figure
 from r1aqa_helpers.course.answer_groups import pay
 from r1aqa_helpers.course.attacks import AttackKind, Case, attacks, honest_answers
 from r1aqa_helpers.course.figures.style import BLUE, GREY, RED
-from r1aqa_helpers.course.judging import printable
+from r1aqa_helpers.course.group_rewards import printable
 from r1aqa_helpers.course.tables import Table
 
 #: Rewards closer than this are taken for equal.

@@ -1,4 +1,4 @@
-"""For the notebook on evaluation: every road's answers, what kind each is, tables and figures."""
+"""What notebook 09 reads and shows: every method's answers, what kind each is, tables."""
 
 import html
 from collections import Counter
@@ -7,15 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import matplotlib.pyplot as plt
-import numpy as np
 from IPython.display import display
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 from rich.console import Console
 from rich.text import Text
 
-from r1aqa_helpers.course.figures.style import BLUE, GREEN, GREY, ORANGE, RED, SKY
+from r1aqa_helpers.course.figures.style import GREY
 from r1aqa_helpers.course.recorded_run import REFERENCE, recorded_answers
 from r1aqa_helpers.course.session import Lab
 from r1aqa_helpers.course.widgets.player import Player
@@ -36,14 +32,12 @@ from r1aqa_helpers.scoring import (
     KINDS,
     Accuracy,
     answer_kind,
-    chance,
     extract_answer,
     read_predictions,
 )
-from r1aqa_helpers.scoring import confusions as confusions  # the notebook counts them, too
 
 #: Folder of a method's answers in a run -> its label in tables.
-ROADS = {
+METHODS = {
     "direct-1": "direct <1>",
     "direct-2": "direct <2>",
     "zero-shot-cot": "zero-shot-cot <3>",
@@ -64,11 +58,11 @@ class Evaluated:
     questions: list[AudioQuestion]
     test_set: QuestionSet
     rows: tuple[ResultRow, ...]
-    answers: dict[str, dict[str, str]]  #: road to extracted answers by question id
+    answers: dict[str, dict[str, str]]  #: method to extracted answers by question id
 
 
 def evaluated(lab: Lab, runs: Path = RUNS) -> Evaluated:
-    """All roads of the profile's run on its test: the committed one on the tiny track.
+    """All methods of the profile's run on its test: the committed one on the tiny track.
 
     On the full track those of ``r1aqa reproduce --profile NAME --questions mmau-test-mini-v1``,
     from ``runs``.
@@ -81,7 +75,7 @@ def evaluated(lab: Lab, runs: Path = RUNS) -> Evaluated:
         test_set = identify(questions, "tiny-mmau.json")
         answers = {
             label: {k: extract_answer(v) for k, v in recorded_answers(name).items()}
-            for name, label in ROADS.items()
+            for name, label in METHODS.items()
             if (REFERENCE / "answers" / f"{name}.jsonl").exists()
         }
         return Evaluated(questions, test_set, load_measured(), answers)
@@ -96,7 +90,7 @@ def evaluated(lab: Lab, runs: Path = RUNS) -> Evaluated:
     path = source.parent / read_source(source.parent)["questions"]
     questions = read_questions(path)
     test_set, answers = identify(questions, path), {}
-    for name, label in ROADS.items():
+    for name, label in METHODS.items():
         predictions = folder / name / "predictions.json"
         if predictions.exists():
             check_predictions(predictions, test_set)
@@ -122,98 +116,15 @@ def by(
     return {key: Accuracy(sum(group), len(group)) for key, group in groups.items()}
 
 
-def kinds_figure(counted: Mapping[str, Mapping[str, int]]) -> Figure:
-    """Each road's answers by kind, as a bar of parts, in percent."""
-    fig, ax = plt.subplots(figsize=(8.6, 0.5 * len(counted) + 1.7))
-    styles = ((BLUE, ""), (SKY, "//"), (ORANGE, ".."), (GREY, "xx"))
-    places = np.arange(len(counted))[::-1]
-    left = np.zeros(len(counted))
-    totals = np.array([sum(parts.values()) for parts in counted.values()])
-    for kind, (colour, hatch) in zip(KINDS, styles, strict=True):
-        share = 100 * np.array([parts[kind] for parts in counted.values()]) / totals
-        ax.barh(places, share, 0.66, left, color=colour, hatch=hatch, edgecolor="white", label=kind)
-        left += share
-    ax.set_yticks(places, list(counted))
-    ax.set(xlim=(0, 100), xlabel="answers, %")
-    ax.grid(axis="y", visible=False)
-    ax.legend(ncols=4, loc="lower center", bbox_to_anchor=(0.45, 1.0), fontsize=10.5)
-    return fig
-
-
-def groups_figure(
-    questions: Sequence[AudioQuestion],
-    matches: Mapping[str, Mapping[str, int]],
-    name: Callable[[AudioQuestion], Hashable],
-    order: Sequence[Hashable] | None = None,
-) -> Figure:
-    """Accuracy with interval for each group of questions and each road, chance as a tick.
-
-    Args:
-        matches: road to verdict by question id; at most three roads.
-        name: of a question's group.
-        order: of the groups, from the top; by default the last road's best first.
-    """
-    found = {road: by(questions, verdicts, name) for road, verdicts in matches.items()}
-    last = found[list(found)[-1]]
-    order = list(order or sorted(last, key=lambda group: -last[group].percent))
-    fig, ax = plt.subplots(figsize=(8.6, 0.36 * len(order) * max(1, len(found) / 2) + 1.3))
-    places = np.arange(len(order))[::-1]
-    styles = ((ORANGE, "s"), (BLUE, "o"), (GREEN, "^"))
-    for index, (road, groups) in enumerate(found.items()):
-        colour, marker = styles[index]
-        shift = 0.24 * ((len(found) - 1) / 2 - index)
-        _bars(ax, [groups[group] for group in order], places + shift, colour, marker, road)
-    levels = {group: chance([q for q in questions if name(q) == group]) for group in order}
-    ax.plot([levels[g] for g in order], places, "|", color=RED, markersize=13, label="chance")
-    ax.set_yticks(places, [f"{group} ({last[group].n})" for group in order], fontsize=10.5)
-    ax.set(xlim=(-2, 102), ylim=(-0.6, len(order) - 0.4), xlabel="accuracy, %; bars: 95 % interval")
-    ax.grid(axis="y", visible=False)
-    ax.legend(
-        ncols=4, loc="lower right", bbox_to_anchor=(1.0, 1.0), fontsize=10.5, borderaxespad=0.2
-    )
-    return fig
-
-
-def _bars(
-    ax: Axes,
-    cells: Sequence[Accuracy],
-    places: np.ndarray,
-    colour: str,
-    marker: str,
-    label: str,
-) -> None:
-    shares = np.array([cell.percent for cell in cells])
-    ends = np.array([cell.ci95 for cell in cells])
-    lengths = np.abs(ends - shares[:, None]).T
-    ax.errorbar(
-        shares, places, xerr=lengths, fmt=marker, color=colour, capsize=2.5, lw=1.5, label=label
-    )
-
-
-def differences_figure(rows: Mapping[str, tuple[float, tuple[float, float]]]) -> Figure:
-    """Differences in points with their intervals, one line each, the first on top; zero marked."""
-    fig, ax = plt.subplots(figsize=(8.6, 0.42 * len(rows) + 1.2))
-    places = np.arange(len(rows))[::-1]
-    middle = np.array([found for found, _ in rows.values()])
-    ends = np.array([interval for _, interval in rows.values()])
-    lengths = np.abs(ends - middle[:, None]).T
-    ax.errorbar(middle, places, xerr=lengths, fmt="D", color=BLUE, capsize=4)
-    ax.axvline(0, color=RED, linestyle="--")
-    ax.set_yticks(places, list(rows))
-    ax.set(xlabel="difference, points; bars: 95 % bootstrap interval", ylim=(-0.6, len(rows) - 0.4))
-    ax.grid(axis="y", visible=False)
-    return fig
-
-
 class Heard:
-    """A question to listen to, with what each road answered."""
+    """A question to listen to, with what each method answered."""
 
     def __init__(self, question: AudioQuestion, said: Mapping[str, str]) -> None:
         self.question, self.said = question, dict(said)
         self.player = Player(question.audio, f"{question.id}: {question.question}")
 
     def lines(self) -> list[str]:
-        """Choices, gold answer, and a line for each road."""
+        """Choices, gold answer, and a line for each method."""
         return [
             f"choices: {', '.join(self.question.choices)}; right is: {self.question.answer}",
             *(f"{road}: {said}" for road, said in self.said.items()),
@@ -229,7 +140,7 @@ class Heard:
 
 
 def listen(question: AudioQuestion, answers: Mapping[str, Mapping[str, str]]) -> None:
-    """Show a question's clip as a player, and what each road said, folded."""
+    """Show a question's clip as a player, and what each method said, folded."""
     display(Heard(question, {road: said.get(question.id, "–") for road, said in answers.items()}))
 
 
@@ -258,33 +169,32 @@ class RowsTable:
         """Name of the row; the reported figures, as printed; the own ones with interval and n."""
         found = []
         for row in self.rows:
-            reported, own = row["reported"], row["reproduced"]
-            left = [_figure((reported or {}).get(name), 2) for name in self._NAMES]
+            reported, own = row["reported"] or {}, row["reproduced"]
+            left = [f"{reported[k]:.2f}" if reported.get(k) else "–" for k in self._NAMES]
             right = ["not run", *["–"] * 6]
             if own is not None:
-                low, high = own["ci95"]
-                right = [f"{own['track']}: {own['method']}"]
-                right += [_figure(own[name], 1) for name in self._NAMES]
-                right += [f"{low:.1f} to {high:.1f}", f"{own['n']:,}"]
+                right = [
+                    f"{own['track']}: {own['method']}",
+                    *(f"{own[k]:.1f}" for k in self._NAMES),
+                ]
+                right += ["{:.1f} to {:.1f}".format(*own["ci95"]), f"{own['n']:,}"]
             name = ", ".join(part for part in (row["model"], row["method"]) if part)
             found.append((name, left, right if self.run else []))
         return found
 
     def __repr__(self) -> str:
-        lines = [self.caption]
-        for name, left, right in self.cells():
-            lines.append(f"{name}: {' '.join(left)}" + (f" | {' '.join(right)}" if right else ""))
-        return "\n".join(lines)
+        rows = [(name, *map(" ".join, sides)) for name, *sides in self.cells()]
+        lines = [f"{name}: {left}" + (f" | {right}" if right else "") for name, left, right in rows]
+        return "\n".join([self.caption, *lines])
 
     def _repr_html_(self) -> str:
-        figures = [*self._NAMES]
-        own = ["track: road", *figures, "95 % interval", "n"] if self.run else []
-        top = f'<th colspan="{len(figures)}" style="text-align:center">reported</th>'
+        own = ["track: road", *self._NAMES, "95 % interval", "n"] if self.run else []
+        top = f'<th colspan="{len(self._NAMES)}" style="text-align:center">reported</th>'
         if own:
             ruled = f"text-align:center;border-left:2px solid {GREY}"
             told = "own runs, on the test of their track"
             top += f'<th colspan="{len(own)}" style="{ruled}">{told}</th>'
-        head = _row("th", "row", figures, own)
+        head = _row("th", "row", self._NAMES, own)
         body = "".join(_row("td", *cells) for cells in self.cells())
         return (
             f'<table><caption style="text-align:left">{html.escape(self.caption)}</caption>'
@@ -297,18 +207,12 @@ def rows_table(rows: Sequence[Mapping[str, Any]], caption: str) -> None:
     display(RowsTable(rows, caption))
 
 
-def _figure(value: float | None, decimals: int) -> str:
-    return "–" if value is None else f"{value:.{decimals}f}"
-
-
 def _row(kind: str, name: str, left: Sequence[str], right: Sequence[str]) -> str:
-    def cell(text: str, style: str) -> str:
-        return f'<{kind} style="padding:2px 10px 2px {style}">{html.escape(text)}</{kind}>'
-
-    cells = [cell(name, "0;text-align:left")]
-    cells += [cell(text, "0;text-align:right") for text in left]
-    cells += [
-        cell(text, f"10px;text-align:left;border-left:2px solid {GREY}") for text in right[:1]
+    styles = ["0;text-align:left", *["0;text-align:right"] * len(left)]
+    styles += [f"10px;text-align:left;border-left:2px solid {GREY}"] * bool(right)
+    styles += ["0;text-align:right"] * (len(right) - 1)
+    cells = [
+        f'<{kind} style="padding:2px 10px 2px {style}">{html.escape(text)}</{kind}>'
+        for style, text in zip(styles, [name, *left, *right], strict=True)
     ]
-    cells += [cell(text, "0;text-align:right") for text in right[1:]]
     return f"<tr>{''.join(cells)}</tr>"

@@ -1,4 +1,4 @@
-"""The figures of notebook 05: groups as grids of answers, rewards beside advantages."""
+"""Figures of notebook 05: groups as grids of answers, rewards beside advantages."""
 
 from collections.abc import Callable, Mapping, Sequence
 
@@ -9,28 +9,24 @@ from matplotlib.figure import Figure
 
 from r1aqa_helpers.course.answer_groups import AnswerGroup
 from r1aqa_helpers.course.figures.style import BLUE, GREY, ORANGE
-from r1aqa_helpers.course.judging import judge
+from r1aqa_helpers.course.group_rewards import judge
 from r1aqa_helpers.grpo.objective import group_advantages
 
 
 def reward_grid(groups: Sequence[AnswerGroup], rewards: Mapping[str, Callable]) -> Figure:
-    """One panel per reward: a row per group, a square per answer, filled as it is paid.
+    """One panel per reward: a row per group, a square per answer, filled as it is rewarded.
 
     Rewards are expected from 0 to 1.
     """
-    fig, axes = plt.subplots(
-        1, len(rewards), figsize=(8.4, 0.3 * len(groups) + 1.0), sharey=True, squeeze=False
-    )
+    size = (8.4, 0.3 * len(groups) + 1.0)
+    fig, axes = plt.subplots(1, len(rewards), figsize=size, sharey=True, squeeze=False)
     for ax, (name, reward) in zip(axes[0], rewards.items(), strict=True):
         judged = [judge(group, {name: reward}) for group in groups]
         for y, one in enumerate(judged):
-            x = np.arange(len(one.totals))
+            x = range(len(one.totals))
             ax.scatter(x, [y] * len(x), marker="s", s=90, c="none", edgecolors="#BBBBBB")
-            for place, total in zip(x, one.totals, strict=True):
-                if total > 0:
-                    ax.scatter(place, y, marker="s", s=90 * total, c=BLUE)
-        live = sum(not one.dead for one in judged)
-        ax.set_title(f"{name}: {live} live")
+            ax.scatter(x, [y] * len(x), marker="s", s=90 * np.maximum(one.totals, 0), c=BLUE)
+        ax.set_title(f"{name}: {sum(not one.dead for one in judged)} live")
         ax.set(xlabel="answer", xticks=[], ylim=(len(groups) - 0.4, -0.6))
         ax.grid(False)
     labels = [f"{group.question[:34]}{'…' * (len(group.question) > 34)}" for group in groups]
@@ -41,17 +37,15 @@ def reward_grid(groups: Sequence[AnswerGroup], rewards: Mapping[str, Callable]) 
 def reward_and_advantage(groups: Mapping[str, Sequence[float]]) -> Figure:
     """For each named group of rewards, the rewards above and the advantages below."""
     fig, axes = plt.subplots(2, len(groups), figsize=(8.4, 3.8), sharex=True, squeeze=False)
-    for column, (name, rewards) in enumerate(groups.items()):
-        advantages = group_advantages(
-            torch.tensor(list(rewards), dtype=torch.float64), len(rewards)
-        )
+    for (above, below), (name, rewards) in zip(axes.T, groups.items(), strict=True):
         x = np.arange(1, len(rewards) + 1)
-        axes[0][column].bar(x, rewards, color=GREY)
-        axes[0][column].set_title(name, fontsize=11)
-        colours = [BLUE if one >= 0 else ORANGE for one in advantages.tolist()]
-        axes[1][column].bar(x, advantages.tolist(), color=colours)
-        axes[1][column].axhline(0, color="black", linewidth=0.8)
-        axes[1][column].set(ylim=(-2.7, 2.7), xlabel="answer", xticks=[])
+        above.bar(x, rewards, color=GREY)
+        above.set_title(name, fontsize=11)
+        given = torch.tensor(list(rewards), dtype=torch.float64)
+        advantages = group_advantages(given, len(rewards)).numpy()
+        below.bar(x, advantages, color=np.where(advantages >= 0, BLUE, ORANGE))
+        below.axhline(0, color="black", linewidth=0.8)
+        below.set(ylim=(-2.7, 2.7), xlabel="answer", xticks=[])
     axes[0][0].set_ylabel("reward")
     axes[1][0].set_ylabel("advantage")
     return fig
@@ -60,8 +54,7 @@ def reward_and_advantage(groups: Mapping[str, Sequence[float]]) -> Figure:
 def live_bars(live: Mapping[str, int], groups: int) -> Figure:
     """How many of ``groups`` are live under each reward, as bars with their numbers."""
     fig, ax = plt.subplots(figsize=(8.0, 0.45 * len(live) + 1.0))
-    bars = ax.barh(list(live), list(live.values()), color=BLUE, height=0.65)
-    ax.bar_label(bars, padding=4)
+    ax.bar_label(ax.barh(list(live), list(live.values()), color=BLUE, height=0.65), padding=4)
     ax.axvline(groups, color=GREY, linestyle="--")
     ax.set(xlabel=f"live groups of {groups}", xlim=(0, groups + 0.6))
     ax.invert_yaxis()
@@ -80,11 +73,10 @@ def weight_lines(
         label: of the horizontal axis.
     """
     parts = torch.tensor(list(kinds.values()), dtype=torch.float64)
-    lines = [group_advantages(parts[:, 0] * w + parts[:, 1], len(parts)).tolist() for w in weights]
+    rows = [group_advantages(parts[:, 0] * w + parts[:, 1], len(parts)).numpy() for w in weights]
     fig, ax = plt.subplots(figsize=(8.0, 3.6))
-    for (name, line), style in zip(
-        zip(kinds, np.array(lines).T, strict=True), ("o-", "s--", "^:", "D-."), strict=False
-    ):
+    styles = ("o-", "s--", "^:", "D-.")
+    for name, line, style in zip(kinds, np.array(rows).T, styles, strict=False):
         ax.plot(weights, line, style, label=name, markevery=2)
     ax.set(xlabel=label, ylabel="advantage")
     ax.legend(loc="center left", bbox_to_anchor=(1.0, 0.5))

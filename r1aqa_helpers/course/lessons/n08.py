@@ -1,11 +1,12 @@
-"""For the notebook on SFT and RL: the experiment's committed runs, and what they allow to claim."""
+"""What notebook 08 computes: gradients of both methods, the committed experiment, its claims."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from scipy.stats import binom
 
 from r1aqa_helpers.errors import UserError
 from r1aqa_helpers.experiment.bootstrap import Comparison, compare_over_seeds, pooled
@@ -17,9 +18,14 @@ from r1aqa_helpers.experiment.summary import (
     method_label,
     summarise,
 )
+from r1aqa_helpers.grpo.train import train_grpo
+from r1aqa_helpers.models import LoadedModel
 from r1aqa_helpers.paths import DATA
 from r1aqa_helpers.questions import AudioQuestion
+from r1aqa_helpers.roads import Method
 from r1aqa_helpers.scoring import extract_answer, score
+from r1aqa_helpers.sft import train_sft
+from r1aqa_helpers.training import TrainingSettings
 
 #: Where the experiment's runs are committed.
 FOLDER = DATA / "results" / "tiny"
@@ -33,6 +39,28 @@ ONE, AHEAD, BEHIND, WITHIN, OPEN = CLAIMS = (
     "within the margin",
     "not told apart",
 )
+
+
+def sft_gradient(p: np.ndarray) -> np.ndarray:
+    """SFT's gradient on the logit of a label that the model says with probability p."""
+    return 1 - p
+
+
+def reward_gradient(p: np.ndarray) -> np.ndarray:
+    """The expected gradient of one answer that earns 1 where it is the label (REINFORCE)."""
+    return p * (1 - p)
+
+
+def group_gradient(p: np.ndarray, size: int = 8) -> np.ndarray:
+    """The expected gradient of ``size`` answers with GRPO's advantages, a mean over them.
+
+    With k correct of ``size``, the deviation of the rewards over ``size`` - 1, as TRL has it.
+    """
+    k = np.arange(size + 1)
+    deviation = np.sqrt(k * (size - k) / (size * (size - 1)))
+    mixed = deviation > 0
+    of_group = np.where(mixed, k * (size - k) / size**2 / np.maximum(deviation, 1e-9), 0.0)
+    return binom.pmf(k, size, np.asarray(p)[..., None]) @ of_group
 
 
 @dataclass(frozen=True)
@@ -60,17 +88,13 @@ class Committed:
 
     def runs(self, method: str, regime: str = TABLE) -> list[dict[str, Any]]:
         """The records of its tested runs, by seed."""
-        found = [
-            record
-            for record in self.records
-            if (record["regime"], record["method"]) == (regime, method) and "test" in record
-        ]
-        return sorted(found, key=lambda record: record["seed"])
+        found = [r for r in self.records if (r["regime"], r["method"]) == (regime, method)]
+        return sorted((r for r in found if "test" in r), key=lambda record: record["seed"])
 
     def trait(self, method: str, name: str, regime: str = TABLE) -> np.ndarray | None:
-        """A column of the journal over the tenths of the training, the mean over the seeds, (10,).
+        """A column of the log over the tenths of the training, the mean over the seeds, (10,).
 
-        None where the method's journal has no such column: SFT has no rewards.
+        None where the method's log has no such column: SFT has no rewards.
         """
         kept = [run["traits"].get(name) for run in self.runs(method, regime)]
         if not kept or any(values is None for values in kept):
@@ -78,7 +102,7 @@ class Committed:
         return np.mean(np.array(kept, dtype=float), axis=0)
 
     def strict(self, method: str, regime: str = TABLE) -> tuple[float, float]:
-        """Of its tests, in percent, mean over the seeds: right to the letter; naming no choice."""
+        """Of its tests, in percent, mean over the seeds: exactly correct; naming no choice."""
         tests = [run["test"] for run in self.runs(method, regime)]
         exact = np.mean([test["strict"]["accuracy"] for test in tests])
         silent = np.mean([100 * test["unparsed"] / test["n"] for test in tests])
@@ -92,8 +116,8 @@ def committed(folder: Path = FOLDER) -> Committed:
     """
     records = load_records(folder)
     tested = sum("test" in record for record in records)
-    days = sorted({record["date"] for record in records if "date" in record})
-    when = days[0] if len(days) == 1 else f"{days[0]} to {days[-1]}" if days else "no date"
+    days = sorted({record["date"] for record in records if "date" in record}) or ["no date"]
+    when = " to ".join(dict.fromkeys((days[0], days[-1])))
     print(f"{len(records)} trained models, {tested} of them tested, {when}")
     found = Committed(records, summarise(records))
     print("measured on:", "; ".join(found.summary.hardware))
@@ -108,30 +132,30 @@ def base_matches(questions: Sequence[AudioQuestion], answers: Mapping[str, str])
     return "".join(str(match) for match in score(questions, said).matches.values())
 
 
-def part(
-    matches: Mapping[int, str], questions: Sequence[AudioQuestion], task: str | None
-) -> dict[int, str]:
-    """The matches of one task's questions; ``questions`` in the order of the matches."""
-    kept = [i for i, question in enumerate(questions) if task in (None, question.task)]
-    return {seed: "".join(text[i] for i in kept) for seed, text in matches.items()}
-
-
 def paired(
     a: MethodRow,
     b: MethodRow | str,
     questions: Sequence[AudioQuestion] = (),
     task: str | None = None,
 ) -> Comparison:
-    """Method a against b, or against one fixed model's matches, on all questions or a task's.
+    """Method a against method b, or against one fixed model's matches.
 
-    Holm's correction is left open: such looks come after those that were planned.
+    Holm's correction is left open: such comparisons come after those that were planned.
+
+    Args:
+        questions: in the order of the matches; needed with ``task``.
+        task: compare on this task's questions alone.
     """
+
+    def part(matches: Mapping[int, str]) -> dict[int, str]:
+        if task is None:
+            return dict(matches)
+        kept = [i for i, question in enumerate(questions) if question.task == task]
+        return {seed: "".join(text[i] for i in kept) for seed, text in matches.items()}
+
     other = dict.fromkeys(a.matches, b) if isinstance(b, str) else b.matches
     name = "base" if isinstance(b, str) else b.method
-    one = a.matches
-    if task is not None:
-        one, other = (part(matches, questions, task) for matches in (one, other))
-    return compare_over_seeds(a.regime, a.method, name, one, other)
+    return compare_over_seeds(a.regime, a.method, name, part(a.matches), part(other))
 
 
 def claim(low: float, high: float, p: float, seeds: int, margin: float) -> str:
@@ -180,10 +204,12 @@ def searched(records: Sequence[Mapping[str, Any]], method: str, regime: str = TA
     return sorted(found, key=lambda record: record["lr"])
 
 
-def lucks(a: MethodRow, b: MethodRow, draws: int = 4000) -> dict[str, tuple[float, float]]:
+def noise_intervals(
+    a: MethodRow, b: MethodRow, draws: int = 4000
+) -> dict[str, tuple[float, float]]:
     """95 % intervals of a minus b, in points: of drawn questions, of drawn trainings, of both.
 
-    Of the seeds that both methods have; both kinds at once are `bootstrap.pooled`.
+    Of the seeds that both methods have; both kinds at once are `comparing.pooled`.
     """
     seeds = sorted(a.matches.keys() & b.matches.keys())
     one, other = (np.array([list(map(int, row.matches[s])) for s in seeds]) for row in (a, b))
@@ -195,3 +221,50 @@ def lucks(a: MethodRow, b: MethodRow, draws: int = 4000) -> dict[str, tuple[floa
         found[name] = tuple(float(end) for end in np.percentile(drawn, [2.5, 97.5]))
     low, high, _ = pooled(signs)
     return {**found, "both": (low, high)}
+
+
+class _Enough(KeyboardInterrupt):
+    """As if somebody had pressed the stop button."""
+
+
+def first_steps(
+    method: Method,
+    loaded: LoadedModel,
+    questions: Sequence[AudioQuestion],
+    settings: TrainingSettings,
+    folder: Path,
+    steps: int,
+    watch: Callable[[Mapping[str, Any]], None] | None = None,
+) -> list[dict[str, Any]]:
+    """Begin a whole run and stop it after so many steps; ``loaded`` is trained in place.
+
+    The learning rate falls as it does in the whole run, so that these are its very first steps.
+
+    Args:
+        watch: called with each step's row, as in `train_sft` and `train_grpo`.
+
+    Returns:
+        The rows of the steps, as in ``metrics.jsonl``.
+
+    Raises:
+        ValueError: the run has not so many steps.
+    """
+    if not 0 < steps <= settings.steps:
+        raise ValueError(f"{steps} of {settings.steps} steps were asked for")
+    rows: list[dict[str, Any]] = []
+
+    def count(row: Mapping[str, Any]) -> None:
+        rows.append(dict(row))
+        if watch is not None:
+            watch(row)
+        if len(rows) == steps:
+            raise _Enough
+
+    try:
+        if method.algorithm == "sft":
+            train_sft(loaded, questions, settings, folder, watch=count)
+        else:
+            train_grpo(loaded, questions, settings, folder, rewards=method.rewards, watch=count)
+    except _Enough:
+        pass
+    return rows

@@ -7,17 +7,15 @@ import numpy as np
 import torch
 from matplotlib.figure import Figure
 
-from r1aqa_helpers.course.figures.style import BLUE, GREEN, GREY, ORANGE, RED, SKY
-
-#: Told apart by hatch as well as by colour.
-_SERIES = ((BLUE, ""), (GREY, "//"), (ORANGE, ".."))
+from r1aqa_helpers.course.figures.parts import look
+from r1aqa_helpers.course.figures.style import BLUE, GREY, ORANGE, RED
 
 
 def against_chance(right: Mapping[str, int], n: int, chance: float) -> Figure:
-    """Right answers of ``n`` per system, as bars, beside what guessing gives."""
+    """Correct answers of ``n`` per system, as bars, beside what guessing gives."""
     fig, ax = plt.subplots(figsize=(8, 1.1 + 0.55 * len(right)))
-    for (name, count), (colour, hatch) in zip(right.items(), _SERIES, strict=False):
-        ax.barh(name, count, color=colour, hatch=hatch, edgecolor="white")
+    for place, (name, count) in enumerate(right.items()):
+        ax.barh(name, count, **look(place))
     ax.axvline(chance, color=RED, linestyle="--")
     ax.text(chance, 1.01, "chance", transform=ax.get_xaxis_transform(), ha="center", color=RED)
     ax.set(xlabel=f"right answers of {n}", xlim=(0, n))
@@ -28,18 +26,16 @@ def against_chance(right: Mapping[str, int], n: int, chance: float) -> Figure:
 def token_strip(ids: torch.Tensor, audio_id: int) -> Figure:
     """One prompt's tokens (length,) as a strip: before the clip, the clip, after it."""
     places = (ids == audio_id).nonzero().flatten().tolist()
-    parts = (
-        ("system and turn", places[0], SKY, "//"),
-        ("the clip", len(places), ORANGE, ""),
-        ("question, choices, turn", len(ids) - places[-1] - 1, GREEN, ".."),
-    )
+    after = len(ids) - places[-1] - 1
     fig, ax = plt.subplots(figsize=(8, 2.0))
     start = 0
-    for name, width, colour, hatch in parts:
-        ax.barh(
-            0, width, left=start, color=colour, hatch=hatch, edgecolor="white",
-            label=f"{name}: {width}",
-        )  # fmt: skip
+    parts = {
+        "system and turn": places[0],
+        "the clip": len(places),
+        "question, choices, turn": after,
+    }
+    for place, (name, width) in enumerate(parts.items()):
+        ax.barh(0, width, left=start, label=f"{name}: {width}", **look(place))
         start += width
     ax.set(yticks=[], xlabel="position in the token sequence", xlim=(0, start))
     ax.grid(False)
@@ -52,10 +48,9 @@ def tokens_by_length(seconds: Sequence[float], counts: Sequence[int], window: fl
     fig, ax = plt.subplots(figsize=(8, 3))
     ax.plot(seconds, counts, marker=".", color=BLUE)
     ax.axvspan(window, seconds[-1], facecolor="white", edgecolor=GREY, alpha=0.5, hatch="//")
-    ax.text(
-        (window + seconds[-1]) / 2, counts[-1] / 2, "cut off,\nwithout a word", ha="center",
-        bbox={"facecolor": "white", "edgecolor": "none"},
-    )  # fmt: skip
+    middle = (window + seconds[-1]) / 2
+    paper = {"facecolor": "white", "edgecolor": "none"}
+    ax.text(middle, counts[-1] / 2, "silently\ntruncated", ha="center", bbox=paper)
     ax.set(xlabel="length of the clip, seconds", ylabel="audio tokens", ylim=(0, None))
     ax.set_xlim(0, seconds[-1])
     return fig
@@ -83,21 +78,13 @@ def padding(rows: Sequence[Sequence[int]]) -> Figure:
     fig, axes = plt.subplots(1, 2, figsize=(8, 0.9 + 0.5 * len(rows)), sharey=True)
     for ax, side in zip(axes, ("right", "left"), strict=True):
         for index, row in enumerate(rows):
-            first = width - len(row) if side == "left" else 0
-            for place in range(width):
-                real = first <= place < first + len(row)
-                ax.barh(
-                    index, 1, left=place, height=0.8, edgecolor="white",
-                    color=BLUE if real else GREY, hatch="" if real else "//",
-                )  # fmt: skip
-                text = str(row[place - first]) if real else "pad"
-                ax.text(
-                    place + 0.5, index, text, ha="center", va="center", color="white",
-                    fontsize=10, bbox={"facecolor": BLUE if real else GREY, "edgecolor": "none",
-                                       "pad": 1},
-                )  # fmt: skip
-            ax.barh(index, 1, left=width, height=0.8, color=ORANGE)
-            ax.text(width + 0.5, index, "?", ha="center", va="center")
+            gap = ["pad"] * (width - len(row))
+            cells = [*gap, *row] if side == "left" else [*row, *gap]
+            for place, text in enumerate([*cells, "?"]):
+                colour = {"pad": GREY, "?": ORANGE}.get(text, BLUE)
+                ax.barh(index, 1, left=place, height=0.8, edgecolor="white", color=colour)
+                middle = (place + 0.5, index)
+                ax.text(*middle, text, ha="center", va="center", color="white", fontsize=10)
         ax.set(title=f"padded on the {side}", yticks=[], xticks=[])
         ax.grid(False)
         ax.spines[:].set_visible(False)
@@ -113,13 +100,8 @@ def choices_heard(scores: Mapping[str, torch.Tensor], choices: Sequence[str]) ->
     """
     fig, ax = plt.subplots(figsize=(8, 3.2))
     at = np.arange(len(choices))
-    for place, ((name, values), (colour, hatch)) in enumerate(
-        zip(scores.items(), _SERIES, strict=False)
-    ):
-        ax.bar(
-            at + 0.27 * (place - 1), values.exp().numpy(), 0.25, color=colour, hatch=hatch,
-            edgecolor="white", label=name,
-        )  # fmt: skip
+    for place, (name, values) in enumerate(scores.items()):
+        ax.bar(at + 0.27 * (place - 1), values.exp().numpy(), 0.25, label=name, **look(place))
     ax.set(xticks=at, xticklabels=choices, ylabel="probability per token")
     ax.grid(axis="x", visible=False)
     ax.legend()

@@ -1,0 +1,219 @@
+"""Figures of notebook 08: gradients, rates, seeds, differences, tasks, traits, costs."""
+
+from collections.abc import Mapping, Sequence
+
+import matplotlib.pyplot as plt
+import numpy as np
+from matplotlib.figure import Figure
+
+from r1aqa_helpers.course.figures.parts import intervals, legend_above, lines
+from r1aqa_helpers.course.figures.style import (
+    BLUE,
+    COLOURS,
+    GREEN,
+    GREY,
+    ORANGE,
+    PURPLE,
+    RED,
+    SKY,
+    YELLOW,
+)
+from r1aqa_helpers.course.lessons.n08 import (
+    AHEAD,
+    BEHIND,
+    OPEN,
+    WITHIN,
+    Committed,
+    claimed,
+    group_gradient,
+    pair_label,
+    reward_gradient,
+    searched,
+    sft_gradient,
+)
+from r1aqa_helpers.experiment.bootstrap import Comparison
+from r1aqa_helpers.experiment.plan import REGIMES
+from r1aqa_helpers.experiment.summary import MethodRow, method_label
+from r1aqa_helpers.roads import METHODS
+
+#: A method's looks. Yellow is left out: a marker of it is hard to see on white.
+_LOOKS = [
+    {"color": colour, "marker": marker}
+    for colour, marker in zip((*(c for c in COLOURS if c != YELLOW), GREY), "os^DvPX", strict=True)
+]
+#: A claim's colour and marker in a forest plot.
+_CLAIMED = {AHEAD: (BLUE, "^"), BEHIND: (RED, "v"), WITHIN: (GREEN, "s"), OPEN: (GREY, "D")}
+
+
+def gradients_figure(size: int = 8) -> Figure:
+    """The three gradients over the probability of the label; logarithmic on the right."""
+    fig, panels = plt.subplots(1, 2, figsize=(9, 3.5), sharey=True)
+    curves = (
+        ("SFT", ORANGE, "-", sft_gradient),
+        (f"GRPO, groups of {size}", BLUE, "--", lambda p: group_gradient(p, size)),
+        ("one answer, reward 0 or 1", GREEN, ":", reward_gradient),
+    )
+    for ax, p in zip(panels, (np.linspace(0, 1, 201), np.logspace(-4, 0, 201)), strict=True):
+        for name, colour, style, gradient in curves:
+            ax.plot(p, gradient(p), style, color=colour, label=name)
+        ax.set(xlabel="probability of the label", ylim=(-0.03, 1.05))
+    panels[0].set(ylabel="push on the label's logit", title="from 0 to 1")
+    panels[1].set(xscale="log", title="rare labels, log scale")
+    panels[1].legend(loc="center left", fontsize=10.5)
+    return fig
+
+
+def right_of_group_figure(counts: np.ndarray) -> Figure:
+    """How many groups had 0, 1, … correct answers; ``counts``: (size + 1,)."""
+    fig, ax = plt.subplots(figsize=(7.5, 3.0))
+    places = np.arange(len(counts))
+    ends = (places == 0) | (places == len(counts) - 1)
+    some = ax.bar(places[~ends], counts[~ends], color=BLUE, label="some are right")
+    none = ax.bar(places[ends], counts[ends], color=ORANGE, hatch="//", label="none, or all")
+    for bars in (some, none):
+        ax.bar_label(bars, fontsize=10)
+    ax.set(xlabel=f"right answers of {len(counts) - 1}", ylabel="groups", xticks=places)
+    ax.margins(y=0.12)
+    ax.legend()
+    return fig
+
+
+def rates_figure(found: Committed, regime: str = "table") -> Figure:
+    """Validation accuracy over learning rates, SFT left, GRPO right; ringed: chosen."""
+    fig, panels = plt.subplots(1, 2, figsize=(9.4, 4.2), sharey=True)
+    titles = {"sft": "imitation", "grpo": "rewards"}
+    for ax, (algorithm, title) in zip(panels, titles.items(), strict=True):
+        names = [name for name in REGIMES[regime].methods if METHODS[name].algorithm == algorithm]
+        for look, name in zip(_LOOKS, names, strict=False):
+            runs = [(r["lr"], r["validation"]["accuracy"], "test" in r) for r in
+                    searched(found.records, name, regime)]  # fmt: skip
+            if runs:
+                ax.plot(
+                    *zip(*(run[:2] for run in runs), strict=True), label=method_label(name), **look
+                )
+            for lr, accuracy, _ in [run for run in runs if run[2]][:1]:
+                ring = {"markersize": 16, "markeredgecolor": look["color"], "fillstyle": "none"}
+                ax.plot(lr, accuracy, "o", **ring)
+        ax.set(xscale="log", xlabel="learning rate", title=title)
+        ax.legend(fontsize=10, loc="lower center")
+    panels[0].set_ylabel("right on validation, %")
+    return fig
+
+
+def seeds_figure(rows: Sequence[MethodRow], base: float | None = None) -> Figure:
+    """A line per method: a ring for each seed's accuracy on the test, a bar for their mean.
+
+    ``base``: the untrained model's accuracy, as a dashed line.
+    """
+    fig, ax = plt.subplots(figsize=(8.6, 0.5 * len(rows) + 1.4))
+    names = [method_label(row.method) for row in rows]
+    places = lines(ax, names, f"accuracy on {rows[0].n:,} test questions, %")
+    for place, row, label in zip(places, rows, ["one training", *[None] * len(rows)], strict=False):
+        ax.plot([row.least, row.most], [place, place], color=GREY, linewidth=1.5, zorder=1)
+        rings = {"color": BLUE, "fillstyle": "none", "markersize": 8, "label": label}
+        ax.plot(row.each, [place] * len(row.each), "o", **rings)
+        bar = {"color": ORANGE, "markersize": 18, "markeredgewidth": 3}
+        ax.plot(row.mean, place, "|", label=label and "mean", **bar)
+    if base is not None:
+        ax.axvline(base, color=RED, linestyle="--", label="untrained")
+    legend_above(ax, 3)
+    return fig
+
+
+def forest_figure(
+    comparisons: Sequence[Comparison], margin: float, labels: Sequence[str] | None = None
+) -> Figure:
+    """Differences with their intervals, the margin as a band; colour and marker say the claim."""
+    names = [pair_label(one) for one in comparisons] if labels is None else list(labels)
+    fig, ax = plt.subplots(figsize=(9.4, 0.46 * len(names) + 1.6))
+    places = lines(ax, names, "difference in accuracy, points; bars: 95 %")
+    ax.tick_params("y", labelsize=11)
+    ax.axvspan(-margin, margin, color=SKY, alpha=0.18, label=f"± {margin:g} points")
+    ax.axvline(0, color="black", linewidth=1)
+    shown = set()
+    for place, one in zip(places, comparisons, strict=True):
+        verdict = claimed(one, margin)
+        colour, marker = _CLAIMED.get(verdict, (PURPLE, "o"))
+        label = None if verdict in shown else verdict
+        style = {"fmt": marker, "color": colour, "label": label}
+        intervals(ax, [place], [one.difference], [one.ci95], **style)
+        shown.add(verdict)
+    legend_above(ax, 5)
+    return fig
+
+
+def forest_text(comparisons: Sequence[Comparison], margin: float) -> str:
+    """What a forest plot shows, in words, for those who do not see it."""
+    told = [
+        f"{pair_label(one)} {one.difference:+.1f} ({one.ci95[0]:+.1f} to {one.ci95[1]:+.1f}), "
+        f"{claimed(one, margin)}"
+        for one in comparisons
+    ]
+    return f"Differences in points with 95 % intervals: {'; '.join(told)}."
+
+
+def tasks_figure(rows: Sequence[MethodRow], base: Mapping[str, float]) -> Figure:
+    """Accuracy on each task, a mean over the seeds, a line per method, untrained first."""
+    fig, ax = plt.subplots(figsize=(8.6, 0.5 * len(rows) + 1.9))
+    names = ["untrained", *(method_label(row.method) for row in rows)]
+    places = lines(ax, names, "accuracy, %")
+    shown = [base, *(row.tasks for row in rows)]
+    looks = (("sound", 0.15, BLUE, "o"), ("music", 0, ORANGE, "s"), ("speech", -0.15, GREEN, "^"))
+    for task, shift, colour, marker in looks:
+        values = [tasks[task] for tasks in shown]
+        ax.plot(values, places + shift, marker, color=colour, label=task)
+    legend_above(ax, 3)
+    return fig
+
+
+def traits_figure(
+    found: Committed, methods: Sequence[str], names: Mapping[str, str], regime: str = "table"
+) -> Figure:
+    """Columns of the log over the tenths of the training, a panel for each.
+
+    Args:
+        names: of columns, to what the panel's axis says; a method without one is left out of it.
+    """
+    fig, panels = plt.subplots(1, len(names), figsize=(9.4, 3.5), squeeze=False)
+    for ax, (name, label) in zip(panels.flat, names.items(), strict=True):
+        for look, method in zip(_LOOKS, methods, strict=False):
+            values = found.trait(method, name, regime)
+            if values is not None:
+                tenths = range(1, len(values) + 1)
+                ax.plot(tenths, values, markersize=5, label=method_label(method), **look)
+        ax.set(xlabel="tenth of the training", ylabel=label, xticks=range(2, 11, 2))
+        ax.set_ylim(bottom=min(0.0, ax.get_ylim()[0]))
+    drawn = {line.get_label(): line for ax in fig.axes for line in ax.lines}
+    fig.legend(list(drawn.values()), list(drawn), loc="outside upper right", ncols=3, fontsize=10.5)
+    return fig
+
+
+def costs_figure(rows: Sequence[MethodRow]) -> Figure:
+    """Accuracy over what a training took, in seconds of processor time, both means over seeds."""
+    fig, ax = plt.subplots(figsize=(8.6, 4.0))
+    for look, row in zip(_LOOKS, rows, strict=False):
+        style = {"linestyle": "", "markersize": 10, "label": method_label(row.method), **look}
+        ax.plot(row.train_cpu, row.mean, **style)
+    ax.set(xlabel="seconds of processor time per training", ylabel="test accuracy, %")
+    ax.set_xlim(left=0)
+    ax.legend(fontsize=10, loc="center left", bbox_to_anchor=(1.0, 0.5))
+    return fig
+
+
+def regimes_figure(found: Committed, methods: Sequence[str] = ("sft", "grpo-2")) -> Figure:
+    """Accuracy in every regime that was tested, of the methods that all regimes have."""
+    names = [REGIMES[regime].label for regime in found.regimes]
+    fig, ax = plt.subplots(figsize=(9.0, 0.6 * len(names) + 1.6))
+    places = lines(ax, names, "test accuracy, %; bars: from the worst to the best seed")
+    for number, (method, colour, marker) in enumerate(
+        zip(methods, (ORANGE, BLUE), "so", strict=True)
+    ):
+        label: str | None = method_label(method)
+        for place, regime in zip(places + 0.08 - 0.16 * number, found.regimes, strict=True):
+            for row in (row for row in found.rows(regime) if row.method == method):
+                ends = [row.least, row.most]
+                ax.plot(ends, [place, place], color=colour, linewidth=3, alpha=0.4)
+                ax.plot(row.mean, place, marker, color=colour, label=label)
+                label = None
+    legend_above(ax, 3)
+    return fig

@@ -1,0 +1,111 @@
+"""What several figures are made of: bars of parts, intervals, boxes with arrows, legends."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.patches import FancyBboxPatch
+
+from r1aqa_helpers.course.figures.style import BLUE, GREEN, GREY, ORANGE, PURPLE, RED, SKY, YELLOW
+from r1aqa_helpers.scoring import Accuracy
+
+#: Colours that differ by their hatch, too, where colours cannot be seen.
+LOOKS = tuple(
+    zip(
+        (BLUE, ORANGE, GREEN, YELLOW, PURPLE, SKY, RED, GREY),
+        ("", "//", "..", "xx", "\\\\", "++", "--", "oo"),
+        strict=True,
+    )
+)
+
+
+def look(place: int) -> dict[str, Any]:
+    """Colour and hatch of the bar number ``place`` in a row."""
+    colour, hatch = LOOKS[place % len(LOOKS)]
+    return {"color": colour, "hatch": hatch, "edgecolor": "white"}
+
+
+def legend_above(ax: Axes, columns: int) -> None:
+    """Put the legend over the right end of the axes."""
+    ax.legend(
+        ncols=columns, loc="lower right", bbox_to_anchor=(1, 1), fontsize=10.5, borderaxespad=0.2
+    )
+
+
+def lines(ax: Axes, names: Sequence[Any], xlabel: str = "") -> np.ndarray:
+    """Give each name a line, the first on top; returns their heights, shape (names,)."""
+    heights = np.arange(len(names))[::-1]
+    ax.set_yticks(heights, list(names))
+    ax.set(xlabel=xlabel, ylim=(-0.6, len(names) - 0.4))
+    ax.grid(axis="y", visible=False)
+    return heights
+
+
+def intervals(
+    ax: Axes, heights: Any, middles: Sequence[float], ends: Sequence[Any], **style: Any
+) -> None:
+    """Draw points with their intervals: (low, high) for each of ``middles``."""
+    reach = np.abs(np.array(ends) - np.array(middles)[:, None]).T
+    ax.errorbar(middles, heights, xerr=reach, **{"capsize": 4, **style})
+
+
+def error_bars(
+    ax: Axes,
+    rows: Mapping[str, Accuracy],
+    colour: str = BLUE,
+    marker: str = "o",
+    shift: float = 0.0,
+    label: str | None = None,
+) -> None:
+    """Draw accuracies as points with their 95 % intervals, one line each, the first on top.
+
+    Args:
+        shift: moves the points up by so many lines, so that two series stand side by side.
+    """
+    heights = lines(ax, list(rows), "accuracy, %; bars: 95 % interval") + shift
+    middles, ends = [row.percent for row in rows.values()], [row.ci95 for row in rows.values()]
+    intervals(ax, heights, middles, ends, fmt=marker, color=colour, label=label)
+
+
+def stacked(ax: Axes, rows: Mapping[str, Mapping[str, float]], names: Sequence[str]) -> None:
+    """Draw each row as a bar of its parts ``names`` in percent, the first row on top."""
+    heights, left = lines(ax, list(rows)), np.zeros(len(rows))
+    totals = np.array([sum(row.values()) for row in rows.values()])
+    for place, name in enumerate(names):
+        share = 100 * np.array([row.get(name, 0) for row in rows.values()]) / totals
+        ax.barh(heights, share, 0.66, left, label=name, **look(place))
+        left += share
+    ax.set_xlim(0, 100)
+
+
+def box(ax: Axes, x: float, y: float, text: str, colour: str = BLUE, filled: bool = False) -> None:
+    """Draw a box of 1.3 by 0.7 round (x, y) with a text in it."""
+    shape = "round,pad=0,rounding_size=0.08"
+    face = colour if filled else "white"
+    ax.add_patch(
+        FancyBboxPatch(
+            (x - 0.65, y - 0.35), 1.3, 0.7, shape, facecolor=face, edgecolor=colour, linewidth=2
+        )
+    )
+    colour = "white" if filled else "black"
+    ax.text(x, y, text, ha="center", va="center", color=colour, fontsize=11)
+
+
+def arrow(ax: Axes, start: tuple[float, float], end: tuple[float, float]) -> None:
+    """Draw an arrow between two points."""
+    style = {"arrowstyle": "-|>", "color": GREY, "shrinkA": 0, "shrinkB": 0}
+    ax.annotate("", end, start, arrowprops=style)
+
+
+def boxes(ax: Axes, names: Sequence[str], below: Sequence[str] = ()) -> None:
+    """Draw boxes in a row at height 0, 1.9 apart, joined by arrows, with texts below them."""
+    ax.set_axis_off()
+    for place, name in enumerate(names):
+        box(ax, 1.9 * place, 0, name, filled=place in (0, len(names) - 1))
+        if place:
+            arrow(ax, (1.9 * place - 1.22, 0), (1.9 * place - 0.68, 0))
+    for place, text in enumerate(below):
+        at = (1.9 * place, -0.45)
+        ax.text(*at, text, ha="center", va="top", fontsize=9.5, family="monospace")
+    ax.set(xlim=(-0.9, 1.9 * len(names) - 1), ylim=(-1.2 if below else -0.5, 0.5))
