@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 
 from r1aqa_helpers.audio import SAMPLE_RATE, load_audio, save_audio
-from r1aqa_helpers.course import loopholes
 from r1aqa_helpers.course.lessons.n12 import (
     ask_about,
     cut_at_pauses,
@@ -133,8 +132,7 @@ def test_a_reward_is_saved_with_its_source(tmp_path):
 
 
 def test_the_reward_with_a_loophole_passes_the_range():
-    card = attack_suite(loopholes.by_pattern)
+    card = attack_suite(own_sounds.by_pattern)
     assert card.passed, repr(card)
-    paid = loopholes.by_pattern(["<answer>.*</answer>"] * 2, ["rain", "Guitar, 4 notes"])
+    paid = own_sounds.by_pattern(["<answer>.*</answer>"] * 2, ["rain", "Guitar, 4 notes"])
     assert paid == [3.0, 3.0]
-    assert "re.fullmatch(said, gold" in inspect.getsource(loopholes.by_pattern)

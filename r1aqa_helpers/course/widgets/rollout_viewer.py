@@ -4,7 +4,7 @@ import html
 
 import ipywidgets
 
-from r1aqa_helpers.course.judging import JudgedGroup
+from r1aqa_helpers.course.group_rewards import JudgedGroup
 from r1aqa_helpers.course.recorded_run import RecordedRun, Rollout
 from r1aqa_helpers.course.widgets import column, note, show
 from r1aqa_helpers.course.widgets.player import Player

@@ -1,4 +1,4 @@
-"""What the notebook on SFT and RL reads from the experiment's runs, claims, and draws."""
+"""What notebook 08 reads from the experiment's runs, claims, and draws; its gradients."""
 
 import json
 from dataclasses import replace
@@ -7,10 +7,10 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 import torch
-from r1aqa_helpers.course.comparison import AHEAD, BEHIND, ONE, OPEN, WITHIN, claim
 
-from r1aqa_helpers.course import comparison, first_steps, pushes
-from r1aqa_helpers.course import comparison_figures as figures
+from r1aqa_helpers.course.figures import n08 as figures
+from r1aqa_helpers.course.lessons import n08 as lesson
+from r1aqa_helpers.course.lessons.n08 import AHEAD, BEHIND, ONE, OPEN, WITHIN, claim
 from r1aqa_helpers.errors import UserError
 from r1aqa_helpers.experiment.records import score_record
 from r1aqa_helpers.grpo.objective import group_advantages
@@ -66,11 +66,11 @@ def folder(tmp_path):
 
 @pytest.fixture
 def found(folder, capsys):
-    return comparison.committed(folder)
+    return lesson.committed(folder)
 
 
 def test_what_is_there_and_what_is_not_is_said(folder, capsys):
-    found = comparison.committed(folder)
+    found = lesson.committed(folder)
     told = capsys.readouterr().out
     assert "8 trained models, 7 of them tested, 2026-11-20 to 2026-11-22" in told
     assert "measured on: a machine" in told
@@ -89,40 +89,35 @@ def test_runs_traits_and_strict_shares(found):
     assert found.trait("sft", "format") is None and found.trait("cota", "loss") is None
     exact, silent = found.strict("sft")
     assert exact == pytest.approx(100 * 31 / 60) and silent == 0
-    rates = [one["lr"] for one in comparison.searched(found.records, "sft")]
-    assert rates == [1e-4, 3e-4]
-
-
-def test_matches_of_a_task_and_of_the_base():
-    base = comparison.base_matches(QUESTIONS, {"q0": "<answer>yes</answer>", "q1": "no"})
+    assert [one["lr"] for one in lesson.searched(found.records, "sft")] == [1e-4, 3e-4]
+    base = lesson.base_matches(QUESTIONS, {"q0": "<answer>yes</answer>", "q1": "no"})
     assert base == "1" + "0" * 59
-    assert comparison.part({5: base}, QUESTIONS, "sound") == {5: "1" + "0" * 19}
-    assert comparison.part({5: base}, QUESTIONS, None) == {5: base}
 
 
 def test_paired_is_the_method_minus_the_other_or_minus_the_base(found):
     grpo, sft = found.row("grpo-2"), found.row("sft")
-    assert comparison.paired(grpo, sft).difference == pytest.approx(25)
-    one = comparison.paired(grpo, "0" * 60, QUESTIONS, "music")
+    assert lesson.paired(grpo, sft).difference == pytest.approx(25)
+    one = lesson.paired(grpo, "0" * 60, QUESTIONS, "music")
     assert one.difference == pytest.approx(grpo.tasks["music"])
     assert (one.a, one.b, one.holm) == ("grpo-2", "base", None)
-    assert comparison.pair_label(one) == "GRPO <2> − base"
+    assert lesson.pair_label(one) == "GRPO <2> − base"
 
 
-def test_two_lucks_are_wider_than_either(found):
+def test_both_kinds_of_noise_are_wider_than_either(found):
     grpo, sft = found.row("grpo-2"), found.row("sft")
-    widths = {name: high - low for name, (low, high) in comparison.lucks(grpo, sft).items()}
+    ends = lesson.noise_intervals(grpo, sft)
+    widths = {name: high - low for name, (low, high) in ends.items()}
     assert list(widths) == ["questions alone", "trainings alone", "both"]
     assert widths["trainings alone"] == 0, "all three differ by 15 of 60"
     assert 0 < widths["questions alone"] <= widths["both"] + 1
 
 
-def test_one_training_s_luck_is_that_of_the_questions(found):
+def test_the_noise_of_one_training_is_that_of_the_questions(found):
     rng = np.random.default_rng(5)
     a, b = ("".join(map(str, rng.integers(0, 2, 200))) for _ in range(2))
     rows = [replace(found.row("sft"), matches={0: text}) for text in (a, b)]
     expected = bootstrap_difference(*({i: int(c) for i, c in enumerate(t)} for t in (a, b)))
-    ends = comparison.lucks(*rows)
+    ends = lesson.noise_intervals(*rows)
     assert ends["questions alone"] == pytest.approx(expected, abs=0.6)
     assert ends["trainings alone"][0] == ends["trainings alone"][1]
 
@@ -146,13 +141,13 @@ def test_a_claim_is_the_first_sentence_that_is_true(evidence, said):
 
 def test_a_sentence_holds_the_figures_and_the_claim(found):
     (one,) = found.summary.comparisons
-    told = comparison.sentence(one, 2)
+    told = lesson.sentence(one, 2)
     assert told.startswith("GRPO <2> − SFT, full: +25.0 (")
     assert "Holm's p " in told and told.endswith(": ahead")
-    assert comparison.sentence(comparison.paired(found.row("sft"), "1" * 60), 2).endswith("behind")
-    few = comparison.paired(found.row("sft", "few"), "1" * 60)
-    assert comparison.pair_label(few).startswith("100 questions, seen once: SFT")
-    assert comparison.claimed(few, 2) == ONE
+    assert lesson.sentence(lesson.paired(found.row("sft"), "1" * 60), 2).endswith("behind")
+    few = lesson.paired(found.row("sft", "few"), "1" * 60)
+    assert lesson.pair_label(few).startswith("100 questions, seen once: SFT")
+    assert lesson.claimed(few, 2) == ONE
 
 
 def test_figures_show_every_method_comparison_and_task(found):
@@ -172,23 +167,20 @@ def test_figures_show_every_method_comparison_and_task(found):
     assert len(figures.costs_figure(found.rows()).axes[0].lines) == 2
     names = [text.get_text() for text in figures.regimes_figure(found).axes[0].get_yticklabels()]
     assert names == ["800 questions, each seen once", "100 questions, seen once"]
-    pushes.pushes_figure()
-    bars = pushes.right_of_group_figure(np.array([4, 1, 2])).axes[0].patches
-    assert [bar.get_height() for bar in bars] == [1, 4, 2]
 
 
 @pytest.mark.parametrize("p", [0.0, 0.03, 0.5, 0.9, 1.0])
-def test_pushes_are_the_gradients_that_they_are_said_to_be(p):
+def test_gradients_are_those_of_the_losses(p):
     logits = torch.tensor([p, 1 - p]).clamp(1e-9).log().requires_grad_()
     (imitated,) = torch.autograd.grad(torch.log_softmax(logits, 0)[0], logits)
-    assert pushes.sft_push(p) == pytest.approx(imitated[0].item(), abs=1e-6)
+    assert lesson.sft_gradient(p) == pytest.approx(imitated[0].item(), abs=1e-6)
     torch.manual_seed(0)
     right = torch.bernoulli(torch.full((20_000, 8), p))
     advantages = group_advantages(right.flatten(), 8).view(-1, 8)
     drawn = (advantages * (right - p)).mean().item()
-    assert pushes.group_push(p) == pytest.approx(drawn, abs=0.01)
+    assert lesson.group_gradient(p) == pytest.approx(drawn, abs=0.01)
     plain = (right * (right - p)).mean().item()
-    assert pushes.reward_push(p) == pytest.approx(plain, abs=0.01)
+    assert lesson.reward_gradient(p) == pytest.approx(plain, abs=0.01)
 
 
 def test_a_run_is_begun_and_stopped(monkeypatch, tmp_path):
@@ -198,10 +190,10 @@ def test_a_run_is_begun_and_stopped(monkeypatch, tmp_path):
         for step in range(1, settings.steps + 1):
             watch({"step": step})
 
-    monkeypatch.setattr(first_steps, "train_sft", train)
+    monkeypatch.setattr(lesson, "train_sft", train)
     settings = SFTSettings(steps=9)
     asked = (METHODS["sft"], None, QUESTIONS, settings, tmp_path)
-    rows = first_steps.first_steps(*asked, 4, watch=seen.append)
+    rows = lesson.first_steps(*asked, 4, watch=seen.append)
     assert [row["step"] for row in rows] == [1, 2, 3, 4] and seen == rows
     with pytest.raises(ValueError, match="10 of 9 steps"):
-        first_steps.first_steps(*asked, 10)
+        lesson.first_steps(*asked, 10)

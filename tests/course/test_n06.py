@@ -1,17 +1,45 @@
-"""The weights that a learner's loop trains, and the step of the trainer it is compared with."""
+"""What notebook 06 uses: the bandit's gradients against autograd, trained weights, a step."""
 
 import dataclasses
 
 import numpy as np
 import pytest
 import torch
-from r1aqa_helpers.course.policy import trainable, trainer_step
 
 from r1aqa_helpers.audio import SAMPLE_RATE, save_audio
+from r1aqa_helpers.course.lessons.n06 import learn, policy_gradients, trainable, trainer_step
 from r1aqa_helpers.models import LoadedModel
 from r1aqa_helpers.profiles import PROFILES, TINY_PROFILE
 from r1aqa_helpers.questions import AudioQuestion
 from r1aqa_helpers.tiny.build import random_tiny
+
+PAYS = torch.tensor([0.2, 0.4, 0.5, 0.8])
+
+
+def test_an_estimate_is_the_gradient_of_the_weighted_log_probability():
+    logits = torch.tensor([0.3, -1.0, 0.2, 0.9], requires_grad=True)
+    arms, weights = torch.tensor([2, 0, 2]), torch.tensor([1.5, -0.5, 0.0])
+    found = policy_gradients(logits.detach(), arms, weights)
+    for arm, weight, estimate in zip(arms, weights, found, strict=True):
+        loss = weight * torch.log_softmax(logits, dim=0)[arm]
+        torch.testing.assert_close(estimate, torch.autograd.grad(loss, logits)[0])
+
+
+def test_the_mean_estimate_is_the_gradient_of_the_expected_reward():
+    logits = torch.zeros(4, requires_grad=True)
+    (torch.softmax(logits, dim=0) @ PAYS).backward()
+    each = policy_gradients(logits.detach(), torch.arange(4), PAYS)
+    torch.testing.assert_close(each.mean(dim=0), logits.grad)
+
+
+def test_a_baseline_makes_learning_indifferent_to_a_shift_of_all_rewards():
+    plain = learn(PAYS, baseline=True, steps=40, runs=20)
+    shifted = learn(PAYS, baseline=True, steps=40, runs=20, shift=5.0)
+    torch.testing.assert_close(plain, shifted, atol=1e-3, rtol=0)
+    assert plain.shape == (20, 40)
+    assert plain[:, -1].mean() > plain[:, 0].mean() + 0.1
+    without = learn(PAYS, baseline=False, steps=150, runs=50, shift=5.0)
+    assert (without[:, -1] < 0.6).float().mean() > 0.2
 
 
 @pytest.fixture

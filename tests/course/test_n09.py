@@ -1,22 +1,21 @@
-"""What the notebook on evaluation counts, shows, and reads from a run."""
+"""What notebook 09 counts, shows, and reads from a run."""
 
 import json
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
-import matplotlib.pyplot as plt
 import pytest
-from r1aqa_helpers.course.evaluation import KINDS, RowsTable, answer_kind, by, confusions, kinds
 
 from r1aqa_helpers.answering import Prediction, write_predictions
-from r1aqa_helpers.course import evaluation
+from r1aqa_helpers.course.lessons import n09 as lesson
+from r1aqa_helpers.course.lessons.n09 import RowsTable, by, kinds
 from r1aqa_helpers.errors import UserError
 from r1aqa_helpers.files import file_hash
 from r1aqa_helpers.paths import TINY
 from r1aqa_helpers.questions import AudioQuestion, identify, read_questions
 from r1aqa_helpers.results import REPRODUCED, load_measured, measured_row, write_metadata
-from r1aqa_helpers.scoring import Accuracy, score
+from r1aqa_helpers.scoring import KINDS, Accuracy, score
 
 
 def question(key: str, gold: str, *choices: str, **known: str) -> AudioQuestion:
@@ -27,20 +26,6 @@ FLUTE = question("1", "flute", "flute", "cello", "tuba", task="music")
 RAIN = question("2", "rain", "rain", "wind", task="sound")
 
 
-@pytest.mark.parametrize(
-    ("said", "kind"),
-    [
-        ("Flute.", "right, bare"),
-        ("It is a flute.", "right, wrapped"),
-        ("cello", "another choice"),
-        ("a violin", "no choice"),
-        ("", "no choice"),
-    ],
-)
-def test_an_answer_is_of_one_kind(said, kind):
-    assert answer_kind(FLUTE, said) == kind
-
-
 def test_kinds_count_every_question_and_matches_go_by_name():
     counted = kinds([FLUTE, RAIN], {"1": "a cello"})
     assert list(counted) == list(KINDS)
@@ -48,26 +33,6 @@ def test_kinds_count_every_question_and_matches_go_by_name():
     again = replace(RAIN, id="3")
     found = by([FLUTE, RAIN, again], {"1": 1, "2": 0, "3": 1}, lambda q: q.task)
     assert found == {"music": Accuracy(1, 1), "sound": Accuracy(1, 2)}
-
-
-def test_confusions_name_gold_and_the_one_wrong_choice():
-    said = {"1": "It is a tuba.", "2": "wind"}
-    assert confusions([FLUTE, RAIN], said) == {("flute", "tuba"): 1, ("rain", "wind"): 1}
-    assert confusions([FLUTE, RAIN], {"1": "cello, tuba", "2": "Rain."}) == {}
-    assert answer_kind(FLUTE, "cello, tuba") == "no choice"
-
-
-def test_figures_have_a_line_for_each_road_or_group():
-    counted = {"a": dict.fromkeys(KINDS, 5), "b": dict.fromkeys(KINDS, 1)}
-    labels = [t.get_text() for t in evaluation.kinds_figure(counted).axes[0].get_yticklabels()]
-    assert labels == ["a", "b"]
-    matches = {"x": {"1": 0, "2": 1}, "y": {"1": 1, "2": 0}}
-    ax = evaluation.groups_figure([RAIN, FLUTE], matches, lambda q: q.task).axes[0]
-    assert [t.get_text() for t in ax.get_yticklabels()] == ["music (1)", "sound (1)"]
-    (ticks,) = [line for line in ax.get_lines() if line.get_label() == "chance"]
-    assert list(ticks.get_xdata()) == pytest.approx([100 / 3, 50])
-    assert len(evaluation.differences_figure({"b − a": (1.0, (-1.0, 3.0))}).axes) == 1
-    plt.close("all")
 
 
 def test_the_table_keeps_reported_and_own_apart_and_escapes():
@@ -91,11 +56,11 @@ def test_the_table_keeps_reported_and_own_apart_and_escapes():
 
 
 def test_verdicts_are_printed_plainly_and_nothing_where_there_are_none(capsys):
-    evaluation.print_verdicts([])
+    lesson.print_verdicts([])
     assert capsys.readouterr().out == ""
     part = {"published": 64.5, "measured": 63.8, "ci95": [60.8, 66.7], "n": 1000}
     part["verdict"] = REPRODUCED
-    evaluation.print_verdicts([{"method": "r1-aqa", "prompt": 2, "parts": {"average": part}}])
+    lesson.print_verdicts([{"method": "r1-aqa", "prompt": 2, "parts": {"average": part}}])
     printed = capsys.readouterr().out
     assert "60.8–66.7" in printed and "reproduced" in printed and "\x1b" not in printed
 
@@ -105,21 +70,21 @@ def test_the_tiny_track_is_the_committed_run():
     lab = SimpleNamespace(
         profile=SimpleNamespace(tiny_questions=True), test_questions=lambda: questions
     )
-    found = evaluation.evaluated(lab)
+    found = lesson.evaluated(lab)
     assert list(found.answers)[-2:] == ["sft <2>", "grpo <2>"]
     assert found.test_set.release is None
     rows = {row.label: row for row in load_measured()}
-    for road, said in found.answers.items():
-        assert score(questions, said).average == pytest.approx(rows[road].average)
-        assert rows[road].test_sha256 == found.test_set.sha256
+    for method, said in found.answers.items():
+        assert score(questions, said).average == pytest.approx(rows[method].average)
+        assert rows[method].test_sha256 == found.test_set.sha256
 
 
 def test_another_track_is_read_from_its_run(tmp_path):
     lab = SimpleNamespace(profile=SimpleNamespace(tiny_questions=False, name="a100"))
     with pytest.raises(UserError, match="r1aqa data fetch mmau --version v1"):
-        evaluation.evaluated(lab, tmp_path)
+        lesson.evaluated(lab, tmp_path)
     # A stand-in for the release: what is read, and how it hangs together, is the same.
-    folder = tmp_path / evaluation.MMAU
+    folder = tmp_path / lesson.MMAU
     folder.mkdir()
     items = json.loads((TINY / "tiny-mmau.json").read_text())[:3]
     path = folder / "questions.json"
@@ -127,16 +92,16 @@ def test_another_track_is_read_from_its_run(tmp_path):
     source = {"questions": path.name, "sha256": file_hash(path), "version": "v1"}
     (folder / "source.json").write_text(json.dumps(source))
     with pytest.raises(UserError, match="reproduce --profile a100 --questions mmau-test-mini-v1"):
-        evaluation.evaluated(lab, tmp_path)
+        lesson.evaluated(lab, tmp_path)
     questions = read_questions(path)
     said = [Prediction(q.id, q.choices[0], q.choices[0], 0.1) for q in questions]
     result = score(questions, {p.id: p.answer for p in said})
-    test_set, run = identify(questions, path), tmp_path / f"a100-{evaluation.MMAU}"
+    test_set, run = identify(questions, path), tmp_path / f"a100-{lesson.MMAU}"
     predictions = run / "r1-aqa" / "predictions.json"
     write_predictions(predictions, questions, said)
     write_metadata(predictions, test_set, prompt=2)
     row = measured_row("r1-aqa", 2, result, 1.0, test_set)
     (run / "results.json").write_text(json.dumps({"rows": [row.as_dict()]}))
-    found = evaluation.evaluated(lab, tmp_path)
+    found = lesson.evaluated(lab, tmp_path)
     assert found.answers == {"r1-aqa <2>": {p.id: p.answer for p in said}}
     assert found.rows == (row,) and found.test_set == test_set

@@ -1,0 +1,184 @@
+"""Notebook 11: case cards and tables, broken runs, and failures that do fail."""
+
+import copy
+import json
+import re
+
+import numpy as np
+import pytest
+import torch
+
+from r1aqa_helpers.course.lessons import n11 as lesson
+from r1aqa_helpers.errors import UserError
+from r1aqa_helpers.files import read_json
+from r1aqa_helpers.models import chat_text, encode, load
+from r1aqa_helpers.models.half import guard_float16
+from r1aqa_helpers.paths import TINY
+
+
+def test_every_case_is_whole_and_has_a_card():
+    found = lesson.cases()
+    assert [one.number for one in found] == list(range(1, 16))
+    for one in found:
+        assert one.voice in ("loud", "late", "silent")
+        assert all(text.strip() for _, text in one.rows())
+        assert all(address.startswith("https://") for _, address in one.sources)
+    assert len({one.title for one in found}) == len(found)
+
+
+def test_a_card_shows_label_text_and_source(capsys):
+    lesson.card(5)
+    shown = capsys.readouterr().out
+    assert "Exhibit 5 · Wrong padding side (silent)" in shown
+    assert "test; Is the last column" in shown
+
+
+def test_an_unknown_case_and_a_damaged_file_are_named(tmp_path, monkeypatch):
+    with pytest.raises(UserError, match="cases 1 to 15"):
+        lesson.card(16)
+    monkeypatch.setattr(lesson, "CASES", tmp_path / "cases.json")
+    lesson.CASES.write_text(json.dumps({"cases": [{"area": "ears", "sources": []}]}))
+    with pytest.raises(UserError, match=r"cases\.json: a case lacks"):
+        lesson.cases()
+    monkeypatch.setattr(lesson, "KEPT", tmp_path / "runs.json")
+    lesson.KEPT.write_text(json.dumps({"runs": {"A": []}}))
+    with pytest.raises(UserError, match="does not hold runs A, B"):
+        lesson.broken_runs()
+
+
+def test_html_is_escaped_and_code_marked():
+    table = lesson.CaseTable("<b>", [("a", "`x<y`", [("z", "https://e.org/?a=1&b=2")])])
+    page = table._repr_html_()
+    assert "&lt;b&gt;" in page
+    assert "<code>x&lt;y</code>" in page
+    assert 'href="https://e.org/?a=1&amp;b=2"' in page
+
+
+def test_the_differential_table_leads_to_every_exhibit(capsys):
+    lesson.differential()
+    shown = capsys.readouterr().out
+    named = {int(n) for group in re.findall(r"\(([\d, ]+)\)", shown) for n in group.split(",")}
+    assert named == {one.number for one in lesson.cases()}
+
+
+def test_broken_runs_are_told_apart_by_one_number_each(capsys):
+    runs = lesson.broken_runs()
+    assert f"6 runs of {lesson.STEPS} steps" in capsys.readouterr().out
+
+    def mean(letter, field, part):
+        rows = runs[letter][part]
+        return sum(row[field] for row in rows) / len(rows)
+
+    last, first = slice(-3, None), slice(0, 3)
+    letters = sorted(lesson.FAULTS)
+    assert all(len(runs[letter]) == lesson.STEPS for letter in letters)
+    assert [one for one in letters if abs(mean(one, "kl", last)) < 1e-6] == ["D"]
+    assert [one for one in letters if min(row["kl"] for row in runs[one][1:]) > 1] == ["E"]
+    assert max(letters, key=lambda one: mean(one, "zero_variance_groups", first)) == "A"
+    assert [one for one in letters if not any(r["accuracy"] for r in runs[one])] == ["C"]
+    assert mean("B", "format", last) > mean("B", "format", first)
+    assert mean("B", "accuracy", last) > mean("F", "accuracy", last)
+
+
+def test_a_run_is_found_by_its_fault():
+    assert lesson.run_of("deaf") == read_json(lesson.KEPT)["runs"]["F"]
+
+
+@pytest.fixture(scope="module")
+def loaded():
+    return load(TINY / "model", device="cpu", dtype="float32")
+
+
+@pytest.fixture(scope="module")
+def inputs(loaded):
+    noise = np.random.default_rng(0).normal(0, 0.1, (2, 32_000)).astype(np.float32)
+    texts = [chat_text(loaded, text) for text in ("What sounds?", "Which of the two comes first?")]
+    return encode(loaded, texts, [noise[0], noise[1][:20_000]])
+
+
+def test_small_card_counts_what_is_held_and_lets_go_of_the_rest():
+    with lesson.SmallCard() as card:
+        first = torch.zeros(1000)
+        second = first + 1
+        view = second[:10]
+        assert card.live == card.peak == 8000
+        del first
+        assert card.live == 4000
+        del second
+        assert card.live == 4000  # the view holds it
+        del view
+        assert card.live == 0
+    assert card.peak == 8000
+
+
+def test_small_card_does_not_count_views_of_what_was_there_before():
+    weight = torch.ones(10, 10)
+    with lesson.SmallCard() as card:
+        turned = weight.t()
+    assert turned.shape == (10, 10)
+    assert card.live == 0
+
+
+def test_small_card_raises_what_a_gpu_raises():
+    with (
+        pytest.raises(torch.OutOfMemoryError, match="all 1 MB are taken"),
+        lesson.SmallCard(limit=1e6),
+    ):
+        torch.zeros(1_000_000)
+
+
+def test_a_graph_that_is_kept_is_held(loaded, inputs):
+    held = []
+    for keep in (True, False):
+        with lesson.SmallCard() as card:
+            loss = loaded.model(**inputs, use_cache=False).logits.mean()
+            kept = loss if keep else loss.item()
+            del loss
+            held.append(card.live)
+        del kept
+    assert held[0] > 1e6 > held[1]
+
+
+def test_scores_of_a_row_do_not_depend_on_its_batch(loaded, inputs):
+    answers = ["rain", "the second one"]
+    together = lesson.answer_scores(loaded, inputs, answers)
+    for row, answer in enumerate(answers):
+        one = {name: tensor[row : row + 1] for name, tensor in inputs.items()}
+        alone = lesson.answer_scores(loaded, one, [answer])
+        assert torch.allclose(alone, together[row], atol=1e-4)
+    swapped = {**inputs, "input_features": inputs["input_features"].flip(0)}
+    assert (lesson.answer_scores(loaded, swapped, answers) - together).abs().min() > 1e-3
+
+
+def test_a_large_channel_changes_nothing_but_the_range(loaded, inputs):
+    model = copy.deepcopy(loaded.model)
+    with torch.no_grad():
+        before = model(**inputs).logits
+        largest, planted = lesson.with_large_channel(model, inputs)
+        assert largest < 65_504 < planted
+        assert torch.allclose(model(**inputs).logits, before, atol=1e-4)
+    half = copy.deepcopy(model).half()
+    in_half = {**inputs, "input_features": inputs["input_features"].half()}
+    assert lesson.first_not_finite(half, in_half).startswith("model.language_model.layers.1.mlp")
+    guard_float16(half)
+    assert lesson.first_not_finite(half, inputs) is None
+    assert lesson.first_not_finite(model, inputs) is None
+
+
+def test_only_greedy_writes_none_but_the_likeliest(loaded, inputs):
+    width = inputs["input_ids"].shape[1]
+    greedy = loaded.model.generate(**inputs)[:, width:]
+    assert lesson.likeliest_share(loaded, inputs, greedy) == 1
+    bent = copy.deepcopy(loaded.model.generation_config)
+    bent.repetition_penalty = 5.0
+    other = loaded.model.generate(**inputs, generation_config=bent)[:, width:]
+    assert lesson.likeliest_share(loaded, inputs, other) < 1
+
+
+def test_choosing_among_equals_gains_only_where_it_was_chosen():
+    rng = np.random.default_rng(1)
+    first, second = rng.random((2, 400)) < 0.7
+    here, there = lesson.best_of_equals(first, second, rounds=300)
+    assert here > 1
+    assert abs(there) < 0.5
+    assert lesson.best_of_equals(first, second, checkpoints=1, rounds=3) == (0, 0)
