@@ -5,8 +5,9 @@ prompt <2> and with prompt <3>.
 """
 
 import random
+from dataclasses import asdict
 
-from r1aqa_helpers.course.answer_groups import RECORDED, as_rows, sample_groups
+from r1aqa_helpers.course.answer_groups import RECORDED, sample_groups
 from r1aqa_helpers.files import write_json
 from r1aqa_helpers.models import load
 from r1aqa_helpers.paths import TINY
@@ -30,7 +31,7 @@ def main() -> None:
             "model": "data/tiny/model",
             "temperature": 1.0,
             "seed": SEED,
-            "groups": as_rows(groups),
+            "groups": [asdict(group) for group in groups],
         },
     )
     print(f"{len(groups)} groups of {SIZE} answers")

@@ -1,16 +1,18 @@
 """Write data/course/broken_runs.json: the tiny track with each of notebook 11's faults."""
 
 import tempfile
+from collections.abc import Sequence
 from datetime import date
 from pathlib import Path
 from typing import Any
 
-from r1aqa_helpers.course.lessons.n11 import FAULTS, KEPT, STEPS, Fault
+from r1aqa_helpers.course.lessons.n11 import FAULTS, KEPT, STEPS
 from r1aqa_helpers.course.session import Lab
 from r1aqa_helpers.files import read_journal, write_json
 from r1aqa_helpers.grpo.train import GRPOSettings, train_grpo
 from r1aqa_helpers.models import load_for
 from r1aqa_helpers.profiles import PROFILES, hardware
+from r1aqa_helpers.rewards import RewardFunction, accuracy_reward, format_reward, named
 
 SEED = 0
 #: What is kept of each step: the journal's fields that a person watches.
@@ -18,9 +20,26 @@ _FIELDS = (
     "step", "accuracy", "format", "reward_std", "zero_variance_groups", "kl",
     "completion_length", "clipped_completions", "grad_norm", "lr",
 )  # fmt: skip
+#: Fault to the settings that differ from the profile's; "gold in tags" has other rewards.
+_CHANGES: dict[str, dict[str, Any]] = {
+    "cold sampling": {"temperature": 0.05},
+    "no rate": {"lr": 0.0},
+    "rate too high": {"lr": 3e-3},  # 30 times the profile's
+    "deaf": {"text_only": True},
+}
 
 
-def make(fault: Fault, folder: Path) -> list[dict[str, Any]]:
+def _tagged_gold() -> list[RewardFunction]:
+    """R1-AQA's two rewards, given the gold answer in the tags in which older files have it."""
+
+    def tagged(completions: Sequence, solution: Sequence[str], **columns: Any) -> list[float]:
+        gold = [f"<answer>{text}</answer>" for text in solution]
+        return accuracy_reward(completions=completions, solution=gold, **columns)
+
+    return [named("accuracy_reward", tagged), format_reward(2)]
+
+
+def make(fault: str, folder: Path) -> list[dict[str, Any]]:
     """Train the tiny model with this fault; a row per step, rounded to four digits."""
     profile = PROFILES["tiny"]
     lab = Lab(profile, SEED, folder)
@@ -28,9 +47,9 @@ def make(fault: Fault, folder: Path) -> list[dict[str, Any]]:
     train_grpo(
         load_for(profile),
         lab.train_questions(),
-        GRPOSettings(**{**settings, **fault.settings}),
+        GRPOSettings(**{**settings, **_CHANGES.get(fault, {})}),
         folder,
-        None if fault.rewards is None else fault.rewards(),
+        _tagged_gold() if fault == "gold in tags" else None,
     )
     return [
         {key: _rounded(row.get(key)) for key in _FIELDS}

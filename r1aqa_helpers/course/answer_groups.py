@@ -7,7 +7,7 @@ for them is the same number on every machine. `scripts/record_answer_groups.py` 
 import math
 import zlib
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 
 from r1aqa_helpers.audio import clip_to_window, load_audio
@@ -71,22 +71,19 @@ def pay(reward: Callable[..., Sequence[float]], group: AnswerGroup) -> list[floa
     name = getattr(reward, "__name__", "the reward")
     try:
         got = reward(**group.columns)
-    except TypeError as error:
-        if "unexpected keyword argument" not in str(error):
-            raise UserError(f"{name}: TypeError: {_first_line(error)}") from error
-        raise UserError(
-            f"{name}: {_first_line(error)}; TRL hands over every column, so end the parameters "
-            "with **columns"
-        ) from error
     except Exception as error:
-        raise UserError(f"{name}: {type(error).__name__}: {_first_line(error)}") from error
-    n = len(group.completions)
+        first = next(iter(str(error).splitlines()), "no message")
+        if isinstance(error, TypeError) and "unexpected keyword argument" in first:
+            hint = "TRL hands over every column, so end the parameters with **columns"
+            raise UserError(f"{name}: {first}; {hint}") from error
+        raise UserError(f"{name}: {type(error).__name__}: {first}") from error
     try:
         numbers = [float(one) for one in got]
     except (TypeError, ValueError):
         raise UserError(f"{name}: returned no list of numbers, one per completion") from None
-    if len(numbers) != n:
-        raise UserError(f"{name}: returned {len(numbers)} numbers for {n} completions")
+    if len(numbers) != len(group.completions):
+        told = f"returned {len(numbers)} numbers for {len(group.completions)} completions"
+        raise UserError(f"{name}: {told}")
     if not all(map(math.isfinite, numbers)):
         raise UserError(f"{name}: returned a number that is not finite")
     return numbers
@@ -125,11 +122,6 @@ def sample_groups(
     return groups
 
 
-def as_rows(groups: Sequence[AnswerGroup]) -> list[dict]:
-    """Groups as JSON values, the inverse of `recorded_groups`."""
-    return [asdict(group) for group in groups]
-
-
 def recorded_groups(prompt: int, path: PathLike = RECORDED) -> list[AnswerGroup]:
     """The recorded groups of the tiny base model that were asked with this prompt.
 
@@ -139,13 +131,5 @@ def recorded_groups(prompt: int, path: PathLike = RECORDED) -> list[AnswerGroup]
     rows = [row for row in read_json(Path(path))["groups"] if row["prompt"] == prompt]
     if not rows:
         raise UserError(f"{shown(path)}: holds no groups for prompt {prompt}")
-    return [
-        AnswerGroup(
-            **{**row, "choices": tuple(row["choices"]), "completions": tuple(row["completions"])}
-        )
-        for row in rows
-    ]
-
-
-def _first_line(error: Exception) -> str:
-    return next(iter(str(error).splitlines()), "no message")
+    texts = ("choices", "completions")
+    return [AnswerGroup(**(row | {name: tuple(row[name]) for name in texts})) for row in rows]

@@ -15,6 +15,7 @@ Rewards = Mapping[str, Callable] | Sequence[Callable] | Callable
 
 #: The longest bar of an advantage, in pixels, and the advantage that fills it.
 _BAR, _FULL = 60, 2.5
+_LEFT = 'style="text-align:left"'
 
 
 @dataclass(frozen=True)
@@ -32,41 +33,34 @@ class JudgedGroup:
 
     @property
     def dead(self) -> bool:
-        """Whether all sums are equal, so that no answer is pushed anywhere."""
+        """Whether all sums are equal, so that no answer is reinforced (zero variance)."""
         return len(set(self.totals)) == 1
 
     def _repr_html_(self) -> str:
-        weights = [
-            name if self.weights[name] == 1 else f"{self.weights[name]:g} × {name}"
-            for name in self.parts
+        weighed = [
+            name if weight == 1 else f"{weight:g} × {name}" for name, weight in self.weights.items()
         ]
-        heads = ["completion", *weights, "sum", "advantage"]
-        rows = [
-            _row(
-                f"<code>{html.escape(printable(text))}</code>",
-                *[f"{part[i]:.2f}" for part in self.parts.values()],
-                f"<b>{self.totals[i]:.2f}</b>",
-                _bar(self.advantages[i]),
-            )
-            for i, text in enumerate(self.group.completions)
-        ]
-        caption = html.escape(
-            f"{self.group.question} {list(self.group.choices)} Right: {self.group.answer}"
+        heads = "".join(
+            f'<th scope="col" {_LEFT}>{html.escape(head)}</th>'
+            for head in ("completion", *weighed, "sum", "advantage")
         )
+        rows = ""
+        for i, text in enumerate(self.group.completions):
+            cells = [f"<code>{html.escape(printable(text))}</code>"]
+            cells += [f"{part[i]:.2f}" for part in self.parts.values()]
+            cells += [f"<b>{self.totals[i]:.2f}</b>", _bar(self.advantages[i])]
+            rows += "<tr>" + "".join(f"<td {_LEFT}>{cell}</td>" for cell in cells) + "</tr>"
+        asked = f"{self.group.question} {list(self.group.choices)} Right: {self.group.answer}"
         verdict = "dead: every advantage is 0" if self.dead else "live"
-        head = "".join(f'<th scope="col" style="text-align:left">{_e(h)}</th>' for h in heads)
         return (
-            f'<table><caption style="text-align:left">{caption} <b>This group is {verdict}.</b>'
-            f"</caption><thead><tr>{head}</tr></thead><tbody>{''.join(rows)}</tbody></table>"
+            f"<table><caption {_LEFT}>{html.escape(asked)} <b>This group is {verdict}.</b>"
+            f"</caption><thead><tr>{heads}</tr></thead><tbody>{rows}</tbody></table>"
         )
 
     def __repr__(self) -> str:
-        lines = [f"{self.group.question} Right: {self.group.answer}"]
-        for text, total, advantage in zip(
-            self.group.completions, self.totals, self.advantages, strict=True
-        ):
-            lines.append(f"{total:6.2f} {signed(advantage)}  {printable(text)}")
-        return "\n".join(lines)
+        rows = zip(self.group.completions, self.totals, self.advantages, strict=True)
+        lines = [f"{total:6.2f} {signed(adv)}  {printable(text)}" for text, total, adv in rows]
+        return "\n".join([f"{self.group.question} Right: {self.group.answer}", *lines])
 
 
 def judge(
@@ -120,14 +114,6 @@ def signed(number: float) -> str:
     """Two decimals with a sign, and 0 without one."""
     text = f"{number:+.2f}"
     return " 0.00" if text in ("+0.00", "-0.00") else text
-
-
-def _e(text: str) -> str:
-    return html.escape(text)
-
-
-def _row(*cells: str) -> str:
-    return "<tr>" + "".join(f'<td style="text-align:left">{cell}</td>' for cell in cells) + "</tr>"
 
 
 def _bar(advantage: float) -> str:

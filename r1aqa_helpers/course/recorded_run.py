@@ -7,7 +7,7 @@ curves and groups is there without training.
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 from r1aqa_helpers.course.answer_groups import AnswerGroup
 from r1aqa_helpers.course.group_rewards import JudgedGroup
@@ -124,25 +124,19 @@ def recorded_answers(method: str, folder: Path = REFERENCE) -> dict[str, str]:
 
 
 def _rollout(path: Path, number: int, row: dict[str, Any]) -> Rollout:
-    where = f"{shown(path)}:{number}"
+    def refuse(name: str) -> NoReturn:
+        raise UserError(f"{shown(path)}:{number}: field {name}: is damaged; remove the line")
+
+    for name, kind in (("step", int), ("id", str), ("rewards_by_function", dict)):
+        if not isinstance(row.get(name), kind):
+            refuse(name)
+    lists = {name: row.get(name) for name in _LISTS} | row["rewards_by_function"]
     size = len(row["completions"]) if isinstance(row.get("completions"), list) else 0
-    by_function = row.get("rewards_by_function")
-    lists = {name: row.get(name) for name in _LISTS}
-    if isinstance(by_function, dict):
-        lists |= by_function
     for name, values in lists.items():
         kind = str if name == "completions" else (int, float)
         whole = isinstance(values, list) and len(values) == size > 0
         if not whole or not all(isinstance(value, kind) for value in values):
-            raise UserError(f"{where}: field {shown_value(name)}: is damaged; remove the line")
-    for name, kind in (("step", int), ("id", str), ("rewards_by_function", dict)):
-        if not isinstance(row.get(name), kind):
-            raise UserError(f"{where}: field {name}: is damaged; remove the line")
-    return Rollout(
-        row["step"],
-        row["id"],
-        tuple(row["completions"]),
-        tuple(row["rewards"]),
-        by_function,
-        tuple(row["advantages"]),
-    )
+            refuse(shown_value(name))
+    completions, rewards, advantages = (tuple(row[name]) for name in _LISTS)
+    by_function = row["rewards_by_function"]
+    return Rollout(row["step"], row["id"], completions, rewards, by_function, advantages)

@@ -9,14 +9,16 @@ from typing import Any
 
 import matplotlib.pyplot as plt
 from IPython.display import display
-from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from r1aqa_helpers.course.figures.style import COLOURS, DPI, GREY
+from r1aqa_helpers.course.figures.style import COLOURS, DPI
 from r1aqa_helpers.files import write_bytes
 
-#: What is drawn of a GRPO run: title, y label, and the journal's names with their labels.
-GRPO_PANELS: tuple[tuple[str, str, tuple[tuple[str, str], ...]], ...] = (
+#: Title, y label, and the log's columns with their labels.
+Panel = tuple[str, str, Sequence[tuple[str, str]]]
+
+#: What is drawn of a GRPO run.
+GRPO_PANELS: tuple[Panel, ...] = (
     ("Rewards", "mean reward", (("accuracy", "accuracy"), ("format", "format"))),
     (
         "Spread",
@@ -30,7 +32,6 @@ GRPO_PANELS: tuple[tuple[str, str, tuple[tuple[str, str], ...]], ...] = (
 OWN_PANELS = (("Reward", "mean reward", (("reward", "reward"),)), *GRPO_PANELS[1:])
 SFT_PANELS = (("Loss", "nats per token", (("loss", "loss"),)),)
 
-_DASHES = ("-", "--")
 #: Steps over which the thick line is averaged.
 WINDOW = 9
 _SECONDS = 2.0  # between two drawings
@@ -49,42 +50,26 @@ def smoothed(values: Sequence[float | None], window: int = WINDOW) -> list[float
     return result
 
 
-def curves(
-    runs: Mapping[str, Sequence[Mapping[str, Any]]] | Sequence[Mapping[str, Any]],
-    panels: Sequence[tuple[str, str, Sequence[tuple[str, str]]]] = GRPO_PANELS,
-) -> Figure:
-    """Draw one run's rows (of ``metrics.jsonl``), or several by name, over steps.
+def curves(rows: Sequence[Mapping[str, Any]], panels: Sequence[Panel] = GRPO_PANELS) -> Figure:
+    """Draw a run's rows (of ``metrics.jsonl``) over steps.
 
-    A thin line is what each step gave, a thick one its moving mean over `WINDOW` steps. Of one
-    run every figure has a colour; of several runs every run has.
+    A thin line is what each step gave, a thick one its moving mean over `WINDOW` steps.
     """
-    named = dict(runs) if isinstance(runs, Mapping) else {"": runs}
-    width = 8.0 if len(panels) > 1 else 6.0
-    rows = -(-len(panels) // 2)
-    fig, axes = plt.subplots(
-        rows, min(2, len(panels)), figsize=(width, 2.5 * rows + 0.3), squeeze=False
-    )
+    columns, lines = min(2, len(panels)), -(-len(panels) // 2)
+    size = (4.0 * columns if columns > 1 else 6.0, 2.5 * lines + 0.3)
+    fig, axes = plt.subplots(lines, columns, figsize=size, squeeze=False)
     for ax in axes.flat[len(panels) :]:
         ax.set_axis_off()
+    steps = [row["step"] for row in rows]
     for ax, (title, label, fields) in zip(axes.flat, panels, strict=False):
-        for number, (name, journal) in enumerate(named.items()):
-            for dash, (field, text) in enumerate(fields):
-                colour = COLOURS[(dash if len(named) == 1 else number) % len(COLOURS)]
-                words = ", ".join(part for part in (name, text if len(fields) > 1 else "") if part)
-                _line(ax, journal, field, colour, _DASHES[dash % 2], words)
+        for (field, text), colour, dash in zip(fields, COLOURS, ("-", "--"), strict=False):
+            values = [math.nan if row.get(field) is None else row[field] for row in rows]
+            ax.plot(steps, values, color=colour, linewidth=0.8, alpha=0.4)
+            ax.plot(steps, smoothed(values), color=colour, linestyle=dash, label=text)
         ax.set(title=title, xlabel="step", ylabel=label)
-        if len(named) > 1 or len(fields) > 1:
+        if len(fields) > 1:
             ax.legend(fontsize=10)
     return fig
-
-
-def _line(
-    ax: Axes, journal: Sequence[Mapping[str, Any]], field: str, colour: str, dash: str, label: str
-) -> None:
-    steps = [row["step"] for row in journal]
-    values = [math.nan if row.get(field) is None else row[field] for row in journal]
-    ax.plot(steps, values, color=colour, linewidth=0.8, alpha=0.4)
-    ax.plot(steps, smoothed(values), color=colour, linestyle=dash, label=label)
 
 
 class LiveCurves:
@@ -97,7 +82,7 @@ class LiveCurves:
     def __init__(
         self,
         steps: int,
-        panels: Sequence[tuple[str, str, Sequence[tuple[str, str]]]] = GRPO_PANELS,
+        panels: Sequence[Panel] = GRPO_PANELS,
         picture: Path | str | None = None,
     ) -> None:
         """Open the place of the picture.
@@ -108,7 +93,6 @@ class LiveCurves:
         """
         self.steps, self.panels, self.picture = steps, panels, picture
         self.rows: list[dict[str, Any]] = []
-        self._begun = time.monotonic()
         self._drawn = -math.inf
         self._handle = display({"text/plain": "training begins"}, raw=True, display_id=True)
 
@@ -143,19 +127,3 @@ class LiveCurves:
             return f"step {done} of {self.steps}"
         left = (self.steps - done) * sum(seconds) / len(seconds)
         return f"step {done} of {self.steps}, about {left:.0f} s left"
-
-
-def marked(ax: Axes, step: float, text: str, low: bool = False) -> None:
-    """Point to a step of a curve: a grey line over the whole height, with words beside it."""
-    ax.axvline(step, color=GREY, linewidth=1.2, linestyle=":")
-    place = (0.04, "bottom") if low else (0.96, "top")
-    ax.annotate(
-        text,
-        (step, place[0]),
-        xycoords=("data", "axes fraction"),
-        xytext=(4, 0),
-        textcoords="offset points",
-        va=place[1],
-        fontsize=10,
-        color=GREY,
-    )

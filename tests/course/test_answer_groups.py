@@ -1,13 +1,13 @@
 """Groups of answers: sampled the same in any company, recorded, and put to rewards safely."""
 
 import math
+from dataclasses import asdict
 
 import pytest
 
 from r1aqa_helpers.course.answer_groups import (
     MAX_NEW_TOKENS,
     AnswerGroup,
-    as_rows,
     pay,
     recorded_groups,
     sample_groups,
@@ -63,7 +63,7 @@ def test_a_reward_that_fails_is_named_in_one_line(reward, message):
 
 def test_recorded_groups_come_back_as_they_were(tmp_path):
     path = tmp_path / "groups.json"
-    write_json(path, {"groups": as_rows([GROUP])})
+    write_json(path, {"groups": [asdict(GROUP)]})
     assert recorded_groups(2, path) == [GROUP]
     with pytest.raises(UserError, match="holds no groups for prompt 3"):
         recorded_groups(3, path)

@@ -9,7 +9,7 @@ import pytest
 
 from r1aqa_helpers.answering import Prediction, write_predictions
 from r1aqa_helpers.course.lessons import n09 as lesson
-from r1aqa_helpers.course.lessons.n09 import RowsTable, by, kinds
+from r1aqa_helpers.course.lessons.n09 import by, kinds
 from r1aqa_helpers.errors import UserError
 from r1aqa_helpers.files import file_hash
 from r1aqa_helpers.paths import TINY
@@ -35,7 +35,9 @@ def test_kinds_count_every_question_and_matches_go_by_name():
     assert found == {"music": Accuracy(1, 1), "sound": Accuracy(1, 2)}
 
 
-def test_the_table_keeps_reported_and_own_apart_and_escapes():
+def test_the_table_keeps_reported_and_own_apart_and_escapes(monkeypatch):
+    shown = []
+    monkeypatch.setattr(lesson, "display", shown.append)
     own = {"track": "tiny", "method": "grpo <2>", "n": 1000, "ci95": [78.8, 83.6]}
     own |= dict.fromkeys(("sound", "music", "speech", "average"), 81.3)
     reported = {"sound": 69.37, "music": 66.77, "speech": 57.36, "average": 64.5, "source": "u"}
@@ -43,16 +45,16 @@ def test_the_table_keeps_reported_and_own_apart_and_escapes():
         {"model": "M", "method": "<GRPO>", "reported": reported, "reproduced": own},
         {"model": "", "method": "first", "reported": None, "reproduced": None},
     ]
-    table = RowsTable(rows, "Accuracies")
-    (name, left, right), (_, nothing, not_run) = table.cells()
-    assert (name, left) == ("M, <GRPO>", ["69.37", "66.77", "57.36", "64.50"])
-    assert right == ["tiny: grpo <2>", *["81.3"] * 4, "78.8 to 83.6", "1,000"]
-    assert (nothing, not_run[0], len(not_run)) == (["–"] * 4, "not run", len(right))
+    lesson.rows_table(rows, "Accuracies")
+    lesson.rows_table([{**rows[0], "reproduced": None}], "Others")
+    table, others = shown
+    (name, *cells), (_, *nothing) = table.frame.to_numpy().tolist()
+    assert (name, cells[:4]) == ("M, <GRPO>", ["69.37", "66.77", "57.36", "64.50"])
+    assert cells[4:] == ["tiny: grpo <2>", *["81.3"] * 4, "78.8 to 83.6", "1,000"]
+    assert nothing == ["–"] * 4 + ["not run"] + ["–"] * 6
     page = table._repr_html_()
     assert "&lt;GRPO&gt;" in page and "<GRPO>" not in page
-    assert "64.50 | tiny: grpo <2>" in repr(table)
-    others = RowsTable([{**rows[0], "reproduced": None}], "Others")
-    assert "own runs" not in others._repr_html_() and "none of them was run here" in repr(others)
+    assert others.frame.shape == (1, 5) and "none of them was run here" in repr(others)
 
 
 def test_verdicts_are_printed_plainly_and_nothing_where_there_are_none(capsys):

@@ -10,7 +10,6 @@ from r1aqa_helpers.course.recorded_run import REFERENCE
 from r1aqa_helpers.course.training_curves import (
     GRPO_PANELS,
     OWN_PANELS,
-    SFT_PANELS,
     LiveCurves,
     curves,
     smoothed,
@@ -46,14 +45,6 @@ def test_a_reward_of_ones_own_is_drawn_as_paid():
     fig = curves(ROWS, OWN_PANELS)
     assert len(fig.axes) == len(GRPO_PANELS)
     assert list(fig.axes[0].lines[0].get_ydata()) == [row["reward"] for row in ROWS]
-
-
-def test_several_runs_have_a_colour_each_and_their_names():
-    fig = curves({"one": ROWS, "two": ROWS[:50]}, SFT_PANELS)
-    labels = [text.get_text() for text in fig.axes[0].get_legend().get_texts()]
-    assert labels == ["one", "two"]
-    colours = {line.get_color() for line in fig.axes[0].lines}
-    assert len(colours) == 2
 
 
 class Handle:

@@ -82,8 +82,8 @@ def explain(
     raise Mistake(otherwise)
 
 
-def try_cases(answer: Answer, cases: Mapping[str, tuple[tuple[Any, ...], Any]]) -> None:
-    """Call ``answer`` on each case's arguments: message -> (arguments, what they should give).
+def try_cases(answer: Answer, cases: Mapping[str, tuple[Any, Any]]) -> None:
+    """Call ``answer`` on each case: message -> (argument, or a tuple of them; the right result).
 
     ``{got}`` in a message becomes what came instead.
 
@@ -91,6 +91,6 @@ def try_cases(answer: Answer, cases: Mapping[str, tuple[tuple[Any, ...], Any]]) 
         Mistake: with the first case's message that gives something else.
     """
     for message, (arguments, right) in cases.items():
-        got = answer(*arguments)
+        got = answer(*(arguments if isinstance(arguments, tuple) else (arguments,)))
         same = close(got, right) if isinstance(right, float) else got == right
         expect(same, message.replace("{got}", repr(got)))

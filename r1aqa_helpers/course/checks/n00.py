@@ -17,7 +17,7 @@ def accuracy_percent(answer: Answer) -> None:
     }
     explain(got, 200 / 3, mistakes, f"2 of 3 are right, and your function says {got:g}")
     cases = {
-        "5 of 10 are right, and it says {got}: does it divide by the number?": (
+        "5 of 10 are right, not {got} %: divide by all": (
             (["a"] * 10, ["a"] * 5 + ["b"] * 5),
             50.0,
         ),
@@ -39,11 +39,8 @@ def gain(answer: Answer) -> None:
     }
     explain(got, 10, mistakes, f"from 50 to 60 percent is not {got:g} points")
     cases = {
-        "'sft' against 'direct' gives {got}: look up the two names that are given": (
-            (table, "sft", "direct"),
-            5.0,
-        ),
-        "a worse method has a negative gain, not {got}: keep the sign": (
+        "{got}: look up the two names that are given": ((table, "sft", "direct"), 5.0),
+        "{got}: a worse method has a negative gain, keep the sign": (
             (table, "direct", "sft"),
             -5.0,
         ),
@@ -85,4 +82,4 @@ def chance_percent(answer: Answer) -> None:
     }
     explain(got, 35, mistakes, f"half of the time 50, half of the time 20 is not {got:g}")
     message = "choices 4, 4, 4, 2 give {got}: a number that appears three times counts thrice"
-    try_cases(answer, {message: (([4, 4, 4, 2],), 31.25)})
+    try_cases(answer, {message: ([4, 4, 4, 2], 31.25)})

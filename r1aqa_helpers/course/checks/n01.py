@@ -50,10 +50,7 @@ def audio_tokens(answer: Answer) -> None:
     # 1,120 samples are 7 columns: 7 -> 4 -> 2; of 1,119 the last is incomplete, and counts.
     # 49,600 are 310 columns: 310 -> 155 -> 77, not 78.
     cases = {
-        "a clip longer than the window is cut first: six seconds of four give 100": (
-            (96_000, 4.0),
-            100,
-        ),
+        "a clip longer than the window is cut first: six seconds": ((96_000, 4.0), 100),
         "the window is an argument: with thirty seconds, six are not cut": ((96_000, 30.0), 150),
         "the first halving rounds up: seven columns make four": ((1_120, 4.0), 2),
         "an incomplete column counts too: samples to columns is rounded up": ((1_119, 4.0), 2),

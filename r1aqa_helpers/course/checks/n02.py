@@ -24,26 +24,17 @@ def compress(answer: Answer) -> None:
     def scaled(logs: torch.Tensor, floor: torch.Tensor | float) -> torch.Tensor:
         return (torch.maximum(logs, torch.as_tensor(floor)) + 4) / 4
 
-    logs = mel.clamp(min=1e-10).log10()
-    natural = mel.clamp(min=1e-10).log()
-    right = scaled(logs, logs.max() - 8)
+    logs, natural = mel.clamp(min=1e-10).log10(), mel.clamp(min=1e-10).log()
+    top = logs.max()
+    right = scaled(logs, top - 8)
     mistakes = {
         "move 3 is missing: silence lies more than 8 below the top": (logs + 4) / 4,
-        "move 4 is missing: shift and scale": torch.maximum(logs, logs.max() - 8),
-        "this is the natural logarithm; the model counts powers of ten": scaled(
-            natural, natural.max() - 8
-        ),
-        "these are decibels: no factor belongs in front of the logarithm": scaled(
-            10 * logs, 10 * logs.max() - 80
-        ),
-        "the floor hangs on each frame's own maximum, not on the clip's": scaled(
-            logs, logs.amax(dim=0) - 8
-        ),
-        "this is a ceiling: what is louder than the floor has gone": (
-            torch.minimum(logs, logs.max() - 8) + 4
-        )
-        / 4,
-        "the floor is fixed at -8; it should lie 8 below the loudest point": scaled(logs, -8.0),
+        "move 4 is missing: shift and scale": 4 * right - 4,
+        "this is the natural logarithm, not powers of ten": scaled(natural, natural.max() - 8),
+        "decibels: no factor belongs in front of the logarithm": scaled(10 * logs, 10 * top - 80),
+        "the floor hangs on each frame's own maximum": scaled(logs, logs.amax(dim=0) - 8),
+        "this is a ceiling: what is louder than the floor has gone": 2 - scaled(-logs, 8 - top),
+        "the floor is fixed at -8, not 8 below the loudest point": scaled(logs, -8.0),
         "4 / 4 comes before the sum: brackets are missing": 4 * right - 3,
     }
     told = [", ".join(f"{v:.3g}" for v in values[0, :3].tolist()) for values in (got, right)]
@@ -120,15 +111,11 @@ def insert_clip(answer: Answer) -> None:
     here = ids == 9
     mistakes = {
         "nothing was replaced: the row is as it came in": words,
-        "the clip is added to the placeholders; it should replace them": placed(
-            here, words[here] + clip
-        ),
+        "the clip is added to the placeholders": placed(here, words[here] + clip),
         "the clip stands there backwards": placed(here, clip.flip(0)),
         "the clip stands at the row's beginning, over the text": placed(slice(0, 3), clip),
         "every placeholder got the same, the first, vector": placed(here, clip[:1].expand(3, 2)),
-        "the clip was laid in one block: text between the placeholders is lost": placed(
-            slice(1, 4), clip
-        ),
+        "the clip was laid in one block, over text": placed(slice(1, 4), clip),
     }
     explain(got, placed(here, clip), mistakes, "the vectors do not stand where they belong")
     for vectors in (clip[:2], torch.cat([clip, clip])):

@@ -85,22 +85,20 @@ def wilson(answer: Answer) -> None:
     z = 1.959964
     centre, half, below = (low + high) / 2, (high - low) / 2, 1 + z**2 / 20
     wald = 100 * z * math.sqrt(0.9 * 0.1 / 20)
+
+    def around(middle: float, reach: float) -> tuple[float, float]:
+        return middle - reach, middle + reach
+
     mistakes = {
         "percent is wanted, from 0 to 100, not shares": (low / 100, high / 100),
         "the ends are in the wrong order: the lower one first": (high, low),
-        "this is Wald's interval: at 18 of 20 it ends beyond 100 %": (90 - wald, 90 + wald),
-        "the centre is the measured share: Wilson's is nearer 50 %": (90 - half, 90 + half),
+        "this is Wald's interval: at 18 of 20 it ends beyond 100 %": around(90, wald),
+        "the centre is the measured share: Wilson's is nearer 50 %": around(90, half),
         "centre and half width: the two ends are wanted": (centre, half),
         "z is that of a 90 % interval; for 95 % it is 1.959964": (73.834, 96.634),
         "the division by 1 + z**2 / n is missing": (low * below, high * below),
-        "the half width is to be divided by 1 + z**2 / n too": (
-            centre - half * below,
-            centre + half * below,
-        ),
-        "z**2 / (4 * n**2) is missing under the root": (
-            centre - wald / below,
-            centre + wald / below,
-        ),
+        "the half width is to be divided by 1 + z**2 / n too": around(centre, half * below),
+        "z**2 / (4 * n**2) is missing under the root": around(centre, wald / below),
     }
     told = f"18 of 20 should give {low:.2f} to {high:.2f}, not {tuple(got)}"
     explain(got, (low, high), mistakes, told, 0.01)

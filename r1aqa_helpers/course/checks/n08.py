@@ -82,12 +82,8 @@ def two_lucks(answer: Answer) -> None:
     expect(low <= high, "the lower end comes first")
     expect(max(abs(low), abs(high)) > 1, "points are wanted: shares of questions, times 100")
     mistakes = {
-        "only questions were drawn, and three trainings disagree: draw seeds as well": ends(
-            torn.mean(axis=0)[by_question].mean(axis=1)
-        ),
-        "only seeds were drawn: the test's questions are a sample, too": ends(
-            torn.mean(axis=1)[by_seed].mean(axis=1)
-        ),
+        "only questions were drawn: draw seeds as well": ends(torn.mean(0)[by_question].mean(1)),
+        "only seeds were drawn: questions are a sample, too": ends(torn.mean(1)[by_seed].mean(1)),
         "from 5 to 95 lie 90 % of the draws: 95 % leave 2.5 at either end": ends(both, 5),
         "the sign is turned round: the matrix already holds a minus b": -ends(both)[::-1],
     }

@@ -58,9 +58,7 @@ def interval(answer: Answer) -> None:
     extremes = (differences.min(), differences.max())
     narrow = high - low < 8 * differences.std() / np.sqrt(len(draws))
     mistakes = {
-        "from 5 to 95 lie 90 % of the draws: leave 2.5 at either end": np.percentile(
-            differences, [5, 95]
-        ),
+        "from 5 to 95 lie 90 %: leave 2.5 at either end": np.percentile(differences, [5, 95]),
         "smallest and largest depend on the number of draws: take percentiles": extremes,
     }
     other = f"the ends should be about {right[0]:.1f} and {right[1]:.1f}"

@@ -47,10 +47,7 @@ def four_bits(answer: Answer) -> None:
     one_side = "rounded to one side: the nearest level may lie above or below"
     mistakes = {
         "these lie between -1 and 1: multiply by the scale again": nearest(0.8),
-        "the scale is the largest value with its sign: take the largest absolute": nearest(
-            block.max()
-        )
-        * block.max(),
+        "the scale is the largest value with its sign": nearest(block.max()) * block.max(),
         one_side: NF4[(torch.bucketize(block / 0.8, NF4, right=True) - 1).clamp(0)] * 0.8,
         f"{one_side} (here above)": NF4[torch.bucketize(block / 0.8, NF4).clamp(max=15)] * 0.8,
         "nothing was divided: the levels are for values whose largest is 1": nearest(1.0),

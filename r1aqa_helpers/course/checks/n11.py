@@ -82,11 +82,11 @@ def diagnoses(answer: Answer) -> None:
     got = of_kind(answer(), dict, "a dictionary")
     missing = sorted(set(FAULTS) - set(got))
     expect(not missing, f"no verdict on {', '.join(missing)}")
-    known = {fault.name for fault in FAULTS.values()}
+    known = set(FAULTS.values())
     odd = sorted({str(name) for name in got.values()} - known)
     expect(not odd, f"{', '.join(odd)}: is none of {', '.join(sorted(known))}")
     for letter, sign in _SIGNS.items():
-        expect(got[letter] == FAULTS[letter].name, sign)
+        expect(got[letter] == FAULTS[letter], sign)
 
 
 @exercise("11.4", passed="a foreign journal is refused by name, and a torn last line asked again")

@@ -94,12 +94,8 @@ def smallest_win(answer: Answer) -> None:
     mistakes = {
         "6 are enough where none is lost; but every lost question counts": [6] * 9,
         "a lead of 6 is not always enough: 7 to 1 gives p = 0.07": [n + 6 for n in range(9)],
-        "this is how many more are won than lost; how many are won?": [
-            won - lost for lost, won in enumerate(right)
-        ],
-        "this is how many differ, won and lost together; how many are won?": [
-            won + lost for lost, won in enumerate(right)
-        ],
+        "this is how many more are won than lost": [won - n for n, won in enumerate(right)],
+        "this is how many differ, won and lost": [won + n for n, won in enumerate(right)],
     }
     other = ""
     for lost, (least, won) in enumerate(zip(right, got, strict=True)):

@@ -11,9 +11,9 @@ from IPython.display import display
 from rich.console import Console
 from rich.text import Text
 
-from r1aqa_helpers.course.figures.style import GREY
 from r1aqa_helpers.course.recorded_run import REFERENCE, recorded_answers
 from r1aqa_helpers.course.session import Lab
+from r1aqa_helpers.course.tables import Table
 from r1aqa_helpers.course.widgets.player import Player
 from r1aqa_helpers.errors import UserError
 from r1aqa_helpers.files import shown
@@ -117,31 +117,25 @@ def by(
 
 
 class Heard:
-    """A question to listen to, with what each method answered."""
+    """A question to listen to, with what each method answered, folded."""
 
     def __init__(self, question: AudioQuestion, said: Mapping[str, str]) -> None:
-        self.question, self.said = question, dict(said)
         self.player = Player(question.audio, f"{question.id}: {question.question}")
-
-    def lines(self) -> list[str]:
-        """Choices, gold answer, and a line for each method."""
-        return [
-            f"choices: {', '.join(self.question.choices)}; right is: {self.question.answer}",
-            *(f"{road}: {said}" for road, said in self.said.items()),
-        ]
+        self.choices = f"choices: {', '.join(question.choices)}; right is: {question.answer}"
+        self.said = [f"{method}: {answer}" for method, answer in said.items()]
 
     def __repr__(self) -> str:
-        return "\n".join([repr(self.player), *self.lines()])
+        return "\n".join([repr(self.player), self.choices, *self.said])
 
     def _repr_html_(self) -> str:
-        first, *rest = (html.escape(line) for line in self.lines())
-        told = f"<details><summary>what the roads said</summary>{'<br>'.join(rest)}</details>"
-        return f"{self.player.html()}<p>{first}</p>{told}"
+        said = "<br>".join(map(html.escape, self.said))
+        told = f"<details><summary>what the roads said</summary>{said}</details>"
+        return f"{self.player.html()}<p>{html.escape(self.choices)}</p>{told}"
 
 
 def listen(question: AudioQuestion, answers: Mapping[str, Mapping[str, str]]) -> None:
     """Show a question's clip as a player, and what each method said, folded."""
-    display(Heard(question, {road: said.get(question.id, "–") for road, said in answers.items()}))
+    display(Heard(question, {name: said.get(question.id, "–") for name, said in answers.items()}))
 
 
 def print_verdicts(found: Sequence[Mapping[str, Any]]) -> None:
@@ -152,67 +146,26 @@ def print_verdicts(found: Sequence[Mapping[str, Any]]) -> None:
         console.print(Text(MEANING))
 
 
-class RowsTable:
-    """Rows of `r1aqa_helpers.table`: what was reported left, what was run right of a rule.
-
-    Where none of the rows was run, the right side is left out, and the caption says so.
-    """
-
-    _NAMES = (*DOMAINS, "average")
-
-    def __init__(self, rows: Sequence[Mapping[str, Any]], caption: str) -> None:
-        self.rows = list(rows)
-        self.run = any(row["reproduced"] is not None for row in self.rows)
-        self.caption = caption if self.run else f"{caption}; none of them was run here"
-
-    def cells(self) -> list[tuple[str, list[str], list[str]]]:
-        """Name of the row; the reported figures, as printed; the own ones with interval and n."""
-        found = []
-        for row in self.rows:
-            reported, own = row["reported"] or {}, row["reproduced"]
-            left = [f"{reported[k]:.2f}" if reported.get(k) else "–" for k in self._NAMES]
-            right = ["not run", *["–"] * 6]
-            if own is not None:
-                right = [
-                    f"{own['track']}: {own['method']}",
-                    *(f"{own[k]:.1f}" for k in self._NAMES),
-                ]
-                right += ["{:.1f} to {:.1f}".format(*own["ci95"]), f"{own['n']:,}"]
-            name = ", ".join(part for part in (row["model"], row["method"]) if part)
-            found.append((name, left, right if self.run else []))
-        return found
-
-    def __repr__(self) -> str:
-        rows = [(name, *map(" ".join, sides)) for name, *sides in self.cells()]
-        lines = [f"{name}: {left}" + (f" | {right}" if right else "") for name, left, right in rows]
-        return "\n".join([self.caption, *lines])
-
-    def _repr_html_(self) -> str:
-        own = ["track: road", *self._NAMES, "95 % interval", "n"] if self.run else []
-        top = f'<th colspan="{len(self._NAMES)}" style="text-align:center">reported</th>'
-        if own:
-            ruled = f"text-align:center;border-left:2px solid {GREY}"
-            told = "own runs, on the test of their track"
-            top += f'<th colspan="{len(own)}" style="{ruled}">{told}</th>'
-        head = _row("th", "row", self._NAMES, own)
-        body = "".join(_row("td", *cells) for cells in self.cells())
-        return (
-            f'<table><caption style="text-align:left">{html.escape(self.caption)}</caption>'
-            f"<thead><tr><th></th>{top}</tr>{head}</thead><tbody>{body}</tbody></table>"
-        )
-
-
 def rows_table(rows: Sequence[Mapping[str, Any]], caption: str) -> None:
-    """Show rows of `r1aqa_helpers.table.load_table`."""
-    display(RowsTable(rows, caption))
+    """Show rows of `r1aqa_helpers.table.load_table`: what was reported, then what was run here.
 
-
-def _row(kind: str, name: str, left: Sequence[str], right: Sequence[str]) -> str:
-    styles = ["0;text-align:left", *["0;text-align:right"] * len(left)]
-    styles += [f"10px;text-align:left;border-left:2px solid {GREY}"] * bool(right)
-    styles += ["0;text-align:right"] * (len(right) - 1)
-    cells = [
-        f'<{kind} style="padding:2px 10px 2px {style}">{html.escape(text)}</{kind}>'
-        for style, text in zip(styles, [name, *left, *right], strict=True)
-    ]
-    return f"<tr>{''.join(cells)}</tr>"
+    Where none of the rows was run, the second part is left out, and the caption says so.
+    """
+    names = (*DOMAINS, "average")
+    run = any(row["reproduced"] for row in rows)
+    cells = []
+    for row in rows:
+        reported, own = row["reported"] or {}, row["reproduced"]
+        line = [", ".join(part for part in (row["model"], row["method"]) if part)]
+        line += [f"{reported[name]:.2f}" if reported.get(name) else "–" for name in names]
+        if own:
+            line += [f"{own['track']}: {own['method']}", *(f"{own[name]:.1f}" for name in names)]
+            line += ["{:.1f} to {:.1f}".format(*own["ci95"]), f"{own['n']:,}"]
+        elif run:
+            line += ["not run", *["–"] * 6]
+        cells.append(line)
+    columns = ["reported", *names]
+    if run:
+        columns += ["own run, on the test of its track", *names, "95 % interval", "n"]
+    caption = caption if run else f"{caption}; none of them was run here"
+    display(Table(caption, cells, columns))

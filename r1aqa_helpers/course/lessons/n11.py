@@ -8,7 +8,7 @@ import html
 import weakref
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
@@ -16,6 +16,7 @@ import numpy as np
 import torch
 from IPython.display import display
 from torch import nn
+from torch.nn.utils.rnn import pad_sequence
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 from transformers import Qwen2AudioForConditionalGeneration
@@ -24,7 +25,6 @@ from r1aqa_helpers.errors import UserError
 from r1aqa_helpers.files import read_json, shown
 from r1aqa_helpers.models import LoadedModel
 from r1aqa_helpers.paths import DATA
-from r1aqa_helpers.rewards import RewardFunction, accuracy_reward, format_reward, named
 
 CASES = DATA / "course" / "failure_cases.json"
 KEPT = DATA / "course" / "broken_runs.json"
@@ -199,19 +199,30 @@ def answer_scores(
     """
     tokenizer = loaded.processor.tokenizer
     rows = [
-        tokenizer(answer, add_special_tokens=False).input_ids + loaded.eos_ids[:1]
+        torch.tensor(tokenizer(answer, add_special_tokens=False).input_ids + loaded.eos_ids[:1])
         for answer in answers
     ]
-    longest = max(map(len, rows))
-    ids = torch.tensor([row + [loaded.pad_id] * (longest - len(row)) for row in rows])
-    said = torch.tensor([[1] * len(row) + [0] * (longest - len(row)) for row in rows])
+    ids = pad_sequence(rows, batch_first=True, padding_value=loaded.pad_id)
+    said = pad_sequence([torch.ones_like(row) for row in rows], batch_first=True)
+    logps = _answer_logits(loaded, inputs, ids, said).log_softmax(-1)
+    return (logps.gather(2, ids[..., None])[..., 0] * said).sum(1) / said.sum(1)
+
+
+def _answer_logits(
+    loaded: LoadedModel,
+    inputs: Mapping[str, torch.Tensor],
+    ids: torch.Tensor,
+    said: torch.Tensor,
+) -> torch.Tensor:
+    """(rows, tokens, vocabulary): what the model expects at each place of ``ids`` after a prompt.
+
+    ``said``: (rows, tokens), 0 for padding.
+    """
     batch = dict(inputs)
     batch["input_ids"] = torch.cat([inputs["input_ids"], ids], dim=1)
     batch["attention_mask"] = torch.cat([inputs["attention_mask"], said], dim=1)
     with torch.inference_mode():
-        logits = loaded.model(**batch).logits[:, -longest - 1 : -1].float()
-    logps = logits.log_softmax(-1).gather(2, ids[..., None])[..., 0]
-    return (logps * said).sum(1) / said.sum(1)
+        return loaded.model(**batch).logits[:, -ids.shape[1] - 1 : -1].float()
 
 
 def with_large_channel(
@@ -285,13 +296,8 @@ def likeliest_share(
         answers: (rows, tokens) that `generate` wrote behind them; pad tokens are left out.
     """
     counted = answers != loaded.pad_id
-    batch = dict(inputs)
-    batch["input_ids"] = torch.cat([inputs["input_ids"], answers], dim=1)
-    batch["attention_mask"] = torch.cat([inputs["attention_mask"], counted.long()], dim=1)
-    with torch.inference_mode():
-        logits = loaded.model(**batch).logits[:, -answers.shape[1] - 1 : -1]
-    likeliest = logits.argmax(-1) == answers
-    return (likeliest & counted).sum().item() / counted.sum().item()
+    likeliest = _answer_logits(loaded, inputs, answers, counted.long()).argmax(-1)
+    return ((likeliest == answers) & counted).sum().item() / counted.sum().item()
 
 
 def best_of_equals(
@@ -316,45 +322,25 @@ def best_of_equals(
     rng = np.random.default_rng(seed)
     pair = np.stack([np.asarray(first, float), np.asarray(second, float)])
     n = pair.shape[1]
-    gains = np.zeros(2)
+    above = np.zeros(2)
     for _ in range(rounds):
         tossed = rng.integers(0, 2, size=(checkpoints, n))
         verdicts = np.where(tossed == 0, pair[0], pair[1])
         half = rng.permutation(n)
         scores = [100 * verdicts[:, part].mean(1) for part in (half[: n // 2], half[n // 2 :])]
         best = scores[0].argmax()
-        gains += [score[best] - score.mean() for score in scores]
-    return tuple((gains / rounds).tolist())
+        above += [score[best] - score.mean() for score in scores]
+    return tuple((above / rounds).tolist())
 
 
-@dataclass(frozen=True)
-class Fault:
-    """One run: what was done to it, and how."""
-
-    name: str
-    what: str
-    settings: dict[str, Any] = field(default_factory=dict)
-    rewards: Callable[[], Sequence[RewardFunction]] | None = None
-
-
-def _tagged_gold() -> list[RewardFunction]:
-    """R1-AQA's two rewards, given the gold answer in the tags in which older files have it."""
-
-    def tagged(completions: Sequence, solution: Sequence[str], **columns: Any) -> list[float]:
-        gold = [f"<answer>{text}</answer>" for text in solution]
-        return accuracy_reward(completions=completions, solution=gold, **columns)
-
-    return [named("accuracy_reward", tagged), format_reward(2)]
-
-
-#: The runs, by the letter under which a learner meets them.
+#: The faults of the kept runs, by the letter under which a learner meets them.
 FAULTS = {
-    "A": Fault("cold sampling", "answers drawn at temperature 0.05", {"temperature": 0.05}),
-    "B": Fault("healthy", "the profile's settings"),
-    "C": Fault("gold in tags", "gold answers compared with their tags", rewards=_tagged_gold),
-    "D": Fault("no rate", "learning rate 0", {"lr": 0.0}),
-    "E": Fault("rate too high", "learning rate 30 times the profile's", {"lr": 3e-3}),
-    "F": Fault("deaf", "trained without the clips", {"text_only": True}),
+    "A": "cold sampling",
+    "B": "healthy",
+    "C": "gold in tags",
+    "D": "no rate",
+    "E": "rate too high",
+    "F": "deaf",
 }
 
 
@@ -380,5 +366,5 @@ def broken_runs() -> dict[str, list[dict[str, Any]]]:
 
 def run_of(name: str) -> list[dict[str, Any]]:
     """The kept rows of the run with that fault, by its name in `FAULTS`."""
-    letters = {fault.name: letter for letter, fault in FAULTS.items()}
+    letters = {fault: letter for letter, fault in FAULTS.items()}
     return read_json(KEPT)["runs"][letters[name]]
