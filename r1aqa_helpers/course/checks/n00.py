@@ -17,7 +17,7 @@ def accuracy_percent(answer: Answer) -> None:
     }
     explain(got, 200 / 3, mistakes, f"2 of 3 are right, and your function says {got:g}")
     cases = {
-        "5 of 10 are right, not {got} %: divide by all": (
+        "5 of 10 are right, not {got} %": (
             (["a"] * 10, ["a"] * 5 + ["b"] * 5),
             50.0,
         ),
