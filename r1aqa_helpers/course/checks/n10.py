@@ -4,7 +4,7 @@ import torch
 
 from r1aqa_helpers.course.checks.common import Answer, close, explain, of_kind, tensor
 from r1aqa_helpers.course.exercise import exercise, expect
-from r1aqa_helpers.course.scaling import EVEN, NF4, round_trip
+from r1aqa_helpers.course.lessons.n10 import EVEN, NF4, round_trip
 
 
 def _number(got: object, wanted: str) -> float:

@@ -5,7 +5,8 @@ import pytest
 import torch
 
 from r1aqa_helpers.budgets import GPUS, budget
-from r1aqa_helpers.course.scaling import (
+from r1aqa_helpers.course.figures.n10 import memory_bars, roofline
+from r1aqa_helpers.course.lessons.n10 import (
     EVEN,
     NF4,
     SHARED_OUT,
@@ -13,7 +14,6 @@ from r1aqa_helpers.course.scaling import (
     relative_error,
     round_trip,
 )
-from r1aqa_helpers.course.scaling_figures import memory_bars, roofline
 
 
 @pytest.mark.parametrize("levels", [EVEN, NF4])
