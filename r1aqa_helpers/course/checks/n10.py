@@ -13,7 +13,7 @@ def _number(got: object, wanted: str) -> float:
 
 @exercise("10.1", passed="what is trained costs 16 bytes per parameter, what is frozen its width")
 def training_bytes(answer: Answer) -> None:
-    """frozen * width + 16 * trained."""
+    """Bytes: frozen * width + 16 * trained."""
     got = _number(answer(1000, 2.0, 10), "the number of bytes")
     mistakes = {
         "the frozen weights are missing: they are in memory, too": 160,

@@ -4,6 +4,7 @@ import copy
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 from datasets import Dataset
@@ -137,7 +138,9 @@ def trainer_step(
     rewards, watcher, said = rewards_for(2), _Watcher(), []
     by_id = {question.id: question for question in questions}
 
-    def both(completions, completion_ids, id, **columns):
+    def both(
+        completions: list[str], completion_ids: list[Any], id: list[str], **columns: Any
+    ) -> list[float]:
         totals = [
             sum(parts) for parts in zip(*(f(completions, **columns) for f in rewards), strict=True)
         ]
@@ -184,14 +187,14 @@ class _Watcher(TrainerCallback):
         self.loss = float("nan")
         self.gradients: dict[str, torch.Tensor] = {}
 
-    def on_pre_optimizer_step(self, args, state, control, model=None, **rest) -> None:
+    def on_pre_optimizer_step(self, *_: Any, model: PreTrainedModel, **rest: Any) -> None:
         self.gradients = {
             name: parameter.grad.clone()
             for name, parameter in model.named_parameters()
             if parameter.grad is not None
         }
 
-    def on_log(self, args, state, control, logs=None, **rest) -> None:
+    def on_log(self, *_: Any, logs: dict[str, float], **rest: Any) -> None:
         self.loss = logs.get("loss", self.loss)
 
 

@@ -156,7 +156,9 @@ class SmallCard(TorchDispatchMode):
         self.limit, self.live, self.peak = limit, 0, 0
         self._known: set[int] = set()
 
-    def __torch_dispatch__(self, func, types, args=(), kwargs=None):  # noqa: D105
+    def __torch_dispatch__(
+        self, func: Callable, types: Any, args: tuple = (), kwargs: dict | None = None
+    ) -> Any:
         kwargs = kwargs or {}
         given = {_place(value) for value in tree_leaves((args, kwargs))}
         result = func(*args, **kwargs)
