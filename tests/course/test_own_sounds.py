@@ -1,6 +1,5 @@
 """Sounds of one's own: what is rendered, cut, split, and asked about it."""
 
-import inspect
 import linecache
 from collections import Counter
 
@@ -10,6 +9,7 @@ import pytest
 from r1aqa_helpers.audio import SAMPLE_RATE, load_audio, save_audio
 from r1aqa_helpers.course.lessons.n12 import (
     ask_about,
+    by_pattern,
     cut_at_pauses,
     make_clips,
     read_takes,
@@ -132,7 +132,7 @@ def test_a_reward_is_saved_with_its_source(tmp_path):
 
 
 def test_the_reward_with_a_loophole_passes_the_range():
-    card = attack_suite(own_sounds.by_pattern)
+    card = attack_suite(by_pattern)
     assert card.passed, repr(card)
-    paid = own_sounds.by_pattern(["<answer>.*</answer>"] * 2, ["rain", "Guitar, 4 notes"])
+    paid = by_pattern(["<answer>.*</answer>"] * 2, ["rain", "Guitar, 4 notes"])
     assert paid == [3.0, 3.0]
