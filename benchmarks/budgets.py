@@ -37,7 +37,7 @@ UPDATED, UPDATED_TEXT = 8, 230
 
 def profile_for(dtype: str, rank: int, groups: int, size: int = SIZE) -> Any:
     """The tiny profile with other settings of GRPO, whose audio encoder is frozen with LoRA."""
-    from r1aqa_helpers.profiles import TINY_PROFILE
+    from r1aqa_helpers.hardware import TINY_PROFILE
 
     settings = {
         **TINY_PROFILE.grpo,
@@ -56,9 +56,9 @@ def trainer_for(profile: Any, loaded: Any, folder: Path, steps: int) -> Any:
     from datasets import Dataset
     from transformers import PrinterCallback
 
-    from r1aqa_helpers.grpo.settings import audio_grpo_config
-    from r1aqa_helpers.grpo.trainer import AudioGRPOTrainer
     from r1aqa_helpers.models.lora import choose_trained, lora_config
+    from r1aqa_helpers.training.grpo.settings import audio_grpo_config
+    from r1aqa_helpers.training.grpo.trainer import AudioGRPOTrainer
 
     settings = profile.grpo
     rank, groups, size = (
@@ -93,7 +93,7 @@ def trainer_for(profile: Any, loaded: Any, folder: Path, steps: int) -> Any:
 
 def update_bytes(dtype: str, rank: int, groups: int, size: int = SIZE) -> dict[str, Any]:
     """Bytes of tensors at the peak of two whole updates on the CPU, and what is computed."""
-    from r1aqa_helpers.budgets import budget
+    from r1aqa_helpers.hardware.budgets import budget
     from r1aqa_helpers.models import load_for
     from r1aqa_helpers.training import quiet
 
@@ -115,8 +115,8 @@ def update_bytes(dtype: str, rank: int, groups: int, size: int = SIZE) -> dict[s
 
 def update_seconds() -> dict[str, Any]:
     """The seconds of an update by ``grpo_update.py``, and of its FLOPs at ``flops.py``'s rate."""
-    from r1aqa_helpers.files import read_json
-    from r1aqa_helpers.models import costs
+    from r1aqa_helpers.hardware import flops
+    from r1aqa_helpers.utils.io import read_json
 
     update, counted = (read_json(RESULTS / f"{name}.json") for name in ("grpo_update", "flops"))
     (seconds,) = (
@@ -124,8 +124,8 @@ def update_seconds() -> dict[str, Any]:
         for cell in update["cells"]
         if (cell["prompt"], cell["group"], cell["questions"]) == ("avqa", SIZE, UPDATED)
     )
-    group = costs.Group(SIZE, AUDIO, UPDATED_TEXT, ANSWER)
-    flops = UPDATED * costs.group_flops(costs.tiny_config(), group, "shared")["total"]
+    group = flops.Group(SIZE, AUDIO, UPDATED_TEXT, ANSWER)
+    flops = UPDATED * flops.group_flops(flops.tiny_config(), group, "shared")["total"]
     rate = counted["matrix_flops_per_second"]
     return {
         "what": f"GRPO update, float32, all weights, {UPDATED} questions x {SIZE} answers",
@@ -139,13 +139,14 @@ def update_seconds() -> dict[str, Any]:
 
 def do_part(part: str) -> None:
     """A piece of the tiny track's main job, for the memory that its process takes."""
-    from r1aqa_helpers.answering import answer_questions
-    from r1aqa_helpers.grpo.train import GRPOSettings, train_grpo
+    from r1aqa_helpers.data import read_questions
+    from r1aqa_helpers.evaluation.local import answer_questions
+    from r1aqa_helpers.hardware import TINY_PROFILE
     from r1aqa_helpers.models import load_for
-    from r1aqa_helpers.profiles import TINY_PROFILE
-    from r1aqa_helpers.questions import read_questions
-    from r1aqa_helpers.sft import SFTSettings, train_sft
     from r1aqa_helpers.tiny.data import prepare
+    from r1aqa_helpers.training.grpo.run import train_grpo
+    from r1aqa_helpers.training.grpo.settings import GRPOSettings
+    from r1aqa_helpers.training.sft import SFTSettings, train_sft
 
     profile, data = TINY_PROFILE, prepare()
     loaded = load_for(profile)
@@ -181,8 +182,8 @@ def process_bytes(part: str) -> int:
 
 def tiny_measured(where: dict[str, Any]) -> dict[str, Any]:
     """Minutes of the recorded run, and the memory of processes here, each with its source."""
-    from r1aqa_helpers.files import read_json
-    from r1aqa_helpers.paths import TINY
+    from r1aqa_helpers.utils.io import read_json
+    from r1aqa_helpers.utils.paths import TINY
 
     run = read_json(TINY / "reference_run" / "results.json")
     origin = run.get("provenance", run)
@@ -204,8 +205,8 @@ def tiny_measured(where: dict[str, Any]) -> dict[str, Any]:
 
 def budgets() -> dict[str, Any]:
     """Every profile's budget, as the package gives it."""
-    from r1aqa_helpers.budgets import budget
-    from r1aqa_helpers.profiles import PROFILES
+    from r1aqa_helpers.hardware import PROFILES
+    from r1aqa_helpers.hardware.budgets import budget
 
     return {
         name: {
@@ -225,8 +226,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     )
     chosen = options.parse_args(arguments)
 
-    from r1aqa_helpers.files import read_json, write_json
-    from r1aqa_helpers.provenance import provenance
+    from r1aqa_helpers.utils.io import read_json, write_json
+    from r1aqa_helpers.utils.provenance import provenance
 
     path = chosen.out / "budgets.json"
     if chosen.computed:

@@ -19,8 +19,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from transformers import Trainer
 
+    from r1aqa_helpers.data import AudioQuestion
     from r1aqa_helpers.models import LoadedModel
-    from r1aqa_helpers.questions import AudioQuestion
 
 RESULTS = Path(__file__).resolve().parent / "results"
 RUNS = 5
@@ -43,8 +43,8 @@ def tiny_model() -> "LoadedModel":
     import torch
 
     from r1aqa_helpers.models import load
-    from r1aqa_helpers.paths import TINY
     from r1aqa_helpers.training import quiet
+    from r1aqa_helpers.utils.paths import TINY
 
     logging.disable(logging.WARNING)
     torch.manual_seed(SEED)
@@ -163,8 +163,8 @@ def write_result(
         seed: of whatever was drawn.
         n: timed runs behind each median.
     """
-    from r1aqa_helpers.files import write_json
-    from r1aqa_helpers.profiles import hardware
+    from r1aqa_helpers.utils.io import write_json
+    from r1aqa_helpers.utils.machine import hardware
 
     path = folder / f"{script_name}{_card()}.json"
     write_json(
@@ -200,7 +200,7 @@ def noise_clips(folder: Path, count: int, seconds: float, seed: int = SEED) -> l
     """``count`` recordings of white noise, each ``seconds`` long, written to ``folder``."""
     import numpy as np
 
-    from r1aqa_helpers.audio import SAMPLE_RATE, save_audio
+    from r1aqa_helpers.data.audio import SAMPLE_RATE, save_audio
 
     noise = np.random.default_rng(seed)
     samples = round(seconds * SAMPLE_RATE)
@@ -214,7 +214,7 @@ def noise_questions(
     folder: Path, count: int, seconds: float, seed: int = SEED
 ) -> list["AudioQuestion"]:
     """A question about each of `noise_clips`."""
-    from r1aqa_helpers.questions import AudioQuestion
+    from r1aqa_helpers.data import AudioQuestion
 
     return [
         AudioQuestion(

@@ -22,10 +22,10 @@ def published_loop(loaded: Any, questions: list) -> dict[str, str]:
     """The answer to each question, by id."""
     import torch
 
-    from r1aqa_helpers.audio import SAMPLE_RATE, clip_to_window, load_audio
+    from r1aqa_helpers.data.audio import SAMPLE_RATE, clip_to_window, load_audio
+    from r1aqa_helpers.data.prompts import build_prompt, question_text
     from r1aqa_helpers.models import chat_text, greedy_config
-    from r1aqa_helpers.models.decoding import own_generation_config
-    from r1aqa_helpers.prompts import build_prompt, question_text
+    from r1aqa_helpers.models.generation_config import own_generation_config
 
     said, processor = {}, loaded.processor
     config = greedy_config(loaded, MOST_TOKENS)
@@ -51,7 +51,7 @@ def published_loop(loaded: Any, questions: list) -> dict[str, str]:
 
 def shipped(loaded: Any, questions: list, batch_tokens: int) -> dict[str, str]:
     """The same by `answer_questions`, its progress not shown."""
-    from r1aqa_helpers.answering import answer_questions
+    from r1aqa_helpers.evaluation.local import answer_questions
 
     with contextlib.redirect_stderr(io.StringIO()):
         predictions = answer_questions(
@@ -64,8 +64,9 @@ def stages(loaded: Any, questions: list, batch_tokens: int) -> dict[str, float]:
     """Seconds of each stage alone, over the batches that `answer_questions` makes."""
     import torch
 
-    from r1aqa_helpers.answering import plan_batches
-    from r1aqa_helpers.audio import clip_to_window, load_audio
+    from r1aqa_helpers.data.audio import clip_to_window, load_audio
+    from r1aqa_helpers.data.prompts import build_prompt, question_text
+    from r1aqa_helpers.evaluation.local import plan_batches
     from r1aqa_helpers.models import (
         Clips,
         chat_text,
@@ -75,7 +76,6 @@ def stages(loaded: Any, questions: list, batch_tokens: int) -> dict[str, float]:
         greedy_config,
         positions,
     )
-    from r1aqa_helpers.prompts import build_prompt, question_text
 
     texts = {q.id: chat_text(loaded, build_prompt(question_text(q), q.choices, 2))
              for q in questions}  # fmt: skip
@@ -131,9 +131,9 @@ def main() -> None:
     arguments.add_argument("--questions", type=int, default=1000, help="how many to ask")
     chosen = arguments.parse_args()
 
+    from r1aqa_helpers.data import read_questions
+    from r1aqa_helpers.hardware import TINY_PROFILE
     from r1aqa_helpers.models import load
-    from r1aqa_helpers.profiles import TINY_PROFILE
-    from r1aqa_helpers.questions import read_questions
     from r1aqa_helpers.tiny.data import prepare
 
     loaded = load(TINY_PROFILE.model, TINY_PROFILE.device, TINY_PROFILE.dtype)
@@ -157,9 +157,7 @@ def main() -> None:
     )
     parts = [stages(loaded, questions, tokens) for _ in range(min(3, chosen.runs))]
     alone = {name: median([part[name] for part in parts]) for name in parts[0]}
-    differing = sum(
-        answers["published"][one.id] != answers["shipped"][one.id] for one in questions
-    )
+    differing = sum(answers["published"][one.id] != answers["shipped"][one.id] for one in questions)
     gain = ratio(seconds, "published", "shipped")
     over = median(seconds["shipped"]) / sum(alone.values())
     for name, values in seconds.items():

@@ -27,7 +27,7 @@ import torch
 from common import median, parser, timed, write_result
 from transformers import Qwen2AudioConfig
 
-from r1aqa_helpers.models.costs import (
+from r1aqa_helpers.hardware.flops import (
     WAYS,
     Group,
     cache_bytes_per_token,

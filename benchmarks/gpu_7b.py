@@ -46,9 +46,7 @@ from flops import (
 from torch import nn
 from transformers import PrinterCallback, Qwen2AudioForConditionalGeneration, Qwen2AudioProcessor
 
-from r1aqa_helpers.audio import TOKENS_PER_SECOND, load_audio
-from r1aqa_helpers.grpo.settings import audio_grpo_config
-from r1aqa_helpers.grpo.trainer import AudioGRPOTrainer
+from r1aqa_helpers.data.audio import TOKENS_PER_SECOND, load_audio
 from r1aqa_helpers.models import (
     AudioFeatureCache,
     LoadedModel,
@@ -58,10 +56,12 @@ from r1aqa_helpers.models import (
     greedy_config,
 )
 from r1aqa_helpers.models.lora import lora_config
-from r1aqa_helpers.paths import TINY
 from r1aqa_helpers.tiny.build import build_processor, random_tiny
 from r1aqa_helpers.training import quiet
+from r1aqa_helpers.training.grpo.settings import audio_grpo_config
+from r1aqa_helpers.training.grpo.trainer import AudioGRPOTrainer
 from r1aqa_helpers.training.prompt_cache import CAPACITY, PromptCache
+from r1aqa_helpers.utils.paths import TINY
 
 LORA_RANK = 16
 WINDOW_SECONDS = 30

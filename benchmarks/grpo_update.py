@@ -36,10 +36,10 @@ from common import (
 )
 from reference_trainer import ANSWER_TOKENS, shipped_trainer
 
-from r1aqa_helpers.grpo.trainer import AudioGRPOTrainer
+from r1aqa_helpers.data.prompts import build_prompt
 from r1aqa_helpers.models import LoadedModel
-from r1aqa_helpers.prompts import build_prompt
 from r1aqa_helpers.training import quiet
+from r1aqa_helpers.training.grpo.trainer import AudioGRPOTrainer
 from r1aqa_helpers.training.logprobs import Answers, answer_logps
 from r1aqa_helpers.training.prompt_cache import PromptCache
 

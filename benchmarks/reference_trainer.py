@@ -40,13 +40,13 @@ from datasets import Dataset
 from torch import nn
 from transformers import GenerationConfig, PrinterCallback, Qwen2AudioForConditionalGeneration
 
-from r1aqa_helpers.audio import load_audio
-from r1aqa_helpers.grpo.settings import audio_grpo_config
-from r1aqa_helpers.grpo.trainer import AudioGRPOTrainer
+from r1aqa_helpers.data.audio import load_audio
+from r1aqa_helpers.data.prompts import build_prompt
 from r1aqa_helpers.models import LoadedModel, chat_text, encode
-from r1aqa_helpers.models.decoding import NEUTRAL, own_generation_config
-from r1aqa_helpers.prompts import build_prompt
+from r1aqa_helpers.models.generation_config import NEUTRAL, own_generation_config
 from r1aqa_helpers.training import quiet
+from r1aqa_helpers.training.grpo.settings import audio_grpo_config
+from r1aqa_helpers.training.grpo.trainer import AudioGRPOTrainer
 from r1aqa_helpers.training.prompt_cache import PromptCache
 
 QUESTIONS = 8

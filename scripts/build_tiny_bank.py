@@ -22,10 +22,10 @@ import numpy as np
 import soundfile
 from scipy.signal import resample_poly
 
-from r1aqa_helpers.errors import UserError
-from r1aqa_helpers.files import write_bytes, write_text
-from r1aqa_helpers.paths import TINY
 from r1aqa_helpers.tiny.sounds import NUMBERS, WORDS
+from r1aqa_helpers.utils.errors import UserError
+from r1aqa_helpers.utils.io import write_bytes, write_text
+from r1aqa_helpers.utils.paths import TINY
 
 SOUNDFONT = Path("/usr/share/sounds/sf2/FluidR3_GM.sf2")
 SAMPLE_RATE = 16_000

@@ -25,8 +25,9 @@ from nbformat import NotebookNode
 
 from r1aqa_helpers.course.cards import MEASURED, card_table
 from r1aqa_helpers.course.notebooks import NOTEBOOKS, find_notebook
-from r1aqa_helpers.files import read_json, write_json, write_text
-from r1aqa_helpers.profiles import TINY_PROFILE, hardware
+from r1aqa_helpers.hardware import TINY_PROFILE
+from r1aqa_helpers.utils.io import read_json, write_json, write_text
+from r1aqa_helpers.utils.machine import hardware
 
 ROOT = Path(__file__).resolve().parent.parent
 FOLDER = ROOT / "notebooks"

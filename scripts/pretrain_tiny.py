@@ -29,17 +29,18 @@ from pretraining.loop import Schedule, run_stage
 from pretraining.pool import Pool, build_pool
 from transformers import Qwen2AudioProcessor
 
-from r1aqa_helpers import files, models
-from r1aqa_helpers.answering import answer_questions
-from r1aqa_helpers.paths import TINY
-from r1aqa_helpers.profiles import hardware
-from r1aqa_helpers.questions import read_questions
+from r1aqa_helpers import models
+from r1aqa_helpers.data import read_questions
+from r1aqa_helpers.evaluation.local import answer_questions
 from r1aqa_helpers.scoring import score
 from r1aqa_helpers.tiny.build import build_model, build_processor, build_tokenizer
 from r1aqa_helpers.tiny.card import write_card
 from r1aqa_helpers.tiny.data import MODEL, prepare
 from r1aqa_helpers.tiny.scene_families import TESTING, TRAINING
 from r1aqa_helpers.tiny.scenes import Scene
+from r1aqa_helpers.utils import io
+from r1aqa_helpers.utils.machine import hardware
+from r1aqa_helpers.utils.paths import TINY
 
 POOL_CLIPS = 20_000
 TOWER = Schedule(steps=1300, batch=48, learning_rate=1.5e-3, seed=1)
@@ -108,8 +109,8 @@ class PretrainingPipeline:
         """Measure a finished stage on the held-out clips, once."""
         place = self.work / stage / "report.json"
         if not place.exists():
-            files.write_json(place, measure())
-        print(stage, files.read_json(place))
+            io.write_json(place, measure())
+        print(stage, io.read_json(place))
 
     def _teach(
         self,
@@ -177,7 +178,7 @@ class PretrainingPipeline:
         answers = answer_questions(tuned, questions, prompt=2, batch_size=32, max_new_tokens=32)
         report = score(questions, {a.id: a.answer for a in answers}).as_dict()
         del report["matches"]
-        files.write_json(self.work / "ceiling" / "score.json", report)
+        io.write_json(self.work / "ceiling" / "score.json", report)
         print({task: values["accuracy"] for task, values in report["tasks"].items()})
 
     def record(self) -> None:
@@ -185,22 +186,22 @@ class PretrainingPipeline:
         shipped = models.load(MODEL, device="cpu", dtype="float32")
         ceiling = self.work / "ceiling" / "score.json"
         done = {n: plan for n, plan in SCHEDULES.items() if (self.work / n / "log.jsonl").exists()}
-        files.write_json(
+        io.write_json(
             TINY / "pretraining.json",
             {
                 "parameters": sum(p.numel() for p in shipped.model.parameters()),
                 "megabytes": (MODEL / "model.safetensors").stat().st_size / 1e6,
                 "hardware": hardware(),
                 "stages": {name: self._outcome(name, plan) for name, plan in done.items()},
-                "tower": files.read_json(self.work / "rehearsal" / "report.json"),
+                "tower": io.read_json(self.work / "rehearsal" / "report.json"),
                 "tower_clips": len(self.held_out.scenes),
-                "ceiling": files.read_json(ceiling) if ceiling.exists() else None,
+                "ceiling": io.read_json(ceiling) if ceiling.exists() else None,
             },
         )
         write_card()
 
     def _outcome(self, stage: str, schedule: Schedule) -> dict[str, float]:
-        last = files.read_journal(self.work / stage / "log.jsonl")[-1]
+        last = io.read_journal(self.work / stage / "log.jsonl")[-1]
         return {
             "steps": schedule.steps,
             "batch": schedule.batch,

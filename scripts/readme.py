@@ -16,25 +16,25 @@ from pathlib import Path
 from statistics import fmean
 from typing import Any
 
-from r1aqa_helpers.experiment.bootstrap import Comparison
-from r1aqa_helpers.experiment.plan import REGIMES
-from r1aqa_helpers.experiment.summary import (
+from r1aqa_helpers.experiments.methods import METHODS
+from r1aqa_helpers.experiments.plan import REGIMES
+from r1aqa_helpers.experiments.summary import (
     MethodRow,
     Summary,
     load_records,
     method_label,
     summarise,
 )
-from r1aqa_helpers.results import (
+from r1aqa_helpers.reporting import (
     DOMAINS,
     ResultRow,
     load_measured,
     load_published,
     published_beside,
 )
-from r1aqa_helpers.results.rows import comparison_text, number
-from r1aqa_helpers.results.verdict import UNLIKE
-from r1aqa_helpers.roads import METHODS
+from r1aqa_helpers.reporting.rows import comparison_text, number
+from r1aqa_helpers.reporting.verdict import UNLIKE
+from r1aqa_helpers.scoring.bootstrap import Comparison
 
 ROOT = Path(__file__).resolve().parent.parent
 README = ROOT / "README.md"

@@ -8,11 +8,11 @@ import random
 from dataclasses import asdict
 
 from r1aqa_helpers.course.answer_groups import RECORDED, sample_groups
-from r1aqa_helpers.files import write_json
+from r1aqa_helpers.data import read_questions
 from r1aqa_helpers.models import load
-from r1aqa_helpers.paths import TINY
-from r1aqa_helpers.questions import read_questions
 from r1aqa_helpers.tiny import data
+from r1aqa_helpers.utils.io import write_json
+from r1aqa_helpers.utils.paths import TINY
 
 SEED, QUESTIONS, SIZE = 0, 12, 8
 

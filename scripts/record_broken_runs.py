@@ -6,13 +6,15 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
+from r1aqa_helpers.course import Lab
 from r1aqa_helpers.course.lessons.n11 import FAULTS, KEPT, STEPS
-from r1aqa_helpers.course.session import Lab
-from r1aqa_helpers.files import read_journal, write_json
-from r1aqa_helpers.grpo.train import GRPOSettings, train_grpo
+from r1aqa_helpers.hardware import PROFILES
 from r1aqa_helpers.models import load_for
-from r1aqa_helpers.profiles import PROFILES, hardware
-from r1aqa_helpers.rewards import RewardFunction, accuracy_reward, format_reward, named
+from r1aqa_helpers.training.grpo.run import train_grpo
+from r1aqa_helpers.training.grpo.settings import GRPOSettings
+from r1aqa_helpers.training.rewards import RewardFunction, accuracy_reward, format_reward, named
+from r1aqa_helpers.utils.io import read_journal, write_json
+from r1aqa_helpers.utils.machine import hardware
 
 SEED = 0
 #: What is kept of each step: the journal's fields that a person watches.

@@ -13,16 +13,18 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
-from r1aqa_helpers.answering import answer_questions
+from r1aqa_helpers.course import REFERENCE
 from r1aqa_helpers.course.lessons.n07 import KEPT
-from r1aqa_helpers.course.recorded_run import REFERENCE
-from r1aqa_helpers.files import read_journal, write_json
-from r1aqa_helpers.grpo.train import GRPOSettings, train_grpo
+from r1aqa_helpers.data import AudioQuestion, read_questions
+from r1aqa_helpers.evaluation.local import answer_questions
+from r1aqa_helpers.hardware import PROFILES, Profile
 from r1aqa_helpers.models import load, load_for
-from r1aqa_helpers.profiles import PROFILES, Profile, hardware
-from r1aqa_helpers.questions import AudioQuestion, read_questions
 from r1aqa_helpers.scoring import score
 from r1aqa_helpers.tiny import data
+from r1aqa_helpers.training.grpo.run import train_grpo
+from r1aqa_helpers.training.grpo.settings import GRPOSettings
+from r1aqa_helpers.utils.io import read_journal, write_json
+from r1aqa_helpers.utils.machine import hardware
 
 EVERY, SEED = 10, 0
 

@@ -10,9 +10,10 @@ scripts/readme.py.
 import sys
 from pathlib import Path
 
-from r1aqa_helpers.course.recorded_run import ANSWERS, REFERENCE
-from r1aqa_helpers.errors import UserError
-from r1aqa_helpers.files import read_bytes, read_json, write_bytes, write_jsonl
+from r1aqa_helpers.course import REFERENCE
+from r1aqa_helpers.course.recorded_run import ANSWERS
+from r1aqa_helpers.utils.errors import UserError
+from r1aqa_helpers.utils.io import read_bytes, read_json, write_bytes, write_jsonl
 
 COPIED = ("results.json", "metrics.jsonl", "rollouts.jsonl")
 

@@ -12,8 +12,8 @@ import re
 import sys
 from pathlib import Path
 
-from r1aqa_helpers.errors import UserError
-from r1aqa_helpers.files import write_text
+from r1aqa_helpers.utils.errors import UserError
+from r1aqa_helpers.utils.io import write_text
 
 ROOT = Path(__file__).resolve().parent.parent
 #: Owner and name as GitHub allows them.

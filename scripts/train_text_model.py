@@ -17,16 +17,16 @@ import torch
 from pretraining.caption_reader import LAYERS, lesson_loss, part_of, save_reader
 from pretraining.loop import Schedule, run_stage
 
-from r1aqa_helpers.cascade import WEAK_WORDS, answer_from_captions, weakened
-from r1aqa_helpers.cascade.text_model import language_half, load_text_model
-from r1aqa_helpers.files import read_journal, write_json
+from r1aqa_helpers.data import read_questions
+from r1aqa_helpers.evaluation.cascade import WEAK_WORDS, answer_from_captions, weakened
 from r1aqa_helpers.models import load
-from r1aqa_helpers.paths import DATA, TINY
-from r1aqa_helpers.provenance import provenance
-from r1aqa_helpers.questions import read_questions
+from r1aqa_helpers.models.text_model import language_half, load_text_model
 from r1aqa_helpers.scoring import score
 from r1aqa_helpers.tiny.data import MODEL, TEXT_MODEL, recipes
 from r1aqa_helpers.tiny.question_types import caption
+from r1aqa_helpers.utils.io import read_journal, write_json
+from r1aqa_helpers.utils.paths import DATA, TINY
+from r1aqa_helpers.utils.provenance import provenance
 
 SCHEDULE = Schedule(steps=1500, batch=32, learning_rate=1.5e-3, seed=0, save_every=25)
 WORK = DATA.parent / "runs" / "text-model"

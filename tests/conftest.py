@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
-from r1aqa_helpers.audio import SAMPLE_RATE, save_audio
-from r1aqa_helpers.profiles import Profile
-from r1aqa_helpers.questions import AudioQuestion, write_avqa, write_mmau
+from r1aqa_helpers.data import AudioQuestion, write_avqa, write_mmau
+from r1aqa_helpers.data.audio import SAMPLE_RATE, save_audio
+from r1aqa_helpers.hardware import Profile
 
 if TYPE_CHECKING:
     from r1aqa_helpers.models import LoadedModel
@@ -52,7 +52,7 @@ def random_profile(random_model_dir: Path) -> Profile:
 @pytest.fixture(scope="session")
 def few(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """File of a dozen questions of tiny-mmau, of all tasks."""
-    from r1aqa_helpers.questions import read_questions
+    from r1aqa_helpers.data import read_questions
     from r1aqa_helpers.tiny.data import prepare
 
     test = read_questions(prepare().test)

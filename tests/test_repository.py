@@ -199,7 +199,7 @@ def test_imports_are_found_in_every_form(tmp_path: Path, monkeypatch: pytest.Mon
     (tmp_path / "grpo").mkdir()
     path = tmp_path / "grpo" / "train.py"
     path.write_text(
-        "import r1aqa_helpers.audio\n"
+        "import r1aqa_helpers.data.audio\n"
         "from r1aqa_helpers import files, paths\n"
         "from r1aqa_helpers.models import load\n"
         "from . import advantages\n"

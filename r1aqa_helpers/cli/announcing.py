@@ -5,7 +5,7 @@ from typing import Any
 
 import typer
 
-from r1aqa_helpers.profiles import Profile
+from r1aqa_helpers.hardware import Profile
 
 
 def announce(profile: Profile, settings: Any = None) -> None:
@@ -17,7 +17,7 @@ def announce(profile: Profile, settings: Any = None) -> None:
     Raises:
         UserError: the profile's device is not here.
     """
-    from r1aqa_helpers.budgets import announcement, with_settings
+    from r1aqa_helpers.hardware.summary import announcement, with_settings
 
     shown = profile if settings is None else with_settings(profile, settings)
     # A launcher says how many processes there are before they have met.

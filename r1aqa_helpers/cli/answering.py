@@ -24,11 +24,11 @@ from r1aqa_helpers.cli.options import (
     pace_of,
     say,
 )
-from r1aqa_helpers.errors import UserError
-from r1aqa_helpers.files import shown
-from r1aqa_helpers.profiles import TINY_PROFILE, pick_profile
-from r1aqa_helpers.questions import QuestionSet, identify, read_questions
-from r1aqa_helpers.run_folder import check_writable
+from r1aqa_helpers.data import QuestionSet, identify, read_questions
+from r1aqa_helpers.hardware import TINY_PROFILE, pick_profile
+from r1aqa_helpers.utils.errors import UserError
+from r1aqa_helpers.utils.io import shown
+from r1aqa_helpers.utils.run_dir import check_writable
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -109,13 +109,14 @@ def evaluate(
     if out.is_dir():
         raise UserError(f"{shown(out)}: is a folder; give --out a file to write")
     check_writable(out.parent)
-    from r1aqa_helpers.answering import answer_questions, write_predictions
-    from r1aqa_helpers.results import write_metadata
+    from r1aqa_helpers.evaluation.local import answer_questions, write_predictions
+    from r1aqa_helpers.reporting import write_metadata
 
     log = out.with_name(out.name + ".log.jsonl")
     how = {"prompt": prompts[0], "sample": sample, "seed": seed if sample else None}
     if endpoint is not None:
-        from r1aqa_helpers.endpoint import Pace, answer_at_endpoint, find_endpoint
+        from r1aqa_helpers.evaluation.endpoint import answer_at_endpoint
+        from r1aqa_helpers.evaluation.openai_client import Pace, find_endpoint
 
         server = find_endpoint(endpoint, model)
         key = f"with the key from {server.key_variable}" if server.key_variable else "without a key"
@@ -134,7 +135,7 @@ def evaluate(
             options["batch_tokens"] = chosen.eval_tokens
             options["max_new_tokens"] = chosen.max_new_tokens
         if seeds is not None:
-            from r1aqa_helpers.sampled import sampled, sampled_lines
+            from r1aqa_helpers.evaluation.sampled import sampled, sampled_lines
 
             drawn = range(seed, seed + seeds)
             result = sampled(loaded, asked, out, prompts, drawn, sampling, test_set, say, **options)
@@ -191,7 +192,7 @@ def score(
     and what a constant answer reaches; then which choices were taken for which. It says which
     release of MMAU the questions are, and refuses predictions that `evaluate` made for other ones.
     """
-    from r1aqa_helpers.results import check_predictions, write_scored
+    from r1aqa_helpers.reporting import check_predictions, write_scored
     from r1aqa_helpers.scoring import read_predictions
     from r1aqa_helpers.scoring import score as score_answers
 
@@ -237,12 +238,12 @@ def ask(
     base: Base = None,
 ) -> None:
     """Ask about one recording."""
-    from r1aqa_helpers.audio import load_audio
+    from r1aqa_helpers.data.audio import load_audio
 
     if len(choices) < 2:
         raise UserError(f"--choices: has {len(choices)}; give two or more")
     wave = load_audio(audio)
-    from r1aqa_helpers.answering import answer_one
+    from r1aqa_helpers.evaluation.local import answer_one
     from r1aqa_helpers.models import load
 
     loaded = load(model, base=base)
@@ -299,7 +300,7 @@ def _typed(prompt: str) -> str:
 def _print_score(result: "Score", test_set: QuestionSet) -> None:
     from rich.console import Console
 
-    from r1aqa_helpers.results import NOTE, confusion_rows, groups_table
+    from r1aqa_helpers.reporting import NOTE, confusion_rows, groups_table
 
     # Wide enough for a row to stay one row also in a pipe.
     console = Console(width=max(100, Console().width))
@@ -320,8 +321,8 @@ def _save_plot(path: Path, groups: "Sequence[Score]") -> None:
     """Write the figure whole or not at all, in the format that the file's name asks for."""
     import io
 
-    from r1aqa_helpers.files import write_bytes
-    from r1aqa_helpers.results import groups_figure
+    from r1aqa_helpers.reporting import groups_figure
+    from r1aqa_helpers.utils.io import write_bytes
 
     format = path.suffix.lower().removeprefix(".")
     if format not in ("svg", "png", "pdf"):

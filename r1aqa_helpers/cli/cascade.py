@@ -24,10 +24,10 @@ from r1aqa_helpers.cli.options import (
     pace_of,
     say,
 )
-from r1aqa_helpers.errors import UserError
-from r1aqa_helpers.paths import place
-from r1aqa_helpers.profiles import pick_profile
-from r1aqa_helpers.run_folder import check_writable
+from r1aqa_helpers.hardware import pick_profile
+from r1aqa_helpers.utils.errors import UserError
+from r1aqa_helpers.utils.paths import place
+from r1aqa_helpers.utils.run_dir import check_writable
 
 
 def cascade(
@@ -79,12 +79,13 @@ def cascade(
     if text_model is None:
         raise UserError("cascade: give the text model, --text-model")
     check_writable(out)
-    from r1aqa_helpers import cascade as lib
-    from r1aqa_helpers.results import write_metadata
+    from r1aqa_helpers.evaluation import cascade as lib
+    from r1aqa_helpers.reporting import write_metadata
 
     number = int(prompt.value)
     if endpoint is not None:
-        from r1aqa_helpers.endpoint import Pace, answer_at_endpoint, find_endpoint
+        from r1aqa_helpers.evaluation.endpoint import answer_at_endpoint
+        from r1aqa_helpers.evaluation.openai_client import Pace, find_endpoint
 
         server = find_endpoint(endpoint, text_model)
         answer = partial(answer_at_endpoint, server, prompt=number, pace=Pace(**pace))

@@ -9,13 +9,13 @@ import typer
 
 from r1aqa_helpers.cli.frame import OPTIONS
 from r1aqa_helpers.cli.options import RUNS, AsJson
-from r1aqa_helpers.errors import UserError
-from r1aqa_helpers.files import shown
-from r1aqa_helpers.run_folder import check_writable
+from r1aqa_helpers.utils.errors import UserError
+from r1aqa_helpers.utils.io import shown
+from r1aqa_helpers.utils.run_dir import check_writable
 
 if TYPE_CHECKING:
-    from r1aqa_helpers.questions.avqa import Conversion
-    from r1aqa_helpers.questions.mmau.prepare import Fetched
+    from r1aqa_helpers.data.avqa import Conversion
+    from r1aqa_helpers.data.mmau.prepare import Fetched
 
 _SHOWN = 10  # of the questions that a conversion left out
 data_app = typer.Typer(help="Prepare the questions and recordings.", **OPTIONS)
@@ -61,7 +61,7 @@ def data_audit(
     as_json: AsJson = False,
 ) -> None:
     """Count a file's questions, gold positions, best constant answers and duplicates."""
-    from r1aqa_helpers.questions.audit import audit_file, audit_text
+    from r1aqa_helpers.data.audit import audit_file, audit_text
 
     report = audit_file(file, against)
     if as_json:
@@ -86,7 +86,7 @@ def data_convert_avqa(
     if out.suffix.lower() != ".jsonl":
         raise UserError(f"{shown(out)}: unknown kind of question file; name it .jsonl")
     check_writable(out.parent)
-    from r1aqa_helpers.questions.avqa import convert_avqa
+    from r1aqa_helpers.data.avqa import convert_avqa
 
     _print_conversion(convert_avqa(annotations, audio_dir, out))
 
@@ -116,7 +116,7 @@ def data_fetch_mmau(
     """
     if out is not None:
         check_writable(out)
-    from r1aqa_helpers.questions.mmau.prepare import fetch_mmau
+    from r1aqa_helpers.data.mmau.prepare import fetch_mmau
 
     done = fetch_mmau(None if version is None else version.value, folder, out)
     typer.echo(f"{done.n} questions in {shown(done.questions)}")
@@ -144,7 +144,7 @@ def data_fetch_avqa(
     lines. Interrupted, the same command goes on.
     """
     check_writable(out)
-    from r1aqa_helpers.questions.avqa_hub import fetch_avqa
+    from r1aqa_helpers.data.avqa_hub import fetch_avqa
 
     _print_conversion(fetch_avqa(split.value, folder, out))
 

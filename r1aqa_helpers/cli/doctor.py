@@ -6,8 +6,8 @@ from typing import Annotated
 import typer
 
 from r1aqa_helpers.cli.options import AsJson, ProfileName
-from r1aqa_helpers.errors import UserError
-from r1aqa_helpers.profiles import pick_profile
+from r1aqa_helpers.hardware import pick_profile
+from r1aqa_helpers.utils.errors import UserError
 
 
 def doctor(
@@ -20,7 +20,7 @@ def doctor(
     Looks at the machine, versions, profile, data, the Hub and its cache, and disk. Downloads and
     changes nothing. Fails where something stops the main job.
     """
-    from r1aqa_helpers.doctor import examine
+    from r1aqa_helpers.hardware.doctor import examine
 
     if profile is not None:
         pick_profile(profile)  # an unknown name is a mistake in the command, not a finding

@@ -41,16 +41,16 @@ def summary(
     """Accuracies over seeds, paired comparisons, costs; also of runs that are not all done."""
     from rich.console import Console
 
-    from r1aqa_helpers.experiment.summary import load_records, print_summary, summarise
+    from r1aqa_helpers.experiments.summary import load_records, print_summary, summarise
 
     print_summary(Console(), summarise(load_records(folder), seeds))
 
 
 def _run(plan: str, out: Path, seeds: int, minutes: float | None) -> None:
-    from r1aqa_helpers.experiment.plan import PLANS
-    from r1aqa_helpers.experiment.splits import tiny_splits
-    from r1aqa_helpers.experiment.sweep import Experiment
-    from r1aqa_helpers.profiles import TINY_PROFILE
+    from r1aqa_helpers.experiments.plan import PLANS
+    from r1aqa_helpers.experiments.splits import tiny_splits
+    from r1aqa_helpers.experiments.sweep import Experiment
+    from r1aqa_helpers.hardware import TINY_PROFILE
 
     experiment = Experiment(TINY_PROFILE, tiny_splits(), out, seeds, minutes, typer.echo)
     if experiment.run(PLANS[plan]):

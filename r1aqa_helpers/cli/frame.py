@@ -10,7 +10,7 @@ from typing import Any
 import typer
 from typer.core import TyperCommand, TyperGroup
 
-from r1aqa_helpers.errors import UserError
+from r1aqa_helpers.utils.errors import UserError
 
 # pretty_exceptions: a traceback is for a defect report, and shall not show local values.
 OPTIONS = {"no_args_is_help": True, "rich_markup_mode": None}

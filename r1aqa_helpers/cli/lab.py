@@ -5,9 +5,9 @@ from typing import Annotated
 
 import typer
 
-from r1aqa_helpers.errors import UserError
-from r1aqa_helpers.files import shown
-from r1aqa_helpers.paths import DATA
+from r1aqa_helpers.utils.errors import UserError
+from r1aqa_helpers.utils.io import shown
+from r1aqa_helpers.utils.paths import DATA
 
 
 def lab(

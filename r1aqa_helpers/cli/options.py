@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from r1aqa_helpers.cli.frame import given
-from r1aqa_helpers.errors import UserError
-from r1aqa_helpers.profiles import PROFILES, Profile
-from r1aqa_helpers.questions import AudioQuestion, QuestionSet, identify, read_questions
+from r1aqa_helpers.data import AudioQuestion, QuestionSet, identify, read_questions
+from r1aqa_helpers.hardware import PROFILES, Profile
+from r1aqa_helpers.utils.errors import UserError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

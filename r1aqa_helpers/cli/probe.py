@@ -20,10 +20,10 @@ from r1aqa_helpers.cli.options import (
     load_checked,
     say,
 )
-from r1aqa_helpers.errors import UserError
-from r1aqa_helpers.profiles import pick_profile
-from r1aqa_helpers.questions import read_questions
-from r1aqa_helpers.run_folder import check_writable
+from r1aqa_helpers.data import read_questions
+from r1aqa_helpers.hardware import pick_profile
+from r1aqa_helpers.utils.errors import UserError
+from r1aqa_helpers.utils.run_dir import check_writable
 
 
 def probe(
@@ -61,8 +61,8 @@ def probe(
     asked, test_set = labelled_questions("probe", chosen, questions, audio_dir)
     seen = read_questions(train, audio_dir)
     check_writable(out)
-    from r1aqa_helpers.probes import probe as run
-    from r1aqa_helpers.probes import probe_lines
+    from r1aqa_helpers.evaluation.probes import probe as run
+    from r1aqa_helpers.evaluation.probes import probe_lines
 
     result = run(
         load_checked(chosen, model, base, asked),

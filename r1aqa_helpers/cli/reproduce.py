@@ -9,8 +9,8 @@ import typer
 from r1aqa_helpers.cli.announcing import announce
 from r1aqa_helpers.cli.frame import given
 from r1aqa_helpers.cli.options import RUNS, AudioDir, OtherModel, ProfileName, Seed
-from r1aqa_helpers.errors import UserError
-from r1aqa_helpers.profiles import pick_profile
+from r1aqa_helpers.hardware import pick_profile
+from r1aqa_helpers.utils.errors import UserError
 
 
 def reproduce(
@@ -76,7 +76,7 @@ def reproduce(
                 "--trained, --endpoint: evaluate finished models, and without --questions a model"
                 " is trained here; add --questions, such as mmau-test-mini-v1"
             )
-        from r1aqa_helpers.reproduce import reproduce as run
+        from r1aqa_helpers.experiments.reproduce import reproduce as run
 
         places = given(train=train, test=test, audio_dir=audio_dir, model=model)
         chosen = replace(chosen, **places)
@@ -88,8 +88,8 @@ def reproduce(
             "--train, --test: are for training, and with --questions nothing is trained; give"
             " either these or --questions"
         )
-    from r1aqa_helpers.questions.mmau.prepare import find_questions
-    from r1aqa_helpers.reproduce import compare
+    from r1aqa_helpers.data.mmau.prepare import find_questions
+    from r1aqa_helpers.experiments.compare import compare
 
     if endpoint is None:
         announce(chosen)

@@ -27,4 +27,3 @@ def push(
     address = upload(folder, repo, private=private, dry_run=dry_run, say=typer.echo)
     if address is not None:
         typer.echo(address)
-

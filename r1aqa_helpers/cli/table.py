@@ -27,10 +27,10 @@ def table(
     """
     from rich.console import Console
 
-    from r1aqa_helpers.paths import TINY
-    from r1aqa_helpers.questions import read_questions
-    from r1aqa_helpers.results import load_published
-    from r1aqa_helpers.table import load_table, print_table
+    from r1aqa_helpers.data import read_questions
+    from r1aqa_helpers.reporting import load_published
+    from r1aqa_helpers.reporting.leaderboard import load_table, print_table
+    from r1aqa_helpers.utils.paths import TINY
 
     published = load_published()
     rows = load_table(published, run or [], read_questions(TINY / "tiny-mmau.json"), scored or [])

@@ -11,14 +11,14 @@ import typer
 from r1aqa_helpers.cli.announcing import announce
 from r1aqa_helpers.cli.frame import OPTIONS, given
 from r1aqa_helpers.cli.options import AudioDir, Base, OtherModel, ProfileName, Questions, Seed
-from r1aqa_helpers.profiles import Profile, pick_profile
-from r1aqa_helpers.questions import read_questions
-from r1aqa_helpers.run_folder import check_writable
+from r1aqa_helpers.data import read_questions
+from r1aqa_helpers.hardware import Profile, pick_profile
+from r1aqa_helpers.utils.run_dir import check_writable
 
 train_app = typer.Typer(
     help="Train a model on a file of questions. On several GPUs: accelerate launch --config_file "
-    "r1aqa_helpers/launch/ddp.yaml --num_processes 8 -m r1aqa_helpers train grpo ... (zero3.yaml "
-    "and fsdp.yaml share the weights out, for full training).",
+    "r1aqa_helpers/training/launch/ddp.yaml --num_processes 8 -m r1aqa_helpers train grpo ... "
+    "(zero3.yaml and fsdp.yaml share the weights out, for full training).",
     **OPTIONS,
 )
 TrainTower = Annotated[
@@ -59,13 +59,14 @@ Train = Callable[..., Path]
 
 
 def _grpo() -> tuple[type, Train]:
-    from r1aqa_helpers.grpo.train import GRPOSettings, train_grpo
+    from r1aqa_helpers.training.grpo.run import train_grpo
+    from r1aqa_helpers.training.grpo.settings import GRPOSettings
 
     return GRPOSettings, train_grpo
 
 
 def _sft() -> tuple[type, Train]:
-    from r1aqa_helpers.sft import SFTSettings, train_sft
+    from r1aqa_helpers.training.sft import SFTSettings, train_sft
 
     return SFTSettings, train_sft
 
@@ -121,14 +122,14 @@ def train_method(
     Methods: sft, sft-lora, cota, grpo-2, grpo-3, grpo-text-only, grpo-accuracy-only. For cota each
     line of the questions has a field reasoning. Interrupted, the same command goes on.
     """
-    from r1aqa_helpers import roads
+    from r1aqa_helpers.experiments import methods
 
-    picked, chosen = roads.pick_method(method), pick_profile(profile)
+    picked, chosen = methods.pick_method(method), pick_profile(profile)
     asked = given(seed=seed, steps=steps, minutes=minutes)
-    settings = roads.method_settings(picked, chosen, **asked)
+    settings = methods.method_settings(picked, chosen, **asked)
     if not settings.lora_rank:  # steps of full training vanish in shorter numbers
         chosen = replace(chosen, dtype="float32", quantise=None)
-    run = partial(roads.train_method, picked)
+    run = partial(methods.train_method, picked)
     _train(run, settings, chosen, model, base, questions, audio_dir, out, push_to)
 
 
@@ -143,17 +144,16 @@ def _train(
     out: Path,
     push_to: str | None,
 ) -> None:
-    from r1aqa_helpers import processes
     from r1aqa_helpers.models import check_target, hearing_check, load_for, push
     from r1aqa_helpers.models.lora import describe_trained
-    from r1aqa_helpers.training import steps_made
+    from r1aqa_helpers.training import distributed, steps_made
 
     asked = read_questions(questions, audio_dir)
     check_writable(out)
     if push_to is not None:
         check_target(push_to)
     announce(replace(profile, model=model or profile.model), settings)
-    device = processes.init(profile.device)
+    device = distributed.init(profile.device)
     loaded = load_for(profile, model, base, device)
     hearing_check(loaded, asked)
     trained = describe_trained(loaded.model, settings.lora_rank, settings.tower_frozen)
@@ -169,5 +169,5 @@ def _train(
     elif push_to is not None:
         adapter = out / "adapter"
         folder = adapter if adapter.is_dir() else out / "model"
-        processes.run_on_main(lambda: typer.echo(push(folder, push_to, say=typer.echo)))
-    processes.destroy()
+        distributed.run_on_main(lambda: typer.echo(push(folder, push_to, say=typer.echo)))
+    distributed.destroy()

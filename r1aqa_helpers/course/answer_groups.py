@@ -10,9 +10,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from r1aqa_helpers.audio import clip_to_window, load_audio
-from r1aqa_helpers.errors import UserError
-from r1aqa_helpers.files import PathLike, read_json, shown
+from r1aqa_helpers.data import AudioQuestion
+from r1aqa_helpers.data.audio import clip_to_window, load_audio
+from r1aqa_helpers.data.prompts import build_prompt, question_text
 from r1aqa_helpers.models import (
     LoadedModel,
     SeededSampling,
@@ -21,9 +21,9 @@ from r1aqa_helpers.models import (
     generate,
     greedy_config,
 )
-from r1aqa_helpers.paths import DATA
-from r1aqa_helpers.prompts import build_prompt, question_text
-from r1aqa_helpers.questions import AudioQuestion
+from r1aqa_helpers.utils.errors import UserError
+from r1aqa_helpers.utils.io import PathLike, read_json, shown
+from r1aqa_helpers.utils.paths import DATA
 
 RECORDED = DATA / "course" / "answer_groups.json"
 

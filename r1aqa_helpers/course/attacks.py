@@ -9,9 +9,9 @@ from enum import Enum
 from typing import Any
 
 from r1aqa_helpers.course.answer_groups import AnswerGroup
-from r1aqa_helpers.files import read_json
-from r1aqa_helpers.paths import DATA
-from r1aqa_helpers.prompts import build_prompt
+from r1aqa_helpers.data.prompts import build_prompt
+from r1aqa_helpers.utils.io import read_json
+from r1aqa_helpers.utils.paths import DATA
 
 
 class AttackKind(Enum):

@@ -7,11 +7,11 @@ from typing import Any
 import torch
 from IPython.display import display
 
-from r1aqa_helpers.budgets import budget
 from r1aqa_helpers.course.tables import Table
-from r1aqa_helpers.files import read_journal
-from r1aqa_helpers.profiles import Profile
+from r1aqa_helpers.hardware import Profile
+from r1aqa_helpers.hardware.budgets import budget
 from r1aqa_helpers.training import TrainingSettings
+from r1aqa_helpers.utils.io import read_journal
 
 
 def budget_table(profile: Profile, settings: TrainingSettings, folder: Path | None = None) -> Table:

@@ -10,15 +10,15 @@ from typing import Any
 
 import ipywidgets
 
-from r1aqa_helpers.audio import TOKENS_PER_SECOND
-from r1aqa_helpers.budgets import GPUS, HEADROOM, MEANT_FOR, Budget, budget
-from r1aqa_helpers.budgets.memory import TEXT, config_of
-from r1aqa_helpers.budgets.summary import precision, trained
 from r1aqa_helpers.course.tables import Table
 from r1aqa_helpers.course.widgets import column, note, say, show
-from r1aqa_helpers.errors import UserError
-from r1aqa_helpers.models import costs
-from r1aqa_helpers.profiles import PROFILES, Profile
+from r1aqa_helpers.data.audio import TOKENS_PER_SECOND
+from r1aqa_helpers.hardware import PROFILES, Profile, flops
+from r1aqa_helpers.hardware.budgets import Budget, budget
+from r1aqa_helpers.hardware.gpus import GPUS, MEANT_FOR
+from r1aqa_helpers.hardware.memory import HEADROOM, TEXT, config_of
+from r1aqa_helpers.hardware.summary import precision, trained
+from r1aqa_helpers.utils.errors import UserError
 
 GB = 1e9
 #: What is trained: the profile's own choice, or the other one.
@@ -114,12 +114,12 @@ def estimate(
         chosen = replace(chosen, sft={**chosen.sft, "batch_size": gpus})
     audio = round(TOKENS_PER_SECOND * seconds)
     found = budget(chosen, gpu, gpus=gpus, audio=audio, answer=answer)
-    group = costs.Group(grpo["group_size"], audio, TEXT, answer)
+    group = flops.Group(grpo["group_size"], audio, TEXT, answer)
     lora = bool(grpo.get("lora_rank", 0))
-    flops = costs.group_flops(config_of(chosen), group, "shared", lora)["total"]
+    total = flops.group_flops(config_of(chosen), group, "shared", lora)["total"]
     stage = max(_STAGES, key=lambda name: sum(found.stages[name].values()))
     parts = {name: size for name, size in found.stages[stage].items() if size}
-    return Estimate(chosen, found, stage, parts, grpo["prompts_per_step"] * flops)
+    return Estimate(chosen, found, stage, parts, grpo["prompts_per_step"] * total)
 
 
 def _with(profile: Profile, trains: str, settings: Mapping[str, int]) -> Profile:

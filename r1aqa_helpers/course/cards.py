@@ -4,9 +4,9 @@ from IPython.display import display
 
 from r1aqa_helpers.course.notebooks import find_notebook
 from r1aqa_helpers.course.tables import Table
-from r1aqa_helpers.files import read_json
-from r1aqa_helpers.paths import DATA
-from r1aqa_helpers.profiles import PROFILES
+from r1aqa_helpers.hardware import PROFILES
+from r1aqa_helpers.utils.io import read_json
+from r1aqa_helpers.utils.paths import DATA
 
 #: Written by ``scripts/notebooks.py measure``: number -> profile -> measurement.
 MEASURED = DATA / "course" / "notebooks.json"

@@ -8,7 +8,7 @@ import torch
 
 from r1aqa_helpers.course.answer_groups import AnswerGroup, pay
 from r1aqa_helpers.course.figures.style import BLUE, ORANGE
-from r1aqa_helpers.grpo.objective import group_advantages
+from r1aqa_helpers.training.grpo.objective import group_advantages
 
 #: Rewards by the name to show, or as functions that have one.
 Rewards = Mapping[str, Callable] | Sequence[Callable] | Callable

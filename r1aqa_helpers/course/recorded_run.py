@@ -11,10 +11,10 @@ from typing import Any, NoReturn
 
 from r1aqa_helpers.course.answer_groups import AnswerGroup
 from r1aqa_helpers.course.group_rewards import JudgedGroup
-from r1aqa_helpers.errors import UserError
-from r1aqa_helpers.files import read_journal, read_json, shown, shown_value
-from r1aqa_helpers.paths import TINY
-from r1aqa_helpers.questions import AudioQuestion
+from r1aqa_helpers.data import AudioQuestion
+from r1aqa_helpers.utils.errors import UserError
+from r1aqa_helpers.utils.io import read_journal, read_json, shown, shown_value
+from r1aqa_helpers.utils.paths import TINY
 
 #: GRPO with prompt <2> on tiny-avqa: the run that README reports.
 REFERENCE = TINY / "reference_run"

@@ -22,16 +22,16 @@ from pathlib import Path
 
 import numpy as np
 
-from r1aqa_helpers.audio import load_audio
 from r1aqa_helpers.course.tables import Table
 from r1aqa_helpers.course.widgets.playground import compile_reward
 from r1aqa_helpers.course.widgets.reward_hacking_tests import attack_suite
-from r1aqa_helpers.errors import UserError
-from r1aqa_helpers.files import read_bytes, read_journal, read_json, shown, shown_value
-from r1aqa_helpers.models.card import CARD
-from r1aqa_helpers.questions import AudioQuestion, QuestionSet, identify, read_questions
-from r1aqa_helpers.questions.text_only import text_only_answers
+from r1aqa_helpers.data import AudioQuestion, QuestionSet, identify, read_questions
+from r1aqa_helpers.data.audio import load_audio
+from r1aqa_helpers.models import CARD
 from r1aqa_helpers.scoring import best_position, chance, fixed_position, score
+from r1aqa_helpers.scoring.text_only import text_only_answers
+from r1aqa_helpers.utils.errors import UserError
+from r1aqa_helpers.utils.io import read_bytes, read_journal, read_json, shown, shown_value
 
 #: Fewer questions say nothing.
 LEAST_TRAINING, LEAST_TEST = 24, 20
@@ -112,7 +112,7 @@ def test_questions(folder: Path) -> str:
         raise UserError(
             f"{shown(path)}: a text-only baseline, which hears nothing, gets {read.percent:.0f} % "
             f"(chance: {chance(questions):.0f} %): something in the words gives answers away; see "
-            "r1aqa_helpers.probes.text_baselines"
+            "r1aqa_helpers.evaluation.probes.text_baselines"
         )
     return f"{len(questions)} questions about {clips} clips, none of them in training"
 

@@ -11,14 +11,14 @@ import torch
 import transformers
 
 from r1aqa_helpers.course.figures.style import use_style
-from r1aqa_helpers.errors import UserError
-from r1aqa_helpers.files import shown
+from r1aqa_helpers.data import AudioQuestion, read_questions
+from r1aqa_helpers.data.mmau.prepare import find_questions
+from r1aqa_helpers.hardware import Profile, pick_profile
 from r1aqa_helpers.models import LoadedModel, hearing_check, load_for
-from r1aqa_helpers.paths import DATA
-from r1aqa_helpers.profiles import Profile, pick_profile
-from r1aqa_helpers.questions import AudioQuestion, read_questions
-from r1aqa_helpers.questions.mmau.prepare import find_questions
 from r1aqa_helpers.tiny import data
+from r1aqa_helpers.utils.errors import UserError
+from r1aqa_helpers.utils.io import shown
+from r1aqa_helpers.utils.paths import DATA
 
 #: Where the commands write to, in a clone.
 RUNS = DATA.parent / "runs"

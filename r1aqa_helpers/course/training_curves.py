@@ -12,7 +12,7 @@ from IPython.display import display
 from matplotlib.figure import Figure
 
 from r1aqa_helpers.course.figures.style import COLOURS, DPI
-from r1aqa_helpers.files import write_bytes
+from r1aqa_helpers.utils.io import write_bytes
 
 #: Title, y label, and the log's columns with their labels.
 Panel = tuple[str, str, Sequence[tuple[str, str]]]

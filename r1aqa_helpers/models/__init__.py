@@ -1,28 +1,32 @@
-"""Models: load, save, share, speak to, and check that they listen.
+"""A Qwen2-Audio: loaded, saved, shared, prompted, and checked to hear.
 
-``bundle`` holds the model with its processor and turns texts and clips into tensors,
-``loading`` finds and reads checkpoints, ``for_profile`` that of a profile, ``adapters`` merges
-LoRA into them, ``saving`` writes folders to share, with their ``card``, and ``pushing`` uploads
-them. ``embedding`` turns clips and tokens into the language model's input, ``decoding`` says by
-which rules answers are generated, ``generation`` generates them, ``listening`` finds out whether
-the model hears.
+`loaded` holds the model with its processor, `loading` reads checkpoints, `for_profile` those of a
+profile, `adapters` merges LoRA into them, `saving` writes folders to share with their `card`, `hub`
+uploads them; `generation` and `generation_config` decode, `hearing_check` finds out whether the
+model uses the audio. What is asked, and what answers are worth, is said elsewhere.
 """
 
-from .bundle import LoadedModel, chat_text, encode, weights_fingerprint
-from .card import CARD, CardFields
-from .decoding import (
+from r1aqa_helpers.models.audio_embedding import (
+    AudioFeatureCache,
+    Clips,
+    audio_states,
+    embed_prompts,
+    positions,
+)
+from r1aqa_helpers.models.card import CARD, CardFields
+from r1aqa_helpers.models.for_profile import load_for
+from r1aqa_helpers.models.generation import decode, generate
+from r1aqa_helpers.models.generation_config import (
     MAX_NEW_TOKENS,
     SeededSampling,
     greedy_config,
     sampling_config,
 )
-from .embedding import AudioFeatureCache, Clips, audio_states, embed_prompts, positions
-from .for_profile import load_for
-from .generation import decode, generate
-from .listening import HearingReport, choice_logprobs, hearing_check
-from .loading import load
-from .pushing import check_target, push
-from .saving import save
+from r1aqa_helpers.models.hearing_check import HearingReport, choice_logprobs, hearing_check
+from r1aqa_helpers.models.hub import check_target, push
+from r1aqa_helpers.models.loaded import LoadedModel, chat_text, encode, weights_fingerprint
+from r1aqa_helpers.models.loading import load
+from r1aqa_helpers.models.saving import save
 
 __all__ = [
     "AudioFeatureCache",

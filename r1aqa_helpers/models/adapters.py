@@ -17,10 +17,10 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from transformers import Qwen2AudioForConditionalGeneration
 
-from ..errors import UserError
-from ..files import read_json, shown, shown_value
-from .lora import ignore_old_torchao
-from .quantised import is_quantised
+from r1aqa_helpers.models.lora import ignore_old_torchao
+from r1aqa_helpers.models.quantised import is_quantised
+from r1aqa_helpers.utils.errors import UserError
+from r1aqa_helpers.utils.io import read_json, shown, shown_value
 
 ADAPTER_CONFIG = "adapter_config.json"
 ADAPTER_WEIGHTS = "adapter_model.safetensors"

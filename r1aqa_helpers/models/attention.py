@@ -8,8 +8,8 @@ import numpy as np
 import torch
 from transformers import PreTrainedModel
 
-from .bundle import LoadedModel, encode
-from .embedding import Clips, embed_prompts
+from r1aqa_helpers.models.audio_embedding import Clips, embed_prompts
+from r1aqa_helpers.models.loaded import LoadedModel, encode
 
 
 @dataclass(frozen=True)

@@ -14,9 +14,9 @@ from typing import Any
 import jinja2
 from huggingface_hub import ModelCardData
 
-from r1aqa_helpers.errors import UserError
-from r1aqa_helpers.files import read_bytes, shown, write_text
-from r1aqa_helpers.paths import TINY
+from r1aqa_helpers.utils.errors import UserError
+from r1aqa_helpers.utils.io import read_bytes, shown, write_text
+from r1aqa_helpers.utils.paths import TINY
 
 CARD = "README.md"
 

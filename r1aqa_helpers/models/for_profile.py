@@ -4,9 +4,9 @@ from pathlib import Path
 
 import torch
 
-from ..profiles import Profile
-from .bundle import LoadedModel
-from .loading import load
+from r1aqa_helpers.hardware import Profile
+from r1aqa_helpers.models.loaded import LoadedModel
+from r1aqa_helpers.models.loading import load
 
 
 def load_for(

@@ -24,11 +24,16 @@ from transformers import (
     TopPLogitsWarper,
 )
 
-from ..errors import UserError
-from .bundle import TOKENIZING, LoadedModel
-from .decoding import NEUTRAL, SeededSampling
-from .embedding import AudioFeatureCache, Clips, embed_prompts, positions
-from .precision import check_finite
+from r1aqa_helpers.models.audio_embedding import (
+    AudioFeatureCache,
+    Clips,
+    embed_prompts,
+    positions,
+)
+from r1aqa_helpers.models.generation_config import NEUTRAL, SeededSampling
+from r1aqa_helpers.models.loaded import TOKENIZING, LoadedModel
+from r1aqa_helpers.models.precision import check_finite
+from r1aqa_helpers.utils.errors import UserError
 
 #: Tokens that a cache can take in before it is copied to a larger place.
 _ROOM = 64

@@ -15,14 +15,20 @@ from transformers import (
     Qwen2AudioProcessor,
 )
 
-from ..errors import UserError
-from ..files import read_json, shown, shown_value
-from .adapters import ADAPTER_CONFIG, adapter_base, is_adapter, put_adapter, some_names
-from .bundle import LoadedModel
-from .decoding import greedy_config, shipped_sampling
-from .half import guard_float16
-from .precision import pick_device, pick_dtype
-from .quantised import keep_as_stored, quantisation_config
+from r1aqa_helpers.models.adapters import (
+    ADAPTER_CONFIG,
+    adapter_base,
+    is_adapter,
+    put_adapter,
+    some_names,
+)
+from r1aqa_helpers.models.float16 import guard_float16
+from r1aqa_helpers.models.generation_config import greedy_config, shipped_sampling
+from r1aqa_helpers.models.loaded import LoadedModel
+from r1aqa_helpers.models.precision import pick_device, pick_dtype
+from r1aqa_helpers.models.quantised import keep_as_stored, quantisation_config
+from r1aqa_helpers.utils.errors import UserError
+from r1aqa_helpers.utils.io import read_json, shown, shown_value
 
 _HUB_NAME = re.compile(r"[\w-][\w.-]*/[\w-][\w.-]*", re.ASCII)
 _HUB_FILES = ["*.json", "*.safetensors", "*.txt", "*.jinja"]

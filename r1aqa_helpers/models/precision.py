@@ -5,8 +5,8 @@ from importlib.util import find_spec
 import torch
 from transformers import PreTrainedModel
 
-from ..errors import UserError
-from .quantised import MISSING, is_quantised
+from r1aqa_helpers.models.quantised import MISSING, is_quantised
+from r1aqa_helpers.utils.errors import UserError
 
 _DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 

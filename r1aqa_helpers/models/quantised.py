@@ -11,7 +11,7 @@ import torch
 from torch import nn
 from transformers import BitsAndBytesConfig
 
-from ..errors import UserError
+from r1aqa_helpers.utils.errors import UserError
 
 #: Ways to quantise.
 QUANTISATIONS = ("nf4",)

@@ -9,14 +9,14 @@ from typing import Any
 from peft import PeftModel
 from safetensors import SafetensorError
 
-from ..errors import UserError
-from ..files import shown, write_text
-from .adapters import ADAPTER_CONFIG
-from .bundle import LoadedModel
-from .card import CARD, CardFields
-from .decoding import greedy_config, own_generation_config
-from .loading import first_line
-from .quantised import is_quantised
+from r1aqa_helpers.models.adapters import ADAPTER_CONFIG
+from r1aqa_helpers.models.card import CARD, CardFields
+from r1aqa_helpers.models.generation_config import greedy_config, own_generation_config
+from r1aqa_helpers.models.loaded import LoadedModel
+from r1aqa_helpers.models.loading import first_line
+from r1aqa_helpers.models.quantised import is_quantised
+from r1aqa_helpers.utils.errors import UserError
+from r1aqa_helpers.utils.io import shown, write_text
 
 
 def save(loaded: LoadedModel, folder: str | Path, card: CardFields | None = None) -> None:

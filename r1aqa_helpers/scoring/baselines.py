@@ -9,10 +9,10 @@ import random
 from collections import Counter
 from collections.abc import Sequence
 
-from r1aqa_helpers.errors import UserError
-from r1aqa_helpers.files import shown_value
-from r1aqa_helpers.questions import AudioQuestion
+from r1aqa_helpers.data import AudioQuestion
 from r1aqa_helpers.scoring.matching import string_match
+from r1aqa_helpers.utils.errors import UserError
+from r1aqa_helpers.utils.io import shown_value
 
 
 def chance(questions: Sequence[AudioQuestion]) -> float:

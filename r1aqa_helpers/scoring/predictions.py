@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from r1aqa_helpers.errors import UserError
-from r1aqa_helpers.files import PathLike, read_json, read_jsonl, shown, shown_value
 from r1aqa_helpers.scoring.matching import extract_answer
+from r1aqa_helpers.utils.errors import UserError
+from r1aqa_helpers.utils.io import PathLike, read_json, read_jsonl, shown, shown_value
 
 
 def read_predictions(path: PathLike) -> dict[str, str]:

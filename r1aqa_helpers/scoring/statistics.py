@@ -8,8 +8,8 @@ from statistics import NormalDist
 import numpy as np
 from scipy.stats import binomtest
 
-from r1aqa_helpers.errors import UserError
-from r1aqa_helpers.files import shown_value
+from r1aqa_helpers.utils.errors import UserError
+from r1aqa_helpers.utils.io import shown_value
 
 _Z_95 = NormalDist().inv_cdf(0.975)
 

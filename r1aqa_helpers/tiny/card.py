@@ -6,11 +6,11 @@
 from pathlib import Path
 from typing import Any
 
-from r1aqa_helpers.files import read_json, write_text
 from r1aqa_helpers.models import CARD, CardFields
-from r1aqa_helpers.paths import TINY
-from r1aqa_helpers.results.card_results import results_markdown
+from r1aqa_helpers.reporting.card_results import results_markdown
 from r1aqa_helpers.tiny.data import MODEL
+from r1aqa_helpers.utils.io import read_json, write_text
+from r1aqa_helpers.utils.paths import TINY
 
 #: How the reference run asked the checkpoint itself; its other rows are of what was trained on it.
 _UNTRAINED = ("direct", "zero-shot-cot")

@@ -8,14 +8,14 @@ from pathlib import Path
 
 import numpy as np
 
-from r1aqa_helpers import files
-from r1aqa_helpers.audio import save_audio
-from r1aqa_helpers.errors import UserError
-from r1aqa_helpers.paths import TINY
-from r1aqa_helpers.progress import track
+from r1aqa_helpers.data.audio import save_audio
 from r1aqa_helpers.tiny.scenes import Scene, render
 from r1aqa_helpers.tiny.sounds import load_bank
 from r1aqa_helpers.tiny.splits import SPLITS, Split, fingerprint, sha256
+from r1aqa_helpers.utils import io
+from r1aqa_helpers.utils.errors import UserError
+from r1aqa_helpers.utils.paths import TINY
+from r1aqa_helpers.utils.progress import track
 
 #: where the shipped base checkpoint lies
 MODEL = TINY / "model"
@@ -45,7 +45,7 @@ def _check(folder: Path, split: Split, sums: dict[str, str]) -> None:
 def recipes(split: str, folder: Path = TINY) -> dict[str, Scene]:
     """Question id -> recipe of its clip, for "train", "validation" or "test"."""
     chosen = next(s for s in SPLITS if s.name == split)
-    rows = files.read_jsonl(folder / chosen.recipes_file)
+    rows = io.read_jsonl(folder / chosen.recipes_file)
     return {row["id"]: Scene.from_dict(row["scene"]) for _, row in rows}
 
 
@@ -71,17 +71,17 @@ def prepare(force: bool = False, folder: Path = TINY) -> TinyData:
         UserError: a committed file is missing or changed, or a clip does not come out as its
             recipe says (to 1 dB in each eighth).
     """
-    sums = files.read_json(folder / "checksums.json")
+    sums = io.read_json(folder / "checksums.json")
     stamp = folder / "audio" / "rendered.json"
     for split in SPLITS:
         _check(folder, split, sums)
     wanted = {name: sums[name] for name in sorted(sums)}
-    known = stamp.exists() and files.read_json(stamp) == wanted
+    known = stamp.exists() and io.read_json(stamp) == wanted
     jobs = _jobs(folder, anew=force or (stamp.exists() and not known))
     if jobs:
         _render_all(jobs)
     if not known:
-        files.write_json(stamp, wanted)
+        io.write_json(stamp, wanted)
     return TinyData(*(folder / split.questions_file for split in SPLITS))
 
 

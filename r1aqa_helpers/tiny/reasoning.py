@@ -8,10 +8,10 @@ as its file has it: where it is wrong on purpose, it contradicts the reasoning b
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
-from r1aqa_helpers.errors import UserError
-from r1aqa_helpers.questions import AudioQuestion
+from r1aqa_helpers.data import AudioQuestion
 from r1aqa_helpers.tiny.question_types import TYPES, caption
 from r1aqa_helpers.tiny.scenes import Scene
+from r1aqa_helpers.utils.errors import UserError
 
 _PLACES = {"first": 0, "second": 1, "last": -1}
 #: Types whose wording decides: question, and the scene's facts -> the correct answer.

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from scipy.signal import fftconvolve
 
-from r1aqa_helpers.audio import SAMPLE_RATE
+from r1aqa_helpers.data.audio import SAMPLE_RATE
 from r1aqa_helpers.tiny.sounds import SYNTHS, Bank, Take
 
 #: RMS (full scale = 1) that every event has at a gain of 0 dB, before mixing.

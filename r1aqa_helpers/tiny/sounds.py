@@ -20,10 +20,10 @@ from pathlib import Path
 import numpy as np
 import soundfile
 
-from r1aqa_helpers.audio import SAMPLE_RATE
-from r1aqa_helpers.errors import UserError
-from r1aqa_helpers.files import read_json
-from r1aqa_helpers.paths import TINY
+from r1aqa_helpers.data.audio import SAMPLE_RATE
+from r1aqa_helpers.utils.errors import UserError
+from r1aqa_helpers.utils.io import read_json
+from r1aqa_helpers.utils.paths import TINY
 
 Synth = Callable[[np.random.Generator, float], np.ndarray]
 

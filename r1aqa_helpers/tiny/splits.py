@@ -12,14 +12,14 @@ from pathlib import Path
 
 import numpy as np
 
-from r1aqa_helpers import files
-from r1aqa_helpers.paths import TINY
-from r1aqa_helpers.progress import track
-from r1aqa_helpers.questions import AudioQuestion, write_avqa, write_mmau
+from r1aqa_helpers.data import AudioQuestion, write_avqa, write_mmau
 from r1aqa_helpers.tiny import question_types
 from r1aqa_helpers.tiny.scene_families import TESTING, TRAINING, SplitConfig
 from r1aqa_helpers.tiny.scenes import Scene, render
 from r1aqa_helpers.tiny.sounds import load_bank
+from r1aqa_helpers.utils import io
+from r1aqa_helpers.utils.paths import TINY
+from r1aqa_helpers.utils.progress import track
 
 #: share of training labels that are wrong on purpose, as in any crowd-sourced set
 WRONG_LABELS = 0.05
@@ -137,10 +137,10 @@ def write_splits(folder: Path = TINY) -> None:
         questions, recipes = draw_split(split)
         write = write_mmau if split.name == "test" else write_avqa
         write(folder / split.questions_file, questions)
-        files.write_jsonl(folder / split.recipes_file, recipes)
+        io.write_jsonl(folder / split.recipes_file, recipes)
         for name in (split.questions_file, split.recipes_file):
             sums[name] = sha256(folder / name)
-    files.write_json(folder / "checksums.json", sums)
+    io.write_json(folder / "checksums.json", sums)
 
 
 if __name__ == "__main__":

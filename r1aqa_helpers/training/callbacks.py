@@ -20,12 +20,12 @@ from transformers import (
 )
 from transformers.utils import logging as hf_logging
 
-from r1aqa_helpers import processes
-from r1aqa_helpers.errors import UserError
-from r1aqa_helpers.files import append_jsonl, write_json
 from r1aqa_helpers.models.precision import NOT_FINITE, check_finite
-from r1aqa_helpers.progress import track
+from r1aqa_helpers.training import distributed
 from r1aqa_helpers.training.run_dir import COMPLETE
+from r1aqa_helpers.utils.errors import UserError
+from r1aqa_helpers.utils.io import append_jsonl, write_json
+from r1aqa_helpers.utils.progress import track
 
 #: Gets each step's row of ``metrics.jsonl`` as soon as it is written; those of the steps that were
 #: made before come first.
@@ -91,7 +91,7 @@ class StepLog(TrainerCallback):
         By the main process's clock: one that stopped alone would leave the others waiting.
         """
         next(self._bar, None)
-        if self._minutes is not None and processes.run_on_main(self._time_is_over):
+        if self._minutes is not None and distributed.run_on_main(self._time_is_over):
             control.should_training_stop = control.should_save = True
 
     def _time_is_over(self) -> bool:
@@ -133,7 +133,7 @@ class StepLog(TrainerCallback):
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
     ) -> None:
         """Mark the checkpoint as complete, once every process has written its part."""
-        processes.barrier()
+        distributed.barrier()
         if state.is_world_process_zero:
             folder = self._out_dir / f"checkpoint-{state.global_step}"
             write_json(folder / COMPLETE, {"step": state.global_step})

@@ -7,14 +7,14 @@ from pathlib import Path
 
 from peft import PeftModel
 
-from r1aqa_helpers import processes
-from r1aqa_helpers.files import read_journal, read_json
+from r1aqa_helpers.data import AudioQuestion
 from r1aqa_helpers.models import CardFields, LoadedModel, save
 from r1aqa_helpers.models.lora import describe_trained
 from r1aqa_helpers.models.quantised import is_quantised
-from r1aqa_helpers.profiles import hardware
-from r1aqa_helpers.questions import AudioQuestion
+from r1aqa_helpers.training import distributed
 from r1aqa_helpers.training.settings import TrainingSettings
+from r1aqa_helpers.utils.io import read_journal, read_json
+from r1aqa_helpers.utils.machine import hardware
 
 
 def save_trained(
@@ -44,7 +44,7 @@ def save_trained(
             whole = LoadedModel(merged, loaded.processor, loaded.name)
         save(whole, out_dir / "model", card)
 
-    processes.run_on_main(write)
+    distributed.run_on_main(write)
 
 
 def _card(

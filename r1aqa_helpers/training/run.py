@@ -6,12 +6,11 @@ from typing import Any
 
 from transformers import Trainer
 
-from r1aqa_helpers import processes
-from r1aqa_helpers.files import read_journal
+from r1aqa_helpers.data import AudioQuestion
 from r1aqa_helpers.models import LoadedModel
 from r1aqa_helpers.models.lora import choose_trained
 from r1aqa_helpers.models.precision import training_precision
-from r1aqa_helpers.questions import AudioQuestion
+from r1aqa_helpers.training import distributed
 from r1aqa_helpers.training.callbacks import StepLog, Watch, quiet, show_to, train_with
 from r1aqa_helpers.training.logprobs import disable_scoring
 from r1aqa_helpers.training.outputs import save_trained
@@ -22,6 +21,7 @@ from r1aqa_helpers.training.settings import (
     check_answers,
     divide_step,
 )
+from r1aqa_helpers.utils.io import read_journal
 
 #: Makes a row of ``metrics.jsonl`` of what a trainer logs.
 RowMaker = Callable[[dict[str, Any]], dict[str, Any]]
@@ -52,11 +52,11 @@ def run_training(
     check_answers(questions)
     precision = training_precision(loaded.model, settings.lora_rank, settings.optim)
     choose_trained(loaded.model, settings.lora_rank, settings.tower_frozen)
-    processes.init(loaded.device)
+    distributed.init(loaded.device)
     at_once, passes = divide_step(method, *step)
     description = {**(facts or {}), **describe_run(loaded, questions, settings)}
     checkpoint = open_run(out_dir, description)
-    if processes.is_main():  # of the steps that were made before
+    if distributed.is_main():  # of the steps that were made before
         watch = show_to(watch, read_journal(out_dir / "metrics.jsonl"), method)
     if (out_dir / "model").is_dir():
         return out_dir / "model"
@@ -82,6 +82,6 @@ def run_training(
             trainer.accelerator.unwrap_model(trainer.model, keep_fp32_wrapper=False)
             disable_scoring(loaded.model)
             loaded.model.eval()
-        trained = LoadedModel(processes.whole_model(trainer), loaded.processor, loaded.name)
+        trained = LoadedModel(distributed.whole_model(trainer), loaded.processor, loaded.name)
         save_trained(trained, out_dir, method.lower(), questions, settings)
     return out_dir / "model"

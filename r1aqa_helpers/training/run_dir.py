@@ -7,12 +7,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from r1aqa_helpers import processes
-from r1aqa_helpers.errors import UserError
-from r1aqa_helpers.files import read_journal, read_json, shown, write_json, write_jsonl
+from r1aqa_helpers.data import AudioQuestion
 from r1aqa_helpers.models import LoadedModel, weights_fingerprint
-from r1aqa_helpers.questions import AudioQuestion
+from r1aqa_helpers.training import distributed
 from r1aqa_helpers.training.settings import TrainingSettings
+from r1aqa_helpers.utils.errors import UserError
+from r1aqa_helpers.utils.io import read_journal, read_json, shown, write_json, write_jsonl
 
 #: What a run adds rows to, step by step; GRPO has both.
 LOGS = ("metrics.jsonl", "rollouts.jsonl")
@@ -46,7 +46,7 @@ def open_run(out_dir: Path, description: dict[str, Any]) -> Path | None:
     Raises:
         UserError: the folder belongs to another run, or cannot be written.
     """
-    return processes.run_on_main(lambda: _open_run(out_dir, description))
+    return distributed.run_on_main(lambda: _open_run(out_dir, description))
 
 
 def _open_run(out_dir: Path, description: dict[str, Any]) -> Path | None:

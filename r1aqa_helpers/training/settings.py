@@ -7,9 +7,9 @@ from typing import Any
 
 import torch
 
-from r1aqa_helpers import processes
-from r1aqa_helpers.errors import UserError
-from r1aqa_helpers.questions import AudioQuestion
+from r1aqa_helpers.data import AudioQuestion
+from r1aqa_helpers.training import distributed
+from r1aqa_helpers.utils.errors import UserError
 
 #: Settings that may differ between a run and its continuation.
 FREE = frozenset({"save_every", "minutes"})
@@ -86,7 +86,7 @@ def divide_step(method: str, asked: str, per_step: int, per_forward: int) -> tup
     Raises:
         UserError: a step cannot be divided so.
     """
-    count = processes.count()
+    count = distributed.count()
     if per_step % count:
         raise UserError(
             f"{method}: {per_step} {asked} per step are not a multiple of the {count} processes; "

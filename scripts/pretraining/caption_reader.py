@@ -15,9 +15,9 @@ from torch import nn
 from transformers import GenerationConfig, Qwen2Config, Qwen2ForCausalLM
 
 from pretraining.lessons import Lesson, rarity_of_scenes, rarity_of_types
-from r1aqa_helpers.cascade.run import weakened
-from r1aqa_helpers.cascade.text_model import TextModel, chat
-from r1aqa_helpers.prompts import caption_prompt
+from r1aqa_helpers.data.prompts import caption_prompt
+from r1aqa_helpers.evaluation.cascade import weakened
+from r1aqa_helpers.models.text_model import TextModel, chat
 from r1aqa_helpers.tiny import question_types
 from r1aqa_helpers.tiny.scenes import Scene
 

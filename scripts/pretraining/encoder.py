@@ -13,7 +13,8 @@ import torch
 from torch import nn
 
 from pretraining.pool import COLUMNS, FRAME_RATE, Pool
-from r1aqa_helpers.models.embedding import LOOK_AHEAD, audio_states
+from r1aqa_helpers.models import audio_states
+from r1aqa_helpers.models.audio_embedding import LOOK_AHEAD
 from r1aqa_helpers.tiny.scene_families import (
     CONTOURS,
     INSTRUMENTS,

@@ -17,8 +17,8 @@ from pretraining.lessons import Lesson
 from pretraining.loop import autocast
 from pretraining.pool import Pool
 from r1aqa_helpers.models import audio_states
-from r1aqa_helpers.progress import track
 from r1aqa_helpers.tiny.scenes import Scene
+from r1aqa_helpers.utils.progress import track
 
 _CUT = "\x00"
 IGNORED = -100

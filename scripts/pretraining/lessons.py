@@ -7,7 +7,7 @@ from collections import Counter
 
 import numpy as np
 
-from r1aqa_helpers.prompts import build_prompt
+from r1aqa_helpers.data.prompts import build_prompt
 from r1aqa_helpers.tiny import question_types
 from r1aqa_helpers.tiny.scene_families import INSTRUMENTS, SOURCES, TRAINING, draw
 from r1aqa_helpers.tiny.scenes import Scene

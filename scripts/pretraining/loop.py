@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from r1aqa_helpers import files
+from r1aqa_helpers.utils import io
 
 
 @dataclass(frozen=True)
@@ -82,7 +82,7 @@ def run_stage(
             left = pace * (schedule.steps - done) / 60
             mean = float(np.mean(recent[-25:]))
             entry = {"step": done, "loss": round(mean, 4), "pace": round(pace, 3)}
-            files.append_jsonl(folder / "log.jsonl", entry)
+            io.append_jsonl(folder / "log.jsonl", entry)
             say(f"{folder.name} {done}/{schedule.steps} loss {mean:.4f}  {pace:.2f} s/step, "
                 f"{left:.1f} min left")  # fmt: skip
         if done % schedule.save_every == 0 or done == schedule.steps:

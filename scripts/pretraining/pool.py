@@ -16,12 +16,12 @@ from pathlib import Path
 import numpy as np
 from transformers import WhisperFeatureExtractor
 
-from r1aqa_helpers import files
-from r1aqa_helpers.audio import TOKENS_PER_SECOND
-from r1aqa_helpers.progress import track
+from r1aqa_helpers.data.audio import TOKENS_PER_SECOND
 from r1aqa_helpers.tiny.scene_families import INSTRUMENTS, SOURCES, VOICES, SplitConfig, draw
 from r1aqa_helpers.tiny.scenes import Scene, event_wave, render
 from r1aqa_helpers.tiny.sounds import NUMBERS, WORDS, Bank, load_bank
+from r1aqa_helpers.utils import io
+from r1aqa_helpers.utils.progress import track
 
 FRAME_RATE = TOKENS_PER_SECOND  # one target per audio token
 _PITCHES = [f"pitch {p}" for p in range(34, 98)]
@@ -71,7 +71,7 @@ def build_pool(
             for i, scene in enumerate(block):
                 targets[first + i] = frame_targets(scene, bank, target_shape[1])
         np.save(folder / "mel_frames.npy", lengths)
-        files.write_jsonl(folder / "scenes.jsonl", [scene.as_dict() for scene in scenes])
+        io.write_jsonl(folder / "scenes.jsonl", [scene.as_dict() for scene in scenes])
     with open(folder / "scenes.jsonl", encoding="utf-8") as lines:
         scenes = [Scene.from_dict(json.loads(line)) for line in lines]
     return Pool(

@@ -15,15 +15,15 @@ matplotlib.use("agg")
 import matplotlib.pyplot as plt  # noqa: E402
 
 from r1aqa_helpers import course  # noqa: E402
-from r1aqa_helpers.audio import save_audio  # noqa: E402
 from r1aqa_helpers.course.answer_groups import recorded_groups  # noqa: E402
 from r1aqa_helpers.course.lessons import n00  # noqa: E402
 from r1aqa_helpers.course.widgets import listening_test as listening  # noqa: E402
 from r1aqa_helpers.course.widgets.own_recording import Recording, UploadWidget  # noqa: E402
 from r1aqa_helpers.course.widgets.question_browser import browse  # noqa: E402
-from r1aqa_helpers.paths import TINY  # noqa: E402
-from r1aqa_helpers.questions import read_questions  # noqa: E402
-from r1aqa_helpers.rewards import accuracy_reward, format_reward  # noqa: E402
+from r1aqa_helpers.data import read_questions  # noqa: E402
+from r1aqa_helpers.data.audio import save_audio  # noqa: E402
+from r1aqa_helpers.training.rewards import accuracy_reward, format_reward  # noqa: E402
+from r1aqa_helpers.utils.paths import TINY  # noqa: E402
 
 VIEW = "application/vnd.jupyter.widget-view+json"
 

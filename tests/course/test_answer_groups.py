@@ -12,13 +12,13 @@ from r1aqa_helpers.course.answer_groups import (
     recorded_groups,
     sample_groups,
 )
-from r1aqa_helpers.errors import UserError
-from r1aqa_helpers.files import write_json
+from r1aqa_helpers.data import read_questions
 from r1aqa_helpers.models import load
-from r1aqa_helpers.paths import TINY
-from r1aqa_helpers.questions import read_questions
-from r1aqa_helpers.rewards import accuracy_reward
 from r1aqa_helpers.tiny import data
+from r1aqa_helpers.training.rewards import accuracy_reward
+from r1aqa_helpers.utils.errors import UserError
+from r1aqa_helpers.utils.io import write_json
+from r1aqa_helpers.utils.paths import TINY
 
 GROUP = AnswerGroup("q", "What?", ("rain", "wind"), "rain", 2, ("rain", "<answer>wind</answer>"))
 

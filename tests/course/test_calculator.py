@@ -2,17 +2,14 @@
 
 import pytest
 
-from r1aqa_helpers.budgets import HEADROOM, MEANT_FOR, budget
-from r1aqa_helpers.course.calculator import (
-    TRAINS,
-    Calculator,
-    calculator,
-    estimate,
-    verdict,
-)
+from r1aqa_helpers.course import calculator
+from r1aqa_helpers.course.calculator import TRAINS, Calculator, estimate, verdict
 from r1aqa_helpers.course.widgets import VIEW
-from r1aqa_helpers.errors import UserError
-from r1aqa_helpers.models import costs
+from r1aqa_helpers.hardware import flops
+from r1aqa_helpers.hardware.budgets import budget
+from r1aqa_helpers.hardware.gpus import MEANT_FOR
+from r1aqa_helpers.hardware.memory import HEADROOM
+from r1aqa_helpers.utils.errors import UserError
 
 
 @pytest.mark.parametrize("profile", MEANT_FOR)
@@ -39,8 +36,8 @@ def test_more_answers_take_more_memory_and_less_than_twice_the_arithmetic():
     eight, sixteen = estimate("h100"), estimate("h100", group_size=16)
     assert sixteen.peak > eight.peak
     assert eight.step_flops < sixteen.step_flops < 1.5 * eight.step_flops
-    group = costs.Group(8, 250, 80, 9)
-    one = costs.group_flops(costs.config_7b(), group, "shared", lora=True)["total"]
+    group = flops.Group(8, 250, 80, 9)
+    one = flops.group_flops(flops.config_7b(), group, "shared", lora=True)["total"]
     assert eight.step_flops == 16 * one
 
 

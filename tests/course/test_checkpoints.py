@@ -5,7 +5,7 @@ import json
 import pytest
 
 from r1aqa_helpers.course.lessons.n07 import recorded_checkpoints
-from r1aqa_helpers.errors import UserError
+from r1aqa_helpers.utils.errors import UserError
 
 
 def test_the_kept_checkpoints_begin_with_the_base_and_end_with_the_run(capsys):

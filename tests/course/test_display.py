@@ -10,14 +10,14 @@ import pytest
 import transformers
 
 from r1aqa_helpers import course
-from r1aqa_helpers.audio import SAMPLE_RATE
 from r1aqa_helpers.course import cards, predictions, widgets
 from r1aqa_helpers.course.figures import style
 from r1aqa_helpers.course.lessons.n01 import LibraryLog, attempt
 from r1aqa_helpers.course.notebooks import NOTEBOOKS, find_notebook
 from r1aqa_helpers.course.widgets.player import PLAYER_LIMIT
-from r1aqa_helpers.files import write_json
-from r1aqa_helpers.profiles import PROFILES
+from r1aqa_helpers.data.audio import SAMPLE_RATE
+from r1aqa_helpers.hardware import PROFILES
+from r1aqa_helpers.utils.io import write_json
 
 
 @pytest.fixture

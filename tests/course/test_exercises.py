@@ -14,14 +14,7 @@ from typing import Any
 import nbformat
 import pytest
 
-from r1aqa_helpers.course.exercise import (
-    OPEN,
-    RIGHT,
-    WRONG,
-    Exercise,
-    exercise,
-    expect,
-)
+from r1aqa_helpers.course.exercise import OPEN, RIGHT, WRONG, Exercise, exercise, expect
 from r1aqa_helpers.course.notebooks import NOTEBOOKS, find_notebook
 
 ROOT = Path(__file__).resolve().parents[2]

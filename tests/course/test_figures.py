@@ -13,8 +13,8 @@ from matplotlib.figure import Figure
 from r1aqa_helpers.course.figures import n01, n02, n03, n04, n07, n08, n09
 from r1aqa_helpers.course.figures.parts import error_bars
 from r1aqa_helpers.course.lessons.n07 import Checkpoint
-from r1aqa_helpers.questions import AudioQuestion, read_questions
-from r1aqa_helpers.questions.audit import audit
+from r1aqa_helpers.data import AudioQuestion, read_questions
+from r1aqa_helpers.data.audit import audit
 from r1aqa_helpers.scoring import Accuracy
 
 

@@ -5,8 +5,8 @@ import torch
 
 from r1aqa_helpers.course.answer_groups import AnswerGroup
 from r1aqa_helpers.course.group_rewards import by_name, judge, live_groups, printable, signed
-from r1aqa_helpers.grpo.objective import group_advantages
-from r1aqa_helpers.rewards import accuracy_reward, format_reward
+from r1aqa_helpers.training.grpo.objective import group_advantages
+from r1aqa_helpers.training.rewards import accuracy_reward, format_reward
 
 GROUP = AnswerGroup(
     "q",

@@ -7,11 +7,11 @@ from pathlib import Path
 import pytest
 
 from r1aqa_helpers.course.widgets import listening_test as listening
-from r1aqa_helpers.errors import UserError
-from r1aqa_helpers.files import append_jsonl, read_journal
-from r1aqa_helpers.questions import AudioQuestion, read_questions
-from r1aqa_helpers.results.human import human_row, read_answers
+from r1aqa_helpers.data import AudioQuestion, read_questions
+from r1aqa_helpers.reporting.human import human_row, read_answers
 from r1aqa_helpers.scoring import wilson_interval
+from r1aqa_helpers.utils.errors import UserError
+from r1aqa_helpers.utils.io import append_jsonl, read_journal
 
 
 @pytest.fixture

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 
 from r1aqa_helpers.course.lessons.n04 import WORDINGS, coverage, lost_to_wording
-from r1aqa_helpers.files import read_json
-from r1aqa_helpers.paths import DATA
-from r1aqa_helpers.questions import AudioQuestion
+from r1aqa_helpers.data import AudioQuestion
 from r1aqa_helpers.scoring import wilson_interval
+from r1aqa_helpers.utils.io import read_json
+from r1aqa_helpers.utils.paths import DATA
 
 
 def test_a_wording_loses_where_its_words_stand_in_a_wrong_choice():

@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 import torch
 
-from r1aqa_helpers.audio import SAMPLE_RATE, save_audio
 from r1aqa_helpers.course.lessons.n06 import learn, policy_gradients, trainable, trainer_step
+from r1aqa_helpers.data import AudioQuestion
+from r1aqa_helpers.data.audio import SAMPLE_RATE, save_audio
+from r1aqa_helpers.hardware import PROFILES, TINY_PROFILE
 from r1aqa_helpers.models import LoadedModel
-from r1aqa_helpers.profiles import PROFILES, TINY_PROFILE
-from r1aqa_helpers.questions import AudioQuestion
 from r1aqa_helpers.tiny.build import random_tiny
 
 PAYS = torch.tensor([0.2, 0.4, 0.5, 0.8])

@@ -6,7 +6,7 @@ import pytest
 from r1aqa_helpers.course.figures.n07 import groups_figure
 from r1aqa_helpers.course.lessons.n07 import STATES, by_kind, counts_by_block, first_above, state
 from r1aqa_helpers.course.recorded_run import RecordedRun, Rollout
-from r1aqa_helpers.questions import AudioQuestion
+from r1aqa_helpers.data import AudioQuestion
 
 
 def rollout(step: int, *rewards: float) -> Rollout:

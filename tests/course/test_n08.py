@@ -11,13 +11,13 @@ import torch
 from r1aqa_helpers.course.figures import n08 as figures
 from r1aqa_helpers.course.lessons import n08 as lesson
 from r1aqa_helpers.course.lessons.n08 import AHEAD, BEHIND, ONE, OPEN, WITHIN, claim
-from r1aqa_helpers.errors import UserError
-from r1aqa_helpers.experiment.records import score_record
-from r1aqa_helpers.grpo.objective import group_advantages
-from r1aqa_helpers.questions import AudioQuestion
-from r1aqa_helpers.roads import METHODS
+from r1aqa_helpers.data import AudioQuestion
+from r1aqa_helpers.experiments.methods import METHODS
+from r1aqa_helpers.experiments.records import score_record
 from r1aqa_helpers.scoring import bootstrap_difference, score
-from r1aqa_helpers.sft import SFTSettings
+from r1aqa_helpers.training.grpo.objective import group_advantages
+from r1aqa_helpers.training.sft import SFTSettings
+from r1aqa_helpers.utils.errors import UserError
 
 TASKS = ("sound", "music", "speech")
 QUESTIONS = [

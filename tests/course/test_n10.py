@@ -4,7 +4,6 @@ import matplotlib.pyplot as plt
 import pytest
 import torch
 
-from r1aqa_helpers.budgets import GPUS, budget
 from r1aqa_helpers.course.figures.n10 import memory_bars, roofline
 from r1aqa_helpers.course.lessons.n10 import (
     EVEN,
@@ -14,6 +13,8 @@ from r1aqa_helpers.course.lessons.n10 import (
     relative_error,
     round_trip,
 )
+from r1aqa_helpers.hardware.budgets import budget
+from r1aqa_helpers.hardware.gpus import GPUS
 
 
 @pytest.mark.parametrize("levels", [EVEN, NF4])

@@ -9,11 +9,11 @@ import pytest
 import torch
 
 from r1aqa_helpers.course.lessons import n11 as lesson
-from r1aqa_helpers.errors import UserError
-from r1aqa_helpers.files import read_json
 from r1aqa_helpers.models import chat_text, encode, load
-from r1aqa_helpers.models.half import guard_float16
-from r1aqa_helpers.paths import TINY
+from r1aqa_helpers.models.float16 import guard_float16
+from r1aqa_helpers.utils.errors import UserError
+from r1aqa_helpers.utils.io import read_json
+from r1aqa_helpers.utils.paths import TINY
 
 
 def test_every_case_is_whole_and_has_a_card():

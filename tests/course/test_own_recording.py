@@ -6,11 +6,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from r1aqa_helpers.audio import load_audio, save_audio
 from r1aqa_helpers.course.widgets.own_recording import Recording, UploadWidget, ask, own_recording
-from r1aqa_helpers.errors import UserError
+from r1aqa_helpers.data.audio import load_audio, save_audio
 from r1aqa_helpers.models import load
-from r1aqa_helpers.paths import TINY
+from r1aqa_helpers.utils.errors import UserError
+from r1aqa_helpers.utils.paths import TINY
 
 
 @pytest.fixture

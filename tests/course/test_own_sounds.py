@@ -6,7 +6,7 @@ from collections import Counter
 import numpy as np
 import pytest
 
-from r1aqa_helpers.audio import SAMPLE_RATE, load_audio, save_audio
+from r1aqa_helpers.course import attack_suite
 from r1aqa_helpers.course.lessons.n12 import (
     ask_about,
     by_pattern,
@@ -18,9 +18,9 @@ from r1aqa_helpers.course.lessons.n12 import (
     split_takes,
     write_takes,
 )
-from r1aqa_helpers.course.widgets.reward_hacking_tests import attack_suite
-from r1aqa_helpers.errors import UserError
-from r1aqa_helpers.questions import read_avqa, read_mmau, write_avqa, write_mmau
+from r1aqa_helpers.data import read_avqa, read_mmau, write_avqa, write_mmau
+from r1aqa_helpers.data.audio import SAMPLE_RATE, load_audio, save_audio
+from r1aqa_helpers.utils.errors import UserError
 
 NAMES = ("alarm", "knock", "rain")
 

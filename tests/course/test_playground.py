@@ -2,17 +2,12 @@
 
 import pytest
 
+from r1aqa_helpers.course import playground
 from r1aqa_helpers.course.answer_groups import recorded_groups
 from r1aqa_helpers.course.widgets import VIEW
-from r1aqa_helpers.course.widgets.playground import (
-    OWN,
-    STARTER,
-    Playground,
-    compile_reward,
-    playground,
-)
-from r1aqa_helpers.errors import UserError
-from r1aqa_helpers.rewards import accuracy_reward, format_reward
+from r1aqa_helpers.course.widgets.playground import OWN, STARTER, Playground, compile_reward
+from r1aqa_helpers.training.rewards import accuracy_reward, format_reward
+from r1aqa_helpers.utils.errors import UserError
 
 
 @pytest.fixture

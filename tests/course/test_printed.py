@@ -4,7 +4,8 @@ from collections.abc import Callable
 
 import pytest
 
-from r1aqa_helpers.course.printed import accuracy, settled, value
+from r1aqa_helpers.course import accuracy, value
+from r1aqa_helpers.course.printed import settled
 
 
 def printed(capsys: pytest.CaptureFixture[str]) -> str:

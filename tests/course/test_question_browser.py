@@ -11,7 +11,7 @@ import pytest
 
 from r1aqa_helpers.course.widgets import question_browser as browser
 from r1aqa_helpers.course.widgets.question_browser import Browser
-from r1aqa_helpers.questions import AudioQuestion, read_questions
+from r1aqa_helpers.data import AudioQuestion, read_questions
 
 EVIL = "<script>alert('x')</script>"
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from r1aqa_helpers.course.widgets.quiz import QUIZZES, QuizWidget, load_quiz, static_quiz
-from r1aqa_helpers.errors import UserError
+from r1aqa_helpers.utils.errors import UserError
 
 
 def question(number: int) -> dict:

@@ -4,10 +4,9 @@ import re
 
 import pytest
 
+from r1aqa_helpers.course import attack_suite
 from r1aqa_helpers.course.attacks import attacks, honest_answers
-from r1aqa_helpers.course.widgets.reward_hacking_tests import attack_suite
-from r1aqa_helpers.errors import UserError
-from r1aqa_helpers.rewards import (
+from r1aqa_helpers.training.rewards import (
     accuracy_reward,
     consistency_reward,
     format_reward,
@@ -17,6 +16,7 @@ from r1aqa_helpers.rewards import (
     thinking_reward,
     weighted,
 )
+from r1aqa_helpers.utils.errors import UserError
 
 
 def r1aqa(prompt):

@@ -4,14 +4,13 @@ import json
 
 import pytest
 
-from r1aqa_helpers.course import widgets
-from r1aqa_helpers.course.recorded_run import REFERENCE, load_run, recorded_answers
+from r1aqa_helpers.course import REFERENCE, load_run, recorded_answers, rollout_viewer, widgets
 from r1aqa_helpers.course.widgets import VIEW
-from r1aqa_helpers.course.widgets.rollout_viewer import RolloutViewer, rollout_viewer
-from r1aqa_helpers.errors import UserError
-from r1aqa_helpers.paths import TINY
-from r1aqa_helpers.questions import read_questions
+from r1aqa_helpers.course.widgets.rollout_viewer import RolloutViewer
+from r1aqa_helpers.data import read_questions
 from r1aqa_helpers.scoring import extract_answer, score
+from r1aqa_helpers.utils.errors import UserError
+from r1aqa_helpers.utils.paths import TINY
 
 
 @pytest.fixture(scope="module")

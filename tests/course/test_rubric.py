@@ -7,18 +7,19 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from r1aqa_helpers.audio import load_audio, save_audio
 from r1aqa_helpers.course.rubric import judge_folder
 from r1aqa_helpers.course.widgets.playground import compile_reward
-from r1aqa_helpers.errors import UserError
-from r1aqa_helpers.files import read_json, write_json
-from r1aqa_helpers.grpo.train import GRPOSettings, train_grpo
+from r1aqa_helpers.data import AudioQuestion, read_questions, write_avqa, write_mmau
+from r1aqa_helpers.data.audio import load_audio, save_audio
+from r1aqa_helpers.experiments.compare import compare
+from r1aqa_helpers.hardware import TINY_PROFILE
 from r1aqa_helpers.models import load
-from r1aqa_helpers.paths import TINY
-from r1aqa_helpers.profiles import TINY_PROFILE
-from r1aqa_helpers.questions import AudioQuestion, read_questions, write_avqa, write_mmau
-from r1aqa_helpers.reproduce import compare
-from r1aqa_helpers.results.card_results import add_results
+from r1aqa_helpers.reporting.card_results import add_results
+from r1aqa_helpers.training.grpo.run import train_grpo
+from r1aqa_helpers.training.grpo.settings import GRPOSettings
+from r1aqa_helpers.utils.errors import UserError
+from r1aqa_helpers.utils.io import read_json, write_json
+from r1aqa_helpers.utils.paths import TINY
 
 REWARD = '''
 def reward(completions, solution, **columns):

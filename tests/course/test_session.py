@@ -11,12 +11,12 @@ from pathlib import Path
 import pytest
 import torch
 
-from r1aqa_helpers.course import session
-from r1aqa_helpers.course.session import Lab, start, stratified
-from r1aqa_helpers.errors import UserError
-from r1aqa_helpers.files import write_json
-from r1aqa_helpers.profiles import PROFILES
-from r1aqa_helpers.questions import AudioQuestion
+from r1aqa_helpers.course import Lab, session, start
+from r1aqa_helpers.course.session import stratified
+from r1aqa_helpers.data import AudioQuestion
+from r1aqa_helpers.hardware import PROFILES
+from r1aqa_helpers.utils.errors import UserError
+from r1aqa_helpers.utils.io import write_json
 
 
 def question(number: int, task: str) -> AudioQuestion:
@@ -88,7 +88,7 @@ def test_a_profile_that_names_no_files_takes_what_was_fetched(
 @pytest.mark.parametrize(
     ("module", "shown"),
     [
-        ("r1aqa_helpers.answering", True),
+        ("r1aqa_helpers.evaluation.local", True),
         ("__main__", True),
         ("torchvision_of_mine", True),
         ("torch", False),

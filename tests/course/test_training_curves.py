@@ -5,16 +5,10 @@ import math
 import matplotlib.pyplot as plt
 import pytest
 
+from r1aqa_helpers.course import REFERENCE, LiveCurves, curves
 from r1aqa_helpers.course import training_curves as module
-from r1aqa_helpers.course.recorded_run import REFERENCE
-from r1aqa_helpers.course.training_curves import (
-    GRPO_PANELS,
-    OWN_PANELS,
-    LiveCurves,
-    curves,
-    smoothed,
-)
-from r1aqa_helpers.files import read_journal
+from r1aqa_helpers.course.training_curves import GRPO_PANELS, OWN_PANELS, smoothed
+from r1aqa_helpers.utils.io import read_journal
 
 ROWS = read_journal(REFERENCE / "metrics.jsonl")
 

@@ -9,7 +9,7 @@ import pytest
 from browser import browser, chromium, jupyter_lab, opened, output, run_all, slider, write_notebook
 from playwright.sync_api import Browser, Locator, Page, expect
 
-from r1aqa_helpers.files import read_journal
+from r1aqa_helpers.utils.io import read_journal
 
 ROOT = Path(__file__).resolve().parents[2]
 WELCOME = ROOT / "notebooks" / "00_welcome.ipynb"
@@ -22,13 +22,13 @@ pytestmark = [
 LISTENING = """
 from pathlib import Path
 from r1aqa_helpers.course.widgets import listening_test as listening
-from r1aqa_helpers.questions import read_questions
+from r1aqa_helpers.data import read_questions
 ten = read_questions({questions!r})
 listening.listening_quiz(ten, Path("answers.jsonl"))
 """
 PLAYGROUND = """
 from r1aqa_helpers.course.answer_groups import recorded_groups
-from r1aqa_helpers.rewards import accuracy_reward, format_reward
+from r1aqa_helpers.training.rewards import accuracy_reward, format_reward
 course.playground(recorded_groups(2), [accuracy_reward, format_reward(2)])
 """
 QUIZ_CELL, LISTENING_CELL, PLAYGROUND_CELL = range(3)

@@ -4,8 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from r1aqa_helpers.errors import UserError
-from r1aqa_helpers.questions import AudioQuestion
+from r1aqa_helpers.data import AudioQuestion
 from r1aqa_helpers.scoring import (
     best_position,
     chance,
@@ -15,6 +14,7 @@ from r1aqa_helpers.scoring import (
     random_choice,
     score,
 )
+from r1aqa_helpers.utils.errors import UserError
 
 
 def question(key, answer, choices):

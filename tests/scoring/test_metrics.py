@@ -5,9 +5,16 @@ from pathlib import Path
 
 import pytest
 
-from r1aqa_helpers.errors import UserError
-from r1aqa_helpers.questions import AudioQuestion, read_mmau
-from r1aqa_helpers.scoring import Verdict, answer_kind, confusions, metrics, read_predictions, score
+from r1aqa_helpers.data import AudioQuestion, read_mmau
+from r1aqa_helpers.scoring import (
+    Verdict,
+    answer_kind,
+    confusions,
+    metrics,
+    read_predictions,
+    score,
+)
+from r1aqa_helpers.utils.errors import UserError
 
 FIXTURES = Path(__file__).parents[1] / "fixtures"
 SCORED = {

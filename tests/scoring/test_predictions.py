@@ -4,8 +4,8 @@ import json
 
 import pytest
 
-from r1aqa_helpers.errors import UserError
 from r1aqa_helpers.scoring import read_predictions
+from r1aqa_helpers.utils.errors import UserError
 
 
 def written(folder, name, content):

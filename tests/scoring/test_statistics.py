@@ -4,14 +4,8 @@ import numpy as np
 import pytest
 from scipy.stats import binomtest
 
-from r1aqa_helpers.errors import UserError
-from r1aqa_helpers.scoring import (
-    bootstrap_difference,
-    holm,
-    mcnemar,
-    mcnemar_p,
-    wilson_interval,
-)
+from r1aqa_helpers.scoring import bootstrap_difference, holm, mcnemar, mcnemar_p, wilson_interval
+from r1aqa_helpers.utils.errors import UserError
 
 
 @pytest.mark.parametrize(("k", "n"), [(0, 10), (3, 7), (333, 333), (645, 1000), (1, 1)])

@@ -11,8 +11,9 @@ from pretraining.caption_reader import (
     save_reader,
 )
 
-from r1aqa_helpers.cascade import language_half, load_text_model, weakened
+from r1aqa_helpers.evaluation.cascade import weakened
 from r1aqa_helpers.models import load
+from r1aqa_helpers.models.text_model import language_half, load_text_model
 from r1aqa_helpers.tiny.data import MODEL, recipes
 from r1aqa_helpers.tiny.question_types import caption, fitting
 

@@ -1,9 +1,9 @@
 """The shipped checkpoint's card says what is committed."""
 
-from r1aqa_helpers.files import read_json
-from r1aqa_helpers.paths import TINY
 from r1aqa_helpers.tiny.card import card, write_card
 from r1aqa_helpers.tiny.data import MODEL
+from r1aqa_helpers.utils.io import read_json
+from r1aqa_helpers.utils.paths import TINY
 
 
 def test_the_committed_card_is_the_one_that_is_written(tmp_path):

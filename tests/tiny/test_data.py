@@ -7,16 +7,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from r1aqa_helpers.audio import load_audio
-from r1aqa_helpers.errors import UserError
-from r1aqa_helpers.files import read_json, write_json
-from r1aqa_helpers.paths import TINY
-from r1aqa_helpers.questions import read_questions
+from r1aqa_helpers.data import read_questions
+from r1aqa_helpers.data.audio import load_audio
 from r1aqa_helpers.tiny import data
 from r1aqa_helpers.tiny.data import prepare
 from r1aqa_helpers.tiny.scenes import render
 from r1aqa_helpers.tiny.sounds import load_bank
 from r1aqa_helpers.tiny.splits import SPLITS, sha256
+from r1aqa_helpers.utils.errors import UserError
+from r1aqa_helpers.utils.io import read_json, write_json
+from r1aqa_helpers.utils.paths import TINY
 
 EACH = 2  # questions per split
 

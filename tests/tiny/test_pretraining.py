@@ -16,9 +16,9 @@ from pretraining.lessons import (
 from pretraining.loop import Schedule, run_stage
 from pretraining.pool import COLUMNS, FRAME_RATE, Pool, build_pool, frame_targets
 
-from r1aqa_helpers.audio import SAMPLE_RATE
+from r1aqa_helpers.data.audio import SAMPLE_RATE
+from r1aqa_helpers.data.prompts import chat_messages
 from r1aqa_helpers.models import LoadedModel, encode
-from r1aqa_helpers.prompts import chat_messages
 from r1aqa_helpers.tiny.build import random_tiny
 from r1aqa_helpers.tiny.question_types import TYPES, fitting
 from r1aqa_helpers.tiny.scene_families import TRAINING, draw

@@ -4,16 +4,16 @@ from dataclasses import replace
 
 import pytest
 
-from r1aqa_helpers.errors import UserError
-from r1aqa_helpers.files import read_jsonl
+from r1aqa_helpers.data import read_questions
+from r1aqa_helpers.hardware import TINY_PROFILE
 from r1aqa_helpers.models import load
-from r1aqa_helpers.paths import TINY
-from r1aqa_helpers.profiles import TINY_PROFILE
-from r1aqa_helpers.questions import read_questions
-from r1aqa_helpers.sft import answer_tokens
 from r1aqa_helpers.tiny.data import recipes
 from r1aqa_helpers.tiny.question_types import TYPES, caption
 from r1aqa_helpers.tiny.reasoning import true_answer, with_reasoning
+from r1aqa_helpers.training.sft import answer_tokens
+from r1aqa_helpers.utils.errors import UserError
+from r1aqa_helpers.utils.io import read_jsonl
+from r1aqa_helpers.utils.paths import TINY
 
 FILES = {
     "train": TINY / "tiny-avqa-train.jsonl",

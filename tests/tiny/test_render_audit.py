@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from scipy.signal import find_peaks
 
-from r1aqa_helpers.audio import SAMPLE_RATE
+from r1aqa_helpers.data.audio import SAMPLE_RATE
 from r1aqa_helpers.tiny.question_types import TYPES
 from r1aqa_helpers.tiny.scene_families import TESTING
 from r1aqa_helpers.tiny.scenes import Scene, render

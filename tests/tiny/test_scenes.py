@@ -10,7 +10,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from r1aqa_helpers.audio import SAMPLE_RATE
+from r1aqa_helpers.data.audio import SAMPLE_RATE
 from r1aqa_helpers.tiny import scene_families
 from r1aqa_helpers.tiny.scene_families import FAMILIES, TESTING, TRAINING, SplitConfig
 from r1aqa_helpers.tiny.scenes import EVENT_RMS, Event, Scene, event_wave, render

@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 import soundfile
 
-from r1aqa_helpers.errors import UserError
-from r1aqa_helpers.paths import TINY
 from r1aqa_helpers.tiny.sounds import INSTRUMENT_FAMILIES, NUMBERS, WORDS, Take, load_bank
+from r1aqa_helpers.utils.errors import UserError
+from r1aqa_helpers.utils.paths import TINY
 
 RATE = 16_000
 EFFECTS = (

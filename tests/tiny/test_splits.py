@@ -8,9 +8,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from r1aqa_helpers.files import read_json, read_jsonl
-from r1aqa_helpers.paths import TINY
-from r1aqa_helpers.questions import AudioQuestion, read_questions, write_avqa, write_mmau
+from r1aqa_helpers.data import AudioQuestion, read_questions, write_avqa, write_mmau
 from r1aqa_helpers.scoring import string_match
 from r1aqa_helpers.tiny import splits
 from r1aqa_helpers.tiny.question_types import TYPES
@@ -18,6 +16,8 @@ from r1aqa_helpers.tiny.scene_families import RATE_INTERVAL, TEMPO_INTERVAL, TES
 from r1aqa_helpers.tiny.scenes import Scene
 from r1aqa_helpers.tiny.sounds import INSTRUMENT_FAMILIES, NUMBERS
 from r1aqa_helpers.tiny.splits import SPLITS, fingerprint, sha256
+from r1aqa_helpers.utils.io import read_json, read_jsonl
+from r1aqa_helpers.utils.paths import TINY
 
 NAMES = [s.name for s in SPLITS]
 REDRAWN = 30

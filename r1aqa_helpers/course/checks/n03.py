@@ -6,7 +6,7 @@ import numpy as np
 
 from r1aqa_helpers.course.checks.common import Answer, explain, of_kind, parts, try_cases
 from r1aqa_helpers.course.exercise import exercise, expect
-from r1aqa_helpers.questions import AudioQuestion
+from r1aqa_helpers.data import AudioQuestion
 
 
 @exercise("03.1", passed="only the last part of a name is the second, and zero has one digit")

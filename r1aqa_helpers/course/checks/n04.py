@@ -5,7 +5,7 @@ from pathlib import Path
 
 from r1aqa_helpers.course.checks.common import Answer, close, explain, of_kind, parts
 from r1aqa_helpers.course.exercise import exercise, expect
-from r1aqa_helpers.questions import AudioQuestion
+from r1aqa_helpers.data import AudioQuestion
 from r1aqa_helpers.scoring import extract_answer, mcnemar_p, wilson_interval
 
 

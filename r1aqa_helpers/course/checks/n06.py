@@ -5,7 +5,7 @@ import torch
 from r1aqa_helpers.course.checks.common import Answer, close, explain, parts, tensor
 from r1aqa_helpers.course.exercise import Mistake, exercise, expect
 from r1aqa_helpers.course.figures.n06 import block_mask as packed_mask
-from r1aqa_helpers.grpo import objective as library
+from r1aqa_helpers.training.grpo import objective as library
 
 
 @exercise("06.1", passed="each group is measured against itself, and equal rewards move nothing")

@@ -9,8 +9,8 @@ from matplotlib.figure import Figure
 
 from r1aqa_helpers.course.figures.parts import arrow, box, boxes, error_bars, look, stacked
 from r1aqa_helpers.course.figures.style import BLUE, GREY, RED
-from r1aqa_helpers.questions.audit import audit
-from r1aqa_helpers.questions.question import AudioQuestion
+from r1aqa_helpers.data import AudioQuestion
+from r1aqa_helpers.data.audit import audit
 from r1aqa_helpers.scoring import Accuracy
 
 

@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from r1aqa_helpers.course.answer_groups import AnswerGroup
 from r1aqa_helpers.course.figures.style import BLUE, GREY, ORANGE
 from r1aqa_helpers.course.group_rewards import judge
-from r1aqa_helpers.grpo.objective import group_advantages
+from r1aqa_helpers.training.grpo.objective import group_advantages
 
 
 def reward_grid(groups: Sequence[AnswerGroup], rewards: Mapping[str, Callable]) -> Figure:

@@ -31,10 +31,10 @@ from r1aqa_helpers.course.lessons.n08 import (
     searched,
     sft_gradient,
 )
-from r1aqa_helpers.experiment.bootstrap import Comparison
-from r1aqa_helpers.experiment.plan import REGIMES
-from r1aqa_helpers.experiment.summary import MethodRow, method_label
-from r1aqa_helpers.roads import METHODS
+from r1aqa_helpers.experiments.methods import METHODS
+from r1aqa_helpers.experiments.plan import REGIMES
+from r1aqa_helpers.experiments.summary import MethodRow, method_label
+from r1aqa_helpers.scoring.bootstrap import Comparison
 
 #: A method's looks. Yellow is left out: a marker of it is hard to see on white.
 _LOOKS = [

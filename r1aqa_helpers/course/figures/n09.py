@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 from r1aqa_helpers.course.figures.parts import intervals, legend_above, lines, stacked
 from r1aqa_helpers.course.figures.style import BLUE, GREEN, ORANGE, RED
 from r1aqa_helpers.course.lessons.n09 import by
-from r1aqa_helpers.questions import AudioQuestion
+from r1aqa_helpers.data import AudioQuestion
 from r1aqa_helpers.scoring import KINDS, chance
 
 

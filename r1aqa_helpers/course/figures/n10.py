@@ -5,8 +5,9 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from matplotlib.axes import Axes
 
-from r1aqa_helpers.budgets import HEADROOM, Gpu
 from r1aqa_helpers.course.figures.style import BLUE, GREEN, GREY, ORANGE, PURPLE, RED, SKY, YELLOW
+from r1aqa_helpers.hardware.gpus import Gpu
+from r1aqa_helpers.hardware.memory import HEADROOM
 
 #: Parts of a GPU's memory: colour and hatch, the same in every chart.
 _LOOKS = {

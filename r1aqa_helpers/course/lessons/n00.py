@@ -11,10 +11,10 @@ from IPython.display import display
 
 from r1aqa_helpers.course.figures.style import BLUE, GREEN, GREY, ORANGE, SKY, figure
 from r1aqa_helpers.course.tables import Table
-from r1aqa_helpers.files import read_jsonl
-from r1aqa_helpers.paths import TINY
-from r1aqa_helpers.results import ResultRow, load_measured, load_published, published_beside
+from r1aqa_helpers.reporting import ResultRow, load_measured, load_published, published_beside
 from r1aqa_helpers.scoring import wilson_interval
+from r1aqa_helpers.utils.io import read_jsonl
+from r1aqa_helpers.utils.paths import TINY
 
 #: Questions of MMAU test-mini, from which the published rows' intervals are computed here.
 PUBLISHED_N = 1000

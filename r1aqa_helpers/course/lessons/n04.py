@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 from scipy.stats import binom
 
-from r1aqa_helpers.questions import AudioQuestion
+from r1aqa_helpers.data import AudioQuestion
 from r1aqa_helpers.scoring import string_match
 
 #: Ways to say a correct answer, as models do.

@@ -11,16 +11,16 @@ from datasets import Dataset
 from peft import inject_adapter_in_model
 from transformers import PreTrainedModel, PrinterCallback, TrainerCallback
 
-from r1aqa_helpers.grpo.settings import audio_grpo_config
-from r1aqa_helpers.grpo.trainer import AudioGRPOTrainer
+from r1aqa_helpers.data import AudioQuestion
+from r1aqa_helpers.data.prompts import build_prompt, question_text
+from r1aqa_helpers.hardware import Profile
 from r1aqa_helpers.models import LoadedModel
 from r1aqa_helpers.models.lora import lora_config
-from r1aqa_helpers.profiles import Profile
-from r1aqa_helpers.prompts import build_prompt, question_text
-from r1aqa_helpers.questions import AudioQuestion
-from r1aqa_helpers.rewards import rewards_for
 from r1aqa_helpers.training import quiet
+from r1aqa_helpers.training.grpo.settings import audio_grpo_config
+from r1aqa_helpers.training.grpo.trainer import AudioGRPOTrainer
 from r1aqa_helpers.training.logprobs import disable_scoring
+from r1aqa_helpers.training.rewards import rewards_for
 
 
 def policy_gradients(

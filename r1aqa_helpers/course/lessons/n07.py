@@ -9,11 +9,11 @@ from pathlib import Path
 
 from r1aqa_helpers.course.recorded_run import RecordedRun, Rollout
 from r1aqa_helpers.course.training_curves import smoothed
-from r1aqa_helpers.errors import UserError
-from r1aqa_helpers.files import read_json, shown
-from r1aqa_helpers.paths import DATA
-from r1aqa_helpers.questions import AudioQuestion
+from r1aqa_helpers.data import AudioQuestion
 from r1aqa_helpers.scoring import Accuracy
+from r1aqa_helpers.utils.errors import UserError
+from r1aqa_helpers.utils.io import read_json, shown
+from r1aqa_helpers.utils.paths import DATA
 
 KEPT = DATA / "course" / "checkpoints.json"
 

@@ -8,24 +8,24 @@ from typing import Any
 import numpy as np
 from scipy.stats import binom
 
-from r1aqa_helpers.errors import UserError
-from r1aqa_helpers.experiment.bootstrap import Comparison, compare_over_seeds, pooled
-from r1aqa_helpers.experiment.plan import REGIMES, SEARCH_SEED
-from r1aqa_helpers.experiment.summary import (
+from r1aqa_helpers.data import AudioQuestion
+from r1aqa_helpers.experiments.methods import Method
+from r1aqa_helpers.experiments.plan import REGIMES, SEARCH_SEED
+from r1aqa_helpers.experiments.summary import (
     MethodRow,
     Summary,
     load_records,
     method_label,
     summarise,
 )
-from r1aqa_helpers.grpo.train import train_grpo
 from r1aqa_helpers.models import LoadedModel
-from r1aqa_helpers.paths import DATA
-from r1aqa_helpers.questions import AudioQuestion
-from r1aqa_helpers.roads import Method
 from r1aqa_helpers.scoring import extract_answer, score
-from r1aqa_helpers.sft import train_sft
+from r1aqa_helpers.scoring.bootstrap import Comparison, compare_over_seeds, pooled
 from r1aqa_helpers.training import TrainingSettings
+from r1aqa_helpers.training.grpo.run import train_grpo
+from r1aqa_helpers.training.sft import train_sft
+from r1aqa_helpers.utils.errors import UserError
+from r1aqa_helpers.utils.paths import DATA
 
 #: Where the experiment's runs are committed.
 FOLDER = DATA / "results" / "tiny"

@@ -15,12 +15,9 @@ from r1aqa_helpers.course.recorded_run import REFERENCE, recorded_answers
 from r1aqa_helpers.course.session import Lab
 from r1aqa_helpers.course.tables import Table
 from r1aqa_helpers.course.widgets.player import Player
-from r1aqa_helpers.errors import UserError
-from r1aqa_helpers.files import shown
-from r1aqa_helpers.paths import DATA
-from r1aqa_helpers.questions import AudioQuestion, QuestionSet, identify, read_questions
-from r1aqa_helpers.questions.mmau.releases import read_source
-from r1aqa_helpers.results import (
+from r1aqa_helpers.data import AudioQuestion, QuestionSet, identify, read_questions
+from r1aqa_helpers.data.mmau.releases import read_source
+from r1aqa_helpers.reporting import (
     DOMAINS,
     MEANING,
     ResultRow,
@@ -28,13 +25,10 @@ from r1aqa_helpers.results import (
     load_measured,
     verdict_table,
 )
-from r1aqa_helpers.scoring import (
-    KINDS,
-    Accuracy,
-    answer_kind,
-    extract_answer,
-    read_predictions,
-)
+from r1aqa_helpers.scoring import KINDS, Accuracy, answer_kind, extract_answer, read_predictions
+from r1aqa_helpers.utils.errors import UserError
+from r1aqa_helpers.utils.io import shown
+from r1aqa_helpers.utils.paths import DATA
 
 #: Folder of a method's answers in a run -> its label in tables.
 METHODS = {
@@ -147,7 +141,7 @@ def print_verdicts(found: Sequence[Mapping[str, Any]]) -> None:
 
 
 def rows_table(rows: Sequence[Mapping[str, Any]], caption: str) -> None:
-    """Show rows of `r1aqa_helpers.table.load_table`: what was reported, then what was run here.
+    """Show rows of `leaderboard.load_table`: what was reported, then what was run here.
 
     Where none of the rows was run, the second part is left out, and the caption says so.
     """

@@ -21,10 +21,10 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 from transformers import Qwen2AudioForConditionalGeneration
 
-from r1aqa_helpers.errors import UserError
-from r1aqa_helpers.files import read_json, shown
 from r1aqa_helpers.models import LoadedModel
-from r1aqa_helpers.paths import DATA
+from r1aqa_helpers.utils.errors import UserError
+from r1aqa_helpers.utils.io import read_json, shown
+from r1aqa_helpers.utils.paths import DATA
 
 CASES = DATA / "course" / "failure_cases.json"
 KEPT = DATA / "course" / "broken_runs.json"

@@ -15,13 +15,13 @@ from pathlib import Path
 
 import numpy as np
 
-from r1aqa_helpers.audio import SAMPLE_RATE, load_audio, save_audio
 from r1aqa_helpers.course.widgets.playground import compile_reward
-from r1aqa_helpers.errors import UserError
-from r1aqa_helpers.files import PathLike, shown, shown_value, write_text
-from r1aqa_helpers.questions import AudioQuestion
+from r1aqa_helpers.data import AudioQuestion
+from r1aqa_helpers.data.audio import SAMPLE_RATE, load_audio, save_audio
 from r1aqa_helpers.tiny.question_types import arrange
 from r1aqa_helpers.tiny.sounds import SYNTHS
+from r1aqa_helpers.utils.errors import UserError
+from r1aqa_helpers.utils.io import PathLike, shown, shown_value, write_text
 
 #: Seconds of a frame in which loudness is taken, and kept on either side of a piece.
 _FRAME, _MARGIN = 0.01, 0.05

@@ -11,12 +11,12 @@ from r1aqa_helpers.course.session import stratified
 from r1aqa_helpers.course.tables import Table
 from r1aqa_helpers.course.widgets import choice, column, mark, note, say, show
 from r1aqa_helpers.course.widgets.player import Player
-from r1aqa_helpers.errors import UserError
-from r1aqa_helpers.files import append_jsonl, shown
-from r1aqa_helpers.questions import AudioQuestion
-from r1aqa_helpers.results import DOMAINS, load_measured, load_published
-from r1aqa_helpers.results.human import answers_file, human_row, read_answers
+from r1aqa_helpers.data import AudioQuestion
+from r1aqa_helpers.reporting import DOMAINS, load_measured, load_published
+from r1aqa_helpers.reporting.human import answers_file, human_row, read_answers
 from r1aqa_helpers.scoring import Accuracy, Score, string_match
+from r1aqa_helpers.utils.errors import UserError
+from r1aqa_helpers.utils.io import append_jsonl, shown
 
 __all__ = ["answers_file", "human_table", "listen_in_terminal", "listening_quiz", "pick"]
 

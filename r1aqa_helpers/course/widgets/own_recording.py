@@ -7,12 +7,12 @@ from pathlib import Path
 
 import ipywidgets
 
-from r1aqa_helpers.answering import answer_one
-from r1aqa_helpers.audio import SAMPLE_RATE, clip_to_window, load_audio
 from r1aqa_helpers.course.widgets import column, note, say, show
-from r1aqa_helpers.errors import UserError
-from r1aqa_helpers.files import write_bytes
+from r1aqa_helpers.data.audio import SAMPLE_RATE, clip_to_window, load_audio
+from r1aqa_helpers.evaluation.local import answer_one
 from r1aqa_helpers.models import LoadedModel, chat_text, encode, generate, greedy_config
+from r1aqa_helpers.utils.errors import UserError
+from r1aqa_helpers.utils.io import write_bytes
 
 _MAX_NEW_TOKENS = 64
 

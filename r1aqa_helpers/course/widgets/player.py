@@ -9,7 +9,7 @@ import numpy as np
 import soundfile
 from IPython.display import display
 
-from r1aqa_helpers.audio import SAMPLE_RATE, load_audio
+from r1aqa_helpers.data.audio import SAMPLE_RATE, load_audio
 
 #: Characters that one player may take in a stored notebook.
 PLAYER_LIMIT = 30_000

@@ -13,7 +13,7 @@ import ipywidgets
 from r1aqa_helpers.course.answer_groups import AnswerGroup
 from r1aqa_helpers.course.group_rewards import JudgedGroup, Rewards, by_name, judge
 from r1aqa_helpers.course.widgets import column, note, say, show
-from r1aqa_helpers.errors import UserError
+from r1aqa_helpers.utils.errors import UserError
 
 #: The name that the edited reward has in tables.
 OWN = "your reward"

@@ -14,12 +14,12 @@ import matplotlib.pyplot as plt
 import numpy as np
 from transformers import WhisperFeatureExtractor
 
-from r1aqa_helpers.audio import SAMPLE_RATE, load_audio, log_mel
 from r1aqa_helpers.course.figures.style import png, spectrogram
 from r1aqa_helpers.course.widgets import choice, column, note, say, show
 from r1aqa_helpers.course.widgets.player import Player
-from r1aqa_helpers.errors import UserError
-from r1aqa_helpers.questions import AudioQuestion
+from r1aqa_helpers.data import AudioQuestion
+from r1aqa_helpers.data.audio import SAMPLE_RATE, load_audio, log_mel
+from r1aqa_helpers.utils.errors import UserError
 
 ALL = "all"
 #: Of the pictures of spectrograms, in inches and pixels per inch, and how many colours they have.

@@ -6,9 +6,9 @@ from pathlib import Path
 import ipywidgets
 
 from r1aqa_helpers.course.widgets import choice, column, mark, note, rich_text, say, show
-from r1aqa_helpers.errors import UserError
-from r1aqa_helpers.files import read_json, shown
-from r1aqa_helpers.paths import DATA
+from r1aqa_helpers.utils.errors import UserError
+from r1aqa_helpers.utils.io import read_json, shown
+from r1aqa_helpers.utils.paths import DATA
 
 QUIZZES = DATA / "course" / "quizzes"
 

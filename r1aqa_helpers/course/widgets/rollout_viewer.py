@@ -8,7 +8,7 @@ from r1aqa_helpers.course.group_rewards import JudgedGroup
 from r1aqa_helpers.course.recorded_run import RecordedRun, Rollout
 from r1aqa_helpers.course.widgets import column, note, show
 from r1aqa_helpers.course.widgets.player import Player
-from r1aqa_helpers.errors import UserError
+from r1aqa_helpers.utils.errors import UserError
 
 
 def rollout_viewer(run: RecordedRun, step: int | None = None) -> None:

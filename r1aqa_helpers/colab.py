@@ -1,0 +1,176 @@
+"""The set-up of a notebook on Colab, on Kaggle or in any Python that lacks the course's packages.
+
+The first cell of every notebook clones the repository where it is not there, and calls `install`.
+Needs Python's own library only: nothing else is there yet.
+"""
+
+import importlib
+import importlib.metadata
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+NAME = "r1aqa-helpers"
+CLONE = Path(__file__).resolve().parents[1]
+
+#: A hosted page has its own versions of these, and breaks where they are replaced.
+PAGE = ("ipython", "ipywidgets", "jupyterlab")
+TORCH = ("torch", "torchaudio")
+
+
+class Pause(Exception):
+    """Why the notebook stops at the set-up cell; shown as that line, without a traceback."""
+
+    def _render_traceback_(self) -> list[str]:
+        return [str(self)]
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What to leave as it is, what to tell, and what else to ask of uv."""
+
+    kept: tuple[str, ...]
+    lines: tuple[str, ...]
+    options: tuple[str, ...]
+
+
+def install() -> None:
+    """Install the course's packages at their pinned versions; where they are there, do nothing.
+
+    Restarts the kernel (Colab, Kaggle) or asks for it only where a package was replaced that
+    the kernel had already loaded.
+
+    Raises:
+        Pause: the kernel has to restart, or the installation failed.
+    """
+    if _version(NAME) is not None:
+        return
+    host = host_of(os.environ)
+    plan = plan_for(host, _required(), {n: _version(n) for n in TORCH}, bool(_which("nvidia-smi")))
+    print("installing the course's packages: minutes, once in a session", *plan.lines, sep="\n")
+    before = _loaded()
+    _run_uv(plan)
+    importlib.invalidate_caches()
+    replaced = {n: v for n, v in before.items() if _version(n) != v}
+    if replaced:
+        _restart(host, replaced)
+
+
+def host_of(environment: Mapping[str, str]) -> str:
+    """``colab``, ``kaggle``, ``kaggle batch`` (a run without a page) or ``here``."""
+    if "COLAB_RELEASE_TAG" in environment:
+        return "colab"
+    kind = environment.get("KAGGLE_KERNEL_RUN_TYPE")
+    if kind is None:
+        return "here"
+    return "kaggle batch" if kind.lower() == "batch" else "kaggle"
+
+
+def plan_for(
+    host: str, required: Mapping[str, str], there: Mapping[str, str | None], gpu: bool
+) -> Plan:
+    """What the installation shall leave alone on this host.
+
+    Args:
+        host: as `host_of` says.
+        required: what the package asks of torch and torchaudio, like ``>=2.11,<2.12``.
+        there: their versions, like ``2.11.0+cu128``; None where one is missing.
+        gpu: whether the machine has an NVIDIA driver.
+    """
+    page = () if host == "here" else PAGE
+    torch = there["torch"]
+    if torch_fits(required, there):
+        return Plan((*page, *TORCH), (f"torch {torch} fits and is kept",), ())
+    lines = ()
+    if torch is not None:
+        wanted = ", ".join(f"{name}{required[name]}" for name in TORCH)
+        had = ", ".join(f"{name} {there[name] or 'missing'}" for name in TORCH)
+        lines = (f"the course needs {wanted}; here: {had}, which is replaced",)
+    # Built for the driver that is there: the newest CUDA would not run on an older one.
+    return Plan(page, lines, ("--torch-backend=auto",) if gpu and host != "here" else ())
+
+
+def torch_fits(required: Mapping[str, str], there: Mapping[str, str | None]) -> bool:
+    """Whether torch and torchaudio are in range, of one release, and built for one device."""
+    if not all(v and _in_range(v, required[name]) for name, v in there.items()):
+        return False
+    releases = {(_release(v)[:2], v.partition("+")[2]) for v in there.values()}
+    return len(releases) == 1
+
+
+def _release(version: str) -> tuple[int, ...]:
+    return tuple(int(part) for part in re.match(r"\d+(?:\.\d+)*", version)[0].split("."))
+
+
+def _in_range(version: str, wanted: str) -> bool:
+    """Whether a version is at or above ``>=`` and below ``<``."""
+    low, high = re.fullmatch(r">=([\d.]+),<([\d.]+)", wanted).groups()
+    return _release(low) <= _release(version) < _release(high)
+
+
+def _required() -> dict[str, str]:
+    text = (CLONE / "pyproject.toml").read_text(encoding="utf-8")
+    found = {}
+    for line in tomllib.loads(text)["project"]["dependencies"]:
+        name, wanted = re.fullmatch(r"([\w.-]+)(.*)", line).groups()
+        found[name] = wanted
+    return {name: found[name] for name in TORCH}
+
+
+def _version(name: str) -> str | None:
+    try:
+        return importlib.metadata.version(name)
+    except importlib.metadata.PackageNotFoundError:
+        return None
+
+
+def _loaded() -> dict[str, str]:
+    """Version of every distribution of which this Python has loaded something."""
+    distributions = importlib.metadata.packages_distributions()
+    names = {n for top in sys.modules for n in distributions.get(top, ())}
+    return {name: version for name in names if (version := _version(name))}
+
+
+def _which(program: str) -> str | None:
+    return shutil.which(program)
+
+
+def _run_uv(plan: Plan) -> None:
+    """Install this clone with uv, which takes the pinned versions from its pyproject.toml."""
+    uv = [_which("uv")] if _which("uv") else [sys.executable, "-m", "uv"]
+    if uv[0] == sys.executable and _version("uv") is None:
+        _run([sys.executable, "-m", "pip", "install", "--quiet", "uv"])
+    with tempfile.TemporaryDirectory() as folder:
+        left_alone = Path(folder, "left-alone.txt")
+        # A requirement that holds nowhere: uv neither replaces these nor what they need.
+        lines = [f'{name} ; python_version < "0"\n' for name in plan.kept]
+        left_alone.write_text("".join(lines), encoding="utf-8")
+        where = ["--python", sys.executable, "--override", str(left_alone)]
+        _run([*uv, "pip", "install", "--quiet", *where, *plan.options, "--editable", "."])
+
+
+def _run(command: list[str]) -> None:
+    done = subprocess.run(command, cwd=CLONE, capture_output=True, text=True)
+    if done.returncode:
+        said = (done.stderr or done.stdout).strip()[-2000:]
+        raise Pause(f"the installation failed; run this cell again once this is fixed:\n{said}")
+
+
+def _restart(host: str, replaced: Mapping[str, str]) -> None:
+    news = ", ".join(f"{n} {v} -> {_version(n)}" for n, v in sorted(replaced.items()))
+    if host == "kaggle batch":  # which cannot restart
+        print(f"replaced after it was loaded: {news}")
+        return
+    if host == "here":
+        raise Pause(f"restart the kernel, and run this cell again; replaced: {news}")
+    from IPython import get_ipython
+
+    get_ipython().kernel.do_shutdown(True)
+    raise Pause(f"the kernel restarts; then run this cell again. Replaced: {news}")

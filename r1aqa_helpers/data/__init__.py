@@ -1,0 +1,18 @@
+"""Questions about recordings: one form in memory, two on disk.
+
+*AVQA lines* (``.jsonl``), the training form of R1-AQA: ``id, question_text, multi_choice,
+answer`` (an index), ``dataset_name, audio_path``. *MMAU JSON* (``.json``), the test form:
+a list of ``id, audio_id, question, choices, answer`` (the text), ``dataset, task, split,
+category, sub-category, difficulty``. Fields that neither form knows are kept in ``extra``
+and written back. A file is read whole, or a `UserError` says where it is wrong. Whether the
+recordings exist shows when they are loaded.
+
+`audit` counts what may be wrong with a file of questions; `avqa` and `avqa_hub` make training
+lines of AVQA; `mmau` prepares MMAU as it is released; `test_set` says which set of questions it
+is, so that results of two sets are not mixed.
+"""
+
+from r1aqa_helpers.data.question import AudioQuestion
+from r1aqa_helpers.data.read import read_avqa, read_mmau, read_questions
+from r1aqa_helpers.data.test_set import QuestionSet, identify, one_set
+from r1aqa_helpers.data.write import mmau_row, write_avqa, write_mmau

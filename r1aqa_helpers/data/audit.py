@@ -1,0 +1,197 @@
+"""What a file of questions says about itself, before any model is asked.
+
+Counts, where the gold answer stands, what can be scored without hearing, what is there twice,
+and what changed between two files. Only texts are read, no recording is opened.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+from r1aqa_helpers.data.question import AudioQuestion
+from r1aqa_helpers.data.read import read_questions
+from r1aqa_helpers.utils.io import PathLike, file_hash
+
+
+def audit_file(path: PathLike, against: PathLike | None = None) -> dict[str, Any]:
+    """`audit` of a file, with its name and SHA-256.
+
+    With ``against`` also, under that key, `compare` with the other file and its `audit`.
+
+    Raises:
+        UserError: as `read_questions`, for either file.
+    """
+    questions = read_questions(path)
+    report = {"file": Path(path).name, "sha256": file_hash(path), **audit(questions)}
+    if against is not None:
+        others = read_questions(against)
+        report["against"] = {
+            "file": Path(against).name,
+            "sha256": file_hash(against),
+            **compare(questions, others),
+            "audit": audit(others),
+        }
+    return report
+
+
+def audit(questions: Sequence[AudioQuestion]) -> dict[str, Any]:
+    """The audit as a JSON value.
+
+    Shares are in percent, with one decimal, of the questions that have a gold answer;
+    ``all`` stands beside one entry per task. Keys:
+
+    - ``n``, ``labelled`` (have a gold answer), and how many questions there are per ``task``,
+      ``category``, ``sub-category``, ``difficulty``, ``dataset`` and number of choices
+      (``choices_per_item``);
+    - ``chance``: what a choice drawn at random scores; ``gold_position``: how often the gold
+      answer stands in which place, from 1; ``gold_first``: the share in place 1;
+    - ``best_constant``: the best place to name always, and what that scores;
+      ``longest_choice``: what naming the longest choice scores, ties broken at random;
+    - ``list_category``: categories that are a list instead of a text; ``duplicated_choices``:
+      questions that offer a choice twice; ``repeated_texts``: questions whose text, choices and
+      answer an earlier one has; ``repeated_recordings``: questions about a recording that an
+      earlier one asks about.
+    """
+    groups: dict[str, list[AudioQuestion]] = {"all": []}
+    for question in questions:
+        if question.answer in question.choices:
+            for name in filter(None, ("all", question.task)):
+                groups.setdefault(name, []).append(question)
+    places = {
+        name: Counter(1 + q.choices.index(q.answer) for q in group)
+        for name, group in groups.items()
+    }
+    best = {name: max(sorted(counts), key=counts.get) for name, counts in places.items() if counts}
+
+    def shares(credit: Callable[[AudioQuestion], float]) -> dict[str, float]:
+        return {
+            name: round(100 * sum(map(credit, group)) / len(group), 1)
+            for name, group in groups.items()
+            if group
+        }
+
+    return {
+        "n": len(questions),
+        "labelled": len(groups["all"]),
+        "task": _counts(q.task for q in questions),
+        "category": _counts(_joined(q.category) for q in questions),
+        "sub-category": _counts(q.sub_category for q in questions),
+        "difficulty": _counts(q.difficulty for q in questions),
+        "dataset": _counts(q.dataset for q in questions),
+        "choices_per_item": _counts(str(len(q.choices)) for q in questions),
+        "chance": shares(lambda q: 1 / len(q.choices)),
+        "gold_position": {
+            name: {str(place): counts[place] for place in sorted(counts)}
+            for name, counts in places.items()
+        },
+        "gold_first": shares(lambda q: q.answer == q.choices[0]),
+        "best_constant": {
+            name: {
+                "place": place,
+                "accuracy": round(100 * places[name][place] / len(groups[name]), 1),
+            }
+            for name, place in best.items()
+        },
+        "longest_choice": shares(_longest_is_gold),
+        "list_category": sum(isinstance(q.category, tuple) for q in questions),
+        "duplicated_choices": sum(len(set(q.choices)) < len(q.choices) for q in questions),
+        "repeated_texts": len(questions) - len({_text_key(q) for q in questions}),
+        "repeated_recordings": len(questions) - len({q.audio for q in questions}),
+    }
+
+
+def compare(questions: Sequence[AudioQuestion], others: Sequence[AudioQuestion]) -> dict[str, int]:
+    """What two files have in common: two releases of one test, or training and test.
+
+    Keys: ``n`` of the other file; ``shared`` ids and how many of those ``differ`` in
+    ``question``, ``choices`` or ``answer`` (also counted one by one); ids that are
+    ``only_here`` or ``only_there``; ``same_text``: questions of the first file whose text,
+    choices and answer stand in the other one, under whatever id; ``same_recording``: questions
+    of the first file about a recording of a file name that the other one has too.
+    """
+    here, there = ({q.id: q for q in each} for each in (questions, others))
+    shared = here.keys() & there.keys()
+    changed = {
+        name: {i for i in shared if getattr(here[i], name) != getattr(there[i], name)}
+        for name in ("question", "choices", "answer")
+    }
+    texts, names = set(map(_text_key, others)), {q.audio.name for q in others}
+    return {
+        "n": len(others),
+        "shared": len(shared),
+        "differ": len(set().union(*changed.values())),
+        **{name: len(ids) for name, ids in changed.items()},
+        "only_here": len(here) - len(shared),
+        "only_there": len(there) - len(shared),
+        "same_text": sum(_text_key(q) in texts for q in questions),
+        "same_recording": sum(q.audio.name in names for q in questions),
+    }
+
+
+def audit_text(report: dict[str, Any]) -> str:
+    """The report of `audit` or `audit_file` as lines for a terminal."""
+    lines = [f"{report['file']}  (SHA-256 {report['sha256'][:12]}…)"] if "file" in report else []
+    lines.append(f"{report['n']} questions, {report['labelled']} with a gold answer")
+    for name in ("task", "category", "sub-category", "difficulty", "dataset", "choices_per_item"):
+        counts = ", ".join(f"{key} {n}" for key, n in report[name].items())
+        lines.append(f"{name.replace('_', ' ')}: {counts or 'none given'}")
+    if report["labelled"]:
+        lines += ["", *_table(report)]
+    lines += [
+        "",
+        f"category is a list: {report['list_category']}",
+        f"a choice stands twice: {report['duplicated_choices']}",
+        f"text, choices and answer of an earlier question: {report['repeated_texts']}",
+        f"recording of an earlier question: {report['repeated_recordings']}",
+    ]
+    if against := report.get("against"):
+        lines += [
+            "",
+            f"against {against.get('file', 'the other file')}, {against['n']} questions:",
+            f"shared ids: {against['shared']}, of which {against['differ']} differ"
+            f" (question {against['question']}, choices {against['choices']},"
+            f" answer {against['answer']})",
+            f"ids only here: {against['only_here']}, only there: {against['only_there']}",
+            f"same text, choices and answer: {against['same_text']};"
+            f" recording of the same name: {against['same_recording']}",
+        ]
+    return "\n".join(lines)
+
+
+def _counts(names: Iterable[str]) -> dict[str, int]:
+    """How often each name comes, the most frequent first; blank ones are left out."""
+    counts = Counter(name for name in names if name)
+    return dict(sorted(counts.items(), key=lambda item: (-item[1], item[0])))
+
+
+def _joined(category: str | tuple[str, ...]) -> str:
+    return category if isinstance(category, str) else ", ".join(category)
+
+
+def _longest_is_gold(question: AudioQuestion) -> float:
+    longest = max(map(len, question.choices))
+    ties = [choice for choice in question.choices if len(choice) == longest]
+    return ties.count(question.answer) / len(ties)
+
+
+def _text_key(question: AudioQuestion) -> tuple[str, tuple[str, ...], str | None]:
+    return question.question, tuple(sorted(question.choices)), question.answer
+
+
+def _table(report: dict[str, Any]) -> list[str]:
+    places = sorted(map(int, report["gold_position"]["all"]))
+    head = ["percent", "n", *(f"gold {place}" for place in places), "chance", "longest"]
+    rows = [[*head, "best constant"]]
+    for name, counts in report["gold_position"].items():
+        n, best = sum(counts.values()), report["best_constant"][name]
+        rows.append(
+            [name, str(n)]
+            + [f"{100 * counts.get(str(place), 0) / n:.1f}" for place in places]
+            + [f"{report[key][name]:.1f}" for key in ("chance", "longest_choice")]
+            + [f"place {best['place']}: {best['accuracy']:.1f}"]
+        )
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    return [
+        "  ".join([row[0].ljust(widths[0]), *map(str.rjust, row[1:], widths[1:])]) for row in rows
+    ]

@@ -1,0 +1,110 @@
+"""Which set of questions a result was measured on: name, release, hash.
+
+Accuracies on two sets are not comparable, and MMAU's releases look alike from outside. So every
+result carries its set, and code that compares results calls `one_set` first.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from pydantic import TypeAdapter, ValidationError
+
+from r1aqa_helpers.data.mmau.releases import RELEASES, content_hash, read_source, release_of
+from r1aqa_helpers.data.question import AudioQuestion
+from r1aqa_helpers.utils.errors import UserError
+from r1aqa_helpers.utils.io import PathLike, shown, shown_value
+
+_DIGITS = 12  # of a hash, where people read it
+
+
+@dataclass(frozen=True)
+class QuestionSet:
+    """A set of questions, by what is in it.
+
+    Attributes:
+        name: of the release, ``mmau-test-mini-v1``; else the name of the file, without suffix.
+        release: of MMAU test-mini, where it is one or (as fetched) a part of one.
+        whole: whether it is all of the release, with its very texts.
+        n: how many questions.
+        sha256: of ids, questions, choices and answers (`content_hash`).
+        asked_sha256: the same without the answers, which a model does not see.
+    """
+
+    name: str
+    release: str | None
+    whole: bool
+    n: int
+    sha256: str
+    asked_sha256: str
+
+    @property
+    def text(self) -> str:
+        """The set in words, for the line under a table."""
+        if self.release is None:
+            what = "no known release of MMAU"
+        elif self.whole:
+            what = f"MMAU test-mini {self.release}"
+        else:
+            what = f"MMAU test-mini {self.release} in part or changed"
+        questions = f"{self.n:,} question{'s' * (self.n != 1)}"
+        return f"{self.name}: {questions}, {what}, sha256 {self.sha256[:_DIGITS]}"
+
+    def as_dict(self) -> dict[str, Any]:
+        """The set as JSON has it."""
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, stored: Any) -> "QuestionSet":
+        """What `as_dict` gave. Raises ``UserError`` for anything else."""
+        try:
+            return TypeAdapter(cls).validate_python(stored)
+        except ValidationError:
+            raise UserError(
+                f"test_set: {shown_value(stored)} is no set of questions; measure again to get one"
+            ) from None
+
+
+def identify(questions: Sequence[AudioQuestion], path: PathLike) -> QuestionSet:
+    """Which set ``questions``, read from ``path``, are.
+
+    Content decides. Only for a part of a release, of which `fetch_mmau` left out questions, does
+    ``source.json`` beside the file say of which; one that does not fit the file says nothing.
+    """
+    release, whole = release_of(questions)
+    if release is None:
+        release = _fetched_from(Path(path))
+    return QuestionSet(
+        name=f"mmau-test-mini-{release}" if release else Path(path).stem,
+        release=release,
+        whole=whole,
+        n=len(questions),
+        sha256=content_hash(questions),
+        asked_sha256=content_hash(replace(q, answer=None) for q in questions),
+    )
+
+
+def _fetched_from(path: Path) -> str | None:
+    try:
+        source = read_source(path.parent)
+    except UserError:
+        return None
+    version = source.get("version")
+    known = isinstance(version, str) and version in RELEASES
+    return version if known and source["questions"] == path.name else None
+
+
+def one_set(rows: Iterable[tuple[str, str | None]]) -> None:
+    """Raise ``UserError`` unless all rows, a label and a set's ``sha256`` each, are of one set.
+
+    A row from before sets were kept has None, and is taken on trust.
+    """
+    known = [(label, sha) for label, sha in rows if sha is not None]
+    for label, sha in known[1:]:
+        if sha != known[0][1]:
+            raise UserError(
+                f"{shown_value(known[0][0])} and {shown_value(label)}: were measured on different"
+                f" questions (sha256 {shown(str(known[0][1])[:_DIGITS])} and"
+                f" {shown(str(sha)[:_DIGITS])}); measure both on the same"
+            )

@@ -1,0 +1,215 @@
+"""A cascade over a set of questions: captions, answers from them, and scores, in one folder."""
+
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from r1aqa_helpers.data import AudioQuestion
+from r1aqa_helpers.evaluation.local import (
+    BATCH_TOKENS,
+    Prediction,
+    answer_questions,
+    as_predictions,
+    digest,
+    logged,
+    prompt_text,
+    write_predictions,
+)
+from r1aqa_helpers.models import LoadedModel
+from r1aqa_helpers.models.loaded import fingerprint
+from r1aqa_helpers.models.text_model import TextModel, batches, chat, respond
+from r1aqa_helpers.scoring import Score, bootstrap_difference, mcnemar, score
+from r1aqa_helpers.utils.io import write_json, write_jsonl
+from r1aqa_helpers.utils.provenance import provenance
+
+#: What the audio model is asked. One of the tiny model's own caption requests.
+REQUEST = "Describe the audio."
+#: Words of a strong caption that a weak one keeps.
+WEAK_WORDS = 4
+#: How much of a caption the text model is given.
+STRENGTHS = {
+    "strong": "the whole caption",
+    "weak": f"the first {WEAK_WORDS} words of the caption",
+}
+#: Captions that are kept in ``cascade.json`` as examples.
+EXAMPLES = 6
+
+
+def weakened(caption: str) -> str:
+    """The first few words of a caption: a weak one."""
+    return " ".join(caption.split()[:WEAK_WORDS])
+
+
+def caption_clips(
+    loaded: LoadedModel,
+    questions: Sequence[AudioQuestion],
+    *,
+    request: str = REQUEST,
+    batch_tokens: int = BATCH_TOKENS,
+    max_new_tokens: int = 64,
+    log: Path | None = None,
+) -> dict[str, str]:
+    """The model's description of each question's clip, greedily, by question id.
+
+    It is given neither question nor choices, and each recording is described once. ``log`` and
+    errors as in `answering.answer_questions`.
+    """
+    first: dict[Path, AudioQuestion] = {}
+    for question in questions:
+        first.setdefault(question.audio, question)
+    said = answer_questions(
+        loaded,
+        list(first.values()),
+        request=request,
+        batch_tokens=batch_tokens,
+        max_new_tokens=max_new_tokens,
+        log=log,
+    )
+    captions = {one.id: " ".join(one.response.split()) for one in said}
+    return {question.id: captions[first[question.audio].id] for question in questions}
+
+
+def answer_from_captions(
+    text_model: TextModel,
+    questions: Sequence[AudioQuestion],
+    captions: Mapping[str, str],
+    *,
+    prompt: int = 2,
+    batch_tokens: int = BATCH_TOKENS,
+    max_new_tokens: int = 256,
+    log: Path | None = None,
+) -> list[Prediction]:
+    """Ask every question of its caption, greedily; predictions in the order of the questions.
+
+    ``captions`` by question id; the recordings are not opened. ``log`` as in
+    `answering.answer_questions`.
+
+    Raises:
+        UserError: ``log`` is that of a different run, or a text cannot be asked.
+    """
+    chats = partial(chat, text_model)
+    texts = {q.id: prompt_text(q, prompt, captions, chats) for q in questions}
+    run = {
+        "text_model": text_model.name,
+        "weights": fingerprint(text_model.model),
+        "prompt": prompt,
+        "max_new_tokens": max_new_tokens,
+        "questions": digest(sorted(texts.items())),
+    }
+
+    def answer(rest: list[AudioQuestion]) -> Iterator[dict[str, Any]]:
+        count = partial(text_model.tokenizer, add_special_tokens=False)
+        lengths = [len(count(texts[q.id]).input_ids) for q in rest]
+        for batch in batches(lengths, batch_tokens, max_new_tokens):
+            started = time.perf_counter()
+            said = respond(text_model, [texts[rest[place].id] for place in batch], max_new_tokens)
+            seconds = round((time.perf_counter() - started) / len(batch), 4)
+            for place, response in zip(batch, said, strict=True):
+                row = {"id": rest[place].id, "response": response}
+                yield {**row, "seconds": seconds, "seconds_cut": 0.0}
+
+    doing = f"answering from captions, prompt <{prompt}>"
+    return as_predictions(logged(log, run, questions, answer, doing))
+
+
+def run_cascade(
+    questions: Sequence[AudioQuestion],
+    captions: Mapping[str, str],
+    answer: Callable[..., list[Prediction]],
+    out: Path,
+    facts: Mapping[str, Any],
+    say: Callable[[str], None] = print,
+) -> dict[str, Any]:
+    """Answer from strong and from weak captions; written to ``out/cascade.json``.
+
+    Beside it ``captions.jsonl`` holds every caption, and ``strong.json`` and ``weak.json`` the
+    predictions. Interrupted, the same call resumes from the logs of ``answer``.
+
+    Args:
+        questions: with gold answers.
+        captions: the whole ones, by question id.
+        answer: the text model; called with the questions, ``captions=`` by id, and ``log=``.
+        facts: JSON values that the file shall keep, such as the models' names.
+
+    Raises:
+        UserError: as ``answer`` and ``scoring.score``.
+    """
+    held = {
+        "strong": dict(captions),
+        "weak": {id: weakened(caption) for id, caption in captions.items()},
+    }
+    write_jsonl(
+        out / "captions.jsonl",
+        [
+            {
+                "id": question.id,
+                "audio": question.audio.name,
+                "question": question.question,
+                **{strength: those[question.id] for strength, those in held.items()},
+            }
+            for question in questions
+        ],
+    )
+    say(f"captions: {out / 'captions.jsonl'}")
+    scores: dict[str, Score] = {}
+    rows = []
+    for strength, about in STRENGTHS.items():
+        said = answer(questions, captions=held[strength], log=out / f"{strength}.log.jsonl")
+        write_predictions(out / f"{strength}.json", questions, said)
+        result = scores[strength] = score(questions, {one.id: one.answer for one in said})
+        rows.append(
+            {
+                "name": f"cascade-{strength}",
+                "about": about,
+                **result.overall.as_dict(),
+                "tasks": {name: part.as_dict() for name, part in result.tasks.items()},
+                "strict": result.strict.as_dict(),
+                "missing": result.missing,
+                "unparsed": result.unparsed,
+                "seconds": round(sum(one.seconds for one in said), 1),
+            }
+        )
+    matches = scores["strong"].matches, scores["weak"].matches
+    test = mcnemar(*matches)
+    examples = questions[:: max(1, len(questions) // EXAMPLES)][:EXAMPLES]
+    result = {
+        **facts,
+        "n": len(questions),
+        "rows": rows,
+        "strong_against_weak": {
+            "difference": test.difference,
+            "difference_ci95": list(bootstrap_difference(*matches)),
+            "mcnemar_p": test.p,
+        },
+        "examples": [
+            {"id": q.id, **{strength: those[q.id] for strength, those in held.items()}}
+            for q in examples
+        ],
+        "provenance": provenance(),
+    }
+    write_json(out / "cascade.json", result)
+    return result
+
+
+def cascade_lines(result: Mapping[str, Any]) -> list[str]:
+    """The result of `run_cascade` in lines for a terminal."""
+    lines = []
+    for row in result["rows"]:
+        low, high = row["ci95"]
+        tasks = ", ".join(f"{name} {part['accuracy']:.1f}" for name, part in row["tasks"].items())
+        lines.append(
+            f"{row['name']}: {row['accuracy']:.1f} % ({low:.1f}–{high:.1f}, n {row['n']}),"
+            f" {tasks}; {row['unparsed']} answers name no choice; {row['about']}"
+        )
+    test = result["strong_against_weak"]
+    low, high = test["difference_ci95"]
+    lines.append(
+        f"strong against weak: {test['difference']:+.1f} points ({low:+.1f} to {high:+.1f},"
+        f" McNemar's exact p = {test['mcnemar_p']:.2g})"
+    )
+    lines.append("captions, strong | weak:")
+    for example in result["examples"]:
+        lines.append(f"  {example['id']}: {example['strong']!r} | {example['weak']!r}")
+    return lines

@@ -1,0 +1,422 @@
+"""From questions to predictions: batches through a local model, with a log to resume from."""
+
+import hashlib
+import time
+import warnings
+from collections import Counter, deque
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from transformers import GenerationConfig
+
+from r1aqa_helpers.data import AudioQuestion, mmau_row
+from r1aqa_helpers.data.audio import TOKENS_PER_SECOND, clip_to_window, header_seconds, load_audio
+from r1aqa_helpers.data.prompts import build_prompt, caption_prompt, question_text
+from r1aqa_helpers.models import (
+    MAX_NEW_TOKENS,
+    AudioFeatureCache,
+    LoadedModel,
+    SeededSampling,
+    chat_text,
+    encode,
+    generate,
+    greedy_config,
+    sampling_config,
+    weights_fingerprint,
+)
+from r1aqa_helpers.scoring import extract_answer
+from r1aqa_helpers.utils.errors import UserError
+from r1aqa_helpers.utils.io import append_jsonl, read_journal, shown, shown_value, write_json
+from r1aqa_helpers.utils.progress import track
+
+#: Tokens of a batch, padding included: at 7B half a megabyte each, of keys and values.
+BATCH_TOKENS = 8192
+_STEPS = 16  # lengths of clips that planning distinguishes
+_STATE_BYTES = 2**30  # of encoded recordings that are asked about again
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """What a model said to one question."""
+
+    id: str
+    response: str
+    """The whole text."""
+    answer: str
+    """What counts of it, extracted by ``scoring.extract_answer``."""
+    seconds: float
+    """Wall-clock time of its batch, shared out evenly."""
+
+
+def answer_questions(
+    loaded: LoadedModel,
+    questions: Sequence[AudioQuestion],
+    *,
+    prompt: int = 2,
+    request: str | None = None,
+    batch_size: int | None = None,
+    batch_tokens: int = BATCH_TOKENS,
+    max_new_tokens: int = MAX_NEW_TOKENS,
+    sample: bool = False,
+    seed: int = 0,
+    sampling: Mapping[str, float] | None = None,
+    log: Path | None = None,
+) -> list[Prediction]:
+    """Ask every question; predictions in the order of the questions.
+
+    Greedy, or with ``sample`` drawn at temperature 1 from the model's whole distribution, each
+    question from its own seed. Either way an answer depends neither on batch size nor on order,
+    beyond floating-point ties.
+
+    A batch takes questions of similar length. Where it does not fit into the GPU's memory,
+    batches are halved once, with a warning. While a GPU answers one, the next one's recordings
+    are read; a CPU answers as many at once as PyTorch has threads. Each distinct recording is
+    encoded once. Warns once where recordings were cut to the model's window.
+
+    Args:
+        prompt: the paper's prompt, 1 to 3.
+        request: text to ask about each recording, in place of its question.
+        batch_size: most questions of a batch.
+        batch_tokens: most tokens of a batch, prompts and answers padded.
+        sampling: with ``sample``, other settings for `models.sampling_config`.
+        log: JSON-lines file to which each answer is added when it is there; called again after
+            an interruption, only the rest is asked.
+
+    Raises:
+        UserError: ``log`` is that of a different run, or a recording cannot be read.
+    """
+    if request is None:
+        chat = partial(chat_text, loaded)
+        texts = {q.id: prompt_text(q, prompt, chat=chat) for q in questions}
+        asked, doing = {"prompt": prompt}, f"answering, prompt <{prompt}>"
+    else:
+        texts = dict.fromkeys((q.id for q in questions), chat_text(loaded, request))
+        asked, doing = {"request": request}, f"asking about {len(texts)} clips"
+    run = {
+        "model": loaded.name,
+        "weights": weights_fingerprint(loaded),
+        "dtype": str(loaded.model.dtype),
+        **asked,
+        "max_new_tokens": max_new_tokens,
+        "sample": sample,
+        "seed": seed if sample else None,  # greedy answers do not depend on it
+        **({"sampling": dict(sampling)} if sample and sampling else {}),
+        "questions": digest(sorted(texts.items())),
+    }
+    config = greedy_config(loaded, max_new_tokens)
+    if sample:
+        config = sampling_config(loaded, max_new_tokens, **(sampling or {}))
+
+    def answer(rest: list[AudioQuestion]) -> Iterator[dict[str, Any]]:
+        most = batch_size or len(rest)
+        batches = plan_batches(loaded, rest, texts, most, batch_tokens, max_new_tokens)
+        return _Asking(loaded, texts, config, seed if sample else None).rows(batches)
+
+    rows = logged(log, run, questions, answer, doing)
+    _warn_of_cuts(loaded, rows)
+    return as_predictions(rows)
+
+
+def logged(
+    log: Path | None,
+    run: dict[str, Any],
+    questions: Sequence[AudioQuestion],
+    answer: Callable[[list[AudioQuestion]], Iterable[dict[str, Any]]],
+    doing: str,
+) -> list[dict[str, Any]]:
+    """The rows of all questions that have an answer, in their order; those not in ``log`` asked.
+
+    Args:
+        run: JSON values that identify the run; the log's first line.
+        answer: yields a row (id, response, seconds, seconds_cut) for each question it is given,
+            in any order; each is added to the log at once.
+        doing: shown beside the progress.
+
+    Raises:
+        UserError: the log is that of a different run, or damaged.
+    """
+    rows = {} if log is None else open_log(log, run)
+    rest = [q for q in questions if q.id not in rows]
+    for row in track(answer(rest), doing, total=len(rest)):
+        rows[row["id"]] = row
+        if log is not None:
+            append_jsonl(log, row)
+    return [rows[q.id] for q in questions if q.id in rows]
+
+
+def as_predictions(rows: Iterable[Mapping[str, Any]]) -> list[Prediction]:
+    """What a log's rows say, with the answers extracted."""
+    return [
+        Prediction(row["id"], row["response"], extract_answer(row["response"]), row["seconds"])
+        for row in rows
+    ]
+
+
+def answer_one(
+    loaded: LoadedModel,
+    audio: np.ndarray | Path | str,
+    question: str,
+    choices: Sequence[str],
+    prompt: int = 2,
+    max_new_tokens: int = MAX_NEW_TOKENS,
+) -> tuple[Prediction, float]:
+    """The greedy answer about one recording, and how many of its seconds were cut.
+
+    ``audio`` is a file, or float32 (samples,) at 16 kHz.
+    """
+    started = time.perf_counter()
+    wave = audio if isinstance(audio, np.ndarray) else load_audio(audio)
+    wave, cut = clip_to_window(wave, loaded.window_seconds)
+    text = chat_text(loaded, build_prompt(question, choices, prompt))
+    (response,) = generate(
+        loaded, encode(loaded, [text], [wave]), greedy_config(loaded, max_new_tokens)
+    )
+    seconds = time.perf_counter() - started
+    return Prediction("", response, extract_answer(response), seconds), cut
+
+
+def write_predictions(
+    path: Path, questions: Sequence[AudioQuestion], predictions: Sequence[Prediction]
+) -> None:
+    """MMAU's JSON with ``response`` (raw), ``model_prediction`` and ``model_output`` (extracted).
+
+    Both names, since the two releases of the official script read different ones. A question
+    without a prediction is left out.
+    """
+    by_id = {prediction.id: prediction for prediction in predictions}
+    write_json(
+        path,
+        [
+            mmau_row(path, q)
+            | {
+                "response": by_id[q.id].response,
+                "model_prediction": by_id[q.id].answer,
+                "model_output": by_id[q.id].answer,
+            }
+            for q in questions
+            if q.id in by_id
+        ],
+    )
+
+
+def prompt_text(
+    question: AudioQuestion,
+    prompt: int,
+    captions: Mapping[str, str] | None = None,
+    chat: Callable[[str], str] = str,
+) -> str:
+    """The question in the paper's prompt, as ``chat`` renders it.
+
+    With ``captions``, by question id, they take the recording's place.
+
+    Raises:
+        UserError: it cannot be asked; names the question.
+    """
+    asked, choices = question_text(question), question.choices
+    try:
+        if captions is None:
+            return chat(build_prompt(asked, choices, prompt))
+        return chat(caption_prompt(captions[question.id], asked, choices, prompt))
+    except UserError as error:
+        raise UserError(f"question {shown_value(question.id)}: {error}") from error
+
+
+def plan_batches(
+    loaded: LoadedModel,
+    questions: Sequence[AudioQuestion],
+    texts: dict[str, str],
+    batch_size: int,
+    batch_tokens: int,
+    max_new_tokens: int,
+) -> list[list[AudioQuestion]]:
+    """Batches of similar length, the longest first: too large a batch fails at once."""
+    if not questions:
+        return []
+    window, tokenizer = loaded.window_seconds, loaded.processor.tokenizer
+    # Recordings whose length is not known beforehand come first, as if they filled the window.
+    known = {audio: header_seconds(audio) for audio in {q.audio for q in questions}}
+    seconds = {a: window if s is None else min(s, window) for a, s in known.items()}
+    words = tokenizer([texts[q.id] for q in questions], add_special_tokens=False).input_ids
+    tokens = {
+        q.id: len(ids) + round(seconds[q.audio] * TOKENS_PER_SECOND)
+        for q, ids in zip(questions, words, strict=True)
+    }
+    # Of a batch, the longest clip costs the audio encoder, the longest prompt the language model.
+    step = window / _STEPS
+    order = sorted(questions, key=lambda q: (-(seconds[q.audio] // step), -tokens[q.id]))
+    batches: list[list[AudioQuestion]] = []
+    longest = 0
+    for question in order:
+        longest = max(longest, tokens[question.id])
+        full = not batches or len(batches[-1]) == batch_size
+        if full or (len(batches[-1]) + 1) * (longest + max_new_tokens) > batch_tokens:
+            batches.append([])
+            longest = tokens[question.id]
+        batches[-1].append(question)
+    return batches
+
+
+@dataclass(frozen=True)
+class _Batch:
+    """Questions ready to be asked."""
+
+    questions: Sequence[AudioQuestion]
+    inputs: Mapping[str, torch.Tensor]
+    cuts: list[float]
+
+
+@dataclass
+class _Asking:
+    """One model, asked in batches. With a seed, answers are drawn."""
+
+    loaded: LoadedModel
+    texts: dict[str, str]
+    config: GenerationConfig
+    seed: int | None
+    cache: AudioFeatureCache | None = None
+    parts: int = 1  # in which a batch is answered
+
+    def rows(self, batches: Sequence[Sequence[AudioQuestion]]) -> Iterator[dict[str, Any]]:
+        """A row for the log per question, as the answers come."""
+        used = Counter(question.audio for batch in batches for question in batch)
+        self.cache = AudioFeatureCache(_STATE_BYTES) if len(used) < used.total() else None
+        started = time.perf_counter()
+        for batch, responses in self._answered(batches):
+            now = time.perf_counter()
+            seconds, started = (now - started) / len(batch.questions), now
+            for question, response, cut in zip(batch.questions, responses, batch.cuts, strict=True):
+                yield {
+                    "id": question.id,
+                    "response": response,
+                    "seconds": round(seconds, 4),
+                    "seconds_cut": round(cut, 4),
+                }
+
+    def _answered(
+        self, batches: Sequence[Sequence[AudioQuestion]]
+    ) -> Iterator[tuple[_Batch, list[str]]]:
+        """The batches in their order.
+
+        On a CPU several at once, each by one thread, from reading to the answer: threads that
+        share a batch wait for one another after each of its many small operations. On a GPU one
+        after another, while another thread reads the next one's recordings.
+        """
+        cpu = _on_cpu(self.loaded)
+
+        def job(questions: Sequence[AudioQuestion]) -> tuple[_Batch, list[str] | None]:
+            batch = self._prepare(questions)
+            return batch, self._respond(batch) if cpu else None
+
+        def taken() -> tuple[_Batch, list[str]]:
+            batch, responses = waiting.popleft().result()
+            return batch, self._respond_on_gpu(batch) if responses is None else responses
+
+        threads = torch.get_num_threads()
+        workers, each = (threads, 1) if cpu else (1, threads)
+        waiting: deque[Future[tuple[_Batch, list[str] | None]]] = deque()
+        with ThreadPoolExecutor(
+            workers, initializer=torch.set_num_threads, initargs=(each,)
+        ) as pool:
+            for questions in batches:
+                waiting.append(pool.submit(job, questions))
+                if len(waiting) > workers:
+                    yield taken()
+            while waiting:
+                yield taken()
+
+    def _prepare(self, questions: Sequence[AudioQuestion]) -> _Batch:
+        clips = {
+            audio: clip_to_window(load_audio(audio), self.loaded.window_seconds)
+            for audio in dict.fromkeys(q.audio for q in questions)
+        }
+        waves = [clips[q.audio][0] for q in questions]
+        inputs = encode(self.loaded, [self.texts[q.id] for q in questions], waves)
+        return _Batch(questions, inputs, [clips[q.audio][1] for q in questions])
+
+    def _respond(self, batch: _Batch) -> list[str]:
+        responses: list[str] = []
+        size = -(-len(batch.questions) // self.parts)
+        for start in range(0, len(batch.questions), size):
+            part = slice(start, start + size)
+            asked = batch.questions[part]
+            sampler = None
+            if self.seed is not None:
+                sampler = SeededSampling([_question_seed(self.seed, q.id) for q in asked])
+            inputs = {name: tensor[part] for name, tensor in batch.inputs.items()}
+            recordings = [q.audio for q in asked]
+            responses += generate(self.loaded, inputs, self.config, sampler, recordings, self.cache)
+        return responses
+
+    def _respond_on_gpu(self, batch: _Batch) -> list[str]:
+        try:
+            return self._respond(batch)
+        except torch.OutOfMemoryError as error:
+            if self.parts == 2:
+                raise UserError(
+                    f"batch of {len(batch.questions)} questions: does not fit into the GPU's "
+                    "memory, not even in halves; choose a smaller --batch-size; the answers so "
+                    "far are kept in the log"
+                ) from error
+        self.parts = 2
+        torch.cuda.empty_cache()
+        warnings.warn(
+            f"a batch of {len(batch.questions)} questions does not fit into the GPU's memory: "
+            "from here on batches are answered in halves",
+            stacklevel=2,
+        )
+        return self._respond_on_gpu(batch)
+
+
+def _on_cpu(loaded: LoadedModel) -> bool:
+    return loaded.device.type == "cpu"
+
+
+def open_log(path: Path, run: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    """The rows of an interrupted run, by question id; a new log gets ``run`` as its first line.
+
+    Raises:
+        UserError: the log is that of a different run, or a row is damaged.
+    """
+    header, *rows = read_journal(path) or [None]
+    if header is None:
+        append_jsonl(path, run)
+        return {}
+    if header != run:
+        names = [name for name in run if header.get(name) != run[name]] or ["header"]
+        raise UserError(
+            f"{shown(path)}: is the log of a different run ({', '.join(names)} differs); "
+            "delete it, or choose another --out"
+        )
+    for number, row in enumerate(rows, start=2):
+        fields = (("id", str), ("response", str), ("seconds", float), ("seconds_cut", float))
+        for name, kind in fields:
+            if not isinstance(row.get(name), kind):
+                raise UserError(
+                    f"{shown(path)}:{number}: field {name}: missing or damaged, delete the line"
+                )
+    return {row["id"]: row for row in rows}
+
+
+def _warn_of_cuts(loaded: LoadedModel, rows: Sequence[dict[str, Any]]) -> None:
+    cuts = [row["seconds_cut"] for row in rows if row["seconds_cut"] > 0]
+    if cuts:
+        warnings.warn(
+            f"{len(cuts)} of {len(rows)} clips were longer than the model's "
+            f"{loaded.window_seconds} s window; {sum(cuts):.1f} s cut in all",
+            stacklevel=3,  # the caller of answer_questions
+        )
+
+
+def _question_seed(seed: int, question_id: str) -> int:
+    return int(digest([seed, question_id]), 16)
+
+
+def digest(value: object) -> str:
+    """A short name for a value's content: 15 hexadecimal digits of its ``repr``'s SHA-256."""
+    return hashlib.sha256(repr(value).encode()).hexdigest()[:15]

@@ -1,0 +1,131 @@
+"""The methods that are compared: what each one is, and how it is trained, on either track.
+
+A trained method has an algorithm, a prompt, and what differs from the profile's settings; steps,
+batches and the rest are the profile's, so that all methods see as many questions.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from r1aqa_helpers.data import AudioQuestion
+from r1aqa_helpers.hardware import Profile
+from r1aqa_helpers.models import LoadedModel
+from r1aqa_helpers.training.grpo.run import train_grpo
+from r1aqa_helpers.training.grpo.settings import GRPOSettings
+from r1aqa_helpers.training.rewards import RewardFunction, accuracy_reward
+from r1aqa_helpers.training.sft import SFTSettings, train_sft
+from r1aqa_helpers.utils.errors import UserError
+
+#: Rank of adapters where the profile has none.
+LORA_RANK = 16
+#: An adapter's best learning rate is about ten times that of full training: J. Schulman et al.,
+#: LoRA Without Regret (Thinking Machines Lab, 2025).
+LORA_RATE = 10.0
+
+
+@dataclass(frozen=True)
+class Method:
+    """How a model is trained, if it is, and the prompt that it is asked with.
+
+    Attributes:
+        name: on the command line, in file names and in records.
+        label: in tables and messages.
+        prompt: with which it is trained, and asked afterwards.
+        algorithm: "sft" or "grpo"; None: not trained here.
+        changes: settings that differ from the profile's.
+        rewards: GRPO's, in place of the prompt's own (`rewards_for`).
+        rate: times the common learning rate, the centre of a search.
+    """
+
+    name: str
+    label: str
+    prompt: int
+    algorithm: str | None = None
+    changes: Mapping[str, Any] = field(default_factory=dict, hash=False)
+    rewards: tuple[RewardFunction, ...] | None = None
+    rate: float = 1.0
+
+    @property
+    def row(self) -> str:
+        """Its name in a row of ``results.json``, which has the prompt beside it."""
+        return self.label.partition(" <")[0]
+
+    @property
+    def needs_reasoning(self) -> bool:
+        """Whether it learns ``extra["reasoning"]`` of the questions."""
+        return self.algorithm == "sft" and self.prompt == 3
+
+
+#: Rows of the untrained model.
+DIRECT_1 = Method("direct-1", "direct <1>", 1)
+DIRECT_2 = Method("direct-2", "direct <2>", 2)
+ZERO_SHOT = Method("zero-shot-cot", "zero-shot-cot <3>", 3)
+BASE = (DIRECT_1, DIRECT_2, ZERO_SHOT)
+#: Rows that `reproduce` trains, with the profile's settings as they are.
+SFT = Method("sft", "sft <2>", 2, "sft")
+GRPO = Method("grpo", "grpo <2>", 2, "grpo")
+#: A model that is trained already: the released one, or another that the user names.
+RELEASED = Method("r1-aqa", "r1-aqa <2>", 2)
+TRAINED = Method("trained", "trained <2>", 2)
+
+_FULL = {"lora_rank": 0}
+#: What the experiment compares, by name.
+METHODS = {
+    method.name: method
+    for method in (
+        Method("sft", "SFT, full", 2, "sft", _FULL),
+        Method("sft-lora", "SFT, LoRA", 2, "sft", {"lora_rank": LORA_RANK}, rate=LORA_RATE),
+        Method("cota", "SFT on CoTA", 3, "sft", _FULL),
+        Method("grpo-2", "GRPO <2>", 2, "grpo"),
+        Method("grpo-3", "GRPO <3>", 3, "grpo"),
+        Method("grpo-text-only", "GRPO <2>, text only", 2, "grpo", {"text_only": True}),
+        Method(
+            "grpo-accuracy-only", "GRPO <2>, accuracy alone", 2, "grpo", rewards=(accuracy_reward,)
+        ),
+    )
+}
+
+
+def pick_method(name: str) -> Method:
+    """The method of that name. Raises ``UserError`` where there is none."""
+    if name not in METHODS:
+        raise UserError(f"method {name!r}: unknown, choose one of {', '.join(METHODS)}")
+    return METHODS[name]
+
+
+def method_settings(method: Method, profile: Profile, **others: Any) -> SFTSettings | GRPOSettings:
+    """The profile's settings, then the method's, then ``others`` (lr, seed, steps, …).
+
+    Thinking may take as many tokens in training as it may when the model is asked. Where the
+    method has an adapter and the profile none, or the other way round, the rate follows.
+    """
+    given = profile.sft if method.algorithm == "sft" else profile.grpo
+    values = {**given, **method.changes, "prompt": method.prompt}
+    factor = {1: LORA_RATE, -1: 1 / LORA_RATE}.get(
+        bool(values.get("lora_rank")) - bool(given.get("lora_rank"))
+    )
+    if factor and "lr" in values:
+        values["lr"] *= factor
+    if method.algorithm == "sft":
+        return SFTSettings(**{**values, **others})
+    if method.prompt == 3:
+        values["max_completion"] = profile.max_new_tokens
+    return GRPOSettings(**{**values, **others})
+
+
+def train_method(
+    method: Method,
+    loaded: LoadedModel,
+    questions: Sequence[AudioQuestion],
+    settings: SFTSettings | GRPOSettings,
+    out_dir: Path,
+) -> Path:
+    """Train ``loaded`` in place; interrupted, the same call goes on.
+
+    ``settings`` are `method_settings`'; returns and raises as `train_sft` and `train_grpo`.
+    """
+    if method.algorithm == "sft":
+        return train_sft(loaded, questions, settings, out_dir)
+    return train_grpo(loaded, questions, settings, out_dir, rewards=method.rewards)

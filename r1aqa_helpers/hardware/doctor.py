@@ -1,0 +1,381 @@
+"""``r1aqa doctor``: what this machine has and lacks, and what to do next.
+
+It changes nothing and downloads nothing. A check that fails says so, and the others go on: what
+they need is imported inside them, so that a missing package is a finding.
+"""
+
+import hashlib
+import importlib.metadata
+import os
+import platform
+import shutil
+import tempfile
+import tomllib
+import warnings
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+from r1aqa_helpers.utils.errors import UserError
+from r1aqa_helpers.utils.io import read_json
+from r1aqa_helpers.utils.paths import DATA, place
+
+OK, NOTE, STOP = "ok", "note", "stop"
+#: The checkout, beside the package.
+ROOT = DATA.parent
+#: Reported with their versions; the other direct dependencies only where they are missing.
+PACKAGES = ("torch", "torchaudio", "transformers", "trl", "accelerate", "peft", "datasets",
+            "huggingface-hub")  # fmt: skip
+#: The main job runs without them.
+FOR_NOTEBOOKS = {"ipython", "ipywidgets", "jupyterlab"}
+BASE_7B, TRAINED_7B = "Qwen/Qwen2-Audio-7B-Instruct", "mispeech/r1-aqa"
+MMAU = "gamma-lab-umd/MMAU-test-mini"
+INSTALL = "install the packages: uv sync, or pip install -e ."
+PINNED = "install the pinned versions: uv sync, or conda env update -f environment.yml"
+RESTORE = "restore the data: git checkout -- data/tiny"
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One line of the report.
+
+    Attributes:
+        check: the check that found it.
+        status: "ok", "note" (worth knowing) or "stop" (the main job cannot run).
+        text: what is so.
+        next: what to do about it, if anything.
+    """
+
+    check: str
+    status: str
+    text: str
+    next: str | None = None
+
+
+@dataclass
+class Report:
+    """All that was found out, in the order of the checks.
+
+    Attributes:
+        wanted: the profile that the user asked about; None: the hardware picks.
+        offline: do not ask the Hub.
+        facts: check -> JSON values by name; ``{"error": …}`` where the check failed.
+        findings: lines for the user.
+    """
+
+    wanted: str | None = None
+    offline: bool = False
+    facts: dict[str, dict[str, Any]] = field(default_factory=dict)
+    findings: list[Finding] = field(default_factory=list)
+
+    @property
+    def stops(self) -> list[Finding]:
+        """What keeps the main job from running."""
+        return [finding for finding in self.findings if finding.status == STOP]
+
+    @property
+    def next(self) -> list[str]:
+        """What to do, the most urgent first; each thing once."""
+        ordered = self.stops + [f for f in self.findings if f.status != STOP]
+        steps = list(dict.fromkeys(f.next for f in ordered if f.next))
+        if not self.stops:
+            profile = f" --profile {self.wanted}" if self.wanted else ""
+            files = " --train FILE --test FILE" if self.fact("profile", "needs_questions") else ""
+            steps.append(f"run the main job: r1aqa reproduce{profile}{files}")
+        return steps
+
+    def add(self, status: str, text: str, next: str | None = None) -> None:
+        """Add a finding of the check that is running."""
+        self.findings.append(Finding(list(self.facts)[-1], status, text, next))
+
+    def fact(self, check: str, name: str) -> Any:
+        """A fact, or None where it was not found out."""
+        return self.facts.get(check, {}).get(name)
+
+    def as_dict(self) -> dict[str, Any]:
+        """The report as ``--json`` prints it."""
+        return {
+            "main_job_can_run": not self.stops,
+            "checks": self.facts,
+            "findings": [asdict(finding) for finding in self.findings],
+            "next": self.next,
+        }
+
+    def as_text(self) -> str:
+        """The report as the terminal shows it: a line per finding, then what to do."""
+        lines = [f"{f.status:<4}  {f.check:<9}  {f.text}" for f in self.findings]
+        steps = [f"{number:>3}. {step}" for number, step in enumerate(self.next, 1)]
+        return "\n".join([*lines, "", "What to do next:", *steps])
+
+    def verdict(self) -> str:
+        """One line: whether the main job can run."""
+        if not self.stops:
+            return "the main job can run"
+        marked = "1 finding" if len(self.stops) == 1 else f"{len(self.stops)} findings"
+        return f"the main job cannot run here yet: {marked} above marked stop"
+
+
+def examine(profile: str | None = None, offline: bool = False) -> Report:
+    """Run all checks; raises nothing, since a check that fails is a finding.
+
+    Args:
+        profile: the name of the one to ask about; by default the hardware picks.
+        offline: do not ask the Hub.
+    """
+    report = Report(profile, offline)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # the libraries' own, which would mix with the lines
+        for name, check in CHECKS.items():
+            report.facts[name] = {}
+            try:
+                report.facts[name] = check(report)
+            except Exception as fault:
+                report.facts[name] = {"error": _one_line(fault)}
+                report.add(NOTE, f"could not be found out: {_one_line(fault)}")
+    return report
+
+
+def package_versions() -> dict[str, dict[str, Any]]:
+    """Of each of `PACKAGES` what is ``installed``, ``pinned``, and whether it is ``as_pinned``.
+
+    None where it is not installed or not pinned. A build's label, as in 2.11.0+cu130, is ignored.
+    """
+    pins, found = _project()[1], {}
+    for name in PACKAGES:
+        installed, pinned = _installed(name), pins.get(name)
+        same = installed.partition("+")[0] == pinned if installed and pinned else None
+        found[name] = {"installed": installed, "pinned": pinned, "as_pinned": same}
+    return found
+
+
+# --- checks: each adds findings to the report and returns facts as JSON values ----------------
+
+
+def _machine(report: Report) -> dict[str, Any]:
+    from r1aqa_helpers.utils.machine import processor, total_memory
+
+    facts = {"system": platform.platform(), "processor": processor(), "cores": os.cpu_count()}
+    memory = total_memory()
+    size = "memory not known" if memory is None else f"{_gb(memory)} memory"
+    report.add(OK, f"{facts['system']}, {processor()}, {os.cpu_count()} cores, {size}")
+    return {**facts, "memory_bytes": memory}
+
+
+def _gpu(report: Report) -> dict[str, Any]:
+    try:
+        import torch
+    except Exception as fault:
+        report.add(STOP, f"torch does not import: {_one_line(fault)}", INSTALL)
+        return {"error": _one_line(fault)}
+    gpus = []
+    for index in range(torch.cuda.device_count() if torch.cuda.is_available() else 0):
+        seen = torch.cuda.get_device_properties(index)
+        capability = ".".join(map(str, torch.cuda.get_device_capability(index)))
+        size = int(seen.total_memory)
+        gpus.append({"name": seen.name, "memory_bytes": size, "capability": capability})
+        report.add(OK, f"{seen.name}, {_gb(size)}, compute capability {capability}")
+    mps = bool(torch.backends.mps.is_available())
+    if mps:
+        report.add(OK, "Apple GPU (MPS)")
+    elif not gpus and shutil.which("nvidia-smi"):
+        built = f"for CUDA {torch.version.cuda}" if torch.version.cuda else "without CUDA"
+        step = "to use the GPU, update its driver, or install torch as pinned: uv sync"
+        report.add(NOTE, f"nvidia-smi is here, but torch (built {built}) sees no GPU", step)
+    elif not gpus:
+        report.add(OK, "none; the tiny track needs none")
+    return {"cuda": gpus, "cuda_of_torch": torch.version.cuda, "mps": mps}
+
+
+def _packages(report: Report) -> dict[str, Any]:
+    """Direct dependencies that are missing, and important ones that differ from their pins."""
+    found, (direct, _) = package_versions(), _project()
+    for name in direct:
+        if _installed(name) is None:
+            notebooks = name in FOR_NOTEBOOKS
+            text = f"{name} is missing" + ("; the notebooks need it" if notebooks else "")
+            report.add(NOTE if notebooks else STOP, text, INSTALL)
+        elif found.get(name, {}).get("as_pinned") is False:
+            one = found[name]
+            report.add(NOTE, f"{name} is {one['installed']}, pinned is {one['pinned']}", PINNED)
+    listed = ", ".join(f"{name} {one['installed']}" for name, one in found.items())
+    report.add(OK, f"Python {platform.python_version()}, {listed}")
+    return found
+
+
+def _profile(report: Report) -> dict[str, Any]:
+    """The profile that was asked for or that the hardware picks, and whether it can run here."""
+    from r1aqa_helpers.hardware.budgets import budget
+    from r1aqa_helpers.hardware.profiles import PROFILES
+    from r1aqa_helpers.hardware.select import pick_for, pick_profile
+    from r1aqa_helpers.hardware.summary import warnings_for
+    from r1aqa_helpers.utils.machine import this_machine
+
+    picked, why = pick_for(this_machine())
+    profile = pick_profile(report.wanted) if report.wanted else PROFILES[picked]
+    report.add(OK, f"{profile.name}: {'asked for' if report.wanted else why}")
+    other = f"take the profile for this machine: --profile {picked}"
+    try:
+        for line in warnings_for(profile, this_machine()):
+            report.add(NOTE, line, None if picked == profile.name else other)
+    except UserError as fault:
+        report.add(STOP, str(fault), other)
+    gpus = [gpu["memory_bytes"] for gpu in report.fact("gpu", "cuda") or []]
+    weights = budget(profile).stages["answering"]["weights"]
+    if profile.device == "cuda" and gpus and weights > min(gpus):
+        text = f"the weights alone take {_gb(weights)}, and the GPU has {_gb(min(gpus))}"
+        report.add(STOP, text, other)
+    if profile.quantise and find_spec("bitsandbytes") is None:
+        text = f"profile {profile.name} holds weights in 4 bits, and bitsandbytes is not installed"
+        step = "install it: uv sync --extra quantised, or pip install 'r1aqa-helpers[quantised]'"
+        report.add(STOP, text, step)
+    needs_questions = not profile.tiny_questions and not (profile.train and profile.test)
+    if needs_questions:
+        step = "make the files of questions: r1aqa data convert-avqa, r1aqa data fetch mmau"
+        report.add(
+            NOTE, f"profile {profile.name} names no questions; the main job takes yours", step
+        )
+    return {
+        **profile.as_dict(),
+        "model": place(profile.model),
+        "why": why,
+        "weights_bytes": weights,
+        "peak_bytes": budget(profile).peak,
+        "needs_questions": needs_questions,
+    }
+
+
+def _tiny_data(report: Report) -> dict[str, Any]:
+    """The committed files against their checksums, and whether the clips are rendered."""
+    folder, faults = ROOT / "data" / "tiny", []
+    sums = read_json(folder / "checksums.json")
+    for name in sorted(sums):
+        try:
+            if hashlib.sha256((folder / name).read_bytes()).hexdigest() != sums[name]:
+                faults.append(f"data/tiny/{name} differs from checksums.json")
+        except OSError as fault:
+            faults.append(f"data/tiny/{name}: {fault.strerror or 'cannot be read'}")
+    # Other profiles do not need them.
+    needed = report.fact("profile", "tiny_questions") is not False
+    for text in faults:
+        report.add(STOP if needed else NOTE, text, RESTORE)
+    stamp = folder / "audio" / "rendered.json"
+    rendered = stamp.exists() and read_json(stamp) == sums
+    step = "render the clips (the main job does it, too): r1aqa data prepare"
+    if rendered or not needed:
+        report.add(OK, f"clips {'rendered' if rendered else 'not rendered'}")
+    else:
+        report.add(NOTE, "clips not rendered, or not from the present recipes", step)
+    return {"faults": faults, "rendered": rendered}
+
+
+def _hub(report: Report) -> dict[str, Any]:
+    """What the Hub's local cache holds, and whether the Hub answers if something is missing."""
+    from huggingface_hub import CacheNotFound, constants, get_session, get_token, scan_cache_dir
+
+    try:
+        sizes = {repo.repo_id: repo.size_on_disk for repo in scan_cache_dir().repos}
+    except CacheNotFound:
+        sizes = {}
+    held = ", ".join(
+        f"{name} {_gb(sizes[name]) if name in sizes else 'not there'}"
+        for name in (BASE_7B, TRAINED_7B, MMAU)
+    )
+    report.add(OK, f"local cache: {held}")
+    fault = skipped = "--offline" if report.offline else None
+    if constants.HF_HUB_OFFLINE:
+        fault = skipped = "HF_HUB_OFFLINE is set"
+    if not skipped:
+        try:
+            status = get_session().head(constants.ENDPOINT, timeout=2.0).status_code
+            fault = f"status {status}" if status >= 500 else None
+        except Exception as error:  # its text may hold an address with a password
+            fault = type(error).__name__
+    token = "set" if get_token() else "not set"
+    state = "was not asked" if skipped else "does not answer" if fault else "answers"
+    why = f" ({fault})" if fault else ""
+    report.add(OK if skipped or not fault else NOTE, f"the Hub {state}{why}; access token {token}")
+    model, missing = report.fact("profile", "model"), 0
+    if model in (BASE_7B, TRAINED_7B):
+        from r1aqa_helpers.hardware.flops import config_7b, weight_bytes
+
+        missing = max(0, weight_bytes(config_7b(), "bfloat16") - sizes.get(model, 0))
+    if missing and fault:
+        step = "connect to the Hub, or give a folder with the model: --model FOLDER"
+        text = f"{model} is not whole in the local cache, and cannot be fetched now ({fault})"
+        report.add(NOTE if skipped == "--offline" else STOP, text, step)
+    return {"cached_bytes": sizes, "token": token, "fault": fault, "missing_bytes": missing}
+
+
+def _disk(report: Report) -> dict[str, Any]:
+    """Whether the folders that are written to are writable, and large enough for the model."""
+    from huggingface_hub import constants
+
+    tiny, free = report.fact("profile", "tiny_questions"), {}
+    cache = Path(constants.HF_HUB_CACHE)
+    folders = {"this folder": Path.cwd() / "runs"}
+    folders |= {"data/tiny": ROOT / "data" / "tiny" / "audio"} if tiny else {"the cache": cache}
+    for name, folder in folders.items():
+        existing = next(path for path in (folder, *folder.parents) if path.exists())
+        free[name] = shutil.disk_usage(existing).free
+        missing = (report.fact("hub", "missing_bytes") or 0) if folder == cache else 0
+        text = f"{name}: {_gb(free[name])} free"
+        if missing > free[name]:
+            step = f"free {_gb(missing - free[name])} of disk, or set HF_HOME to another one"
+            report.add(STOP, f"{text}, and the model takes {_gb(missing)}", step)
+        try:
+            with tempfile.TemporaryFile(dir=existing):
+                report.add(OK, f"{text}, writable")
+        except OSError as fault:
+            reason = fault.strerror or type(fault).__name__
+            step = "make it writable, or work in a copy elsewhere"
+            report.add(STOP, f"{name} cannot be written: {reason}", step)
+    return {"free_bytes": free}
+
+
+#: By name, in the order of the report; a check may use the facts of those before it.
+CHECKS: dict[str, Callable[[Report], dict[str, Any]]] = {
+    "machine": _machine,
+    "gpu": _gpu,
+    "packages": _packages,
+    "profile": _profile,
+    "tiny_data": _tiny_data,
+    "hub": _hub,
+    "disk": _disk,
+}
+
+
+def _project() -> tuple[list[str], dict[str, str]]:
+    """The direct dependencies here and, in a checkout, the pinned version of each package."""
+    from packaging.requirements import Requirement
+
+    def versions(lines: list[str]) -> dict[str, str]:
+        parsed = [Requirement(line) for line in lines]
+        wanted = [one for one in parsed if one.marker is None or one.marker.evaluate({"extra": ""})]
+        return {one.name.lower(): str(one.specifier).removeprefix("==") for one in wanted}
+
+    file = ROOT / "pyproject.toml"
+    if not file.is_file():
+        return list(versions(importlib.metadata.requires("r1aqa-helpers") or [])), {}
+    whole = tomllib.loads(file.read_text(encoding="utf-8"))
+    pins = versions(whole["tool"]["uv"]["constraint-dependencies"])
+    return list(versions(whole["project"]["dependencies"])), pins
+
+
+def _installed(name: str) -> str | None:
+    try:
+        return importlib.metadata.version(name)
+    except importlib.metadata.PackageNotFoundError:
+        return None
+
+
+def _gb(size: float) -> str:
+    return f"{size / 1e9:.1f} GB"
+
+
+def _one_line(fault: BaseException) -> str:
+    """The kind of a fault and the first line of its text, printable."""
+    text = (str(fault).splitlines() or [""])[0][:200]
+    text = "".join(letter if letter.isprintable() else "?" for letter in text)
+    return f"{type(fault).__name__}: {text}" if text else type(fault).__name__

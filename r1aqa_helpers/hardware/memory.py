@@ -1,0 +1,281 @@
+"""Peak memory of each stage, in bytes, counted from the configuration.
+
+Counted are tensors: weights, what training adds to them, what a backward pass keeps, caches and
+logits, at their largest. Not counted are the CUDA context, the allocator's waste and kernels'
+scratch, for which `HEADROOM` is left. ``benchmarks/budgets.py`` compares the arithmetic with the
+allocations of real updates.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from transformers import Qwen2AudioConfig
+
+from r1aqa_helpers.hardware import flops
+from r1aqa_helpers.hardware.profile import Profile
+from r1aqa_helpers.utils.io import read_json
+
+#: The share of a GPU that is left to what is not counted.
+HEADROOM = 0.1
+#: A question of AVQA, in tokens: 10 s of recording, chat and choices, `<answer>…</answer>`.
+AUDIO, TEXT, ANSWER = 250, 80, 9
+#: A cache grows by so many tokens, see ``models.generation``.
+_CACHE_STEP = 64
+#: Bytes of AdamW's two moments per parameter in float32, and in 8 bits with a scale per 256.
+_MOMENTS, _MOMENTS_8BIT = 8, 2 + 8 / 256
+#: Bytes per vocabulary entry and answer token, all in float32: scores, scores by temperature's
+#: log-softmax, which stays, and for the entropy the same, its exponential and their product.
+_SCORED, _SCORED_WITHOUT_ENTROPY = 20, 12
+#: In sampling: the scores of this step, of the last, their adjusted copy, and probabilities.
+_SAMPLED = 16
+
+
+@dataclass(frozen=True)
+class Work:
+    """What a profile has to do, as far as memory depends on it.
+
+    Attributes:
+        config: of the model.
+        audio, text, answer: tokens of a question: its clip, the rest of its prompt, the answer.
+        gpus: processes that share a step's questions, each on a GPU of its own.
+    """
+
+    profile: Profile
+    config: Qwen2AudioConfig
+    audio: int = AUDIO
+    text: int = TEXT
+    answer: int = ANSWER
+    gpus: int = 1
+
+    @property
+    def prompt(self) -> int:
+        """Tokens of the prompt."""
+        return self.audio + self.text
+
+    @property
+    def dtype(self) -> str:
+        """Format in which the language model computes; float32 where the profile names none."""
+        return self.profile.dtype or "float32"
+
+    @property
+    def width(self) -> int:
+        """Bytes of a number in the language model."""
+        return 4 if self.dtype == "float32" else 2
+
+    @property
+    def encoder_width(self) -> int:
+        """Bytes of a number in the audio encoder, which is in float32 beside float16."""
+        return 2 if self.dtype == "bfloat16" else 4
+
+    @property
+    def weights(self) -> int:
+        """Bytes of the weights in memory."""
+        if self.profile.quantise == "nf4":
+            return flops.weight_bytes(self.config, "nf4")
+        parts = flops.parameters(self.config)
+        rest = parts["total"] - parts["tower"]
+        return self.width * rest + self.encoder_width * parts["tower"]
+
+
+def config_of(profile: Profile) -> Qwen2AudioConfig:
+    """The configuration in the folder of the profile's model, or else Qwen2-Audio-7B's sizes.
+
+    A folder that holds no Qwen2-Audio counts as one of 7B: loading it reports what is wrong.
+    """
+    folder = Path(profile.model)
+    try:
+        if read_json(folder / "config.json").get("model_type") == "qwen2_audio":
+            return Qwen2AudioConfig.from_pretrained(folder, local_files_only=True)
+    except Exception:  # transformers checks fields with errors of many kinds
+        pass
+    return flops.config_7b()
+
+
+def longest_clip(config: Qwen2AudioConfig) -> int:
+    """Audio tokens of a recording that fills the model's window."""
+    return flops.window_frames(config) // 4
+
+
+def frozen_encoder(settings: Mapping[str, Any]) -> bool:
+    """Whether the audio encoder is frozen: as set, or else where LoRA is trained."""
+    chosen = settings.get("freeze_tower")
+    return bool(settings.get("lora_rank", 0)) if chosen is None else chosen
+
+
+# --- stages ---------------------------------------------------------------------------------
+
+
+def answering(work: Work) -> dict[str, int]:
+    """A batch of the longest clips, with the longest answers."""
+    prompt, longest = longest_clip(work.config) + work.text, work.profile.max_new_tokens
+    rows = max(1, work.profile.eval_tokens // (prompt + longest))
+    return {
+        "weights": work.weights,
+        "cache": rows * _cache(work, prompt, longest),
+        "activations": _forward(work, rows, rows * prompt),
+        "logits": rows * _vocabulary(work) * _SAMPLED,
+    }
+
+
+def sft(work: Work) -> dict[str, int]:
+    """A forward and backward pass of one batch of rows."""
+    settings = work.profile.sft
+    rows = settings["rows_per_forward"]
+    tokens = rows * (work.prompt + work.answer)
+    return {
+        "weights": work.weights,
+        **_training(work, settings),
+        "activations": _kept(work, settings, tokens, rows),
+        "logits": rows * work.answer * _vocabulary(work) * _SCORED_WITHOUT_ENTROPY,
+    }
+
+
+def grpo_rollout(work: Work) -> dict[str, int]:
+    """Sampling, where every answer is as long as the settings allow."""
+    settings = work.profile.grpo
+    share = settings["prompts_per_step"] // work.gpus
+    prompts = max(1, min(settings.get("prompts_per_rollout") or share, share))
+    rows = prompts * settings["group_size"]
+    return {
+        "weights": work.weights,
+        **_training(work, settings),
+        **_reference(work, settings),
+        "cache": rows * _cache(work, work.prompt, settings["max_completion"]),
+        "activations": _forward(work, prompts, prompts * work.prompt),
+        "logits": rows * _vocabulary(work) * _SAMPLED,
+    }
+
+
+def grpo_update(work: Work) -> dict[str, int]:
+    """A forward and backward pass of packed groups, where every answer is as long as allowed."""
+    settings = work.profile.grpo
+    groups, size = settings["prompts_per_forward"], settings["group_size"]
+    longest = settings["max_completion"]
+    tokens = groups * (work.prompt + size * (longest - 1))
+    return {
+        "weights": work.weights,
+        **_training(work, settings),
+        **_reference(work, settings),
+        "activations": _kept(work, settings, tokens, groups),
+        "logits": groups * size * longest * _vocabulary(work) * _SCORED,
+    }
+
+
+#: Stages by name, in the order of the main job.
+STAGES = {
+    "answering": answering,
+    "sft": sft,
+    "grpo rollout": grpo_rollout,
+    "grpo update": grpo_update,
+}
+
+
+# --- parts ----------------------------------------------------------------------------------
+
+
+def _training(work: Work, settings: Mapping[str, Any]) -> dict[str, int]:
+    """What training adds to the weights; with LoRA also the adapter, and its 16-bit copy."""
+    counted, rank = flops.parameters(work.config), settings.get("lora_rank", 0)
+    audio = work.config.audio_config
+    if rank:
+        trained, embeddings = flops.lora_parameters(work.config, rank), 0
+    else:
+        # The table of positions is never trained.
+        positions = audio.max_source_positions * audio.d_model
+        untrained = counted["tower"] if frozen_encoder(settings) else positions
+        trained, embeddings = counted["total"] - untrained, counted["embeddings"]
+    if settings.get("optim") == "adamw_bnb_8bit":
+        # transformers has bitsandbytes keep an embedding's moments in 32 bits.
+        moments = _MOMENTS_8BIT * (trained - embeddings) + _MOMENTS * embeddings
+    else:
+        moments = _MOMENTS * trained
+    return {
+        "adapter": (4 + (work.width if work.width < 4 else 0)) * trained if rank else 0,
+        "gradients": 4 * trained,
+        "optimiser": round(moments),
+    }
+
+
+def _reference(work: Work, settings: Mapping[str, Any]) -> dict[str, int]:
+    """The frozen copy for the KL term; with LoRA it is the model without the adapter."""
+    needed = settings.get("beta", 0.04) and not settings.get("lora_rank", 0)
+    return {"reference": work.weights if needed else 0}
+
+
+def _kept(work: Work, settings: Mapping[str, Any], tokens: int, clips: int) -> int:
+    """What a backward pass needs, or the audio encoder's forward pass where that is more."""
+    layers = work.config.text_config.num_hidden_layers
+    kept = layers * tokens * _decoder_kept(work, settings.get("lora_rank", 0))
+    if frozen_encoder(settings):
+        return max(kept, _forward(work, clips, 0, 4 * work.audio))
+    return kept + clips * _encoder_kept(work)
+
+
+def _decoder_kept(work: Work, rank: int) -> int:
+    """Bytes per token and layer of the language model that its backward pass needs.
+
+    Norms keep their input in float32. All weights trained: also each norm's two outputs, queries,
+    keys, values, what attention made of them, and the feed-forward part's four (gate, its
+    activation, up, their product). With LoRA on all projections norms keep no outputs, nor does
+    the product remain; instead each of the seven adapters keeps its inner values and a copy of
+    its input: in bfloat16, in which autocast computes; in float32 beside float16, whose bounds
+    (``models.half``) keep the product and the layer's output, too. In float32 nothing is copied.
+    """
+    text, width = work.config.text_config, work.width
+    h, i = text.hidden_size, text.intermediate_size
+    q, k = flops.attention_widths(text)
+    attention = 2 * q + 2 * k
+    if not rank:
+        return 2 * (4 * h + 2 * width * h) + width * (attention + 4 * i)
+    kept = 8 * h + width * (attention + 3 * i)
+    if work.dtype == "float32":
+        return kept + 4 * (2 * h + i + 7 * rank)
+    copied = 5 * h + q + i + 7 * rank
+    if work.dtype == "float16":
+        return kept + 4 * copied + 2 * (i + h)
+    return kept + 2 * copied
+
+
+def _encoder_kept(work: Work) -> int:
+    """Bytes that a backward pass through the audio encoder needs for one clip.
+
+    Per position and layer two norms' inputs and outputs, queries, keys, values and attention
+    (8 d), and the feed-forward part before and after its activation (2 f); before them the two
+    convolutions' inputs and outputs.
+    """
+    audio, frames = work.config.audio_config, 4 * work.audio
+    d, f, positions = audio.d_model, audio.encoder_ffn_dim, frames // 2
+    layers = audio.encoder_layers * positions * (8 * d + 2 * f)
+    convolutions = frames * (audio.num_mel_bins + 2 * d) + 3 * positions * d
+    return work.encoder_width * (layers + convolutions)
+
+
+def _forward(work: Work, clips: int, tokens: int, frames: int | None = None) -> int:
+    """The most at once in a forward pass of clips and tokens without a backward pass to come.
+
+    The audio encoder and the language model work one after the other; a layer's feed-forward part
+    holds the most. Weights in 4 bits are turned back one matrix at a time.
+
+    Args:
+        frames: mel frames of a clip; by default those of the whole window.
+    """
+    audio, text = work.config.audio_config, work.config.text_config
+    frames = flops.window_frames(work.config) if frames is None else frames
+    d, f = audio.d_model, audio.encoder_ffn_dim
+    convolutions = frames * (audio.num_mel_bins + 2 * d)
+    encoder = max(convolutions, frames // 2 * (3 * d + 2 * f)) * work.encoder_width * clips
+    decoder = tokens * (3 * text.hidden_size + 4 * text.intermediate_size) * work.width
+    matrix = work.width * text.hidden_size * text.intermediate_size
+    return max(encoder, decoder) + (matrix if work.profile.quantise else 0)
+
+
+def _cache(work: Work, prompt: int, answer: int) -> int:
+    """Bytes of a row's cache, which grows in steps."""
+    tokens = prompt + _CACHE_STEP * -(-answer // _CACHE_STEP)
+    return tokens * flops.cache_bytes_per_token(work.config, work.width)
+
+
+def _vocabulary(work: Work) -> int:
+    return work.config.text_config.vocab_size

@@ -1,0 +1,138 @@
+"""What a command prints before it starts to work: the profile in one block, and warnings."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from r1aqa_helpers.hardware.budgets import Budget, Figure, budget
+from r1aqa_helpers.hardware.memory import HEADROOM, frozen_encoder
+from r1aqa_helpers.hardware.profile import Profile
+from r1aqa_helpers.hardware.profiles import TINY_PROFILE
+from r1aqa_helpers.utils.errors import UserError
+from r1aqa_helpers.utils.io import shown
+from r1aqa_helpers.utils.machine import Machine, this_machine
+
+GB = 1e9
+#: Settings that the command line may give another value than the profile.
+_CHANGEABLE = ("steps", "lora_rank", "freeze_tower")
+_NAMES = {"answering": "answering", "sft": "SFT", "grpo": "GRPO"}
+
+
+def announcement(profile: Profile, machine: Machine | None = None, gpus: int = 1) -> str:
+    """The block of lines about a profile on this machine, warnings at its end.
+
+    Args:
+        machine: by default this one.
+        gpus: processes, each on a GPU of its own.
+
+    Raises:
+        UserError: the profile's device is not here.
+    """
+    machine = this_machine() if machine is None else machine
+    warnings = warnings_for(profile, machine)
+    found = _budget_here(profile, machine, gpus)
+    sft, grpo = profile.sft, profile.grpo
+    sampled = grpo.get("prompts_per_rollout") or grpo["prompts_per_step"]
+    tiny = profile.model == TINY_PROFILE.model
+    rows = {
+        "model": "the tiny model" if tiny else shown(profile.model),
+        "precision": precision(profile),
+        "trains": trained(profile),
+        "answering": f"{profile.eval_tokens:,} tokens a batch",
+        "SFT": f"{sft['steps']} steps of {sft['batch_size']} questions, trained on "
+        f"{sft['rows_per_forward']} at once",
+        "GRPO": f"{grpo['steps']} steps of {grpo['prompts_per_step']} questions x "
+        f"{grpo['group_size']} answers of at most {grpo['max_completion']} tokens; sampled for "
+        f"{sampled} at once, trained on {grpo['prompts_per_forward']} at once",
+        "memory": by_source(found.memory, " GB", 1e9),
+        "minutes": by_source(found.minutes) or "not measured here",
+    }
+    where = ""
+    if profile.device == "cuda" and found.gpu:
+        where = f" ({found.gpu})" if found.gpus == 1 else f" ({found.gpus} x {found.gpu})"
+    lines = [f"profile {profile.name}{where}"]
+    lines += [f"  {name:<10} {text}" for name, text in rows.items()]
+    return "\n".join([*lines, *(f"  note: {one}" for one in warnings)])
+
+
+def with_settings(profile: Profile, settings: Any) -> Profile:
+    """The profile with what a training's settings change of it, for `announcement`.
+
+    Args:
+        settings: ``GRPOSettings`` or ``SFTSettings``, made from the profile's.
+    """
+    kind = "grpo" if hasattr(settings, "group_size") else "sft"
+    old = {"lora_rank": 0, **getattr(profile, kind)}
+    changed = {name: getattr(settings, name) for name in _CHANGEABLE}
+    changed = {name: value for name, value in changed.items() if value != old[name]}
+    return replace(profile, **{kind: {**old, **changed}}) if changed else profile
+
+
+def warnings_for(profile: Profile, machine: Machine) -> list[str]:
+    """A line for each thing about the machine that speaks against the profile.
+
+    Raises:
+        UserError: the profile's device is not here.
+    """
+    if profile.device == "cpu":
+        return []
+    if profile.device == "mps":
+        if not machine.mps:
+            raise UserError(
+                f"profile {profile.name}: wants Apple's GPU, and PyTorch sees none; "
+                "take another profile, such as --profile tiny"
+            )
+        # Metal lets a program have about three quarters of the memory that it shares.
+        name, available = "Apple's GPU", machine.memory and machine.memory * 3 // 4
+    elif not machine.gpus:
+        raise UserError(
+            f"profile {profile.name}: wants a CUDA GPU, and PyTorch sees none; "
+            "take --profile tiny, which needs none"
+        )
+    else:
+        name, available = min(machine.gpus, key=lambda gpu: gpu[1])
+    lines = []
+    if profile.device == "cuda" and profile.dtype == "bfloat16" and not machine.bf16:
+        lines.append(f"{name} computes bfloat16 by emulation only; --profile t4 uses float16")
+    peak = _budget_here(profile, machine).peak
+    if available is not None and peak > (1 - HEADROOM) * available:
+        lines.append(
+            f"{name} may be too small: {peak / GB:.1f} GB computed at the peak, and "
+            f"{(1 - HEADROOM) * available / GB:.1f} of {available / GB:.1f} GB can be counted on"
+        )
+    return lines
+
+
+def precision(profile: Profile) -> str:
+    """Its number formats in words."""
+    if profile.quantise:
+        return f"{profile.dtype}, linear layers in 4 bits ({profile.quantise.upper()})"
+    return str(profile.dtype)
+
+
+def trained(profile: Profile) -> str:
+    """What its trainings change."""
+    rank = profile.grpo.get("lora_rank", 0)
+    what = f"LoRA of rank {rank} on the language model" if rank else "all weights"
+    if frozen_encoder(profile.grpo):
+        what += ", audio encoder frozen" if rank else " but the audio encoder's"
+    return what + (", AdamW in 8 bits" if "8bit" in profile.grpo.get("optim", "") else "")
+
+
+def by_source(figures: Mapping[str, Figure], unit: str = "", divisor: float = 1.0) -> str:
+    """Figures in one line, those of one source next to one another, followed by the source."""
+    texts: dict[str, list[str]] = {}
+    for name, figure in figures.items():
+        text = f"{_NAMES[name]} {figure.value / divisor:.1f}{unit}"
+        texts.setdefault(figure.source, []).append(text)
+    return "; ".join(f"{', '.join(these)}: {source}" for source, these in texts.items())
+
+
+def _budget_here(profile: Profile, machine: Machine, gpus: int = 1) -> Budget:
+    """For the smallest GPU here. Where a step cannot be shared equally, training reports it."""
+    steps = profile.sft["batch_size"], profile.grpo["prompts_per_step"]
+    gpus = gpus if all(step % gpus == 0 for step in steps) else 1
+    if profile.device != "cuda" or not machine.gpus:
+        return budget(profile, gpus=gpus)
+    name, memory = min(machine.gpus, key=lambda gpu: gpu[1])
+    return budget(profile, name, gpus=gpus, gpu_memory=memory)

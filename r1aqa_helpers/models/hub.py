@@ -1,0 +1,201 @@
+"""Uploading a saved folder to the Hugging Face Hub, after a look at every file in it.
+
+The access token is the Hub client's own business (``HF_TOKEN`` or its cache): it is never
+printed, and a file that seems to hold one is not uploaded.
+"""
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from huggingface_hub import HfApi, get_token
+from huggingface_hub.utils import HFValidationError, filter_repo_objects, validate_repo_id
+from safetensors import SafetensorError, safe_open
+
+from r1aqa_helpers.models.adapters import ADAPTER_CONFIG, adapter_base, is_adapter
+from r1aqa_helpers.models.card import CARD, is_hub_name
+from r1aqa_helpers.models.loading import check_weights, first_line
+from r1aqa_helpers.models.saving import is_model_folder
+from r1aqa_helpers.utils.errors import UserError
+from r1aqa_helpers.utils.io import read_bytes, shown
+
+#: What belongs to a model; anything else stays here.
+_SENT = [
+    *("*.safetensors", "*.json", "*.txt", "*.jinja", "*.model", "*.md", "*.png", "*.jpg"),
+    *("LICENSE", "NOTICE", ".gitattributes"),
+]
+_PICKLES = {".bin", ".pt", ".pth", ".pkl", ".pickle", ".ckpt", ".joblib", ".npy", ".npz", ".pyc"}
+#: A pickle of protocol 2 or later, and PyTorch's zip around one.
+_PICKLE_STARTS = (*(b"\x80" + bytes([protocol]) for protocol in range(2, 6)), b"PK\x03\x04")
+_TOKEN = re.compile(rb"\bhf_[A-Za-z0-9]{30,}")
+_HEAD_LINES = 25
+
+
+def push(
+    folder: str | Path,
+    repo: str,
+    private: bool = False,
+    dry_run: bool = False,
+    say: Callable[[str], Any] = print,
+) -> str | None:
+    """Upload a saved folder to ``repo`` (owner/name) on the Hugging Face Hub.
+
+    Args:
+        private: make a new repository private; one that is there and public is an error.
+        dry_run: say what would be uploaded, without any network.
+        say: is told the files and sizes.
+
+    Returns:
+        The repository's address; None for a dry run.
+
+    Raises:
+        UserError: as `check_upload` does; the name is none, there is no token, or the Hub refuses.
+    """
+    _check_repo(repo)
+    folder = Path(folder)
+    files, left_out = check_upload(folder)
+    say(_listing(folder, files, left_out))
+    if dry_run:
+        say(f"dry run: nothing was sent to {repo}")
+        return None
+    token = check_target(repo)
+    try:
+        return _send(folder, files, repo, private)
+    # The client reports what the Hub answers in errors of several kinds.
+    except (OSError, ValueError, RuntimeError) as error:
+        reason = first_line(error).replace(token, "…")
+        raise UserError(f"{repo}: the Hub did not take the upload ({reason})") from None
+
+
+def check_target(repo: str) -> str:
+    """The access token for ``repo``, so that what is missing shows before hours of training.
+
+    Raises:
+        UserError: the name is none, or there is no token.
+    """
+    _check_repo(repo)
+    token = get_token()
+    if not token:
+        raise UserError(
+            "no access token for the Hugging Face Hub; run `hf auth login`, or set HF_TOKEN"
+        )
+    return token
+
+
+def check_upload(folder: Path) -> tuple[list[str], list[str]]:
+    """Names of the files in ``folder`` that would be sent, and of those that stay; sends nothing.
+
+    Raises:
+        UserError: it is no model folder; weights are missing, torn, or pickled; there is no model
+            card; an adapter's base model is not on the Hub; a file is a link, or seems to hold an
+            access token.
+    """
+    if not folder.is_dir():
+        raise UserError(f"{shown(folder)}: no such folder; give one that r1aqa or save wrote")
+    if not is_model_folder(folder):
+        raise UserError(
+            f"{shown(folder)}: holds neither config.json nor {ADAPTER_CONFIG}; "
+            "give the folder of a model or an adapter"
+        )
+    names = []
+    for path in sorted(folder.rglob("*")):
+        if path.is_symlink():
+            raise UserError(f"{shown(path)}: is a link; put the file itself there, or remove it")
+        if not path.is_dir():
+            _check_no_pickle(path)
+            names.append(path.relative_to(folder).as_posix())
+    top = [name for name in names if "/" not in name]
+    sent = list(filter_repo_objects(top, allow_patterns=_SENT))
+    for name in sent:
+        path = folder / name
+        if path.suffix != ".safetensors" and _TOKEN.search(read_bytes(path)):
+            raise UserError(f"{shown(path)}: seems to hold an access token of the Hub; remove it")
+    _check_tensors(folder)
+    card = folder / CARD
+    if not card.is_file() or not read_bytes(card).startswith(b"---\n"):
+        raise UserError(
+            f"{shown(card)}: is no model card (Markdown that starts with a block of YAML); "
+            "save the model again"
+        )
+    return sent, [name for name in names if name not in sent]
+
+
+def _check_repo(repo: str) -> None:
+    try:
+        validate_repo_id(repo)
+    except HFValidationError:
+        repo = ""
+    if not is_hub_name(repo):
+        raise UserError(f"repository {shown(repo)}: give it as owner/name")
+
+
+def _send(folder: Path, files: list[str], repo: str, private: bool) -> str:
+    api = HfApi()
+    address = api.create_repo(repo, private=private or None, repo_type="model", exist_ok=True)
+    if private and not api.repo_info(repo, repo_type="model").private:
+        raise UserError(f"{repo}: is there already, and public; make it private, or name another")
+    api.upload_folder(
+        repo_id=repo,
+        repo_type="model",
+        folder_path=folder,
+        allow_patterns=files,
+        commit_message="Upload model",
+    )
+    return str(address)
+
+
+def _listing(folder: Path, files: list[str], left_out: list[str]) -> str:
+    """The files with their sizes, and the head of the model card."""
+    sizes = {name: (folder / name).stat().st_size for name in files}
+    lines = [f"{_size(size):>9}  {name}" for name, size in sizes.items()]
+    lines.append(f"{_size(sum(sizes.values())):>9}  in {len(files)} files")
+    lines += [f"left out: {shown(name)}" for name in left_out]
+    card = read_bytes(folder / CARD).decode("utf-8", errors="replace").splitlines()
+    head = ["".join(c if c.isprintable() else " " for c in line) for line in card[:_HEAD_LINES]]
+    lines += ["", f"--- {CARD}, its first {len(head)} of {len(card)} lines ---", *head]
+    return "\n".join(lines)
+
+
+def _size(count: float) -> str:
+    for unit in ("B", "kB", "MB"):
+        if count < 1000:
+            return f"{count:.0f} B" if unit == "B" else f"{count:.1f} {unit}"
+        count /= 1000
+    return f"{count:.2f} GB"
+
+
+def _check_no_pickle(path: Path) -> None:
+    start = b""
+    # A safetensors file starts with a number, which may look like anything; it is opened below.
+    if path.suffix != ".safetensors":
+        with open(path, "rb") as stream:
+            start = stream.read(4)
+    if path.suffix.lower() in _PICKLES or start.startswith(_PICKLE_STARTS):
+        raise UserError(
+            f"{shown(path)}: is a pickle or an archive of one, which can run code when loaded; "
+            "save the model again as safetensors, or remove the file"
+        )
+
+
+def _check_tensors(folder: Path) -> None:
+    """Every safetensors file is whole, and those that the model needs are there."""
+    for path in folder.glob("*.safetensors"):
+        try:
+            with safe_open(path, framework="pt"):
+                pass
+        except (OSError, SafetensorError) as error:
+            raise UserError(
+                f"{shown(path)}: no whole safetensors file ({first_line(error)}); save again"
+            ) from error
+    if not is_adapter(folder):
+        check_weights(folder)
+        return
+    if not (folder / "adapter_model.safetensors").is_file():
+        raise UserError(f"adapter {shown(folder)}: has no adapter_model.safetensors; save again")
+    base = adapter_base(folder)
+    if base is None or not is_hub_name(base):
+        raise UserError(
+            f"{shown(folder / ADAPTER_CONFIG)}: base_model_name_or_path is no name on the Hub, so "
+            "that nobody else could load the adapter; push the merged model"
+        )

@@ -1,0 +1,195 @@
+"""The text model of a cascade: it answers from text alone.
+
+From a folder of any causal language model that transformers knows, or of a Qwen2-Audio, whose
+language model is taken. Only safetensors are read, and no code in the folder is run.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from transformers import (
+    AutoModelForCausalLM,
+    AutoTokenizer,
+    GenerationConfig,
+    PreTrainedModel,
+    PreTrainedTokenizerBase,
+    Qwen2Config,
+    Qwen2ForCausalLM,
+)
+
+from r1aqa_helpers.models.generation_config import NEUTRAL, own_generation_config
+from r1aqa_helpers.models.loaded import LoadedModel
+from r1aqa_helpers.models.loading import check_weights, first_line, load
+from r1aqa_helpers.models.precision import pick_device, pick_dtype
+from r1aqa_helpers.utils.errors import UserError
+from r1aqa_helpers.utils.io import read_json, shown, shown_value
+
+
+@dataclass(frozen=True)
+class TextModel:
+    """A causal language model with its tokenizer, and the folder that it came from."""
+
+    model: PreTrainedModel
+    tokenizer: PreTrainedTokenizerBase
+    name: str
+
+    @property
+    def eos_ids(self) -> list[int]:
+        """Tokens that end an answer: those of the model's own settings, and of its tokenizer."""
+        own = self.model.generation_config.eos_token_id
+        ends = [own] if isinstance(own, int) else list(own or [])
+        if self.tokenizer.eos_token_id is not None:
+            ends.append(self.tokenizer.eos_token_id)
+        return list(dict.fromkeys(ends))
+
+
+def check_text_model(folder: str | Path) -> Path:
+    """The folder, where it holds a model's configuration and all of its weights.
+
+    Raises:
+        UserError: no such folder, or no complete model in it.
+    """
+    folder = Path(folder).expanduser()
+    if not folder.is_dir():
+        raise UserError(
+            f"text model {shown(folder)}: no such folder; give one with config.json, tokenizer and "
+            "safetensors"
+        )
+    if not (folder / "config.json").is_file():
+        raise UserError(f"text model {shown(folder)}: has no config.json; give a model's folder")
+    check_weights(folder)
+    return folder
+
+
+def load_text_model(
+    folder: str | Path,
+    device: str | torch.device | None = None,
+    dtype: str | torch.dtype | None = None,
+) -> TextModel:
+    """The language model in ``folder``; ``device`` and ``dtype`` as `models.load` takes them.
+
+    Raises:
+        UserError: as `check_text_model`; or it cannot be loaded, or has no chat template.
+    """
+    folder = check_text_model(folder)
+    config = read_json(folder / "config.json")
+    if isinstance(config, dict) and config.get("model_type") == "qwen2_audio":
+        return language_half(load(folder, device, dtype))
+    device = pick_device(device)
+    try:
+        tokenizer = AutoTokenizer.from_pretrained(
+            folder, local_files_only=True, trust_remote_code=False, padding_side="left"
+        )
+        model, info = AutoModelForCausalLM.from_pretrained(
+            folder,
+            dtype=pick_dtype(dtype, device),
+            use_safetensors=True,
+            local_files_only=True,
+            trust_remote_code=False,
+            output_loading_info=True,
+        )
+    # Folders can be wrong in many ways.
+    except Exception as error:
+        raise UserError(
+            f"text model {shown(folder)}: cannot be loaded as a causal language model "
+            f"({first_line(error)})"
+        ) from error
+    for kind in ("missing_keys", "unexpected_keys", "mismatched_keys"):
+        if info.get(kind):
+            found = shown_value(sorted(map(str, info[kind]))[0])
+            raise UserError(
+                f"text model {shown(folder)}: weights and config.json do not belong together "
+                f"({kind.replace('_', ' ')}: {found})"
+            )
+    return _checked(TextModel(model.to(device).eval(), tokenizer, str(folder)))
+
+
+def language_half(loaded: LoadedModel) -> TextModel:
+    """A Qwen2-Audio's language model, which shares its weights; its audio encoder is not used.
+
+    Raises:
+        UserError: it has no chat template.
+    """
+    whole, config = loaded.model, loaded.model.config.text_config
+    with torch.device("meta"):  # no memory for weights that are replaced at once
+        model = Qwen2ForCausalLM(Qwen2Config.from_dict(config.to_dict()))
+    model.model, model.lm_head = whole.model.language_model, whole.lm_head
+    model.generation_config = GenerationConfig(eos_token_id=loaded.eos_ids)
+    tokenizer = loaded.processor.tokenizer
+    if tokenizer.chat_template is None:
+        tokenizer.chat_template = loaded.processor.chat_template
+    return _checked(TextModel(model.eval(), tokenizer, loaded.name))
+
+
+def _checked(text_model: TextModel) -> TextModel:
+    if text_model.tokenizer.chat_template is None:
+        raise UserError(
+            f"text model {shown(text_model.name)}: has no chat template; give a model that was "
+            "trained to answer"
+        )
+    if not text_model.eos_ids:
+        raise UserError(f"text model {shown(text_model.name)}: names no token that ends an answer")
+    return text_model
+
+
+def chat(text_model: TextModel, text: str) -> str:
+    """``text`` as the user's turn, up to where the model's begins.
+
+    Raises:
+        UserError: ``text`` holds one of the tokenizer's special tokens, which would end the turn.
+    """
+    for token in text_model.tokenizer.all_special_tokens:
+        if token in text:
+            raise UserError(
+                f"the text {shown_value(text)} holds the text model's special token {token}; "
+                "remove it"
+            )
+    turn = [{"role": "user", "content": text}]
+    return text_model.tokenizer.apply_chat_template(
+        turn, tokenize=False, add_generation_prompt=True
+    )
+
+
+def batches(lengths: Sequence[int], most: int, new: int) -> Iterator[list[int]]:
+    """Places of texts of similar length together, the longest first.
+
+    Args:
+        lengths: in tokens.
+        most: tokens of a batch, with the padding and ``new`` for each answer.
+    """
+    batch: list[int] = []
+    for place in sorted(range(len(lengths)), key=lambda i: -lengths[i]):
+        if batch and (len(batch) + 1) * (lengths[batch[0]] + new) > most:
+            yield batch
+            batch = []
+        batch.append(place)
+    if batch:
+        yield batch
+
+
+@torch.inference_mode()
+def respond(text_model: TextModel, chats: Sequence[str], max_new_tokens: int) -> list[str]:
+    """The greedy answers to texts from `chat`, without special tokens.
+
+    Of the model's own generation configuration only the tokens that end an answer are used.
+    """
+    model, tokenizer = text_model.model, text_model.tokenizer
+    ends = text_model.eos_ids
+    pad = tokenizer.pad_token_id if tokenizer.pad_token_id is not None else ends[0]
+    rows = [tokenizer(one, add_special_tokens=False).input_ids for one in chats]
+    longest = max(map(len, rows))
+    ids = torch.tensor([[pad] * (longest - len(row)) + row for row in rows], device=model.device)
+    exists = [[0] * (longest - len(row)) + [1] * len(row) for row in rows]
+    own = {"eos_token_id": ends, "pad_token_id": pad, "max_new_tokens": max_new_tokens}
+    config = GenerationConfig(**{**NEUTRAL, **own, "do_sample": False})
+    with own_generation_config(model, config):
+        said = model.generate(
+            input_ids=ids,
+            attention_mask=torch.tensor(exists, device=model.device),
+            generation_config=config,
+        )
+    return tokenizer.batch_decode(
+        said[:, longest:], skip_special_tokens=True, clean_up_tokenization_spaces=False
+    )

@@ -1,0 +1,53 @@
+"""Reported beside measured: rows of results with their sources, verdicts, and tables of them.
+
+Nothing here computes an accuracy; scores come from ``scoring``. `rows` has the one type of row and
+reads and writes it, `verdict` sets a measured row beside the published one that is like it,
+`tables` prints, `breakdown` shows accuracy by group of questions, `predictions` keeps which
+questions a file of predictions answers.
+"""
+
+from r1aqa_helpers.reporting.breakdown import NOTE, confusion_rows, groups_figure, groups_table
+from r1aqa_helpers.reporting.predictions import check_predictions, metadata_file, write_metadata
+from r1aqa_helpers.reporting.rows import (
+    DOMAINS,
+    ResultRow,
+    comparison,
+    load_measured,
+    load_published,
+    measured_row,
+    read_scored,
+    write_scored,
+)
+from r1aqa_helpers.reporting.tables import print_tables, verdict_table
+from r1aqa_helpers.reporting.verdict import (
+    MEANING,
+    REPRODUCED,
+    no_verdict,
+    published_beside,
+    verdicts,
+)
+
+__all__ = [
+    "DOMAINS",
+    "MEANING",
+    "NOTE",
+    "REPRODUCED",
+    "ResultRow",
+    "check_predictions",
+    "comparison",
+    "confusion_rows",
+    "groups_figure",
+    "groups_table",
+    "load_measured",
+    "load_published",
+    "measured_row",
+    "metadata_file",
+    "no_verdict",
+    "print_tables",
+    "published_beside",
+    "read_scored",
+    "verdict_table",
+    "verdicts",
+    "write_metadata",
+    "write_scored",
+]

@@ -1,0 +1,100 @@
+"""Groups of questions as a table and as a figure: where one system is right, beside a baseline.
+
+Colours are Okabe and Ito's, which colour-blind readers can distinguish; marks differ, too.
+"""
+
+from collections import Counter
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from rich.table import Table
+
+from r1aqa_helpers.reporting.rows import interval, number
+from r1aqa_helpers.reporting.tables import rich_table
+from r1aqa_helpers.scoring import Score
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+#: Columns of a group's row, after its name.
+COLUMNS = ("official", "95 % CI", "n", "strict", "no choice", "constant", "chance")
+#: What the columns mean, for the line under a table.
+NOTE = (
+    "official: MMAU's match; strict: the gold answer and nothing beside it; no choice: answers that"
+    " name none, or several; constant: always the choice at the place that is right most often in"
+    " the group; chance: a blind pick. Accuracies in percent."
+)
+_BLUE, _ORANGE, _RED = "#0072B2", "#E69F00", "#D55E00"
+
+
+def group_cells(group: Score) -> list[str]:
+    """A group's row, as `COLUMNS` has it."""
+    return [
+        number(group.overall.percent, 2),
+        interval(group.overall.ci95),
+        str(group.overall.n),
+        number(group.strict.percent, 2),
+        str(group.unparsed),
+        number(group.constant.percent, 1),
+        number(group.chance, 1),
+    ]
+
+
+def group_name(group: Score) -> str:
+    """What the group is called beside its figures."""
+    return "average" if group.grouping == "all" else group.name
+
+
+def groups_table(groups: Sequence[Score]) -> Table:
+    """All groups for a terminal, a rule between groupings."""
+    rows: list[list[str]] = []
+    last = "all"
+    for group in groups:
+        if group.grouping != last:
+            rows.append([])
+        last = group.grouping
+        rows.append([group_name(group), *group_cells(group)])
+    table = rich_table(["", *COLUMNS], rows)
+    table.columns[0].no_wrap = False
+    return table
+
+
+def groups_figure(groups: Sequence[Score]) -> "Figure":
+    """Accuracy of each group with its 95 % interval, the strict one, and the constant floor."""
+    from matplotlib.figure import Figure  # here: tables do without it
+
+    figure = Figure(figsize=(8.6, 0.3 * len(groups) + 1.4), layout="constrained")
+    axes = figure.add_subplot()
+    places, place, last = [], 0.0, "all"
+    for group in groups:
+        place -= 1.0 if group.grouping == last else 1.6
+        last = group.grouping
+        places.append(place)
+    shares = [group.overall.percent for group in groups]
+    below = [group.overall.percent - group.overall.ci95[0] for group in groups]
+    above = [group.overall.ci95[1] - group.overall.percent for group in groups]
+    # At the ends rounding may leave a hair below zero, which matplotlib refuses.
+    lengths = [[max(0.0, value) for value in side] for side in (below, above)]
+    axes.errorbar(shares, places, xerr=lengths, fmt="o", color=_BLUE, capsize=2.5, label="official")
+    strict = [group.strict.percent for group in groups]
+    axes.plot(strict, places, "D", color=_ORANGE, fillstyle="none", label="strict")
+    constants = [group.constant.percent for group in groups]
+    axes.plot(constants, places, "|", color=_RED, markersize=12, label="constant answer")
+    # A name is a file's: a dollar sign in it starts no formula.
+    labels = [f"{group_name(group)} ({group.overall.n})".replace("$", r"\$") for group in groups]
+    axes.set_yticks(places, labels)
+    axes.set(
+        xlim=(-2, 102),
+        ylim=(places[-1] - 0.8, places[0] + 0.8),
+        xlabel="accuracy, %; bars: 95 % interval",
+    )
+    axes.grid(axis="x", alpha=0.3)
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.legend(ncols=3, loc="lower right", bbox_to_anchor=(1.0, 1.0), frameon=False)
+    return figure
+
+
+def confusion_rows(found: Counter[tuple[str, str]], most: int = 10) -> list[tuple[str, str, int]]:
+    """The commonest confusions: right answer, what was said instead, how often."""
+    ordered = sorted(found.items(), key=lambda item: (-item[1], item[0]))
+    return [(gold, said, times) for (gold, said), times in ordered[:most]]

@@ -1,0 +1,118 @@
+"""Comparing two methods over seeds: per seed on the same questions, and pooled."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from r1aqa_helpers.scoring.statistics import McNemar, mcnemar
+from r1aqa_helpers.utils.errors import UserError
+
+RESAMPLES = 10_000
+SIGNIFICANT = 0.05
+
+
+@dataclass(frozen=True)
+class SeedTest:
+    """The paired test of one seed."""
+
+    seed: int
+    result: McNemar
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Method a against method b in a regime; all figures in percentage points of accuracy.
+
+    Attributes:
+        difference: a minus b, the mean over the seeds that both have.
+        ci95: from the 2.5th to the 97.5th percentile of resampled differences.
+        p: two-sided, from the same resamples; at least 1 / (`RESAMPLES` + 1).
+        holm: p, corrected for all comparisons that are shown; None until it has been.
+    """
+
+    regime: str
+    a: str
+    b: str
+    per_seed: tuple[SeedTest, ...]
+    difference: float
+    ci95: tuple[float, float]
+    p: float
+    holm: float | None = None
+
+    @property
+    def verdict(self) -> str:
+        """Of a, at 5 % after Holm: "ahead", "behind", or "not significantly different"."""
+        p = self.p if self.holm is None else self.holm
+        if p >= SIGNIFICANT:
+            return "not significantly different"
+        return "ahead" if self.difference > 0 else "behind"
+
+
+def compare_over_seeds(
+    regime: str,
+    a: str,
+    b: str,
+    matches_a: Mapping[int, str],
+    matches_b: Mapping[int, str],
+) -> Comparison:
+    """``matches`` by seed: a 1 or 0 per test question, in the same order.
+
+    The pooled interval draws questions and seeds with replacement, both at once, so that it
+    holds the sampling noise of the questions and the variance over seeds. The second is known
+    poorly: resampling k seeds shows only (k - 1) / k of their variance, so with few seeds the
+    interval is somewhat too narrow, and with one seed it knows nothing of it.
+
+    Source: two-way (pigeonhole) bootstrap, A. B. Owen, The pigeonhole bootstrap, Annals of
+    Applied Statistics 1 (2007).
+
+    Raises:
+        UserError: no seed in common, or other questions.
+    """
+    seeds = sorted(matches_a.keys() & matches_b.keys())
+    if not seeds:
+        raise UserError(f"comparing {a} with {b}: they have no tested seed in common")
+    if len({len(m[seed]) for m in (matches_a, matches_b) for seed in seeds}) > 1:
+        raise UserError(f"comparing {a} with {b}: they were tested on different questions")
+    tests = []
+    for seed in seeds:
+        one, other = (dict(enumerate(map(int, m[seed]))) for m in (matches_a, matches_b))
+        tests.append(SeedTest(seed, mcnemar(one, other)))
+    signs = np.array([_digits(matches_a[seed]) - _digits(matches_b[seed]) for seed in seeds])
+    low, high, p = pooled(signs)
+    return Comparison(regime, a, b, tuple(tests), float(100 * signs.mean()), (low, high), p)
+
+
+def resampled(values: np.ndarray, seed: int = 0) -> np.ndarray:
+    """(`RESAMPLES`,) means in points of a (seeds, questions) array, both drawn with replacement."""
+    rng = np.random.default_rng(seed)
+    seeds, questions = values.shape
+    drawn = np.empty(RESAMPLES)
+    for start in range(0, RESAMPLES, 1000):
+        chosen = rng.multinomial(questions, np.full(questions, 1 / questions), 1000)
+        runs = rng.multinomial(seeds, np.full(seeds, 1 / seeds), 1000)
+        part = np.einsum("rs,rs->r", runs, chosen @ values.T) / (seeds * questions)
+        drawn[start : start + 1000] = 100 * part
+    return drawn
+
+
+def interval(matches: Mapping[int, str]) -> tuple[float, float]:
+    """The 95 % interval of the mean accuracy over seeds, drawn as in `compare_over_seeds`.
+
+    With one seed it knows nothing of the variance over seeds.
+    """
+    drawn = resampled(np.array([_digits(matches[seed]) for seed in sorted(matches)]))
+    low, high = np.percentile(drawn, [2.5, 97.5])
+    return float(low), float(high)
+
+
+def pooled(signs: np.ndarray, seed: int = 0) -> tuple[float, float, float]:
+    """Ends of the interval in points, and p, from (seeds, questions) differences of -1, 0, 1."""
+    drawn = resampled(signs, seed)
+    low, high = np.percentile(drawn, [2.5, 97.5])
+    tail = min((drawn <= 0).sum(), (drawn >= 0).sum())
+    return float(low), float(high), float(min(1.0, 2 * (tail + 1) / (RESAMPLES + 1)))
+
+
+def _digits(matches: Sequence[str]) -> np.ndarray:
+    return np.array(list(map(int, matches)))

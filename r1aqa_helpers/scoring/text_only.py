@@ -1,0 +1,114 @@
+"""Answering without hearing: from a question's words, and with clips of something else.
+
+Both measure leakage. Where one of them scores above chance, part of the accuracy of any model on
+those questions needs no hearing.
+"""
+
+import math
+import random
+from collections import Counter
+from collections.abc import Hashable, Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from r1aqa_helpers.data import AudioQuestion
+from r1aqa_helpers.data.audio import load_audio, save_audio
+from r1aqa_helpers.utils.errors import UserError
+from r1aqa_helpers.utils.io import PathLike
+
+#: Weight of the prior in each count, in times offered.
+_PRIOR = 4.0
+
+
+class TextReader:
+    """Naive Bayes over what can be read: which choices are gold where they are offered.
+
+    Each choice is described by its text, its text with the question's, its place, and whether
+    it is the longest. For each of these the reader counts how often such a choice was offered
+    and how often it was correct, and adds the logarithms.
+    """
+
+    def __init__(self, seen: Sequence[AudioQuestion]) -> None:
+        self._offered: Counter[Hashable] = Counter()
+        self._right: Counter[Hashable] = Counter()
+        for question in seen:
+            for choice, features in zip(question.choices, _features(question), strict=True):
+                self._offered.update(features)
+                if choice == question.answer:
+                    self._right.update(features)
+
+    def answer(self, question: AudioQuestion) -> str:
+        """The choice that reads most like a gold answer; the first of equals."""
+        share = 1 / len(question.choices)
+        scores = [
+            sum(
+                math.log((self._right[f] + _PRIOR * share) / (self._offered[f] + _PRIOR))
+                for f in features
+            )
+            for features in _features(question)
+        ]
+        best = max(scores)
+        # Within rounding: else the order of the sum would break ties.
+        return next(c for c, s in zip(question.choices, scores, strict=True) if s > best - 1e-9)
+
+
+def _features(question: AudioQuestion) -> Iterator[list[Hashable]]:
+    longest = max(map(len, question.choices))
+    for place, choice in enumerate(question.choices):
+        yield [
+            ("choice", choice),
+            ("asked", question.question, choice),
+            ("place", place, len(question.choices)),
+            ("longest", len(choice) == longest),
+        ]
+
+
+def text_only_answers(
+    questions: Sequence[AudioQuestion], seen: Sequence[AudioQuestion]
+) -> dict[str, str]:
+    """Answers, by question id, of a `TextReader` that has studied ``seen``."""
+    reader = TextReader(seen)
+    return {question.id: reader.answer(question) for question in questions}
+
+
+def silenced(questions: Sequence[AudioQuestion], folder: PathLike) -> list[AudioQuestion]:
+    """The same questions about silence as long as their clips, written to ``folder``.
+
+    Raises:
+        UserError: a clip cannot be read, or the folder not be written.
+    """
+    written: dict[int, Path] = {}
+    silent = []
+    for question in questions:
+        samples = len(load_audio(question.audio))
+        if samples not in written:
+            written[samples] = Path(folder).absolute() / f"silence-{samples}.wav"
+            save_audio(written[samples], np.zeros(samples, np.float32))
+        silent.append(replace(question, audio=written[samples]))
+    return silent
+
+
+def swapped(questions: Sequence[AudioQuestion], seed: int = 0) -> list[AudioQuestion]:
+    """The same questions, each about the clip of another question of the same task.
+
+    The clips of a task are shifted by one in random order, so that each is heard as often as
+    before, and none with a question of its own.
+
+    Raises:
+        UserError: a task has one clip only.
+    """
+    order = list(range(len(questions)))
+    random.Random(seed).shuffle(order)
+    rings: dict[str, list[Path]] = {}
+    for index in order:
+        ring = rings.setdefault(questions[index].task, [])
+        if questions[index].audio not in ring:
+            ring.append(questions[index].audio)
+    following = {}
+    for task, ring in rings.items():
+        if len(ring) == 1:
+            raise UserError(f"task {task!r}: has one clip only, so none can be exchanged")
+        following[task] = dict(zip(ring, ring[1:] + ring[:1], strict=True))
+    return [replace(q, audio=following[q.task][q.audio]) for q in questions]

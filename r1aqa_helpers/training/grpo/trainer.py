@@ -1,0 +1,145 @@
+"""TRL's GRPO trainer with audio: sampling, scoring and reference get the clip, too."""
+
+import copy
+from typing import Any
+
+import torch
+from accelerate.utils import is_peft_model
+from torch import nn
+from transformers import GenerationConfig, PreTrainedModel, Qwen2AudioProcessor
+from trl import GRPOConfig
+
+from r1aqa_helpers.models import AudioFeatureCache, LoadedModel
+from r1aqa_helpers.models.generation_config import NEUTRAL
+from r1aqa_helpers.models.quantised import is_quantised
+from r1aqa_helpers.training.callbacks import ExactResume
+from r1aqa_helpers.training.grpo.rollout import sample_answers
+from r1aqa_helpers.training.grpo.trl_compat import TRLCompat
+from r1aqa_helpers.training.logprobs import disable_scoring, enable_scoring
+from r1aqa_helpers.training.prompt_cache import CAPACITY, PromptCache
+from r1aqa_helpers.utils.errors import UserError
+
+
+class AudioGRPOTrainer(ExactResume, TRLCompat):
+    """`trl.GRPOTrainer` for Qwen2-Audio and questions about recordings.
+
+    Rows of the data set hold ``prompt`` (text of the user's turn), ``audio`` (path), ``id``, and
+    what the reward functions ask for (``solution``). Reward functions get completions as plain
+    strings. The loop, logging, checkpoints, PEFT and accumulation are TRL's and transformers'.
+
+    The loss is that of `objective.grpo_loss`. A step computes it in these calls:
+
+    1. ``GRPOTrainer._generate_and_score_completions``: samples (`sample`), rewards, advantages,
+       and the reference model's log-probabilities.
+    2. ``GRPOTrainer._compute_loss``: the formula, on the policy's log-probabilities.
+    3. ``_get_per_token_logps_and_entropies``, by which both get log-probabilities, is overridden
+       in `TRLCompat`: it calls the model, whose forward pass is `logprobs.answer_logps`.
+
+    With ``shared_prefix`` a group's prompt is computed once, and answers without a gradient cost
+    no forward pass; without, all is computed per answer, with the same result. A frozen audio
+    encoder's output for a clip is kept in either case.
+    """
+
+    def __init__(
+        self,
+        model: PreTrainedModel,
+        reward_funcs: Any,
+        args: GRPOConfig,
+        processing_class: Qwen2AudioProcessor,
+        max_prompt: int | None = None,
+        shared_prefix: bool = True,
+        **arguments: Any,
+    ) -> None:
+        """Any other argument is passed on to `trl.GRPOTrainer`.
+
+        The reference model of the KL term is ``model`` as it now is: a frozen copy, or, where
+        an adapter is trained, the model without it.
+
+        Args:
+            max_prompt: the most tokens, audio tokens included, that a prompt may have; a
+                longer one is a ``UserError`` that names its question. It is never cut.
+
+        Raises:
+            UserError: ``shared_prefix`` with an attention that takes no mask of its own.
+        """
+        attention = model.config.get_text_config()._attn_implementation
+        if shared_prefix and attention not in ("sdpa", "eager"):
+            raise UserError(
+                f"model: {attention} takes no block mask; load it with "
+                "attn_implementation='sdpa', or set shared_prefix to False"
+            )
+        self.max_prompt, self.shared_prefix = max_prompt, shared_prefix
+        self.loaded = LoadedModel(model, processing_class, model.config._name_or_path)
+        self.prompts = PromptCache(self.loaded)
+        enable_scoring(_base(model))
+        adapted = arguments.get("peft_config") is not None or is_peft_model(model)
+        full = args.beta and not adapted
+        super().__init__(
+            model,
+            copy.deepcopy(model).requires_grad_(False) if full else None,
+            args,
+            reward_funcs=reward_funcs,
+            processing_class=processing_class,
+            **arguments,
+        )
+        if is_quantised(self.model):
+            # TRL has made them bfloat16, in which float16's gradients cannot be scaled back.
+            for parameter in self.model.parameters():
+                if parameter.requires_grad:
+                    parameter.data = parameter.data.float()
+        self.eos_token_ids = self.loaded.eos_ids
+        encoder = _base(self.model).model.audio_tower
+        if not any(parameter.requires_grad for parameter in encoder.parameters()):
+            self.prompts.states = AudioFeatureCache(CAPACITY)
+
+    def release(self) -> PreTrainedModel:
+        """The trained model as it was before the trainer took hold of it, adapter still on."""
+        model = self.accelerator.unwrap_model(self.model, keep_fp32_wrapper=False)
+        disable_scoring(_base(model))
+        return model.eval()
+
+    def number_prompt(self, row: dict[str, Any]) -> int:
+        """The cache's number; a prompt over ``max_prompt`` is a ``UserError``."""
+        number = self.prompts.number(row["prompt"], row["audio"])
+        length = len(self.prompts[number].ids)
+        if self.max_prompt is not None and length > self.max_prompt:
+            raise UserError(
+                f"question {row.get('id')}: its prompt has {length} tokens, "
+                f"max_prompt is {self.max_prompt}; raise it or leave the question out"
+            )
+        return number
+
+    def sample(self, model: nn.Module, numbers: torch.Tensor) -> list[list[int]]:
+        """One sampled answer per number, with the trainer's temperature and limits."""
+        distinct, group = numbers.unique(return_inverse=True)
+        device, ends = self.accelerator.device, self.loaded.eos_ids
+        tokens = sample_answers(
+            _base(model),
+            *self.prompts.tokens(distinct.tolist(), device),
+            self.prompts.clips(distinct.tolist(), device),
+            group.to(device),
+            self._sampling_config(),
+            self.shared_prefix,
+        )
+        answers = []
+        for row in tokens.tolist():
+            end = next((place for place, token in enumerate(row) if token in ends), len(row))
+            answers.append(row[: end + 1])
+        return answers
+
+    def _sampling_config(self) -> GenerationConfig:
+        """Every field set: by the training configuration, or without effect."""
+        fields = {**NEUTRAL, **self.generation_kwargs}
+        # An audio token in an answer would ask for audio features that do not exist.
+        suppressed = {self.loaded.model.config.audio_token_id, *fields["suppress_tokens"]}
+        fields |= {
+            "eos_token_id": self.loaded.eos_ids,
+            "pad_token_id": self.loaded.pad_id,
+            "suppress_tokens": sorted(suppressed),
+        }
+        return GenerationConfig(**fields)
+
+
+def _base(model: nn.Module) -> nn.Module:
+    """The Qwen2-Audio within an adapter, or itself."""
+    return model.get_base_model() if is_peft_model(model) else model

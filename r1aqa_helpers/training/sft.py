@@ -1,0 +1,192 @@
+"""Supervised fine-tuning on the correct answers, the method that GRPO is compared with."""
+
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from datasets import Dataset
+from peft import get_peft_model
+from torch import nn
+from transformers import Trainer, TrainingArguments
+
+from r1aqa_helpers.data import AudioQuestion
+from r1aqa_helpers.data.prompts import build_prompt, question_text
+from r1aqa_helpers.models import LoadedModel
+from r1aqa_helpers.models.lora import lora_config
+from r1aqa_helpers.training.callbacks import ExactResume, Watch, check_loss
+from r1aqa_helpers.training.logprobs import Answers, enable_scoring
+from r1aqa_helpers.training.prompt_cache import PromptCache
+from r1aqa_helpers.training.run import RowMaker, run_training
+from r1aqa_helpers.training.settings import TrainingSettings, check_answers, run_schedule
+from r1aqa_helpers.utils.errors import UserError
+
+#: What is learnt as the answer to the paper's prompts, before the end of the turn.
+_ANSWERS = {
+    1: "{answer}",
+    2: "<answer>{answer}</answer>",
+    3: "<think>{reasoning}</think><answer>{answer}</answer>",
+}
+_REASONED = 3
+
+
+@dataclass(frozen=True, kw_only=True)
+class SFTSettings(TrainingSettings):
+    """The paper's SFT code is not published; these are common values for a 7B model."""
+
+    batch_size: int = 16
+    rows_per_forward: int = 1
+    """Rows that go through the model together: memory against speed, not the result."""
+    lr: float = 1e-5
+
+
+class AnswerTrainer(ExactResume, Trainer):
+    """Minimises the cross-entropy of the answers' tokens, and of nothing else."""
+
+    def __init__(self, prompts: PromptCache, **arguments: Any) -> None:
+        super().__init__(**arguments)
+        self._prompts = prompts
+
+    def compute_loss(
+        self,
+        model: nn.Module,
+        inputs: dict[str, torch.Tensor],
+        return_outputs: bool = False,
+        num_items_in_batch: torch.Tensor | None = None,
+    ) -> torch.Tensor:
+        """Minus the mean log-probability per answer token, over the whole step."""
+        labels, numbers = inputs["labels"][:, 1:], inputs["prompt_number"].tolist()
+        ids, mask = self._prompts.tokens(numbers, labels.device)
+        answers = Answers(
+            prompt_ids=ids,
+            prompt_mask=mask,
+            ids=labels.clamp(min=0),
+            mask=(labels >= 0).long(),
+            group=torch.arange(len(labels), device=labels.device),
+            clips=self._prompts.clips(numbers, labels.device),
+            shared_prefix=False,
+        )
+        logps, _ = model(answers=answers)
+        check_loss(logps.sum(), self.state.global_step + 1)
+        if num_items_in_batch is None:
+            return -logps.sum() / answers.mask.sum()
+        # Gradients are averaged over the processes, but each has only its share of the tokens.
+        return -logps.sum() / num_items_in_batch * self.accelerator.num_processes
+
+
+def train_sft(
+    loaded: LoadedModel,
+    questions: Sequence[AudioQuestion],
+    settings: SFTSettings,
+    out_dir: str | Path,
+    watch: Watch | None = None,
+) -> Path:
+    """Train ``loaded`` in place, and save it; interrupted, the same call goes on from there.
+
+    Writes to ``out_dir`` what `training` describes, with loss (nats per token), lr, grad_norm
+    and seconds in ``metrics.jsonl``.
+
+    With prompt <3> each question's ``extra["reasoning"]`` (a field of that name in its line) is
+    learnt before its answer, between the tags of thinking.
+
+    Args:
+        loaded: for full training, in float32: small steps vanish in bfloat16's rounding.
+        watch: called with each step's row, for curves that grow meanwhile; first with those of
+            the steps that were made before.
+
+    Returns:
+        The folder of the trained model, for ``models.load``; adapters are merged (and saved alone
+        beside it). Where the run had already ended, that folder, with ``loaded`` as it was.
+
+    Raises:
+        UserError: a question without an answer, or without the reasoning where it is to be
+            learnt; a clip that cannot be read, settings that do not fit one another, or a folder
+            that holds another run.
+    """
+    check_answers(questions)
+    if settings.prompt not in _ANSWERS:
+        known = ", ".join(map(str, _ANSWERS))
+        raise UserError(f"SFT: prompt {settings.prompt} has no written answers; choose of {known}")
+    facts, reasoning = {}, [""] * len(questions)
+    if settings.prompt == _REASONED:
+        reasoning = [reasoning_of(loaded, question) for question in questions]
+        facts = {"reasoning": hashlib.sha256(json.dumps(reasoning).encode()).hexdigest()[:16]}
+
+    def build(at_once: int, shared: dict[str, Any]) -> tuple[AnswerTrainer, RowMaker]:
+        enable_scoring(loaded.model)
+        model, rank = loaded.model, settings.lora_rank
+        if rank:
+            torch.manual_seed(settings.seed)
+            model = get_peft_model(model, lora_config(rank, not settings.tower_frozen))
+        prompts, rows = PromptCache(loaded), []
+        needed = settings.steps * settings.batch_size
+        for index in run_schedule(len(questions), needed, settings.seed):
+            question = questions[index]
+            text = build_prompt(question_text(question), question.choices, settings.prompt)
+            answer = answer_tokens(loaded, question.answer, settings.prompt, reasoning[index])
+            rows.append({"prompt_number": prompts.number(text, question.audio), "answer": answer})
+        trainer = AnswerTrainer(
+            prompts,
+            model=model,
+            args=TrainingArguments(
+                str(out_dir),
+                per_device_train_batch_size=at_once,
+                train_sampling_strategy="sequential",
+                remove_unused_columns=False,
+                **shared,
+            ),
+            train_dataset=Dataset.from_list(rows),
+            data_collator=collate,
+            processing_class=loaded.processor,
+        )
+        return trainer, _metrics
+
+    step = "rows", settings.batch_size, settings.rows_per_forward
+    return run_training("SFT", loaded, questions, settings, out_dir, build, step, facts, watch)
+
+
+def reasoning_of(loaded: LoadedModel, question: AudioQuestion) -> str:
+    """The reasoning that is to be learnt before the question's answer.
+
+    Raises ``UserError`` where there is none, or one with tags or special tokens in it, which
+    would end the thinking or the turn within it.
+    """
+    reasoning = question.extra.get("reasoning")
+    if not isinstance(reasoning, str) or not reasoning.strip():
+        raise UserError(
+            f"question {question.id}: field reasoning: has no text to learn before the answer; "
+            "write one, or train with prompt 1 or 2"
+        )
+    tags = ("<think>", "</think>", "<answer>", "</answer>")
+    for mark in (*tags, *loaded.processor.tokenizer.all_special_tokens):
+        if mark in reasoning:
+            raise UserError(f"question {question.id}: field reasoning: holds {mark}; remove it")
+    return reasoning.strip()
+
+
+def answer_tokens(loaded: LoadedModel, answer: str, prompt: int, reasoning: str = "") -> list[int]:
+    """What the model shall write after prompt <``prompt``>, up to and with the turn's end."""
+    tokenizer = loaded.processor.tokenizer
+    text = _ANSWERS[prompt].format(answer=answer, reasoning=reasoning)
+    return tokenizer(text, add_special_tokens=False)["input_ids"] + [loaded.eos_ids[0]]
+
+
+def collate(rows: list[dict[str, Any]]) -> dict[str, torch.Tensor]:
+    """``prompt_number`` (N,), and ``labels`` (N, 1 + C) for one prompt token and the answers.
+
+    Only the answers' tokens, their end token among them, have a label; all else is -100. Of the
+    prompt, one column stands for all: Trainer counts labels from the second column on.
+    """
+    widest = max(len(row["answer"]) for row in rows)
+    labels = torch.full((len(rows), 1 + widest), -100)
+    for place, row in enumerate(rows):
+        labels[place, 1 : 1 + len(row["answer"])] = torch.tensor(row["answer"])
+    numbers = torch.tensor([row["prompt_number"] for row in rows])
+    return {"prompt_number": numbers, "labels": labels}
+
+
+def _metrics(logs: dict[str, Any]) -> dict[str, Any]:
+    return {"loss": logs["loss"], "lr": logs["learning_rate"], "grad_norm": logs.get("grad_norm")}

@@ -1,0 +1,41 @@
+"""The folder of a run: can it be written, and whose is it."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from r1aqa_helpers.utils.errors import UserError
+from r1aqa_helpers.utils.io import read_json, shown, shown_value, write_bytes, write_json
+
+RUN_FILE = "run.json"
+
+
+def check_writable(folder: Path) -> None:
+    """Make ``folder`` and write to it, so that a fault shows before hours of work.
+
+    Raises:
+        UserError: it cannot be made or written.
+    """
+    probe = folder / ".writable"
+    write_bytes(probe, b"")
+    probe.unlink(missing_ok=True)
+
+
+def claim(folder: Path, facts: Mapping[str, Any]) -> None:
+    """Say that ``folder`` belongs to the run that ``facts`` (JSON values by name) describe.
+
+    Facts add up over calls. Raises ``UserError`` where the folder already belongs to a run for
+    which one of them is not true: the files of the two would mix.
+    """
+    path = folder / RUN_FILE
+    held = read_json(path) if path.exists() else {}
+    if not isinstance(held, dict):
+        raise UserError(f"{shown(path)}: is damaged; choose another --out, or delete the folder")
+    for name, value in facts.items():
+        if name in held and held[name] != value:
+            raise UserError(
+                f"{shown(folder)}: holds a run with {name} {shown_value(held[name])}, this one has"
+                f" {shown_value(value)}; choose another --out, or delete the folder"
+            )
+    if not facts.keys() <= held.keys():
+        write_json(path, {**held, **facts})

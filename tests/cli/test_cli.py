@@ -1,0 +1,385 @@
+"""The command line: contracts, exit codes, and one line for what the user can mend."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+from typer.testing import CliRunner
+
+from r1aqa_helpers.cli import app
+from r1aqa_helpers.cli.frame import spread
+from r1aqa_helpers.utils.io import read_json, write_json, write_jsonl
+
+COMMANDS = (
+    [], ["reproduce"], ["evaluate"], ["score"], ["cascade"], ["ask"],
+    ["quiz"], ["push"], ["doctor"], ["lab"],
+    ["train"],
+    ["train", "grpo"], ["train", "sft"], ["data"], ["data", "prepare"], ["data", "audit"],
+    ["data", "convert-avqa"], ["data", "fetch"], ["data", "fetch", "mmau"],
+    ["data", "fetch", "avqa"],
+)  # fmt: skip
+
+
+def call(*arguments: object):
+    return CliRunner().invoke(app, [str(argument) for argument in arguments])
+
+
+def succeed(*arguments: object):
+    result = call(*arguments)
+    assert result.exit_code == 0, (result.output, result.exception)
+    return result
+
+
+def fail(*arguments: object) -> str:
+    """The one line on stderr of a reported failure."""
+    result = call(*arguments)
+    assert result.exit_code == 1, (result.output, result.exception)
+    lines = result.stderr.splitlines()
+    assert len(lines) == 1 and lines[0].startswith("error: "), result.stderr
+    return lines[0]
+
+
+@pytest.fixture
+def test_file(make_questions) -> Path:
+    return make_questions()[1]
+
+
+@pytest.fixture
+def evaluate(random_model_dir, test_file, tmp_path):
+    """Arguments of an evaluation that works; others are added."""
+    return ["evaluate", "--model", random_model_dir, "--questions", test_file,
+            "--out", tmp_path / "out" / "predictions.json"]  # fmt: skip
+
+
+# --- usage --------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("command", COMMANDS, ids=" ".join)
+def test_every_command_explains_itself(command):
+    result = succeed(*command, "--help")
+    assert result.stdout.startswith("Usage: ") and "--help" in result.stdout
+
+
+def test_help_loads_no_large_library():
+    code = (
+        "import sys; from r1aqa_helpers.cli import app;"
+        "app(['evaluate', '--help'], standalone_mode=False);"
+        "sys.exit(any(name in sys.modules for name in ('torch', 'scipy', 'openai')))"
+    )
+    assert subprocess.run([sys.executable, "-c", code], stdout=subprocess.DEVNULL).returncode == 0
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["nonsense"],
+        ["evaluate"],
+        ["evaluate", "--prompt", "4"],
+        ["reproduce", "--seed", "x"],
+        ["reproduce", "--minutes", "-1"],
+        ["ask", "--audio", "a.wav", "--question", "?", "--choices"],
+        ["train", "dpo"],
+    ],
+    ids=" ".join,
+)
+def test_wrong_usage_is_2(arguments):
+    result = call(*arguments)
+    assert result.exit_code == 2 and result.stdout == "" and "Error: " in result.stderr
+
+
+def test_an_interruption_is_one_line(monkeypatch, test_file, tmp_path):
+    import r1aqa_helpers.tiny.data
+
+    def interrupted(force):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(r1aqa_helpers.tiny.data, "prepare", interrupted)
+    result = call("data", "prepare")
+    assert result.exit_code == 130
+    assert result.stderr.strip() == "interrupted: the same command goes on from here"
+
+
+def test_a_defect_is_not_hidden(monkeypatch):
+    import r1aqa_helpers.tiny.data
+
+    monkeypatch.setattr(r1aqa_helpers.tiny.data, "prepare", lambda force: 1 / 0)
+    assert isinstance(call("data", "prepare").exception, ZeroDivisionError)
+
+
+def test_messages_stand_alone_in_a_log(evaluate, test_file):
+    """In a process of its own, without a terminal: no bars of the libraries between the lines."""
+    audio = test_file.parent / "clips" / "3.wav"
+    audio.write_bytes(b"not audio")
+    command = [sys.executable, "-m", "r1aqa_helpers", *evaluate]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr.startswith(f"error: {audio}: ") and done.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    "words, parsed",
+    [
+        (["--choices", "A", "B"], ["--choices=A", "--choices=B"]),
+        (
+            ["--choices", "A", "-5 dB", "--model", "m"],
+            ["--choices=A", "--choices=-5 dB", "--model", "m"],
+        ),
+        (["--choices", "A", "--choices", "B"], ["--choices=A", "--choices=B"]),
+        (["--choices=A", "--choices", "B", "C"], ["--choices=A", "--choices=B", "--choices=C"]),
+        (["x", "--choices", "--model", "m"], ["x", "--choices", "--model", "m"]),
+        (["--choices"], ["--choices"]),
+    ],
+)  # fmt: skip
+def test_choices_take_several_words(words, parsed):
+    assert spread(words, "--choices") == parsed
+
+
+# --- score --------------------------------------------------------------------------------
+
+
+def test_score_prints_only_json(test_file, tmp_path):
+    answers = {"q0": "dog", "q1": "<answer>cat</answer>", "q2": "dog", "q3": "nothing", "q4": "dog"}
+    lines = tmp_path / "said.jsonl"
+    write_jsonl(lines, [{"id": key, "response": text} for key, text in answers.items()])
+    result = succeed("score", "--questions", test_file, "--predictions", lines, "--json")
+    scored = json.loads(result.stdout)
+    assert result.stderr == ""
+    assert scored["average"] == 50 and (scored["n"], scored["missing"]) == (6, 1)
+    assert scored["unparsed"] == 1
+    assert scored["matches"] == {"q0": 1, "q1": 1, "q2": 0, "q3": 0, "q4": 1, "q5": 0}
+    assert scored["tasks"]["sound"].keys() == {"accuracy", "n", "ci95"}
+    assert scored["tasks"]["music"]["accuracy"] == 100
+    assert scored["difficulty"]["easy"]["n"] == 6 and scored["sub-category"] == {}
+    assert scored["test_set"]["name"] == "test" and scored["test_set"]["release"] is None
+
+    table = succeed("score", "--questions", test_file, "--predictions", lines).stdout
+    assert "50.00" in table and "1 without a prediction (counted as wrong)" in table
+    sha = scored["test_set"]["sha256"][:12]
+    assert f"questions: test: 6 questions, no known release of MMAU, sha256 {sha}" in table
+
+
+def test_score_names_the_fault(test_file, tmp_path):
+    lines = tmp_path / "said.jsonl"
+    lines.write_text('{"id": "q0", "response": "dog"}\n{"id": "q1"}\n')
+    line = fail("score", "--questions", test_file, "--predictions", lines)
+    assert f"{lines}:2:" in line and '"response" is missing' in line
+
+
+# --- evaluate -----------------------------------------------------------------------------
+
+
+def test_evaluate_writes_predictions_and_goes_on(evaluate, test_file, tmp_path):
+    result = succeed(*evaluate, "--prompt", 3, "--batch-size", 2)
+    out = tmp_path / "out" / "predictions.json"
+    predictions = read_json(out)
+    assert [p["id"] for p in predictions] == [f"q{n}" for n in range(6)]
+    assert all(p["model_prediction"] == p["model_output"] for p in predictions)
+    assert "average" in result.stdout and f"6 answers in {out}" in result.stdout
+
+    log = out.with_name("predictions.json.log.jsonl")
+    header, *rows = log.read_text(encoding="utf-8").splitlines(keepends=True)
+    assert len(rows) == 6
+    # As an interruption leaves it: some answers are missing, the last one is torn.
+    kept = json.loads(rows[0]) | {"response": "was here before"}
+    log.write_text(header + json.dumps(kept) + "\n" + rows[1][:10], encoding="utf-8")
+    out.unlink()
+    succeed(*evaluate, "--prompt", 3, "--batch-size", 2)
+    again = {p["id"]: p for p in read_json(out)}
+    assert again.pop(kept["id"])["response"] == "was here before"
+    assert list(again.values()) == [p for p in predictions if p["id"] != kept["id"]]
+
+    line = fail(*evaluate, "--prompt", 2)
+    assert "log of a different run (prompt" in line
+
+    # Beside them stands which questions they answer, and others are not scored with them.
+    about = read_json(out.with_name("predictions.json.about.json"))
+    assert (about["prompt"], about["test_set"]["name"], about["test_set"]["n"]) == (3, "test", 6)
+    succeed("score", "--questions", test_file, "--predictions", out)
+    rows = read_json(test_file)
+    write_json(test_file, [{**rows[0], "question": "What is new here?"}, *rows[1:]])
+    line = fail("score", "--questions", test_file, "--predictions", out)
+    assert "answers other questions" in line and str(out) in line
+
+
+def test_evaluate_without_gold_answers_does_not_score(evaluate, test_file, tmp_path):
+    rows = read_json(test_file)
+    write_json(test_file, [{k: v for k, v in row.items() if k != "answer"} for row in rows])
+    result = succeed(*evaluate, "--sample", "--seed", 3)
+    assert "average" not in result.stdout
+    assert len(read_json(tmp_path / "out" / "predictions.json")) == 6
+
+
+def test_evaluate_finds_faults_before_the_work(evaluate, test_file, tmp_path, monkeypatch):
+    import r1aqa_helpers.models
+
+    loaded = []
+    load = r1aqa_helpers.models.load
+
+    def watched(model, **fields):
+        loaded.append(model)
+        return load(model, **fields)
+
+    monkeypatch.setattr(r1aqa_helpers.models, "load", watched)
+
+    def instead(option: str, value: object) -> str:
+        arguments = list(evaluate)
+        arguments[arguments.index(option) + 1] = value
+        return fail(*arguments)
+
+    (tmp_path / "a file").write_text("x")
+    assert "cannot be written" in instead("--out", tmp_path / "a file" / "p.json")
+    assert "is a folder" in instead("--out", tmp_path)
+    assert "unknown kind of question file" in instead("--questions", tmp_path / "a file")
+    assert not loaded
+    assert "no such folder" in instead("--model", tmp_path / "nothing")
+    (tmp_path / "bert").mkdir()
+    write_json(tmp_path / "bert" / "config.json", {"model_type": "bert"})
+    assert "'bert', not 'qwen2_audio'" in instead("--model", tmp_path / "bert")
+    assert not (tmp_path / "out" / "predictions.json").exists()
+
+
+@pytest.mark.skipif(os.name == "nt" or os.geteuid() == 0, reason="root may write anywhere")
+def test_evaluate_into_a_protected_folder(evaluate, tmp_path):
+    (tmp_path / "out").mkdir(mode=0o500)
+    assert "cannot be written" in fail(*evaluate)
+
+
+# --- ask, train, data, reproduce ----------------------------------------------------------
+
+
+def test_ask_says_what_it_cut(random_model_dir, tmp_path):
+    audio = tmp_path / "long.wav"
+    stereo = np.random.default_rng(0).uniform(-0.1, 0.1, (32_000 * 5, 2))
+    soundfile.write(audio, stereo, 32_000)
+    asked = ["ask", "--audio", audio, "--question", "Who speaks?", "--model", random_model_dir]
+    result = succeed(*asked, "--choices", "Man", "A woman", "Robot")
+    assert result.stderr == (
+        f"warning: {audio}: the model hears 4 s, so the first 4 s were used and the last"
+        " 1.00 s cut\n"
+    )
+    assert "answer:" in result.stdout
+    repeated = succeed(*asked, "--choices", "Man", "--choices=A woman", "--choices", "Robot")
+    assert repeated.stdout == result.stdout
+    assert "give two or more" in fail(*asked, "--choices", "Man")
+
+
+def test_ask_about_what_is_no_recording(random_model_dir, tmp_path):
+    asked = ["ask", "--question", "?", "--choices", "A", "B", "--model", random_model_dir]
+    assert "no such file" in fail(*asked, "--audio", tmp_path / "no.wav")
+    (tmp_path / "empty.wav").touch()
+    assert "is empty" in fail(*asked, "--audio", tmp_path / "empty.wav")
+
+
+@pytest.mark.parametrize("kind", ["sft", "grpo"])
+def test_train(kind, random_model_dir, make_questions, tmp_path, monkeypatch):
+    import r1aqa_helpers.training.grpo.run
+    import r1aqa_helpers.training.sft
+
+    module = r1aqa_helpers.training.sft if kind == "sft" else r1aqa_helpers.training.grpo.run
+    seen = []
+
+    def train(loaded, questions, settings, out):
+        seen.append((loaded.name, len(questions), settings.steps, settings.seed, settings.lr))
+        return out / "model"
+
+    monkeypatch.setattr(module, f"train_{kind}", train)
+    out = tmp_path / "run"
+    arguments = ["train", kind, "--questions", make_questions()[0], "--out", out,
+                 "--model", random_model_dir, "--profile", "tiny"]  # fmt: skip
+    result = succeed(*arguments, "--steps", 7, "--seed", 5)
+    trained = "training 0.30 M of 0.31 M parameters: all weights, the audio encoder's too"
+    block, _, after = result.stdout.partition(trained)
+    assert after == f"\ntrained model: {out / 'model'}\n"
+    assert block.startswith(f"profile tiny\n  model      {random_model_dir}\n")
+    assert f"{kind.upper()} " in block and " 7 steps of 8 questions" in block
+    from r1aqa_helpers.hardware import TINY_PROFILE
+
+    lr = getattr(TINY_PROFILE, kind)["lr"]
+    assert seen == [(str(random_model_dir), 6, 7, 5, lr)]
+    assert "unknown, choose one of" in fail(*arguments, "--profile", "huge")
+
+
+def test_quiz_keeps_answers_and_goes_on(test_file, tmp_path, monkeypatch):
+    from r1aqa_helpers.reporting import human
+
+    monkeypatch.setattr(human, "FOLDER", tmp_path / "answers")
+    first = CliRunner().invoke(app, ["quiz", "--questions", str(test_file)], input="1\n")
+    assert first.exit_code == 1
+    assert "error: the input ended before the last clip" in first.stderr
+    second = CliRunner().invoke(app, ["quiz", "--questions", str(test_file)], input="1\n" * 20)
+    assert second.exit_code == 0 and "Clip 1 of" not in second.stdout
+    assert "tiny model, direct inference, measured" in second.stdout
+
+
+def test_data_prepare_says_where(monkeypatch):
+    import r1aqa_helpers.tiny.data
+
+    asked = []
+
+    def prepare(force):
+        asked.append(force)
+        return r1aqa_helpers.tiny.data.TinyData(Path("a"), Path("b"), Path("c"))
+
+    monkeypatch.setattr(r1aqa_helpers.tiny.data, "prepare", prepare)
+    assert succeed("data", "prepare").stdout == "train: a\nvalidation: b\ntest: c\n"
+    succeed("data", "prepare", "--force")
+    assert asked == [False, True]
+
+
+def test_data_audit(test_file, make_questions):
+    report = json.loads(succeed("data", "audit", test_file, "--json").stdout)
+    assert report["n"] == 6 and report["gold_first"] == {
+        "all": 33.3, "sound": 50.0, "music": 50.0, "speech": 0.0
+    }  # fmt: skip
+    assert report["choices_per_item"] == {"4": 6} and "against" not in report
+    arguments = ["data", "audit", test_file, "--against", make_questions(4)[1]]
+    against = json.loads(succeed(*arguments, "--json").stdout)["against"]
+    assert (against["shared"], against["differ"]) == (4, 0)
+    assert "shared ids: 4, of which 0 differ" in succeed(*arguments).stdout
+    assert "no such file" in fail("data", "audit", "no.json")
+    assert "no such file" in fail("data", "audit", test_file, "--against", "no.json")
+
+
+def test_data_convert_avqa(make_questions, tmp_path):
+    clips = make_questions(2)[0].parent / "clips"
+    row = {"question_text": "Is the video loud?", "multi_choice": ["yes", "no"], "answer": 1}
+    names = ["0", "1", *(f"gone_{n:06d}" for n in range(12))]
+    rows = [row | {"id": n, "video_name": name} for n, name in enumerate(names)]
+    write_json(tmp_path / "train_qa.json", rows)
+    arguments = ["data", "convert-avqa", "--annotations", tmp_path / "train_qa.json",
+                 "--audio-dir", clips, "--out"]  # fmt: skip
+    out = tmp_path / "new folder" / "train.jsonl"
+    first, second, *listed, last = succeed(*arguments, out).stdout.splitlines()
+    assert first == f"2 questions about 2 clips in {out}"
+    assert (
+        second == f"left out: 12 (missing 12, broken 0, faulty 0), listed in {out}.left-out.jsonl"
+    )
+    assert len(listed) == 10 and listed[0].startswith("  missing: item 2: no 'gone_0.wav'")
+    assert last == "  and 2 more"
+    assert len(Path(f"{out}.left-out.jsonl").read_text().splitlines()) == 12
+    assert "name it .jsonl" in fail(*arguments, tmp_path / "train.json")
+
+
+def test_reproduce_passes_its_options_on(monkeypatch, tmp_path):
+    import r1aqa_helpers.experiments.reproduce
+    from r1aqa_helpers.utils.errors import UserError
+
+    seen = []
+
+    def reproduce(profile, out, seed, minutes):
+        seen.append((profile.name, profile.model, profile.train, profile.test, out, seed, minutes))
+        raise UserError("GRPO did not beat direct inference")
+
+    monkeypatch.setattr(r1aqa_helpers.experiments.reproduce, "reproduce", reproduce)
+    line = fail("reproduce", "--profile", "tiny", "--out", tmp_path, "--seed", 4, "--minutes", 2.5,
+                "--train", "a.jsonl", "--test", "b.json", "--model", "m")  # fmt: skip
+    assert line == "error: GRPO did not beat direct inference"
+    fail("reproduce", "--profile", "tiny")
+    paths = Path("a.jsonl"), Path("b.json")
+    assert seen[0] == ("tiny", "m", *paths, tmp_path, 4, 2.5)
+    assert seen[1][2:] == (None, None, Path("runs/tiny"), 0, None)

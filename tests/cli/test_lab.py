@@ -1,0 +1,84 @@
+"""`r1aqa lab`: the course's first notebook, with this Python as its kernel."""
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from r1aqa_helpers.cli import app
+from r1aqa_helpers.cli.lab import lab as command
+
+FIRST = "notebooks/00_welcome.ipynb"
+SECONDS = 240
+
+
+@pytest.mark.slow
+def test_it_leads_to_the_first_notebook_with_this_python(tmp_path):
+    """In a home where another kernel of the same name is the user's own."""
+    mine = tmp_path / "data" / "kernels" / "python3"
+    mine.mkdir(parents=True)
+    spec = {"argv": ["other-python", "{connection_file}"], "display_name": "Mine", "language": "x"}
+    (mine / "kernel.json").write_text(json.dumps(spec))
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    places = {"JUPYTER_DATA_DIR": "data", "JUPYTER_CONFIG_DIR": "config", "HOME": "."}
+    environment = os.environ | {name: str(tmp_path / at) for name, at in places.items()}
+    environment |= {"JUPYTER_TOKEN": "token", "JUPYTER_PREFER_ENV_PATH": "0"}
+    line = [sys.executable, "-m", "r1aqa_helpers", "lab", "--port", str(port), "--no-browser"]
+    with open(tmp_path / "log", "wb") as log:
+        process = subprocess.Popen(line, cwd=tmp_path, env=environment, stdout=log, stderr=log)
+
+    def get(path: str) -> tuple[str, bytes]:
+        headers = {"Authorization": "token token"}
+        request = urllib.request.Request(f"http://127.0.0.1:{port}{path}", None, headers)
+        with urllib.request.urlopen(request, timeout=30) as answer:
+            return answer.url, answer.read()
+
+    try:
+        end = time.monotonic() + SECONDS
+        while True:
+            try:
+                get("/api")
+                break
+            except (urllib.error.URLError, ConnectionError):
+                log = (tmp_path / "log").read_text()
+                assert process.poll() is None and time.monotonic() < end, log
+                time.sleep(0.3)
+        assert get("/")[0].endswith(f"/lab/tree/{FIRST}")
+        assert json.loads(get(f"/api/contents/{FIRST}?content=0")[1])["type"] == "notebook"
+        kernels = json.loads(get("/api/kernelspecs")[1])
+        assert kernels["default"] == "python3"
+        argv = kernels["kernelspecs"]["python3"]["spec"]["argv"]
+        assert argv[0] in ("python", sys.executable)
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(60) in (0, -signal.SIGTERM)
+    finally:
+        process.kill()
+        process.wait()
+
+
+def test_options_reach_jupyterlab(monkeypatch):
+    asked = []
+    monkeypatch.setattr("jupyterlab.labapp.LabApp.launch_instance", lambda argv: asked.extend(argv))
+    monkeypatch.setenv("JUPYTER_PREFER_ENV_PATH", "0")
+    result = CliRunner().invoke(app, ["lab", "--port", "8899", "--no-browser"])
+    assert result.exit_code == 0, result.output
+    assert {"--ServerApp.port=8899", "--no-browser"} <= set(asked)
+    assert os.environ["JUPYTER_PREFER_ENV_PATH"] == "1"
+    assert CliRunner().invoke(app, ["lab", "--port", "70000"]).exit_code == 2
+
+
+def test_an_installed_package_says_where_the_notebooks_are(monkeypatch, tmp_path):
+    monkeypatch.setattr(sys.modules[command.__module__], "DATA", Path(tmp_path / "data"))
+    result = CliRunner().invoke(app, ["lab"])
+    assert result.exit_code == 1 and "clone the repository" in result.stderr

@@ -1,0 +1,136 @@
+"""AVQA's annotations to R1-AQA's lines: nothing is dropped without being told."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from r1aqa_helpers.data import avqa, read_avqa
+from r1aqa_helpers.data.audio import save_audio
+from r1aqa_helpers.data.avqa import clip_names, convert_avqa
+from r1aqa_helpers.utils.errors import UserError
+from r1aqa_helpers.utils.io import read_journal
+
+ROW = {
+    "id": 183,
+    "video_name": "-HG3Omg_89c_000030",
+    "video_id": 341,
+    "question_text": "Which videos? What happened in the video?",
+    "multi_choice": ["a motorboat", "a sailing boat", "a parade", "a car"],
+    "answer": 1,
+    "question_relation": "View",
+    "question_type": "Happening",
+}
+
+
+@pytest.fixture
+def clips(tmp_path) -> Path:
+    folder = tmp_path / "data" / "clips"
+    wave = (0.1 * np.sin(np.arange(1600) / 5)).astype(np.float32)
+    for name in ("-HG3Omg_89c_30.wav", "as_annotated_000007.wav", "other_12.flac"):
+        save_audio(folder / name, wave)
+    (folder / "cut_1.wav").write_bytes((folder / "-HG3Omg_89c_30.wav").read_bytes()[:500])
+    (folder / "text_2.wav").write_text("no sound")
+    (folder / "folder_3.wav").mkdir()
+    return folder
+
+
+def annotations(folder: Path, *rows) -> Path:
+    path = folder / "train_qa.json"
+    path.write_text(json.dumps(rows))
+    return path
+
+
+def test_a_line_is_r1_aqas(tmp_path, clips):
+    out = tmp_path / "data" / "train.jsonl"
+    done = convert_avqa(annotations(tmp_path, ROW), clips, out)
+    assert read_journal(out) == [
+        ROW
+        | {
+            "question_text": "Which audios? What happened in the audio?",
+            "dataset_name": "AVQA",
+            "audio_path": "clips/-HG3Omg_89c_30.wav",
+        }
+    ]
+    assert (done.questions, done.clips, done.left_out) == (1, 1, ())
+    assert done.list_file.read_text() == ""
+    [question] = read_avqa(out)
+    assert question.audio.is_file() and question.answer == "a sailing boat"
+    elsewhere = tmp_path / "elsewhere" / "train.jsonl"
+    convert_avqa(annotations(tmp_path, ROW), clips, elsewhere)
+    assert read_journal(elsewhere)[0]["audio_path"] == str(clips / "-HG3Omg_89c_30.wav")
+
+
+def test_names_of_clips(tmp_path, clips):
+    assert clip_names("-HG3Omg_89c_000030")[:2] == (
+        "-HG3Omg_89c_30.wav",
+        "-HG3Omg_89c_000030.wav",
+    )
+    assert clip_names("ab_cd_000000")[0] == "ab_cd_0.wav"
+    assert clip_names("ab_30")[:2] == ("ab_30.wav", "ab_30.flac")
+    names = ("as_annotated_000007", "other_000012")
+    rows = [ROW | {"id": n, "video_name": name} for n, name in enumerate(names)]
+    out = tmp_path / "data" / "train.jsonl"
+    convert_avqa(annotations(tmp_path, *rows), clips, out)
+    found = [Path(line["audio_path"]).name for line in read_journal(out)]
+    assert found == ["as_annotated_000007.wav", "other_12.flac"]
+
+
+LEFT_OUT = {
+    "missing": (ROW | {"video_name": "gone_000001"}, "missing", "no 'gone_1.wav'"),
+    "a folder": (ROW | {"video_name": "folder_000003"}, "missing", "no 'folder_3.wav'"),
+    "outside": (ROW | {"video_name": "../clips/-HG3Omg_89c_000030"}, "missing", "no '../clips"),
+    "cut off": (ROW | {"video_name": "cut_000001"}, "broken", "'cut_1.wav' is damaged"),
+    "no sound": (ROW | {"video_name": "text_000002"}, "broken", "'text_2.wav' is no audio"),
+    "index": (ROW | {"id": 7, "answer": 4}, "faulty", "field answer"),
+    "id twice": (ROW, "faulty", "field id: 183 already stands in item 0"),
+    "no name": ({"id": 5}, "faulty", "field video_name"),
+    "name number": (ROW | {"video_name": 5}, "faulty", "field video_name"),
+    "no question": (ROW | {"question_text": " "}, "faulty", "field question_text"),
+    "no object": ([1], "faulty", "holds a JSON list"),
+}
+
+
+@pytest.mark.parametrize("row, kind, reason", LEFT_OUT.values(), ids=LEFT_OUT)
+def test_what_is_left_out_is_told(tmp_path, clips, row, kind, reason):
+    out = tmp_path / "data" / "train.jsonl"
+    done = convert_avqa(annotations(tmp_path, ROW, row, ROW | {"id": 9}), clips, out)
+    assert [line["id"] for line in read_journal(out)] == [183, 9]
+    [left_out] = done.left_out
+    assert left_out.kind == kind and reason in left_out.reason
+    assert done.counts == {"missing": 0, "broken": 0, "faulty": 0} | {kind: 1}
+    name = row.get("video_name") if isinstance(row, dict) else None
+    assert read_journal(done.list_file) == [
+        {
+            "place": "item 1",
+            "name": name if isinstance(name, str) else None,
+            "kind": kind,
+            "reason": left_out.reason,
+        }
+    ]
+
+
+def test_a_clip_that_several_questions_share_is_decoded_once(tmp_path, clips, monkeypatch):
+    decoded, load = [], avqa.load_audio
+    monkeypatch.setattr(avqa, "load_audio", lambda p: decoded.append(p) or load(p))
+    rows = [ROW | {"id": number} for number in range(3)]
+    done = convert_avqa(annotations(tmp_path, *rows), clips, tmp_path / "data" / "t.jsonl")
+    assert len(decoded) == 1 and (done.questions, done.clips) == (3, 1)
+
+
+def test_nothing_to_convert_is_an_error_and_leaves_the_old_file(tmp_path, clips):
+    out = tmp_path / "data" / "train.jsonl"
+    out.write_text("old")
+    path = annotations(tmp_path, ROW | {"video_name": "gone_000001"})
+    with pytest.raises(UserError, match=r"none of its 1 questions .* the first: missing, no 'gone"):
+        convert_avqa(path, clips, out)
+    with pytest.raises(UserError, match="none of its 0 questions"):
+        convert_avqa(annotations(tmp_path), clips, out)
+    path.write_text('{"a": 1}')
+    with pytest.raises(UserError, match="holds a JSON object; AVQA's annotations are a list"):
+        convert_avqa(path, clips, out)
+    with pytest.raises(UserError, match="no such folder"):
+        convert_avqa(annotations(tmp_path, ROW), clips / "no", out)
+    assert out.read_text() == "old"
+    assert [p.name for p in out.parent.iterdir() if p.name != "clips"] == ["train.jsonl"]

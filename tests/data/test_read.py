@@ -1,0 +1,288 @@
+"""Questions: read whole and exactly, or refused in one line with file, place and field."""
+
+import json
+import shutil
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from r1aqa_helpers.data import (
+    AudioQuestion,
+    read_avqa,
+    read_mmau,
+    read_questions,
+    write_avqa,
+    write_mmau,
+)
+from r1aqa_helpers.utils.errors import UserError
+
+MMAU = Path(__file__).parents[1] / "fixtures" / "mmau"
+
+AVQA_ROW = {
+    "id": 183,
+    "video_name": "made_up_000030",
+    "question_text": "What happened in the video?",
+    "multi_choice": ["a dog barks", "rain falls", "a bell rings", "rain falls"],
+    "answer": 2,
+    "question_relation": "View",
+    "dataset_name": "AVQA",
+    "audio_path": "clips/one.wav",
+}
+MMAU_ROW = {
+    "id": "q-1",
+    "audio_id": "./test-mini-audios/q-1.wav",
+    "question": "How many beeps are heard?",
+    "choices": ["One", "Two", "Two", "Four"],
+    "answer": "Two",
+    "dataset": "synthetic",
+    "task": "sound",
+    "split": "test-mini",
+    "category": ["Reasoning"],
+    "sub-category": "Temporal Event Reasoning",
+    "difficulty": "easy",
+}
+
+
+def avqa_file(folder: Path, *rows) -> Path:
+    path = folder / "train.jsonl"
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    return path
+
+
+def mmau_file(folder: Path, *items) -> Path:
+    path = folder / "test.json"
+    path.write_text(json.dumps(items))
+    return path
+
+
+def without(row: dict, name: str) -> dict:
+    return {k: v for k, v in row.items() if k != name}
+
+
+def message_of(read, path) -> str:
+    with pytest.raises(UserError) as caught:
+        read(path)
+    message = str(caught.value)
+    assert message.isprintable(), f"not one printable line: {message!r}"
+    assert message.startswith(str(path))
+    return message.removeprefix(str(path))
+
+
+def test_both_forms_are_read_field_by_field(tmp_path):
+    [question] = read_avqa(avqa_file(tmp_path, AVQA_ROW))
+    assert question == AudioQuestion(
+        id="183",
+        audio=tmp_path / "clips" / "one.wav",
+        question="What happened in the video?",
+        choices=("a dog barks", "rain falls", "a bell rings", "rain falls"),
+        answer="a bell rings",
+        dataset="AVQA",
+        extra={"video_name": "made_up_000030", "question_relation": "View"},
+    )
+    [question] = read_mmau(mmau_file(tmp_path, MMAU_ROW | {"response": "it is two"}))
+    assert question == AudioQuestion(
+        id="q-1",
+        audio=tmp_path / "test-mini-audios" / "q-1.wav",
+        question="How many beeps are heard?",
+        choices=("One", "Two", "Two", "Four"),
+        answer="Two",
+        task="sound",
+        category=("Reasoning",),
+        sub_category="Temporal Event Reasoning",
+        difficulty="easy",
+        dataset="synthetic",
+        split="test-mini",
+        extra={"response": "it is two"},
+    )
+    assert len({question, replace(question), replace(question, id="other")}) == 2
+
+
+def test_avqa_round_trip(tmp_path):
+    labelled = AVQA_ROW | {"id": "b", "task": "music", "category": ["x", "y"], "difficulty": "hard"}
+    elsewhere = AVQA_ROW | {"id": "c", "audio_path": "/data/clip.wav", "answer": 0}
+    questions = read_avqa(avqa_file(tmp_path, AVQA_ROW, labelled, elsewhere))
+    write_avqa(tmp_path / "again.jsonl", questions)
+    assert read_avqa(tmp_path / "again.jsonl") == questions
+    rows = [json.loads(line) for line in (tmp_path / "again.jsonl").read_text().splitlines()]
+    assert rows == [AVQA_ROW | {"id": "183"}, labelled, elsewhere]
+    write_avqa(tmp_path / "deep" / "again.jsonl", questions)
+    assert read_avqa(tmp_path / "deep" / "again.jsonl") == questions
+
+
+def test_mmau_round_trip(tmp_path):
+    hidden = without(MMAU_ROW | {"id": "q-2", "category": "Reasoning"}, "answer")
+    elsewhere = MMAU_ROW | {"id": "q-3", "audio_id": "/data/clip.wav", "model_output": "Two"}
+    questions = read_mmau(mmau_file(tmp_path, MMAU_ROW, hidden, elsewhere))
+    write_mmau(tmp_path / "again.json", questions)
+    assert read_mmau(tmp_path / "again.json") == questions
+    assert json.loads((tmp_path / "again.json").read_text()) == [MMAU_ROW, hidden, elsewhere]
+
+
+@pytest.mark.parametrize("version", ["v1", "v05.15.25"])
+def test_mmaus_own_questions_are_read_and_written_back_as_they_are(tmp_path, version):
+    shutil.copyfile(MMAU / f"{version}.json", tmp_path / "mmau.json")
+    questions = read_questions(tmp_path / "mmau.json")
+    assert len(questions) == 40 and any(isinstance(q.category, tuple) for q in questions)
+    assert all(q.answer in q.choices for q in questions)
+    write_mmau(tmp_path / "again.json", questions)
+    again, first = (json.loads((tmp_path / n).read_text()) for n in ("again.json", "mmau.json"))
+    assert again == first
+
+
+def test_one_form_can_be_written_as_the_other(tmp_path):
+    questions = read_avqa(avqa_file(tmp_path, AVQA_ROW | {"task": "sound"}))
+    write_mmau(tmp_path / "a.json", questions)
+    assert read_questions(tmp_path / "a.json") == questions
+    write_avqa(tmp_path / "b.jsonl", read_questions(tmp_path / "a.json"))
+    assert read_questions(tmp_path / "b.jsonl") == questions
+
+
+def test_relative_file_names_give_the_same_questions(tmp_path, monkeypatch):
+    questions = read_avqa(avqa_file(tmp_path, AVQA_ROW))
+    monkeypatch.chdir(tmp_path)
+    assert read_avqa("train.jsonl") == questions
+    write_avqa("again.jsonl", [replace(questions[0], audio=Path("clips/one.wav"))])
+    assert read_avqa(tmp_path / "again.jsonl") == questions
+
+
+@pytest.mark.parametrize("value", [None, "", "  "])
+def test_a_hidden_answer_is_none_and_makes_no_avqa_line(tmp_path, value):
+    hidden = read_mmau(mmau_file(tmp_path, MMAU_ROW | {"answer": value}))
+    assert hidden[0].answer is None
+    with pytest.raises(UserError, match="'q-1' has no answer among its choices"):
+        write_avqa(tmp_path / "a.jsonl", hidden)
+    assert not (tmp_path / "a.jsonl").exists()
+
+
+# --- where the recordings are ---------------------------------------------------------------
+
+
+@pytest.mark.parametrize("read", [read_avqa, read_mmau])
+def test_audio_dir(tmp_path, read):
+    make, row, field = (
+        (avqa_file, AVQA_ROW, "audio_path")
+        if read is read_avqa
+        else (mmau_file, MMAU_ROW, "audio_id")
+    )
+    clips, path, name = tmp_path / "clips elsewhere", make(tmp_path, row), row[field]
+    clips.mkdir()
+    assert read(path, clips)[0].audio == clips / name
+    (clips / Path(name).name).touch()  # at the top of the folder: found by its name
+    assert read(path, clips)[0].audio == clips / Path(name).name
+    (clips / name).parent.mkdir()
+    (clips / name).touch()  # where the file says: goes before
+    assert read(path, clips)[0].audio == clips / name
+
+
+def test_without_audio_dir_a_bare_name_does_not_stand_in(tmp_path):
+    (tmp_path / "one.wav").touch()
+    assert read_avqa(avqa_file(tmp_path, AVQA_ROW))[0].audio == tmp_path / "clips" / "one.wav"
+
+
+@pytest.mark.parametrize(
+    "path", ["../a.wav", "clips/../../a.wav", "..", "./../a.wav", "a/../../b/a.wav"]
+)
+def test_a_path_that_climbs_out_is_refused(tmp_path, path):
+    message = message_of(read_avqa, avqa_file(tmp_path, AVQA_ROW | {"audio_path": path}))
+    assert message.startswith(":1: field audio_path: ") and "climbs out" in message
+    message = message_of(read_mmau, mmau_file(tmp_path, MMAU_ROW | {"audio_id": path}))
+    assert message.startswith(": item 0 (id 'q-1'): field audio_id: ") and "climbs out" in message
+
+
+def test_inner_detours_are_straightened(tmp_path):
+    # "link/.." is the folder itself here, also where link leads elsewhere.
+    (tmp_path / "link").symlink_to("/")
+    row = AVQA_ROW | {"audio_path": "link/../clips/./one.wav"}
+    assert read_avqa(avqa_file(tmp_path, row))[0].audio == tmp_path / "clips" / "one.wav"
+
+
+# --- bad rows -------------------------------------------------------------------------------
+
+AVQA_WRONG = {
+    "id": [True, 1.5, " ", None],
+    "question_text": [None, "", 3],
+    "multi_choice": ["abcd", ["a", 3, "b"], ["a"], [], {"A": "a"}],
+    "answer": ["a bell rings", "2", True, 1.0, None, 4, -1, "\x1b[2J\n"],
+    "dataset_name": ["", 1],
+    "audio_path": [7, "", "a\0.wav"],
+    "category": [[1], 3],
+    "task": [["sound"], None],
+}
+MMAU_WRONG = {
+    "id": [7.5, "\t"],
+    "audio_id": [None],
+    "question": [["a"]],
+    "choices": [["Two"], {"A": "Two"}, ["Two", None]],
+    "answer": ["Three", "two", 1, False, "y" * 9999],
+    "task": ["", None],
+    "category": [{}],
+    "difficulty": [None],
+    "dataset": [[]],
+}
+MISSING = object()
+
+
+def wrong_rows(row: dict, wrong: dict, optional: tuple[str, ...]):
+    for name, values in wrong.items():
+        for value in [*values, *([MISSING] * (name not in optional))]:
+            rest = without(row, name)
+            yield name, rest if value is MISSING else row | {name: value}
+
+
+@pytest.mark.parametrize(
+    ("name", "row"), [*wrong_rows(AVQA_ROW, AVQA_WRONG, ("category", "task"))], ids=str
+)
+def test_a_bad_avqa_line_is_named(tmp_path, name, row):
+    path = avqa_file(tmp_path, AVQA_ROW | {"id": "first"}, row, AVQA_ROW | {"id": "last"})
+    message = message_of(read_avqa, path)
+    assert message.startswith(f":2: field {name}: ") and "; " in message and len(message) < 300
+
+
+@pytest.mark.parametrize(
+    ("name", "row"),
+    [*wrong_rows(MMAU_ROW, MMAU_WRONG, ("answer", "category", "difficulty", "dataset"))],
+    ids=str,
+)
+def test_a_bad_mmau_item_is_named(tmp_path, name, row):
+    path = mmau_file(tmp_path, MMAU_ROW | {"id": "first"}, row, MMAU_ROW | {"id": "last"})
+    message = message_of(read_mmau, path)
+    note = f" (id {row['id']!r})" if "id" in row else ""
+    assert message.startswith(f": item 1{note}: field {name}: ")
+    assert "; " in message and len(message) < 300
+
+
+@pytest.mark.parametrize("row", [[AVQA_ROW], 5, None, "q-1"], ids=str)
+def test_what_is_no_object_is_named(tmp_path, row):
+    first = AVQA_ROW | {"id": "first"}
+    assert message_of(read_avqa, avqa_file(tmp_path, first, row)).startswith(":2: holds a JSON ")
+    path = mmau_file(tmp_path, MMAU_ROW, row)
+    assert message_of(read_mmau, path).startswith(": item 1: holds a JSON ")
+
+
+def test_ids_that_read_alike_are_duplicates(tmp_path):
+    path = avqa_file(tmp_path, AVQA_ROW, AVQA_ROW | {"id": "183"})
+    assert "field id: '183' already stands in line 1" in message_of(read_avqa, path)
+    path = mmau_file(tmp_path, MMAU_ROW, MMAU_ROW)
+    assert "already stands in item 0" in message_of(read_mmau, path)
+
+
+@pytest.mark.parametrize(
+    ("name", "data", "expected"),
+    [
+        ("a.json", b"{}", ": holds a JSON object"),
+        ("a.json", b"[]", ": holds no questions"),
+        ("a.json", json.dumps([MMAU_ROW]).encode()[:-40], ":1: "),
+        ("a.json", json.dumps([MMAU_ROW | {"x": float("nan")}]).encode(), ": "),
+        ("a.jsonl", b"\n \n", ": holds no questions"),
+        ("a.jsonl", json.dumps(AVQA_ROW).encode() + b"\n" + b'{"id": 3', ":2: "),
+        ("a.jsonl", b"\n\xff", ":2: not UTF-8"),
+        ("questions.csv", b"", ": unknown kind of question file"),
+        ("questions", b"", ": unknown kind of question file"),
+        ("absent.json", None, ": no such file"),
+    ],
+)
+def test_a_file_that_holds_no_questions(tmp_path, name, data, expected):
+    if data is not None:
+        (tmp_path / name).write_bytes(data)
+    assert message_of(read_questions, tmp_path / name).startswith(expected)

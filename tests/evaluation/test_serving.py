@@ -1,0 +1,127 @@
+"""A real server, `transformers serve`, asked through the endpoint: it answers as in-process."""
+
+import json
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+import warnings
+from collections.abc import Iterator
+from importlib.util import find_spec
+from pathlib import Path
+
+import pytest
+
+from r1aqa_helpers.data import AudioQuestion, read_questions
+from r1aqa_helpers.evaluation.endpoint import answer_at_endpoint
+from r1aqa_helpers.evaluation.local import answer_questions
+from r1aqa_helpers.evaluation.openai_client import KEY_VARIABLES, Pace, find_endpoint
+from r1aqa_helpers.models import load
+from r1aqa_helpers.tiny.data import prepare
+from r1aqa_helpers.utils.errors import UserError
+from r1aqa_helpers.utils.paths import TINY
+
+# The server decodes recordings with soundfile, and wants soxr beside it to resample them.
+NEEDED = ("fastapi", "uvicorn", "soxr")
+MISSING = [name for name in NEEDED if find_spec(name) is None]
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(bool(MISSING), reason=f"not installed: {', '.join(MISSING)}"),
+]
+
+#: What Qwen2-Audio ships; greedy decoding would inherit the penalty from it.
+SHIPPED = dict(do_sample=True, top_p=0.5, top_k=20, temperature=0.7, repetition_penalty=1.1)
+START = 240.0  # s, at most, for a server to come up on a busy machine
+RUN = "import sys; from transformers.cli.transformers import main; sys.exit(main())"
+
+
+@pytest.fixture(scope="module")
+def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The tiny model, with the generation settings that Qwen2-Audio comes with."""
+    folder = tmp_path_factory.mktemp("served") / "tiny model"
+    shutil.copytree(TINY / "model", folder)
+    path = folder / "generation_config.json"
+    kept = {k: v for k, v in json.loads(path.read_text()).items() if k.endswith("token_id")}
+    path.write_text(json.dumps(kept | SHIPPED))
+    return folder
+
+
+@pytest.fixture(scope="module")
+def server(checkpoint: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The address of a server that holds the checkpoint; stopped in every case."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    log = tmp_path_factory.mktemp("log") / "serve.txt"
+    offline = {"HF_HUB_OFFLINE": "1", "TRANSFORMERS_OFFLINE": "1", "HF_HUB_DISABLE_TELEMETRY": "1"}
+    arguments = ["serve", str(checkpoint), "--host", "127.0.0.1", "--port", str(port),
+                 "--device", "cpu", "--dtype", "float32"]  # fmt: skip
+    with log.open("wb") as stream:
+        process = subprocess.Popen(
+            [sys.executable, "-c", RUN, *arguments],
+            env={**os.environ, **offline},
+            stdout=stream,
+            stderr=subprocess.STDOUT,
+        )
+        try:
+            _wait(process, f"http://127.0.0.1:{port}/health", log)
+            yield f"http://127.0.0.1:{port}/v1"
+        finally:
+            process.terminate()
+            try:
+                process.wait(timeout=10)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+
+
+def _wait(process: subprocess.Popen, url: str, log: Path) -> None:
+    """Until the server answers; an error with its last words where it does not."""
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    end = time.monotonic() + START
+    while time.monotonic() < end and process.poll() is None:
+        try:
+            with opener.open(url, timeout=5):
+                return
+        except OSError:
+            time.sleep(0.1)
+    pytest.fail(f"the server did not come up:\n{log.read_text(errors='replace')[-2000:]}")
+
+
+@pytest.fixture(scope="module")
+def questions() -> list[AudioQuestion]:
+    """Eight of tiny-mmau, of every task."""
+    return read_questions(prepare().test)[::125]
+
+
+@pytest.fixture(autouse=True)
+def no_keys(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in KEY_VARIABLES:
+        monkeypatch.delenv(name, raising=False)
+
+
+def test_a_served_checkpoint_answers_as_the_same_one_in_process(
+    server: str, checkpoint: Path, questions: list[AudioQuestion]
+) -> None:
+    """Although its own settings would draw answers and penalise repetition."""
+    expected = answer_questions(load(str(checkpoint), device="cpu"), questions)
+    endpoint = find_endpoint(server, str(checkpoint))
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        found = answer_at_endpoint(endpoint, questions, pace=Pace(concurrency=2))
+    assert [p.response for p in found] == [p.response for p in expected]
+    assert len({p.response for p in found}) > 4, "too alike to tell one answer from another"
+    told = [str(w.message) for w in caught if "does not take" in str(w.message)]
+    assert len(told) == 1 and "repetition_penalty" in told[0]
+
+
+def test_another_model_than_the_served_one_is_refused_in_one_line(
+    server: str, questions: list[AudioQuestion]
+) -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        with pytest.raises(UserError, match="Server is pinned to .*requested 'another'"):
+            answer_at_endpoint(find_endpoint(server, "another"), questions)

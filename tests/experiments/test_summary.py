@@ -1,0 +1,175 @@
+"""The summary: means, paired tests against those of `scoring`, and what is missing."""
+
+import json
+
+import numpy as np
+import pytest
+from rich.console import Console
+from typer.testing import CliRunner
+
+from r1aqa_helpers.cli import app
+from r1aqa_helpers.data import AudioQuestion
+from r1aqa_helpers.experiments.methods import METHODS
+from r1aqa_helpers.experiments.records import score_record
+from r1aqa_helpers.experiments.summary import load_records, print_summary, summarise
+from r1aqa_helpers.scoring import bootstrap_difference, holm, mcnemar_p, score
+from r1aqa_helpers.scoring.bootstrap import compare_over_seeds, interval, pooled
+from r1aqa_helpers.utils.errors import UserError
+
+TASKS = ("sound", "music", "speech")
+QUESTIONS = [
+    AudioQuestion(f"q{i}", f"{i}.wav", "?", ("yes", "no"), "yes", task=TASKS[i % 3])
+    for i in range(60)
+]
+
+
+def scored(right: int, shift: int = 0) -> dict:
+    said = {q.id: "yes" if (i + shift) % 60 < right else "no" for i, q in enumerate(QUESTIONS)}
+    return score_record(score(QUESTIONS, said), wall=2.0, cpu=3.0)
+
+
+def record(method: str, seed: int, right: int | None, lr: float = 1e-4, regime: str = "table"):
+    made = {
+        "regime": regime, "method": method, "seed": seed, "lr": lr, "hardware": "a machine",
+        "training": {"wall_seconds": 60.0 + seed, "cpu_seconds": 100.0},
+        "validation": scored(30), "questions": {"train": "a", "validation": "b"},
+    }  # fmt: skip
+    if right is not None:
+        made |= {"test": scored(right, shift=seed)}
+        made["questions"]["test"] = "c"
+    return made
+
+
+@pytest.fixture
+def records():
+    runs = [record("sft", seed, 30 + seed) for seed in range(3)]
+    runs += [record("grpo-2", seed, 45 + seed) for seed in range(3)]
+    return [*runs, record("sft", 0, None, lr=3e-4), record("grpo-3", 0, 20)]
+
+
+def test_rows_hold_mean_ends_and_costs(records):
+    sft, grpo, thinking = summarise(records).rows
+    assert (sft.method, sft.rate, sft.seeds, sft.n) == ("sft", 1e-4, (0, 1, 2), 60)
+    assert sft.mean == pytest.approx(100 * 31 / 60)
+    assert (sft.least, sft.most) == pytest.approx((50, 100 * 32 / 60))
+    assert sft.train_cpu == 100
+    assert list(sft.rates) == [1e-4, 3e-4], "of the search alone"
+    assert sft.tasks.keys() == set(TASKS)
+    assert np.mean(list(grpo.tasks.values())) == pytest.approx(grpo.mean)
+    assert thinking.seeds == (0,)
+
+
+def test_what_is_missing_is_said(records):
+    missing = "\n".join(summarise(records).missing)
+    assert "table, grpo-3: seed 1, 2 not tested yet" in missing
+    assert "table, cota: seed 0, 1, 2 not tested yet" in missing
+    assert "table, sft:" not in missing and "few" not in missing
+    assert "table, sft: seed 3 not" in "\n".join(summarise(records, seeds=4).missing)
+
+
+def test_comparisons_are_paired_pooled_and_corrected(records):
+    found = {(c.a, c.b): c for c in summarise(records).comparisons}
+    assert found.keys() == {("grpo-2", "sft"), ("grpo-3", "grpo-2")}
+    one = found["grpo-2", "sft"]
+    assert one.difference == pytest.approx(25)
+    assert [test.seed for test in one.per_seed] == [0, 1, 2]
+    assert one.per_seed[0].result.p == pytest.approx(mcnemar_p(15, 0))
+    assert one.ci95[0] < 25 < one.ci95[1]
+    assert [t.seed for t in found["grpo-3", "grpo-2"].per_seed] == [0], "the seeds of both"
+    raw = [c.p for c in found.values()]
+    assert [c.holm for c in found.values()] == holm(raw)
+
+
+def test_one_seed_gives_the_bootstrap_over_questions():
+    rng = np.random.default_rng(5)
+    a, b = ("".join(map(str, rng.integers(0, 2, 200))) for _ in range(2))
+    expected = bootstrap_difference(dict(enumerate(map(int, a))), dict(enumerate(map(int, b))))
+    assert compare_over_seeds("table", "a", "b", {0: a}, {0: b}).ci95 == pytest.approx(
+        expected, abs=0.6
+    )
+
+
+def test_disagreeing_seeds_widen_the_interval_and_nothing_is_no_difference():
+    rng = np.random.default_rng(0)
+    steady = np.where(rng.random((3, 300)) < 0.2, 1, 0)
+    torn = steady.copy()
+    torn[0] = -torn[0]
+    widths = [np.subtract(*pooled(signs)[1::-1]) for signs in (steady, torn)]
+    assert widths[1] > 2 * widths[0]
+    assert pooled(steady)[2] < 0.001 < 0.2 < pooled(torn)[2]
+    assert pooled(np.zeros((3, 50))) == (0.0, 0.0, 1.0)
+
+
+def test_methods_without_a_common_seed_or_questions_are_refused():
+    with pytest.raises(UserError, match="no tested seed in common"):
+        compare_over_seeds("table", "a", "b", {0: "01"}, {1: "01"})
+    with pytest.raises(UserError, match="different questions"):
+        compare_over_seeds("table", "a", "b", {0: "01"}, {0: "011"})
+
+
+def test_a_method_tested_at_two_rates_is_refused(records):
+    with pytest.raises(UserError, match="more than one learning rate"):
+        summarise([*records, record("sft", 1, 59, lr=3e-4)])
+
+
+def write(folder, records):
+    (folder / "runs").mkdir(parents=True)
+    for number, one in enumerate(records):
+        (folder / "runs" / f"{number}.json").write_text(json.dumps(one))
+
+
+def test_the_command_reads_a_folder_and_prints(records, tmp_path):
+    write(tmp_path, records)
+    assert len(load_records(tmp_path)) == len(load_records(tmp_path / "runs")) == len(records)
+    done = CliRunner().invoke(app, ["experiment", "summary", str(tmp_path)], env={"COLUMNS": "150"})
+    assert done.exit_code == 0, done.output
+    shown = ("GRPO <2>", "51.7", "50.0 51.7 53.3", "+25.0", "missing: table, cota", "a machine")
+    for text in shown:
+        assert text in done.output, text
+
+
+def test_a_narrow_terminal_still_shows_every_method(records):
+    console = Console(width=80, record=True)
+    print_summary(console, summarise(records))
+    shown = console.export_text()
+    assert "SFT, full" in shown and "…" not in shown
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"method": "walk"}, "not known here"),
+        ({"lr": None}, "is no run of the experiment"),
+        ({"questions": {"test": "other"}}, "tested on different questions"),
+    ],
+)
+def test_wrong_files_are_refused(records, tmp_path, change, message):
+    wrong = {**record("sft", 0, 30), **change}
+    write(tmp_path, [*records, {name: value for name, value in wrong.items() if value is not None}])
+    with pytest.raises(UserError, match=message):
+        load_records(tmp_path)
+
+
+def test_records_with_the_first_names_are_read(records, tmp_path):
+    old = [{**r, "road": r["method"], "method": METHODS[r["method"]].algorithm} for r in records]
+    write(tmp_path, old)
+    assert {r["method"] for r in load_records(tmp_path)} == {"sft", "grpo-2", "grpo-3"}
+
+
+@pytest.mark.parametrize("begun", [False, True])
+def test_a_folder_without_runs_is_refused(tmp_path, begun):
+    if begun:
+        (tmp_path / "run.json").write_text("{}")
+    with pytest.raises(UserError, match="holds no run"):
+        load_records(tmp_path)
+
+
+def test_interval_of_a_mean_holds_the_variance_of_questions_and_of_training():
+    one = {0: "1" * 60 + "0" * 40}
+    low, high = interval(one)
+    wide = 1.96 * (0.6 * 0.4 / 100) ** 0.5 * 100  # of one run: the binomial's
+    assert low == pytest.approx(60 - wide, abs=1) and high == pytest.approx(60 + wide, abs=1)
+    alike = {seed: one[0] for seed in range(3)}
+    apart = {0: one[0], 1: "1" * 90 + "0" * 10, 2: "1" * 30 + "0" * 70}
+    assert interval(alike) == pytest.approx((low, high), abs=1)
+    assert np.subtract(*interval(apart)[::-1]) > 1.5 * (high - low)

@@ -1,0 +1,215 @@
+"""Budgets: by hand, against real updates, and that every profile fits the GPU it is meant for."""
+
+import dataclasses
+import json
+import sys
+from importlib import import_module
+from pathlib import Path
+
+import pytest
+
+from r1aqa_helpers.hardware import PROFILES, TINY_PROFILE, budgets, flops
+from r1aqa_helpers.hardware.budgets import RESULTS, budget
+from r1aqa_helpers.hardware.gpus import GPUS, MEANT_FOR, find_gpu
+from r1aqa_helpers.hardware.summary import by_source
+from r1aqa_helpers.training.grpo.settings import GRPOSettings
+from r1aqa_helpers.training.sft import SFTSettings
+from r1aqa_helpers.utils.errors import UserError
+from r1aqa_helpers.utils.machine import Machine
+
+ROOT = Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT / "benchmarks"))
+benchmark = import_module("budgets")
+sys.path.remove(str(ROOT / "benchmarks"))
+
+GB = 10**9
+ON_GPUS = [profile for profile in PROFILES.values() if profile.device == "cuda"]
+on_gpus = pytest.mark.parametrize("profile", ON_GPUS, ids=lambda profile: profile.name)
+T4 = Machine((("Tesla T4", 15_800_000_000),))
+
+
+# --- memory ---------------------------------------------------------------------------------
+
+
+@on_gpus
+def test_every_profile_fits_its_gpu(profile):
+    found = budget(profile)
+    assert found.gpu == MEANT_FOR[profile.name]
+    assert found.fits and found.peak <= 0.9 * GPUS[found.gpu].memory
+    assert found.peak == max(sum(parts.values()) for parts in found.stages.values())
+
+
+def test_what_does_not_fit_is_told():
+    assert budget("a100", "L4").fits is False
+    assert budget("h200-full", "H100").fits is False
+    assert budget("h100", "A100 80 GB").fits and not budget("h100", "A100 40 GB").fits
+    assert budget("a100", "L4", gpu_memory=80 * GB).fits
+    assert budget("tiny").fits is None
+
+
+def test_weights_are_those_that_costs_counts():
+    config = flops.config_7b()
+    assert budget("l4").stages["answering"]["weights"] == flops.weight_bytes(config, "bfloat16")
+    assert budget("t4").stages["answering"]["weights"] == flops.weight_bytes(config, "nf4")
+    full = budget("h200-full").stages["grpo update"]
+    assert full["weights"] == full["reference"] == 4 * flops.parameters(config)["total"]
+    assert full["adapter"] == 0
+
+
+def test_what_training_adds_by_hand():
+    lora = flops.lora_parameters(flops.config_7b(), 16)
+    parts = budget("a100").stages["grpo update"]
+    # The adapter in float32 and its 16-bit copy, its gradient, and two moments.
+    assert (parts["adapter"], parts["gradients"], parts["optimiser"]) == (
+        6 * lora,
+        4 * lora,
+        8 * lora,
+    )
+    assert parts["reference"] == 0
+    counted = flops.parameters(flops.config_7b())
+    trained = counted["total"] - counted["tower"]
+    full = budget("h200-full").stages["sft"]
+    assert full["gradients"] == 4 * trained
+    embeddings = counted["embeddings"]
+    assert full["optimiser"] == round((trained - embeddings) * (2 + 8 / 256)) + 8 * embeddings
+    assert "reference" not in full
+
+
+def test_cache_by_hand():
+    # 4 x 8 rows of 330 tokens with room for 128 more, half a megabyte each.
+    assert budget("a100").stages["grpo rollout"]["cache"] == 32 * (330 + 128) * 2**19
+    # The longest clips: 8192 // (830 + 256) rows.
+    assert budget("a100").stages["answering"]["cache"] == 7 * (830 + 256) * 2**19
+
+
+def test_more_at_once_takes_more():
+    base = PROFILES["a100"]
+
+    def peak(stage, **changed):
+        found = budget(dataclasses.replace(base, grpo={**base.grpo, **changed}))
+        return sum(found.stages[stage].values())
+
+    assert peak("grpo rollout", prompts_per_rollout=8) > peak("grpo rollout")
+    assert peak("grpo rollout", prompts_per_rollout=None) == peak(
+        "grpo rollout", prompts_per_rollout=16
+    )
+    assert peak("grpo update", prompts_per_forward=2) > peak("grpo update")
+    assert peak("grpo update", max_completion=256) > peak("grpo update")
+    assert peak("grpo update", freeze_tower=False) > peak("grpo update")
+    assert peak("grpo update", lora_rank=64) > peak("grpo update")
+
+
+@pytest.mark.parametrize(("dtype", "rank"), [("float32", 0), ("bfloat16", 8)])
+def test_the_arithmetic_is_that_of_a_real_update(dtype, rank):
+    """Tensors that two updates of the tiny model hold at most, weights and optimiser included."""
+    found = benchmark.update_bytes(dtype, rank, groups=2, size=4)
+    assert 0.9 < found["measured_by_computed"] < 1.2
+
+
+def test_several_gpus_share_a_step():
+    assert budget("multi-gpu", gpus=8).peak <= budget("multi-gpu").peak
+    with pytest.raises(UserError, match="^profile multi-gpu: 3 GPUs cannot share the 16 questions"):
+        budget("multi-gpu", gpus=3)
+
+
+# --- GPUs and what was measured ---------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("name", "size", "found"),
+    [
+        ("Tesla T4", None, "T4"),
+        ("NVIDIA L4", None, "L4"),
+        ("NVIDIA L40S", None, None),
+        ("NVIDIA A100-SXM4-40GB", None, "A100 40 GB"),
+        ("NVIDIA A100-SXM4-80GB", None, "A100 80 GB"),
+        ("NVIDIA A100-PCIE", 85 * GB, "A100 80 GB"),
+        ("NVIDIA H100 80GB HBM3", None, "H100"),
+        ("NVIDIA H200", None, "H200"),
+        ("H200", None, "H200"),
+        ("GeForce RTX 4090", None, None),
+    ],
+)
+def test_gpus_by_name(name, size, found):
+    gpu = find_gpu(name, size)
+    assert (gpu.name if gpu else None) == found
+
+
+def test_only_what_was_measured_is_told_as_measured(tmp_path, monkeypatch):
+    tiny = budget("tiny")
+    for figure in [*tiny.memory.values(), *tiny.minutes.values()]:
+        assert figure.source.startswith("measured (")
+    others = [dataclasses.replace(TINY_PROFILE, eval_tokens=1), *ON_GPUS]
+    module = sys.modules["r1aqa_helpers.hardware.budgets"]
+    monkeypatch.setattr(module, "RESULTS", tmp_path / "none.json")
+    for profile in [*others, TINY_PROFILE]:
+        found = budget(profile)
+        assert {figure.source for figure in found.memory.values()} == {"computed"}
+        assert found.minutes == {}
+
+
+def test_the_committed_budgets_are_those_of_now():
+    stored = json.loads(RESULTS.read_text(encoding="utf-8"))
+    assert stored["profiles"] == json.loads(json.dumps(benchmark.budgets()))
+    for check in stored["checks"]["memory"]:
+        assert 0.9 < check["measured_by_computed"] < 1.2
+    assert stored["checks"]["time"] == benchmark.update_seconds()
+
+
+def test_unknown_profile():
+    with pytest.raises(UserError, match="^profile 'full': unknown, choose one of tiny, t4"):
+        budget("full")
+
+
+# --- what is printed --------------------------------------------------------------------------
+
+
+def test_the_block_says_everything_and_what_is_measured():
+    lines = budgets.announcement(PROFILES["t4"], T4).splitlines()
+    assert lines[0] == "profile t4 (T4)"
+    rows = {line[2:12].strip(): line[13:] for line in lines[1:]}
+    assert list(rows) == [
+        "model", "precision", "trains", "answering", "SFT", "GRPO", "memory", "minutes"
+    ]  # fmt: skip
+    assert rows["precision"] == "float16, linear layers in 4 bits (NF4)"
+    assert rows["trains"] == "LoRA of rank 16 on the language model, audio encoder frozen"
+    assert "8 questions x 4 answers of at most 64 tokens" in rows["GRPO"]
+    assert rows["memory"].endswith(": computed") and rows["minutes"] == "not measured here"
+    tiny = budgets.announcement(TINY_PROFILE, Machine())
+    assert "minutes    answering 0.3" in tiny and "measured (" in tiny
+
+
+def test_figures_of_one_source_stand_together():
+    figures = {
+        "answering": budgets.Figure(1.0),
+        "sft": budgets.Figure(2.0, "measured (here)"),
+        "grpo": budgets.Figure(3.0),
+    }
+    expected = "answering 1.0, GRPO 3.0: computed; SFT 2.0: measured (here)"
+    assert by_source(figures) == expected
+
+
+def test_a_gpu_that_is_missing_too_small_or_without_bf16():
+    with pytest.raises(UserError, match="^profile t4: wants a CUDA GPU, and PyTorch sees none; "):
+        budgets.announcement(PROFILES["t4"], Machine(mps=True))
+    with pytest.raises(UserError, match="^profile mps: wants Apple's GPU"):
+        budgets.announcement(PROFILES["mps"], Machine((("NVIDIA L4", 24 * GB),), True))
+    emulated, small = budgets.warnings_for(PROFILES["l4"], T4)
+    assert emulated.startswith("Tesla T4 computes bfloat16 by emulation only")
+    assert small.startswith("Tesla T4 may be too small: 20.9 GB computed at the peak")
+    assert budgets.warnings_for(PROFILES["t4"], T4) == []
+    assert budgets.warnings_for(PROFILES["mps"], Machine(mps=True, memory=64 * GB)) == []
+    (small,) = budgets.warnings_for(PROFILES["mps"], Machine(mps=True, memory=16 * GB))
+    assert small.startswith("Apple's GPU may be too small")
+    note = budgets.announcement(PROFILES["l4"], T4).splitlines()[-1]
+    assert note == f"  note: {budgets.warnings_for(PROFILES['l4'], T4)[-1]}"
+
+
+def test_settings_that_were_given_are_shown():
+    profile = PROFILES["a100"]
+    settings = GRPOSettings(**{**profile.grpo, "seed": 3})
+    assert budgets.with_settings(profile, settings) is profile
+    changed = budgets.with_settings(profile, dataclasses.replace(settings, steps=7))
+    assert changed.grpo["steps"] == 7 and changed.sft == profile.sft
+    plain = SFTSettings(**TINY_PROFILE.sft)
+    assert budgets.with_settings(TINY_PROFILE, plain) is TINY_PROFILE

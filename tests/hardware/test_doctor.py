@@ -1,0 +1,254 @@
+"""The doctor on simulated machines: what it finds, what it says, what it never does."""
+
+import importlib.metadata
+import json
+import shutil
+import sys
+import tempfile
+import types
+from pathlib import Path
+from types import SimpleNamespace
+
+import huggingface_hub
+import pytest
+from huggingface_hub import constants
+from typer.testing import CliRunner
+
+from r1aqa_helpers.cli import app
+from r1aqa_helpers.hardware import budgets, doctor, summary
+from r1aqa_helpers.hardware.doctor import BASE_7B, Finding, Report, examine
+
+A100 = ("NVIDIA A100-SXM4-40GB", (8, 0), 42_000_000_000)
+T4 = ("Tesla T4", (7, 5), 15_800_000_000)
+SECRET = "hf_thisIsNotToBeSeen"
+
+
+def gpu(monkeypatch, *gpus: tuple, mps: bool = False) -> None:
+    """Make torch see these: name, compute capability, bytes."""
+    torch = types.ModuleType("torch")
+    torch.version = SimpleNamespace(cuda="13.0", hip=None)
+    torch.backends = SimpleNamespace(mps=SimpleNamespace(is_available=lambda: mps))
+    torch.cuda = SimpleNamespace(
+        is_available=lambda: bool(gpus),
+        device_count=lambda: len(gpus),
+        get_device_capability=lambda i: gpus[i][1],
+        get_device_properties=lambda i: SimpleNamespace(name=gpus[i][0], total_memory=gpus[i][2]),
+    )
+    monkeypatch.setitem(sys.modules, "torch", torch)
+
+
+def hub(monkeypatch, answer: int | Exception) -> None:
+    """A Hub that answers with a status, or fails."""
+
+    def head(url, timeout):
+        if isinstance(answer, Exception):
+            raise answer
+        return SimpleNamespace(status_code=answer)
+
+    monkeypatch.setattr(huggingface_hub, "get_session", lambda: SimpleNamespace(head=head))
+
+
+def cached(monkeypatch, **sizes: int) -> None:
+    repos = [SimpleNamespace(repo_id=name, size_on_disk=size) for name, size in sizes.items()]
+    monkeypatch.setattr(huggingface_hub, "scan_cache_dir", lambda: SimpleNamespace(repos=repos))
+
+
+@pytest.fixture(autouse=True)
+def machine(monkeypatch, tmp_path):
+    """A laptop without a GPU, an empty cache, a Hub that answers; the pinned versions."""
+    gpu(monkeypatch)
+    hub(monkeypatch, 200)
+    cached(monkeypatch)
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
+    monkeypatch.setattr(huggingface_hub, "get_token", lambda: None)
+    monkeypatch.setattr(doctor, "find_spec", lambda name: name)
+    monkeypatch.setattr(shutil, "which", lambda name: None)
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: SimpleNamespace(free=100 * 10**9))
+    versions = doctor._project()[1]
+    monkeypatch.setattr(importlib.metadata, "version", versions.__getitem__)
+    monkeypatch.chdir(tmp_path)
+    return versions
+
+
+def texts(report: Report, status: str) -> list[str]:
+    return [finding.text for finding in report.findings if finding.status == status]
+
+
+def test_a_laptop_runs_the_tiny_track():
+    report = examine()
+    assert report.stops == [] and list(report.facts) == list(doctor.CHECKS)
+    assert report.facts["profile"]["name"] == "tiny"
+    assert "tiny: there is no CUDA GPU" in texts(report, "ok")
+    assert report.next[-1] == "run the main job: r1aqa reproduce"
+    assert list(Path.cwd().iterdir()) == []  # it changes nothing
+
+
+def test_a_large_gpu_picks_the_7b_model(monkeypatch):
+    gpu(monkeypatch, A100)
+    report = examine()
+    assert report.stops == [] and report.facts["profile"]["name"] == "a100"
+    assert report.facts["gpu"]["cuda"] == [
+        {"name": A100[0], "memory_bytes": A100[2], "capability": "8.0"}
+    ]
+    assert report.facts["hub"]["missing_bytes"] == report.facts["profile"]["weights_bytes"]
+    assert report.next[-1] == "run the main job: r1aqa reproduce --train FILE --test FILE"
+
+
+def test_the_doctor_computes_as_budgets_do(monkeypatch):
+    gpu(monkeypatch, A100)
+    assert examine("a100").facts["profile"]["peak_bytes"] == budgets.budget("a100").peak
+    assert not any("may be too small" in text for text in texts(examine("a100"), "note"))
+    monkeypatch.setattr(summary, "HEADROOM", 0.9)
+    assert any("may be too small" in text for text in texts(examine("a100"), "note"))
+
+
+def test_a_small_gpu(monkeypatch):
+    gpu(monkeypatch, T4)
+    assert examine().facts["profile"]["quantise"] == "nf4" and examine().stops == []
+    report = examine("l4")
+    assert any("bfloat16 by emulation only" in text for text in texts(report, "note"))
+    assert [stop.text for stop in report.stops] == [
+        "the weights alone take 16.8 GB, and the GPU has 15.8 GB"
+    ]
+    assert report.next[0] == "take the profile for this machine: --profile t4"
+    assert examine("tiny").next[-1] == "run the main job: r1aqa reproduce --profile tiny"
+    monkeypatch.setattr(doctor, "find_spec", lambda name: None)
+    assert "bitsandbytes is not installed" in examine().stops[0].text
+
+
+@pytest.mark.parametrize(("name", "wants"), [("h100", "a CUDA GPU"), ("mps", "Apple's GPU")])
+def test_a_profile_for_a_gpu_without_one_stops(name, wants):
+    (stop,) = examine(name).stops
+    assert stop.text.startswith(f"profile {name}: wants {wants}")
+    assert stop.next == "take the profile for this machine: --profile tiny"
+
+
+def test_an_apple_gpu_and_one_that_torch_does_not_see(monkeypatch):
+    gpu(monkeypatch, mps=True)
+    assert examine().facts["gpu"]["mps"] and "Apple GPU (MPS)" in texts(examine(), "ok")
+    gpu(monkeypatch)
+    monkeypatch.setattr(shutil, "which", lambda name: name)
+    assert any("built for CUDA 13.0) sees no GPU" in text for text in texts(examine(), "note"))
+
+
+def test_a_broken_torch_stops_and_the_rest_goes_on(monkeypatch):
+    monkeypatch.setitem(sys.modules, "torch", None)
+    report = examine()
+    assert report.stops[0].text.startswith("torch does not import")
+    assert report.facts["tiny_data"]["faults"] == [] and "error" in report.facts["profile"]
+
+
+def test_packages_that_are_missing_or_differ_from_the_pins(machine, monkeypatch):
+    def version(name):
+        if name in ("rich", "jupyterlab"):
+            raise importlib.metadata.PackageNotFoundError(name)
+        other = {"peft": "0.99", "torch": f"{machine['torch']}+cu130"}
+        return other.get(name, machine[name])
+
+    monkeypatch.setattr(importlib.metadata, "version", version)
+    report = examine()
+    assert texts(report, "stop") == ["rich is missing"]
+    notes = texts(report, "note")
+    assert "jupyterlab is missing; the notebooks need it" in notes
+    assert f"peft is 0.99, pinned is {machine['peft']}" in notes
+    assert report.facts["packages"]["torch"]["as_pinned"] is True
+    assert report.next.count(doctor.PINNED) == 1
+
+
+def test_without_a_checkout_nothing_is_pinned(monkeypatch, tmp_path):
+    monkeypatch.setattr(doctor, "ROOT", tmp_path)
+    lines = ["torch>=2.11,<2.12", 'other>=1; sys_platform == "none"', 'more; extra == "zero"']
+    monkeypatch.setattr(importlib.metadata, "requires", lambda name: lines)
+    report = examine()
+    assert [f.status for f in report.findings if f.check == "packages"] == ["ok"]
+    assert report.facts["packages"]["torch"]["pinned"] is None
+
+
+@pytest.mark.parametrize("how", ["option", "environment"])
+def test_offline_asks_nobody(monkeypatch, how):
+    monkeypatch.setattr(huggingface_hub, "get_session", lambda: pytest.fail("it asked"))
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", how == "environment")
+    assert examine(offline=how == "option").stops == []
+    gpu(monkeypatch, A100)
+    found = [f for f in examine(offline=how == "option").findings if f.text.startswith(BASE_7B)]
+    # Not asked is not the same as not there.
+    assert [f.status for f in found] == ["note" if how == "option" else "stop"]
+
+
+@pytest.mark.parametrize("answer", [503, ConnectionError(f"https://user:{SECRET}@example.invalid")])
+def test_a_hub_that_fails_matters_only_where_weights_are_missing(monkeypatch, answer):
+    monkeypatch.setattr(huggingface_hub, "get_token", lambda: SECRET)
+    hub(monkeypatch, answer)
+    report = examine()
+    assert report.stops == [] and any("does not answer" in text for text in texts(report, "note"))
+    assert report.facts["hub"]["token"] == "set"
+    gpu(monkeypatch, A100)
+    (stop,) = examine().stops
+    assert stop.text.startswith(f"{BASE_7B} is not whole in the local cache")
+    assert SECRET not in examine().as_text() + json.dumps(examine().as_dict())
+    cached(monkeypatch, **{BASE_7B: 17 * 10**9})
+    assert examine().stops == []
+
+
+def test_broken_data_stop_where_the_profile_needs_them(monkeypatch, tmp_path):
+    left_out = shutil.ignore_patterns("audio", "reference_run", "*model")
+    shutil.copytree(doctor.ROOT / "data/tiny", tmp_path / "data/tiny", ignore=left_out)
+    monkeypatch.setattr(doctor, "_project", lambda: ([], {}))
+    monkeypatch.setattr(doctor, "ROOT", tmp_path)
+    folder = tmp_path / "data" / "tiny"
+    report = examine()
+    assert report.stops == [] and "clips not rendered" in " ".join(texts(report, "note"))
+    (folder / "audio").mkdir()
+    shutil.copy(folder / "checksums.json", folder / "audio" / "rendered.json")
+    assert "clips rendered" in texts(examine(), "ok")
+    (folder / "tiny-mmau.json").write_text("changed")
+    (folder / "recipes" / "train.jsonl").unlink()
+    report = examine()
+    assert [stop.next for stop in report.stops] == [doctor.RESTORE] * 2
+    for name in ("tiny-mmau.json", "recipes/train.jsonl"):
+        assert any(name in stop.text for stop in report.stops)
+    gpu(monkeypatch, A100)
+    assert examine("a100").stops == []
+
+
+def test_a_folder_that_cannot_be_written_and_a_full_disk(monkeypatch):
+    gpu(monkeypatch, A100)
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: SimpleNamespace(free=10**9))
+    (stop,) = examine().stops
+    assert "the model takes 16.8 GB" in stop.text and stop.next.startswith("free 15.8 GB")
+
+    def refuse(dir):
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(tempfile, "TemporaryFile", refuse)
+    assert "this folder cannot be written: Permission denied" in texts(examine("tiny"), "stop")
+
+
+def test_no_check_brings_it_down(monkeypatch):
+    def broken(report):
+        raise RuntimeError("first\nsecond \x1b[31m")
+
+    monkeypatch.setattr(doctor, "CHECKS", dict.fromkeys(doctor.CHECKS, broken))
+    report = examine()
+    assert [f.check for f in report.findings] == list(doctor.CHECKS)
+    assert {f.text for f in report.findings} == {"could not be found out: RuntimeError: first"}
+
+
+def test_next_steps_are_ordered_and_told_once():
+    found = [("a", "note", "x", "later"), ("b", "stop", "y", "now"), ("d", "stop", "y", "now")]
+    report = Report(findings=[Finding(*one) for one in found])
+    assert report.next == ["now", "later"]
+    assert report.verdict().endswith("2 findings above marked stop")
+
+
+def test_the_command():
+    result = CliRunner().invoke(app, ["doctor", "--json", "--offline"])
+    report = json.loads(result.stdout)
+    assert result.exit_code == 0 and result.stderr == "the main job can run\n"
+    assert list(report) == ["main_job_can_run", "checks", "findings", "next"]
+    assert all(list(f) == ["check", "status", "text", "next"] for f in report["findings"])
+    text = CliRunner().invoke(app, ["doctor", "--profile", "l4"])
+    assert text.exit_code == 1 and "stop  profile" in text.stdout and "\n  1. take" in text.stdout
+    assert text.stderr == "error: the main job cannot run here yet: 1 finding above marked stop\n"
+    unknown = CliRunner().invoke(app, ["doctor", "--profile", "huge"])
+    assert unknown.exit_code == 1 and "unknown, choose one of" in unknown.stderr

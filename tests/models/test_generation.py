@@ -1,0 +1,205 @@
+"""Decoding with shared prompts and leaving rows against ``generate``."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import pytest
+import torch
+
+from r1aqa_helpers.models import (
+    AudioFeatureCache,
+    Clips,
+    LoadedModel,
+    SeededSampling,
+    chat_text,
+    decode,
+    embed_prompts,
+    encode,
+    generate,
+    greedy_config,
+    sampling_config,
+)
+from r1aqa_helpers.models import (
+    audio_embedding as embedding,
+)
+from r1aqa_helpers.models.generation import _ROOM, RoomyLayer
+from r1aqa_helpers.models.generation_config import own_generation_config
+from r1aqa_helpers.tiny.build import random_tiny
+from r1aqa_helpers.utils.errors import UserError
+
+
+@dataclass
+class Made:
+    loaded: LoadedModel
+    texts: list[str]
+    waves: list[np.ndarray]
+
+
+@pytest.fixture
+def made() -> Made:
+    """A random model that talks of more than one token, and unequal prompts."""
+    loaded = LoadedModel(*random_tiny(seed=6), "random")
+    with torch.no_grad():
+        loaded.model.lm_head.weight.mul_(20)
+    rng = np.random.default_rng(0)
+    texts = [chat_text(loaded, "What" + " is it" * n + "?") for n in range(5)]
+    waves = [0.1 * rng.standard_normal(4000 + 3000 * n).astype(np.float32) for n in range(5)]
+    return Made(loaded, texts, waves)
+
+
+def config_with(made, do_sample=False, max_new_tokens=12, **fields):
+    make = sampling_config if do_sample else greedy_config
+    config = make(made.loaded, max_new_tokens)
+    for name, value in fields.items():
+        setattr(config, name, value)
+    return config
+
+
+def decoded(made, group, config, sampler=None):
+    inputs = encode(made.loaded, made.texts, made.waves)
+    count = len(made.texts)
+    clips = Clips(
+        inputs["input_features"], inputs["feature_attention_mask"], torch.arange(count)[:, None]
+    )
+    ids, mask = inputs["input_ids"], inputs["attention_mask"]
+    embedded = embed_prompts(made.loaded.model, ids, clips)
+    return decode(made.loaded.model, ids, mask, embedded, torch.tensor(group), config, sampler)
+
+
+def one_by_one(made, group, config):
+    """By transformers' ``generate``, a row at a time."""
+    answers = []
+    for number in group:
+        inputs = encode(made.loaded, [made.texts[number]], [made.waves[number]])
+        with own_generation_config(made.loaded.model, config):
+            tokens = made.loaded.model.generate(**inputs, generation_config=config)
+        answers.append(tokens[0, inputs["input_ids"].shape[1] :].tolist())
+    return answers
+
+
+def early_ends(made, group):
+    """End tokens that make rows end at different steps: the tokens that some rows say."""
+    said = one_by_one(made, group, config_with(made))
+    return sorted({said[0][3], said[-1][6]})
+
+
+def test_greedy_tokens_are_those_of_generate(made):
+    group = [4, 0, 1, 0, 2, 3, 3]
+    for ends in (made.loaded.eos_ids, early_ends(made, group)):
+        config = config_with(made, eos_token_id=ends)
+        expected = one_by_one(made, group, config)
+        got = decoded(made, group, config)
+        assert got.shape[1] == max(map(len, expected))
+        for row, answer in zip(got.tolist(), expected, strict=True):
+            rest = row[len(answer) :]
+            assert row[: len(answer)] == answer
+            assert rest == [made.loaded.pad_id] * len(rest)
+    assert len({len(answer) for answer in expected}) > 1, "all end at once"
+
+
+def test_greedy_tokens_past_the_room_of_the_cache(made):
+    config = config_with(made, max_new_tokens=_ROOM + 9, eos_token_id=[1])
+    (expected,) = one_by_one(made, [2], config)
+    assert decoded(made, [2, 2], config).tolist() == [expected, expected]
+
+
+def test_a_repetition_penalty_counts_the_prompt_as_generate_does(made):
+    config = config_with(made, repetition_penalty=1.7)
+    assert decoded(made, [1, 3], config).tolist() == one_by_one(made, [1, 3], config)
+    plain = decoded(made, [1, 3], config_with(made)).tolist()
+    assert plain != decoded(made, [1, 3], config).tolist()
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [{"temperature": 0.3}, {"top_k": 2}, {"top_p": 0.5}, {"min_p": 0.6}],
+    ids=lambda fields: next(iter(fields)),
+)
+def test_sampling_rules_are_those_of_generate(made, fields):
+    """The same draws from the same seed, where both draw in the same order."""
+    group = [0, 1, 2, 3, 4]
+    drawn = []
+    config = config_with(made, do_sample=True, max_new_tokens=1, **fields)
+    inputs = encode(made.loaded, made.texts, made.waves)
+    for _ in range(20):
+        torch.manual_seed(_)
+        ours = decoded(made, group, config)[:, 0]
+        torch.manual_seed(_)
+        with own_generation_config(made.loaded.model, config):
+            theirs = made.loaded.model.generate(**inputs, generation_config=config)[:, -1]
+        assert torch.equal(ours, theirs)
+        drawn.append(ours)
+    assert len(torch.stack(drawn).unique(dim=0)) > 1
+
+
+def test_rows_that_end_leave_the_batch(made, monkeypatch):
+    sizes = []
+    language = made.loaded.model.model.language_model
+    forward = type(language).forward
+
+    def counting(self, inputs_embeds, **named):
+        sizes.append(len(inputs_embeds))
+        return forward(self, inputs_embeds=inputs_embeds, **named)
+
+    monkeypatch.setattr(type(language), "forward", counting)
+    group = [0] * 4 + [4] * 4
+    said = one_by_one(made, [0, 4], config_with(made))
+    ends = [next(token for token in said[0] if token not in said[1])]
+    sizes.clear()
+    decoded(made, group, config_with(made, eos_token_id=ends))
+    assert sizes[0] == 5 and sizes[-1] == 4 and len(sizes) == 12
+
+
+def test_seeded_draws_do_not_depend_on_who_leaves(made):
+    group = [0, 1, 2, 3, 4]
+    config = config_with(made, eos_token_id=early_ends(made, group) + [9, 10, 11, 12])
+    together = decoded(made, group, config, SeededSampling(range(5)))
+    for row in group:
+        alone = decoded(made, [row], config, SeededSampling([row]))[0].tolist()
+        rest = together[row, len(alone) :].tolist()
+        assert together[row, : len(alone)].tolist() == alone
+        assert set(rest) <= {made.loaded.pad_id}
+
+
+def test_what_is_not_built_in_is_refused(made):
+    with pytest.raises(UserError, match="num_beams=3"):
+        decoded(made, [0], config_with(made, num_beams=3))
+
+
+def test_rows_of_one_recording_share_its_encoding(made, monkeypatch):
+    heard, compute = [], embedding.audio_states
+
+    def counting(tower, input_features, frames):
+        heard.append(len(input_features))
+        return compute(tower, input_features, frames)
+
+    monkeypatch.setattr(embedding, "audio_states", counting)
+    waves = [made.waves[n] for n in (3, 1, 3, 3, 1)]
+    inputs, config = encode(made.loaded, made.texts, waves), config_with(made)
+    plain = generate(made.loaded, inputs, config)
+    cache = AudioFeatureCache(2**20)
+    shared = [
+        generate(made.loaded, inputs, config, recordings=list("abaab"), cache=cache)
+        for _ in range(2)
+    ]
+    assert heard == [5, 2]
+    assert plain == shared[0] == shared[1]
+    assert len(set(plain)) > 1
+
+
+def test_a_roomy_layer_holds_what_it_is_given():
+    torch.manual_seed(0)
+    layer, whole = RoomyLayer(), [torch.randn(3, 2, 5, 4)]
+    keys, _ = layer.update(whole[0], 2 * whole[0])
+    for _ in range(_ROOM + 3):
+        new = torch.randn(len(keys), 2, 1, 4)
+        whole.append(new)
+        keys, values = layer.update(new, 2 * new)
+        assert torch.equal(keys, torch.cat(whole, dim=2))
+        assert torch.equal(values, 2 * keys)
+    before = keys.clone()
+    layer.batch_select_indices(torch.tensor([2, 0, 2, 2]))
+    new = torch.randn(4, 2, 1, 4)
+    keys, _ = layer.update(new, new)
+    assert torch.equal(keys, torch.cat([before[[2, 0, 2, 2]], new], dim=2))
+    assert layer.get_seq_length() == keys.shape[2]

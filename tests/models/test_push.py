@@ -1,0 +1,201 @@
+"""Uploading: what is looked at first, what is sent, what is never shown. No network."""
+
+import json
+import os
+import pickle
+import shutil
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+from typer.testing import CliRunner
+
+from r1aqa_helpers.cli import app
+from r1aqa_helpers.models import hub as pushing
+from r1aqa_helpers.models import push
+from r1aqa_helpers.utils.errors import UserError
+from r1aqa_helpers.utils.paths import TINY
+
+TOKEN = "hf_" + "s3cretS3cret" * 3
+FILES = {
+    "README.md", "chat_template.jinja", "config.json", "generation_config.json",
+    "model.safetensors", "processor_config.json", "tokenizer.json", "tokenizer_config.json",
+}  # fmt: skip
+
+
+class FakeHub:
+    """Takes down what is asked of it."""
+
+    def __init__(self, private: bool = True, error: Exception | None = None) -> None:
+        self.calls: list[tuple[str, dict]] = []
+        self._private, self._error = private, error
+
+    def create_repo(self, repo_id: str, **fields) -> str:
+        self.calls.append(("create_repo", {"repo_id": repo_id, **fields}))
+        return f"https://hub.example/{repo_id}"
+
+    def repo_info(self, repo_id: str, **fields):
+        return SimpleNamespace(private=self._private)
+
+    def upload_folder(self, **fields) -> None:
+        self.calls.append(("upload_folder", fields))
+        if self._error:
+            raise self._error
+
+
+@pytest.fixture
+def folder(random_model_dir: Path, tmp_path: Path) -> Path:
+    return Path(shutil.copytree(random_model_dir, tmp_path / "model"))
+
+
+@pytest.fixture(autouse=True)
+def hub(monkeypatch: pytest.MonkeyPatch) -> FakeHub:
+    fake = FakeHub()
+    monkeypatch.setattr(pushing, "HfApi", lambda: fake)
+    monkeypatch.setattr(pushing, "get_token", lambda: TOKEN)
+    return fake
+
+
+def run(*arguments: object):
+    return CliRunner().invoke(app, ["push", *map(str, arguments)])
+
+
+def test_a_dry_run_lists_and_sends_nothing(folder, hub, monkeypatch):
+    monkeypatch.setattr(pushing, "HfApi", None)
+    monkeypatch.setattr(pushing, "get_token", None)
+    (folder / "notes.csv").write_text("mine")
+    before = {path: path.read_bytes() for path in folder.iterdir()}
+    result = run(folder, "--repo", "me/model", "--dry-run")
+    assert result.exit_code == 0, result.output
+    for name in FILES:
+        assert name in result.stdout
+    assert "1.2 MB  model.safetensors" in result.stdout and "in 8 files" in result.stdout
+    assert "left out: notes.csv" in result.stdout
+    assert "pipeline_tag: audio-text-to-text" in result.stdout
+    assert "dry run: nothing was sent to me/model" in result.stdout
+    assert {path: path.read_bytes() for path in folder.iterdir()} == before
+
+
+def test_push_sends_the_listed_files_and_never_shows_the_token(folder, hub):
+    (folder / "notes.csv").write_text("mine")
+    result = run(folder, "--repo", "me/model", "--private")
+    assert result.exit_code == 0, result.output
+    (made, create), (sent, upload) = hub.calls
+    assert (made, create["repo_id"], create["private"]) == ("create_repo", "me/model", True)
+    assert create["exist_ok"] is True
+    assert sent == "upload_folder" and upload["folder_path"] == folder
+    assert set(upload["allow_patterns"]) == FILES and upload["repo_id"] == "me/model"
+    assert not any("token" in fields for _, fields in hub.calls)
+    assert result.stdout.splitlines()[-1] == "https://hub.example/me/model"
+    assert TOKEN not in result.output
+
+
+def test_what_the_hub_refuses_is_one_line_without_the_token(folder, hub):
+    hub._error = OSError(f"403 Forbidden for {TOKEN}\nmore of it")
+    result = run(folder, "--repo", "me/model")
+    assert result.exit_code == 1 and TOKEN not in result.output
+    assert result.stderr.splitlines() == [
+        "error: me/model: the Hub did not take the upload (403 Forbidden for …)"
+    ]
+
+
+def test_without_a_token_nothing_is_sent(folder, hub, monkeypatch):
+    monkeypatch.setattr(pushing, "get_token", lambda: None)
+    with pytest.raises(UserError, match="no access token"):
+        push(folder, "me/model", say=lambda _: None)
+    assert hub.calls == []
+
+
+def test_private_never_goes_to_a_public_repository(folder, hub):
+    hub._private = False
+    with pytest.raises(UserError, match="public"):
+        push(folder, "me/model", private=True, say=lambda _: None)
+    assert [name for name, _ in hub.calls] == ["create_repo"]
+
+
+def _link(folder: Path) -> None:
+    (folder / "LICENSE").symlink_to(TINY / "checksums.json")
+
+
+def _disguised(folder: Path) -> None:
+    (folder / "extra.json").write_bytes(pickle.dumps({"a": os.getcwd}))
+
+
+def _as_adapter(folder: Path) -> None:
+    (folder / "config.json").unlink()
+    (folder / "model.safetensors").rename(folder / "adapter_model.safetensors")
+    config = {"peft_type": "LORA", "base_model_name_or_path": str(folder)}
+    (folder / "adapter_config.json").write_text(json.dumps(config))
+
+
+def _inside(folder: Path) -> None:
+    (folder / "old").mkdir()
+    (folder / "old" / "optimizer.pt").write_bytes(b"x")
+
+
+REFUSED = {
+    "no weights": (lambda f: (f / "model.safetensors").unlink(), "has no model.safetensors"),
+    "torn weights": (
+        lambda f: (f / "model.safetensors").write_bytes(b"\x10" + bytes(20)),
+        "no whole safetensors",
+    ),
+    "pickled beside": (lambda f: (f / "pytorch_model.bin").write_bytes(b"x"), "is a pickle"),
+    "pickled below": (_inside, "is a pickle"),
+    "pickle with another name": (_disguised, "is a pickle"),
+    "no card": (lambda f: (f / "README.md").unlink(), "is no model card"),
+    "card without YAML": (lambda f: (f / "README.md").write_text("# hm"), "is no model card"),
+    "no model": (lambda f: (f / "config.json").unlink(), "neither config.json nor"),
+    "a link": (_link, "is a link"),
+    "a token": (lambda f: (f / "notes.txt").write_text(f"key {TOKEN}"), "access token"),
+    "an adapter of a folder": (_as_adapter, "no name on the Hub"),
+    "no folder": (shutil.rmtree, "no such folder"),
+}
+
+
+@pytest.mark.parametrize("case", REFUSED)
+@pytest.mark.parametrize("dry_run", [True, False])
+def test_what_is_refused(folder, hub, case, dry_run):
+    change, expected = REFUSED[case]
+    change(folder)
+    with pytest.raises(UserError, match=expected) as caught:
+        push(folder, "me/model", dry_run=dry_run, say=lambda _: None)
+    message = str(caught.value)
+    assert "\n" not in message and str(folder) in message and TOKEN not in message
+    assert hub.calls == []
+
+
+@pytest.mark.parametrize("repo", ["model", "a/b/c", "../x", "me/", "/x", "me/a b", "https://x/y"])
+def test_a_repository_has_an_owner_and_a_name(folder, hub, repo):
+    with pytest.raises(UserError, match="owner/name"):
+        push(folder, repo, dry_run=True, say=lambda _: None)
+    assert hub.calls == []
+
+
+@pytest.mark.parametrize("rank, name", [(0, "model.safetensors"), (2, "adapter_model.safetensors")])
+def test_what_was_trained_goes_to_the_hub(rank, name, make_questions, tmp_path, hub):
+    # An adapter on the Hub needs its base there, too: that of a name, not of a folder here.
+    base = TINY / "model"
+    arguments = ["train", "sft", "--profile", "tiny", "--questions", make_questions()[0],
+                 "--model", base, "--out", tmp_path / "run", "--steps", 1,
+                 "--lora-rank", rank, "--push-to", "me/trained"]  # fmt: skip
+    result = CliRunner().invoke(app, list(map(str, arguments)))
+    if rank:
+        assert result.exit_code == 1 and "is no name on the Hub" in result.stderr, result.stderr
+        assert (tmp_path / "run" / "adapter" / name).is_file() and not hub.calls
+        return
+    assert result.exit_code == 0, result.output
+    (sent,) = [fields for what, fields in hub.calls if what == "upload_folder"]
+    assert sent["repo_id"] == "me/trained" and name in sent["allow_patterns"]
+    assert result.stdout.rstrip().endswith("https://hub.example/me/trained")
+
+
+@pytest.mark.parametrize("target, message", [("no name", "owner/name"), ("a/b", "no access")])
+def test_a_target_that_cannot_be_is_refused_before_training(
+    target, message, make_questions, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(pushing, "get_token", lambda: None)
+    arguments = ["train", "sft", "--profile", "tiny", "--questions", make_questions()[0],
+                 "--out", tmp_path / "run", "--push-to", target]  # fmt: skip
+    result = CliRunner().invoke(app, list(map(str, arguments)))
+    assert result.exit_code == 1 and message in result.stderr
+    assert not (tmp_path / "run" / "run.json").exists()

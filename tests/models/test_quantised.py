@@ -1,0 +1,152 @@
+"""Weights in 4 bits: answered with, trained on with LoRA, saved and loaded, on the CPU.
+
+bitsandbytes is an extra: what needs it runs once, in an environment laid over this one.
+"""
+
+import json
+import shutil
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from r1aqa_helpers.models import load, precision, quantised
+from r1aqa_helpers.utils.errors import UserError
+from r1aqa_helpers.utils.paths import TINY
+
+ROOT = Path(__file__).resolve().parents[2]
+MINUTES = 15
+
+
+def pinned(name: str) -> str:
+    """``name==version``, as the project has it resolved."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    pins = project["tool"]["uv"]["constraint-dependencies"]
+    return next(pin for pin in pins if pin.startswith(f"{name}=="))
+
+
+@pytest.fixture(scope="module")
+def report(make_questions, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    """What the worker did with the shipped model."""
+    if shutil.which("uv") is None:
+        pytest.skip("uv is not installed, which would lay bitsandbytes over this environment")
+    overlay = ["uv", "run", "--no-sync", "--with", pinned("bitsandbytes"), "python"]
+    probe = subprocess.run([*overlay, "-c", ""], cwd=ROOT, capture_output=True, text=True)
+    if probe.returncode:
+        lines = probe.stderr.strip().splitlines() or ["no message"]
+        pytest.skip(f"bitsandbytes cannot be had from the registry: {lines[-1]}")
+    out = tmp_path_factory.mktemp("quantised")
+    worker = ROOT / "tests" / "quantised_worker.py"
+    run = subprocess.run(
+        [*overlay, str(worker), str(TINY / "model"), str(make_questions()[0]), str(out)],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=60 * MINUTES,
+    )
+    assert run.returncode == 0, run.stderr[-3000:]
+    line = next(line for line in run.stdout.splitlines() if line.startswith("REPORT "))
+    return json.loads(line.removeprefix("REPORT "))
+
+
+@pytest.mark.slow
+def test_what_is_quantised_is_what_costs_count(report):
+    found = report["precision"]
+    assert found["weights"] == found["weights by costs"]
+    # A layer's last block of scales is counted as a part, and stored as a whole.
+    assert found["bytes"] == pytest.approx(found["bytes by costs"], rel=1e-3)
+    assert found["blocks"] == [["nf4", 64, 256]] and not found["head in 4 bits"]
+    assert found["described"] == "0.23 M of 4.16 M parameters"
+
+
+@pytest.mark.slow
+def test_answers_are_close_to_those_of_all_bits(report):
+    """NF4 changes each weight by about a tenth of its block's spread.
+
+    The tiny model's layers, of 192 inputs, average little of that away: 0.16 nats per token were
+    measured here (0.6 is what the clip itself is worth). Twice that would be another rounding.
+    """
+    found = report["precision"]
+    assert 0.01 < found["mean difference"] < 0.32
+    assert found["heard"] > 0.3
+    assert found["packing"] < 1e-4 and found["rollouts alike"]
+    assert found["fingerprint stands"]
+
+
+@pytest.mark.slow
+def test_float16_computes_with_4_bits_as_float32_does(report):
+    found = report["precision"]
+    assert found["half tower computes in float32"] and found["half language computes in float16"]
+    assert 0 < found["half difference"] < 12 * torch.finfo(torch.float16).eps * 20  # of 20 nats
+
+
+@pytest.mark.parametrize("kind", ["grpo", "sft", "grpo with tower"])
+@pytest.mark.slow
+def test_a_step_changes_the_adapter_alone_and_its_folder_gives_it_back(report, kind):
+    found = report[kind]
+    assert found["same base"] and found["only known"]
+    assert found["tower"] == (24 if kind == "grpo with tower" else 0)
+    assert found["moved"] == found["added"] == 28 + found["tower"]
+    assert found["dtypes"] == ["torch.float32"]
+    assert found["files"] == ["adapter_model.safetensors"]
+    assert found["kind"] == "Qwen2AudioForConditionalGeneration"
+    assert found["in 4 bits"] and not found["trained"]
+    assert found["equal"], "base in 4 bits and adapter are what was trained, bit for bit"
+    assert found["gain"] > 0.1, "or the step changed nothing"
+    # Merged into all bits of the base it is as far from that as the base's own rounding is.
+    assert 0.01 < found["merged"] < 0.4
+    assert len(found["rows"]) == 1 and found["rows"][0] is not None
+    assert "base in 4 bits | yes, NF4" in found["card"]
+    assert "LoRA rank 4 on 28 modules of the language model" in found["card"]
+
+
+@pytest.mark.slow
+def test_what_4_bits_cannot_do_is_refused_in_a_line(report):
+    found = report["refusals"]
+    assert "cannot be trained themselves; set lora_rank" in found["full"]
+    assert found["on top"] == found["on top, chosen"]
+    assert "an adapter on a base in 4 bits, which cannot be merged" in found["on top"]
+    assert "is not saved; save the adapter" in found["save"] == found["save with an adapter"]
+    assert "no 4-bit weights for device meta; use cuda or cpu" in found["device"]
+    assert not report["written"], "a refusal leaves no folder behind"
+
+
+@pytest.mark.slow
+def test_a_step_of_8_bit_adamw(report):
+    assert report["8-bit"] == {"said": "", "changed": 119}
+
+
+# --- without bitsandbytes -----------------------------------------------------------------
+
+
+@pytest.fixture
+def without(monkeypatch: pytest.MonkeyPatch) -> None:
+    for module in (quantised, precision):
+        monkeypatch.setattr(module, "find_spec", lambda name: None)
+
+
+def test_without_bitsandbytes_a_line_says_how_to_get_it(without, random_model_dir):
+    with pytest.raises(UserError, match=r"quantise nf4: bitsandbytes is not installed; .*pip inst"):
+        load(random_model_dir, device="cpu", quantise="nf4")
+    model = load(random_model_dir, device="cpu").model
+    with pytest.raises(UserError, match=r"optim adamw_bnb_8bit: .*\[quantised\].*or use adamw_to"):
+        precision.training_precision(model, 0, "adamw_bnb_8bit")
+
+
+def test_an_unknown_quantisation_is_a_line(random_model_dir):
+    with pytest.raises(UserError, match="quantise 'int3': unknown, use one of nf4"):
+        load(random_model_dir, device="cpu", quantise="int3")
+
+
+@pytest.mark.slow
+def test_nothing_here_imports_bitsandbytes():
+    code = (
+        "import sys, r1aqa_helpers.models, r1aqa_helpers.training.grpo.run;"
+        "import r1aqa_helpers.training.sft;"
+        "assert 'bitsandbytes' not in sys.modules"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)

@@ -1,0 +1,210 @@
+"""The table: published rows, baselines and own rows, anyone's scored predictions among them."""
+
+import json
+import shutil
+from dataclasses import replace
+from xml.etree import ElementTree
+
+import pytest
+from typer.testing import CliRunner
+
+from r1aqa_helpers.cli import app
+from r1aqa_helpers.course.widgets import listening_test as listening
+from r1aqa_helpers.data import read_questions, write_mmau
+from r1aqa_helpers.reporting import human, load_published
+from r1aqa_helpers.utils.io import append_jsonl, write_jsonl
+from r1aqa_helpers.utils.paths import DATA, TINY
+
+RESULTS = DATA / "results" / "tiny"
+FIGURES = ("sound", "music", "speech", "average")
+EVIL = "[red]<b>x</b>[/red]"
+
+
+@pytest.fixture(autouse=True)
+def no_listener(monkeypatch, tmp_path):
+    """Nobody has listened, no matter who runs the tests."""
+    monkeypatch.setattr(human, "FOLDER", tmp_path / "listening")
+
+
+def call(*arguments):
+    return CliRunner().invoke(app, [str(argument) for argument in arguments])
+
+
+def succeed(*arguments):
+    done = call(*arguments)
+    assert done.exit_code == 0, (done.output, done.exception)
+    return done.stdout
+
+
+def rows(*arguments):
+    return json.loads(succeed("table", "--json", *arguments))["rows"]
+
+
+def test_published_rows_stand_first_in_the_cards_order():
+    found, published = rows()[:16], load_published()
+    for row, reported in zip(found, (*published.card, *published.paper), strict=True):
+        assert (row["model"], row["method"]) == (reported.model, reported.method)
+        assert row["reported"] == {
+            **{name: getattr(reported, name) for name in FIGURES}, "source": reported.source,
+        }  # fmt: skip
+    assert [row["kind"] for row in found] == ["human"] + ["published"] * 15
+
+
+def test_own_rows_are_those_of_the_committed_files_and_only_like_ones_stand_beside():
+    found = rows()
+    own = {r["reproduced"]["method"]: r for r in found if r["reproduced"]}
+    run = json.loads((TINY / "reference_run" / "results.json").read_text())["rows"]
+    stored = {f"{row['method']} <{row['prompt']}>": row for row in run}
+    cascade = json.loads((RESULTS / "cascade.json").read_text())["rows"]
+    stored |= {row["name"]: {**row, "average": row["accuracy"]} for row in cascade}
+    for row in json.loads((RESULTS / "sampled.json").read_text())["rows"]:
+        name = f"direct <{row['prompt']}>, sampled, {len(row['seeds'])} seeds"
+        stored[name] = {**row, "average": row["mean"]}
+    for name, row in stored.items():
+        told = own[name]["reproduced"]
+        assert (told["average"], told["ci95"]) == (row["average"], row["ci95"]), name
+        assert (told["n"], told["track"]) == (1000, "tiny") and told["source"].startswith("data/")
+        assert told["speech"] == row.get("speech", told["speech"])
+    beside = {name: row["method"] for name, row in own.items() if row["reported"]}
+    assert beside == {
+        "grpo <2>": "GRPO (Ours)", "grpo <3>, 3 seeds": "GRPO + Prompt <3>",
+        "cascade-strong": "Direct Inference", "cascade-weak": "Direct Inference",
+    }  # fmt: skip
+    assert own["sft <2>"]["kind"] == "own" and own["sft <2>, 3 seeds"]["kind"] == "own"
+
+
+def test_baselines_are_rows_of_their_own():
+    floors = [r for r in rows() if r["kind"] == "floor"]
+    assert {r["method"] for r in floors} == {
+        "random", "first", "best-place", "longest", "majority", "text-only", "silence",
+        "other-clip",
+    }  # fmt: skip
+    for row in floors:
+        low, high = row["reproduced"]["ci95"]
+        assert row["reported"] is None and low <= row["reproduced"]["average"] <= high
+
+
+def test_a_run_of_ones_own_comes_before_the_committed_one(tmp_path):
+    shutil.copytree(TINY / "reference_run", tmp_path / "run")
+    place = tmp_path / "run" / "results.json"
+    stored = json.loads(place.read_text())
+    stored["profile"] = "a100"
+    for row in stored["rows"]:
+        row["average"], row["ci95"] = 70.0, [67, 73]
+    place.write_text(json.dumps(stored))
+    found = rows("--run", tmp_path / "run")
+    (grpo,) = [r for r in found if r["method"] == "GRPO (Ours)"]
+    assert (grpo["reproduced"]["track"], grpo["reproduced"]["average"]) == ("a100", 70.0)
+    # The tiny track's row is still there.
+    assert [r for r in found if r["method"] == "grpo <2>"][0]["reproduced"]["track"] == "tiny"
+    assert f"grpo <2>: from {place}" in succeed("table", "--run", tmp_path / "run")
+    missing = call("table", "--run", tmp_path / "none")
+    assert missing.exit_code == 1 and "results.json" in missing.stderr
+
+
+def test_who_listened_stands_in_the_human_row(tmp_path):
+    asked = listening.pick(read_questions(TINY / "tiny-mmau.json"))
+    for question in asked:
+        append_jsonl(human.answers_file("tiny"), {"id": question.id, "answer": question.answer})
+    row = rows()[0]
+    assert row["kind"] == "human" and row["reproduced"]["average"] == 100
+    assert row["reproduced"]["n"] == 10 and row["reproduced"]["ci95"][0] < 75
+
+
+def test_the_printed_table_has_every_row_and_says_what_it_is_not():
+    text = succeed("table")
+    for name in ("Human", "SALMONN", "GRPO (Ours)", "Prompt <3>", "silence", "81.3", "not run"):
+        assert name in text
+    assert "not with those on the left" in " ".join(text.split())
+
+
+@pytest.fixture
+def scored(make_questions, tmp_path):
+    """Arguments of ``score`` for a file of questions and predictions for it."""
+    _, test = make_questions()
+    asked = read_questions(test)
+    asked = [replace(q, sub_category="a $b$" if q.task == "sound" else EVIL) for q in asked]
+    write_mmau(test, asked)
+    said = tmp_path / "said.jsonl"
+    words = ["dog", "The answer is cat.", "dog", "nothing", "dog", "bell"]
+    rows = zip(asked, words, strict=True)
+    write_jsonl(said, [{"id": q.id, "response": word} for q, word in rows])
+    return ["score", "--questions", test, "--predictions", said]
+
+
+def test_score_shows_groups_baselines_strict_match_and_confusions(scored):
+    text = succeed(*scored)
+    for name in ("official", "strict", "no choice", "constant", "chance", "sound", "easy", EVIL):
+        assert name in text
+    line = next(line for line in text.splitlines() if line.strip().startswith("average"))
+    # 3 of 6 by the official match, 2 by the strict one; always the first choice gets 2 of 6.
+    assert line.split()[1:] == ["50.00", "18.8–81.2", "6", "33.33", "1", "33.3", "25.0"]
+    assert "1 × car: dog" in text and "1 × bell" not in text
+    told = json.loads(succeed(*scored, "--json"))
+    assert told["average"] == 50 and told["strict"]["accuracy"] == pytest.approx(100 / 3)
+    assert told["groups"][0]["constant"]["accuracy"] == pytest.approx(100 / 3)
+    assert ["car", "dog", 1] in told["confusions"]
+
+
+def test_the_plot_is_written_whole_and_in_a_known_format(scored, tmp_path):
+    succeed(*scored, "--plot", tmp_path / "groups.svg")
+    svg = (tmp_path / "groups.svg").read_text(encoding="utf-8")
+    ElementTree.fromstring(svg)
+    succeed(*scored, "--plot", tmp_path / "groups.png")
+    assert (tmp_path / "groups.png").read_bytes().startswith(b"\x89PNG")
+    wrong = call(*scored, "--plot", tmp_path / "groups.txt")
+    assert wrong.exit_code == 1 and "ends in none of .svg, .png, .pdf" in wrong.stderr
+
+
+def test_a_scored_file_enters_the_table_with_its_source(scored, tmp_path):
+    row = tmp_path / "row.json"
+    succeed(*scored, "--as", EVIL, "--source", "https://example.org/[b]said", "--out", row)
+    row.write_text(json.dumps(json.loads(row.read_text()) | {"kind": "human", "track": "x"}))
+    (found,) = [r for r in rows("--scored", row) if r["method"] == EVIL]
+    assert found["kind"] == "own" and found["reported"] is None
+    own = found["reproduced"]
+    assert (own["average"], own["n"], own["track"]) == (50, 6, "test")
+    assert own["source"] == "https://example.org/[b]said"
+    text = succeed("table", "--scored", row)
+    assert EVIL in text and f"{EVIL}: from https://example.org/[b]said" in text
+
+
+def test_a_published_rows_name_puts_it_beside_that_row(scored, tmp_path):
+    row = tmp_path / "row.json"
+    before = rows()
+    name = next(r["model"] for r in before if "Gemini" in r["model"])
+    succeed(*scored, "--as", name, "--source", "me", "--out", row)
+    found = rows("--scored", row)
+    assert len(found) == len(before)
+    (beside,) = [r for r in found if r["model"] == name]
+    assert beside["reported"] is not None and beside["reproduced"]["average"] == 50
+
+
+def test_half_a_row_and_names_that_cannot_be_shown_are_refused(scored, tmp_path):
+    row = tmp_path / "row.json"
+    half = call(*scored, "--as", "x")
+    assert half.exit_code == 1 and "belong together" in half.stderr
+    bell = call(*scored, "--as", "x\x1b[2J", "--source", "me", "--out", row)
+    assert bell.exit_code == 1 and "--as" in bell.stderr and not row.exists()
+
+
+@pytest.mark.parametrize(
+    "change, message",
+    [
+        ({"method": 3}, "field method: is 3"),
+        ({"source": " "}, "field source"),
+        ({"source": "a\x1b[2J"}, "field source"),
+        ({"average": 101}, "field average: is 101"),
+        ({"sound": "x"}, "field sound"),
+        ({"ci95": [60, 70]}, "field ci95"),
+        ({"n": 0}, "field n: is 0"),
+        ({"test_set": None}, "is no set of questions"),
+    ],
+)
+def test_a_row_from_a_stranger_is_checked(scored, tmp_path, change, message):
+    row = tmp_path / "row.json"
+    succeed(*scored, "--as", "x", "--source", "me", "--out", row)
+    row.write_text(json.dumps(json.loads(row.read_text()) | change))
+    done = call("table", "--scored", row)
+    assert done.exit_code == 1 and message in done.stderr
+    assert len(done.stderr.splitlines()) == 1 and "\x1b" not in done.stderr

@@ -1,0 +1,86 @@
+"""Readers that cannot hear: they find what leaks, and stay at chance where nothing does."""
+
+import random
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from r1aqa_helpers.data import AudioQuestion, read_questions
+from r1aqa_helpers.data.audio import load_audio, save_audio
+from r1aqa_helpers.scoring.text_only import TextReader, silenced, text_only_answers
+from r1aqa_helpers.utils.paths import TINY
+
+WORDS = ("dog", "cat", "bell", "siren", "rain", "wind", "owl", "tuba")
+
+
+def drawn(count: int, seed: int) -> list[AudioQuestion]:
+    """Four choices and a gold answer by lot: nothing can be learnt from them."""
+    rng = random.Random(seed)
+    questions = []
+    for number in range(count):
+        choices = tuple(rng.sample(WORDS, 4))
+        questions.append(
+            AudioQuestion(f"{number}", Path("/c.wav"), "What?", choices, rng.choice(choices))
+        )
+    return questions
+
+
+def right(questions: list[AudioQuestion], seen: list[AudioQuestion]) -> float:
+    answers = text_only_answers(questions, seen)
+    return sum(answers[q.id] == q.answer for q in questions) / len(questions)
+
+
+def first(question: AudioQuestion) -> AudioQuestion:
+    return replace(question, answer=question.choices[0])
+
+
+def longest(question: AudioQuestion) -> AudioQuestion:
+    return replace(question, answer=max(question.choices, key=len))
+
+
+def alphabetical(question: AudioQuestion) -> AudioQuestion:
+    return replace(question, answer=min(question.choices))
+
+
+def test_nothing_is_found_where_nothing_leaks():
+    assert right(drawn(1000, 1), drawn(2000, 2)) == pytest.approx(0.25, abs=0.04)
+
+
+@pytest.mark.parametrize("leak", [first, longest, alphabetical])
+def test_a_leak_is_found(leak):
+    # Several words are equally long, so that the longest choice is not always one alone.
+    questions, seen = ([leak(q) for q in drawn(n, n)] for n in (300, 2000))
+    assert right(questions, seen) > 0.85
+
+
+def test_the_question_counts():
+    seen = [replace(q, question="Which is wet?") for q in drawn(400, 3)]
+    seen = [replace(q, answer="rain") for q in seen if "rain" in q.choices] + drawn(400, 4)
+    wet = replace(drawn(1, 5)[0], choices=("dog", "rain", "owl", "cat"), question="Which is wet?")
+    assert TextReader(seen).answer(wet) == "rain"
+
+
+def test_a_reader_that_has_seen_nothing_names_the_first():
+    question = drawn(1, 6)[0]
+    assert TextReader([]).answer(question) == question.choices[0]
+
+
+def test_tiny_mmau_does_not_leak():
+    train, test = (
+        read_questions(TINY / name) for name in ("tiny-avqa-train.jsonl", "tiny-mmau.json")
+    )
+    chance = sum(1 / len(q.choices) for q in test) / len(test)
+    assert right(test, train) == pytest.approx(chance, abs=0.03)
+
+
+def test_silence_is_as_long_as_the_clip(make_questions, tmp_path):
+    questions = read_questions(make_questions(3)[1])
+    save_audio(questions[2].audio, np.full(4000, 0.5, np.float32))
+    silent = silenced(questions, tmp_path)
+    assert [replace(s, audio=q.audio) for s, q in zip(silent, questions, strict=True)] == questions
+    for question, other in zip(questions, silent, strict=True):
+        wave = load_audio(other.audio)
+        assert len(wave) == len(load_audio(question.audio)) and not wave.any()
+    assert len({s.audio for s in silent}) == 2 == len(list(tmp_path.iterdir()))

@@ -1,0 +1,326 @@
+"""The benchmarks: that they count right, compare the same work, and run; never how fast."""
+
+import copy
+import dataclasses
+import json
+import runpy
+import sys
+from importlib import import_module
+from pathlib import Path
+
+import pytest
+import torch
+from torch.utils.flop_counter import FlopCounterMode
+
+from r1aqa_helpers.models import Clips, LoadedModel, audio_states, encode
+from r1aqa_helpers.tiny.build import random_tiny
+from r1aqa_helpers.training import quiet
+from r1aqa_helpers.training.logprobs import Answers
+from r1aqa_helpers.training.logprobs import answer_logps as shipped_logps
+
+FOLDER = Path(__file__).resolve().parents[2] / "benchmarks"
+SCRIPTS = sorted(
+    path.name for path in FOLDER.glob("*.py") if path.stem not in ("common", "tensor_memory")
+)
+
+# They import one another as scripts do, from their own folder.
+sys.path.insert(0, str(FOLDER))
+common, flops, gpu_7b, reference_trainer = map(
+    import_module, ("common", "flops", "gpu_7b", "reference_trainer")
+)
+sys.path.remove(str(FOLDER))
+
+
+@pytest.fixture
+def loaded() -> LoadedModel:
+    return LoadedModel(*random_tiny(0), "random")
+
+
+@pytest.fixture(scope="module")
+def rows(tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, str]]:
+    questions = common.noise_questions(tmp_path_factory.mktemp("noise"), 2, seconds=0.5)
+    return common.prompt_rows(questions, "What makes the sound?")
+
+
+# --- what they share ----------------------------------------------------------------------
+
+
+def test_runs_alternate_after_the_warm_up() -> None:
+    called = []
+    sides = {name: lambda name=name: called.append(name) for name in "ab"}
+    seconds = common.alternate(sides, runs=3, warmup=2)
+    assert "".join(called) == "ab" * 5
+    assert {name: len(each) for name, each in seconds.items()} == {"a": 3, "b": 3}
+    assert all(second > 0 for each in seconds.values() for second in each)
+    with pytest.raises(ValueError, match="0 runs"):
+        common.alternate(sides, runs=0)
+
+
+def test_ratio_is_of_medians() -> None:
+    seconds = {"slow": [8.0, 100.0, 6.0], "fast": [2.0, 1.0, 50.0]}
+    assert common.median(seconds["slow"]) == 8.0
+    assert common.ratio(seconds, "slow", "fast") == 4.0
+
+
+def test_result_says_what_it_was_measured_on(tmp_path: Path) -> None:
+    path = common.write_result("some", {"update": 5.25}, seed=3, n=7, folder=tmp_path)
+    found = json.loads(path.read_text(encoding="utf-8"))
+    assert path.name == "some.json" or torch.cuda.is_available()
+    assert (found["seed"], found["n"], found["update"]) == (3, 7, 5.25)
+    assert set(found["versions"]) == {"python", "torch", "transformers", "trl", "peft"}
+    assert torch.__version__.startswith(found["versions"]["torch"].split("+")[0])
+    assert "cores" in found["hardware"]
+
+
+def test_card_is_part_of_the_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "get_device_name", lambda: "NVIDIA H200 (x/y)")
+    path = common.write_result("some", {}, folder=tmp_path)
+    assert path == tmp_path / "some-nvidia-h200-x-y.json"
+
+
+@pytest.mark.parametrize("tokens", [80, 131])
+def test_prompt_is_as_long_as_asked_for(tokens: int) -> None:
+    loaded = gpu_7b.build(dataclasses.replace(gpu_7b.GPU, device="meta"))
+    assert common.text_tokens(loaded, common.long_prompt(loaded, tokens)) == tokens
+    with pytest.raises(ValueError, match="more than 5 tokens"):
+        common.long_prompt(loaded, 5)
+
+
+@pytest.mark.parametrize("name", SCRIPTS)
+def test_help(
+    name: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(sys, "argv", [name, "--help"])
+    monkeypatch.syspath_prepend(str(FOLDER))
+    with pytest.raises(SystemExit) as end:
+        runpy.run_path(str(FOLDER / name), run_name="__main__")
+    assert end.value.code == 0
+    assert "usage" in capsys.readouterr().out
+
+
+# --- counts -------------------------------------------------------------------------------
+
+
+def counted(work) -> int:
+    counter = FlopCounterMode(display=False)
+    with counter, torch.no_grad():
+        work()
+    return counter.get_total_flops()
+
+
+def test_encoder_flops_are_what_torch_counts(loaded: LoadedModel) -> None:
+    model, frames = loaded.model, 200
+    model.set_attn_implementation("eager")  # as products that the counter knows
+    mel = torch.randn(1, 128, frames)
+
+    def work() -> None:
+        states, _ = audio_states(model.model.audio_tower, mel, torch.tensor([frames]))
+        model.model.multi_modal_projector(states)
+
+    assert counted(work) == pytest.approx(flops.encoder_flops(model.config, frames), rel=0.01)
+
+
+@pytest.mark.parametrize(("tokens", "logits"), [(50, 0), (120, 120)])
+def test_decoder_flops_are_what_torch_counts(loaded: LoadedModel, tokens: int, logits: int) -> None:
+    model = loaded.model
+    model.set_attn_implementation("eager")
+    embedded = torch.randn(1, tokens, model.config.text_config.hidden_size)
+
+    def work() -> None:
+        states = model.model.language_model(inputs_embeds=embedded).last_hidden_state
+        model.lm_head(states[:, :logits])
+
+    # Eager attention computes all pairs, and masks half of them.
+    expected = flops.decoder_flops(model.config, tokens, pairs=tokens**2, logits=logits)
+    assert counted(work) == pytest.approx(expected, rel=0.01)
+
+
+def test_causal_pairs_are_those_of_a_mask() -> None:
+    assert flops.causal_pairs(7) == torch.ones(7, 7).tril().sum()
+    assert flops.causal_pairs(3, past=5) == torch.ones(8, 8).tril()[5:].sum()
+
+
+def test_published_size_and_encoder() -> None:
+    config = flops.config_7b()
+    assert flops.parameters(config)["total"] / 1e9 == pytest.approx(8.397, abs=5e-4)
+    projector = 2 * 750 * 1280 * 4096
+    tower = flops.encoder_flops(config, 3000) - projector
+    assert tower / 1e12 == pytest.approx(2.27, abs=0.005)
+    assert flops.cache_bytes_per_token(config) == 2**19
+    with pytest.raises(ValueError, match="exceed the window"):
+        flops.encoder_flops(config, 3004)
+
+
+def test_adapter_s_parameters(loaded: LoadedModel) -> None:
+    from peft import get_peft_model
+
+    from r1aqa_helpers.models.lora import lora_config
+
+    model = get_peft_model(loaded.model, lora_config(4))
+    trained = sum(p.numel() for p in model.parameters() if p.requires_grad)
+    assert flops.lora_parameters(loaded.model.config, 4) == trained
+
+
+def test_ways_differ_in_what_they_repeat() -> None:
+    config = flops.config_7b()
+    group = flops.Group(size=8, audio=750, text=80, answer=1)
+    published, plain, shared = (flops.group_flops(config, group, way) for way in flops.WAYS)
+    # With answers of one token a shared pass is one prompt's, and a plain one eight prompts'.
+    assert plain["rollout_prefill"] == 8 * shared["rollout_prefill"]
+    logits = flops.head_flops(config, 8)
+    assert plain["policy_forward"] - logits == 8 * (shared["policy_forward"] - logits)
+    assert plain["encoder"] == published["encoder"] == 8 * shared["encoder"]
+    assert published["policy_forward"] > plain["policy_forward"]
+    for stages in (published, plain, shared):
+        assert stages["total"] == sum(n for name, n in stages.items() if name != "total")
+        assert stages["decode"] == 0
+    frozen = flops.group_flops(config, group, "shared", lora=True)
+    assert frozen["encoder"] == shared["encoder"] / 3
+    assert shared["policy_forward"] < frozen["policy_backward"] < 1.1 * shared["policy_forward"]
+
+
+def test_share_of_peak() -> None:
+    assert flops.share_of_peak(6e12, seconds=2.0, rate=12e12) == 0.25
+
+
+def test_table_is_printed_and_written(tmp_path, capsys) -> None:
+    flops.main(["--runs", "1", "--out", str(tmp_path)])
+    last = capsys.readouterr().out.splitlines()[-1]
+    (path,) = tmp_path.iterdir()
+    cases = json.loads(path.read_text(encoding="utf-8"))["cases"]
+    full = cases["avqa"]["flops"]["published full"]["total"]
+    assert last.startswith(f"avqa group {full / 1e12:.0f} -> ")
+
+
+# --- the published trainer ----------------------------------------------------------------
+
+
+def test_published_logps_are_the_shipped_ones(loaded: LoadedModel, rows) -> None:
+    inputs = reference_trainer.PublishedTrainer(loaded, 2, 4).inputs(rows[0])
+    answers = torch.randint(10, 300, (3, 5), generator=torch.Generator().manual_seed(0))
+    size = len(answers)
+    packed = Answers(
+        prompt_ids=inputs["input_ids"].repeat(size, 1),
+        prompt_mask=inputs["attention_mask"].repeat(size, 1),
+        ids=answers,
+        mask=torch.ones_like(answers),
+        group=torch.zeros(size, dtype=torch.long),
+        clips=Clips(
+            inputs["input_features"], inputs["feature_attention_mask"], torch.tensor([[0]])
+        ),
+    )
+    with torch.no_grad():
+        ours, _ = shipped_logps(loaded.model, packed)
+        published = reference_trainer.answer_logps(loaded.model, inputs, answers)
+    assert published.std() > 0.01
+    torch.testing.assert_close(published, ours, atol=1e-5, rtol=0)
+
+
+def test_both_trainers_have_the_same_loss_and_gradient(
+    loaded: LoadedModel, rows, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    group, length = 4, 5
+    sampled: list[list[int]] = []
+
+    def varied_reward(completion_ids, **columns) -> list[float]:
+        sampled[:] = completion_ids
+        return common.varied_reward(completion_ids)
+
+    monkeypatch.setattr(reference_trainer, "varied_reward", varied_reward)
+    published = reference_trainer.PublishedTrainer(
+        LoadedModel(copy.deepcopy(loaded.model), loaded.processor, "copy"), group, length
+    )
+    logs: dict[str, float] = {}
+    with quiet():
+        trainer = reference_trainer.shipped_trainer(loaded, rows, tmp_path, group, length, 1)
+        trainer.log = lambda values, *unused, **named: logs.update(values)
+        for model in (loaded.model, published.loaded.model):  # away from the reference
+            torch.manual_seed(1)
+            with torch.no_grad():
+                for weights in model.parameters():
+                    weights.add_(2 * torch.randn_like(weights) * weights.std().nan_to_num(0))
+        # The trainer's step changes what it trains; the published one keeps its own copy.
+        common.time_steps(trainer)
+    assert [len(ids) for ids in sampled] == [length] * group * len(rows)
+
+    total = 0.0
+    for number, row in enumerate(rows):
+        answers = torch.tensor(sampled[number * group : (number + 1) * group])
+        rewards = torch.tensor(common.varied_reward(answers.tolist()))
+        loss = published.loss(published.inputs(row), answers, rewards) / len(rows)
+        loss.backward()
+        total += loss.item()
+    norm = torch.nn.utils.clip_grad_norm_(published.loaded.model.parameters(), 1.0).item()
+    assert total > 1e-3  # the divergence from the reference; the advantages' share is 0
+    assert logs["loss"] == pytest.approx(total, abs=1e-4)
+    assert logs["grad_norm"] == pytest.approx(norm, rel=1e-3)
+
+
+def test_published_update_learns_from_answers_of_the_forced_length(
+    loaded: LoadedModel, rows
+) -> None:
+    trainer = reference_trainer.PublishedTrainer(loaded, 4, 5)
+    answers = trainer.sample(trainer.inputs(rows[0]))
+    assert answers.shape == (4, 5)
+    assert not torch.isin(answers, torch.tensor(reference_trainer.suppressed(loaded))).any()
+    before = copy.deepcopy(loaded.model.state_dict())
+    trainer.update(rows)
+    changed = [name for name, weights in loaded.model.state_dict().items()
+               if not torch.equal(weights, before[name])]  # fmt: skip
+    assert any("audio_tower" in name for name in changed)
+    assert any("language_model" in name for name in changed)
+
+
+def test_both_trainers_are_timed_in_turns(loaded: LoadedModel, rows) -> None:
+    seconds = reference_trainer.compare(loaded, rows, runs=2, group=2, answer_tokens=3)
+    assert {name: len(each) for name, each in seconds.items()} == {"published": 2, "shipped": 2}
+
+
+# --- the 8.4 B architecture ---------------------------------------------------------------
+
+
+def test_model_and_processor_of_7b_belong_together() -> None:
+    loaded = gpu_7b.build(dataclasses.replace(gpu_7b.GPU, device="meta"))
+    config, processor = loaded.model.config, loaded.processor
+    assert loaded.model.dtype == torch.bfloat16
+    assert sum(p.numel() for p in loaded.model.parameters()) / 1e9 == pytest.approx(8.397, abs=5e-4)
+    assert processor.audio_token_id == config.audio_token_id
+    extractor = processor.feature_extractor
+    assert (extractor.feature_size, extractor.nb_max_frames) == (128, flops.window_frames(config))
+    # Most ids that such a model samples stand for nothing in the tiny tokenizer.
+    assert processor.batch_decode(torch.tensor([[150_000, 155_000]])) == [""]
+
+
+def test_clips_of_the_benchmark_make_the_audio_tokens_that_are_counted(tmp_path: Path) -> None:
+    from r1aqa_helpers.data.audio import load_audio
+    from r1aqa_helpers.models import chat_text
+
+    loaded, scale = LoadedModel(*random_tiny(0), "random"), gpu_7b.DRY
+    (path,) = common.noise_clips(tmp_path, 1, scale.clip_seconds)
+    text = chat_text(loaded, common.long_prompt(loaded, scale.group.text))
+    ids = encode(loaded, [text], [load_audio(path)])["input_ids"]
+    assert (ids == loaded.model.config.audio_token_id).sum() == scale.group.audio
+    assert ids.numel() == scale.group.prompt
+
+
+def test_dry_run_goes_through_every_part(tmp_path: Path, capsys) -> None:
+    if torch.cuda.is_available():
+        pytest.skip("has a GPU: the real run is started by hand")
+    assert gpu_7b.main(["--out", str(tmp_path)]) == 0
+    printed = capsys.readouterr().out
+    assert "no GPU here" in printed and "nothing was written" in printed
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_part_that_fails_is_noted_and_the_others_go_on(tmp_path: Path) -> None:
+    bench = gpu_7b.Bench(gpu_7b.DRY, tmp_path)
+
+    def fail() -> None:
+        raise RuntimeError("out of memory\nmore")
+
+    bench.part("first", fail)
+    bench.part("second", lambda: {"seconds": 1.0})
+    assert bench.values["first"] == {"failed": "RuntimeError: out of memory"}
+    assert bench.values["second"]["seconds"] == 1.0
+    assert gpu_7b.last_line(bench.values).startswith("step failed ")

@@ -1,0 +1,80 @@
+"""The repository's address: the same in every place, and nothing else changes."""
+
+import json
+import shutil
+import sys
+import tomllib
+from importlib import import_module
+from pathlib import Path
+
+import pytest
+
+from r1aqa_helpers.utils.errors import UserError
+
+ROOT = Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT / "scripts"))
+stamp = import_module("stamp")
+sys.path.remove(str(ROOT / "scripts"))
+REPO, URL = "ann-lee/R1.aqa_2", "https://github.com/ann-lee/R1.aqa_2"
+
+
+@pytest.fixture
+def clone(tmp_path) -> Path:
+    """A copy of what is stamped, with two notebooks, of which each has two cells."""
+    (tmp_path / "notebooks").mkdir()
+    for name in ("pyproject.toml", "CITATION.cff", "README.md", "notebooks/README.md"):
+        shutil.copy(ROOT / name, tmp_path / name)
+    for path in sorted((ROOT / "notebooks").glob("*.ipynb"))[:2]:
+        notebook = json.loads(path.read_text(encoding="utf-8"))
+        setup = [c for c in notebook["cells"] if "setup" in c["metadata"].get("tags", [])]
+        notebook["cells"] = [notebook["cells"][0], *setup]
+        (tmp_path / "notebooks" / path.name).write_text(json.dumps(notebook, indent=1) + "\n")
+    return tmp_path
+
+
+def write(root: Path, repo: str) -> list[str]:
+    changed = stamp.stamped(root, repo)
+    for path, text in changed.items():
+        path.write_text(text, encoding="utf-8")
+    return [path.relative_to(root).as_posix() for path in changed]
+
+
+def test_every_place_says_the_same_address_and_twice_changes_nothing(clone):
+    text = (clone / "pyproject.toml").read_text(encoding="utf-8")
+    urls = '[project.urls]\nHomepage = "https://example.org"\n\n[project.scripts]'
+    (clone / "pyproject.toml").write_text(text.replace("[project.scripts]", urls))
+    assert len(write(clone, "bob/course")) == len(write(clone, REPO)) == 6
+    assert write(clone, REPO) == []
+    project = tomllib.loads((clone / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    assert project["urls"] == {"Homepage": "https://example.org", "Repository": URL}
+    assert project["scripts"] == {"r1aqa": "r1aqa_helpers.cli:main"}
+    citation = (clone / "CITATION.cff").read_text(encoding="utf-8")
+    assert citation.count(f'\nrepository-code: "{URL}"\n') == 1
+    table = (clone / "notebooks" / "README.md").read_text(encoding="utf-8")
+    for path in sorted((clone / "notebooks").glob("*.ipynb")):
+        first, setup = json.loads(path.read_text(encoding="utf-8"))["cells"]
+        for text in (table, "".join(first["source"])):
+            assert f"/github/{REPO}/blob/main/notebooks/{path.name})" in text
+            assert "bob/course" not in text
+        assert f'REPOSITORY = "{URL}"  # ' in "".join(setup["source"])
+        assert "".join(first["source"]).startswith(f"# {path.name[:2]} · ")
+
+
+@pytest.mark.parametrize(
+    "repo", ["ann", "a/b/c", "-a/b", "a--b/c", "a/..", "a/b.git", "a/b\n", URL]
+)
+def test_other_names_are_refused(repo, clone):
+    with pytest.raises(UserError, match="is not OWNER/NAME"):
+        stamp.stamped(clone, repo)
+
+
+def test_this_repository_says_one_address_or_none():
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    url = project.get("urls", {}).get("Repository")
+    if url is not None:
+        assert stamp.stamped(ROOT, url.removeprefix("https://github.com/")) == {}
+    else:
+        assert all(
+            "Open in Colab" not in path.read_text(encoding="utf-8")
+            for path in (ROOT / "notebooks").glob("*.*")
+        )

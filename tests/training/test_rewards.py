@@ -1,0 +1,206 @@
+"""Rewards do what their docstrings say, weak sides included, as TRL calls them."""
+
+import pytest
+
+from r1aqa_helpers.training.rewards import (
+    accuracy_reward,
+    consistency_reward,
+    format_reward,
+    length_penalty,
+    match_reward,
+    named,
+    only_if,
+    partial_format_reward,
+    rewards_for,
+    thinking_reward,
+    weighted,
+)
+from r1aqa_helpers.utils.errors import UserError
+
+
+@pytest.mark.parametrize(
+    ("completion", "solution", "expected"),
+    [
+        ("<answer>car</answer>", "car", 1.0),
+        ("<answer> car </answer>", " car\n", 1.0),
+        ("<answer>\ncar\n</answer>", "car", 1.0),  # the reference needs it on one line
+        ("<think>car or\nbus?</think>\n<answer>bus</answer>", "bus", 1.0),
+        ("Well: <answer>bus</answer>, I say", "bus", 1.0),  # format is the other reward's part
+        ("car", "car", 1.0),  # bare text counts, as in the reference
+        ("car.", "car", 0.0),
+        ("<answer>car", "car", 0.0),
+        ("<answer>Car</answer>", "car", 0.0),  # exact: MMAU's matcher would take it
+        ("<answer>the car</answer>", "car", 0.0),
+        ("<answer>bus</answer><answer>car</answer>", "car", 0.0),
+        ("", "car", 0.0),
+        # Symbolic mathematics takes both of these for equal.
+        ("<answer>Piano, 4 notes</answer>", "Guitar, 4 notes", 0.0),
+        ("<answer>1/2</answer>", "0.5", 0.0),
+    ],
+)
+def test_accuracy_is_exact_after_trimming(completion, solution, expected):
+    assert accuracy_reward([completion], [solution]) == [expected]
+
+
+@pytest.mark.parametrize(
+    ("prompt", "completion", "expected"),
+    [
+        (2, "<answer>car</answer>", 1.0),
+        (2, "<answer>\ncar\n</answer>", 1.0),
+        (2, "car", 0.0),
+        (2, "<answer>car", 0.0),
+        (2, "<ANSWER>car</ANSWER>", 0.0),
+        (2, "It is <answer>car</answer>", 0.0),
+        (2, "<answer>car</answer>.", 0.0),
+        (2, "<answer>car</answer><answer>bus</answer>", 0.0),  # the reference gives this 1
+        (2, "<answer><answer>car</answer></answer>", 0.0),
+        (2, "<think>hm</think><answer>car</answer>", 0.0),
+        (3, "<think>hm</think><answer>car</answer>", 1.0),
+        (3, "<think>one\ntwo</think>\n\n<answer>\ncar\n</answer>", 1.0),
+        (3, "<answer>car</answer>", 0.0),
+        (3, "<think>hm</think> so <answer>car</answer>", 0.0),
+        (3, "<answer>car</answer><think>hm</think>", 0.0),
+        (3, "<think>hm</think><think>hm</think><answer>car</answer>", 0.0),
+        (3, "<think><answer>bus</answer></think><answer>car</answer>", 0.0),
+        (3, "ok <think>hm</think><answer>car</answer>", 0.0),
+        # A pattern that backtracks over every pair of positions would take minutes here.
+        (3, "<think>" + "<think" * 20_000, 0.0),
+    ],
+)
+def test_format_is_that_of_the_whole_completion(prompt, completion, expected):
+    assert format_reward(prompt)([completion]) == [expected]
+
+
+@pytest.mark.parametrize(
+    ("completion", "expected"),
+    [
+        ("I hear rain.", 1.0),
+        ("<answer>Rain</answer>", 1.0),
+        ("rain, not wind", 0.0),
+        ("not rain", 1.0),  # the matcher's blind spot
+        ("", 0.0),
+    ],
+)
+def test_match_is_the_evaluations_own_verdict(completion, expected):
+    assert match_reward([completion], ["rain"], [["rain", "wind"]]) == [expected]
+
+
+@pytest.mark.parametrize(
+    ("prompt", "completion", "expected"),
+    [
+        (2, "rain", 0.0),
+        (2, "<answer>rain", 0.25),
+        (2, "</answer>rain<answer>", 0.5),
+        (2, "<answer>rain</answer>", 1.0),
+        (2, "<answer>rain</answer><answer>wind</answer>", 0.0),
+        (3, "<answer>rain</answer>", 0.25),
+        (3, "<think>hm</think> so <answer>rain</answer>", 0.5),
+        (3, "<think>hm</think><answer>rain</answer>", 1.0),
+    ],
+)
+def test_part_of_the_format_earns_part_of_the_reward(prompt, completion, expected):
+    assert partial_format_reward(prompt)([completion]) == [expected]
+
+
+def test_length_costs_between_its_two_bounds():
+    texts = ["", "a b c d", "a b c d e", "a b c d e f g h", "a " * 50]
+    assert length_penalty(free=4, limit=8)(texts) == [0.0, 0.0, -0.25, -1.0, -1.0]
+
+
+@pytest.mark.parametrize(
+    ("completion", "expected"),
+    [
+        ("<think>A steady hiss throughout</think><answer>rain</answer>", 1.0),
+        ("<think> \n</think><answer>rain</answer>", 0.0),
+        ("<think>hmm hmm hmm hmm</think><answer>rain</answer>", 0.0),
+        ("<think>one two three four five six seven</think>", 0.0),
+        ("A steady hiss throughout <answer>rain</answer>", 0.0),
+    ],
+)
+def test_a_thought_has_some_words_and_not_too_many(completion, expected):
+    assert thinking_reward(3, 6)([completion]) == [expected]
+
+
+@pytest.mark.parametrize(
+    ("thought", "answer", "expected"),
+    [
+        ("The Wood block comes first.", "wood block", 1.0),
+        ("The wood comes first.", "wood block", 0.0),
+        ("block of wood", "wood block", 0.0),
+        ("a woodpecker", "wood", 0.0),
+        ("", "wood block", 0.0),
+        ("anything", "", 0.0),
+        ("cowbell, waves or wood block", "waves", 1.0),  # beyond the rule
+    ],
+)
+def test_a_consistent_thought_names_the_answer(thought, answer, expected):
+    completion = f"<think>{thought}</think><answer>{answer}</answer>"
+    assert consistency_reward([completion]) == [expected]
+    assert consistency_reward([f"<answer>{answer}</answer>"]) == [0.0]
+
+
+def test_trl_calls_all_by_keyword_and_logs_their_names():
+    columns = {
+        "prompts": ["p"],
+        "completions": [[{"role": "assistant", "content": "<answer>rain</answer>"}]],
+        "completion_ids": [[1]],
+        "solution": ["rain"],
+        "choices": [["rain", "wind"]],
+        "trainer_state": None,
+    }
+    expected = {
+        "accuracy_reward": (accuracy_reward, 1.0),
+        "match_reward": (match_reward, 1.0),
+        "format_reward": (format_reward(2), 1.0),
+        "partial_format_reward": (partial_format_reward(3), 0.25),
+        "length_penalty": (length_penalty(3, 9), 0.0),
+        "thinking_reward": (thinking_reward(), 0.0),
+        "consistency_reward": (consistency_reward, 0.0),
+    }
+    for name, (reward, number) in expected.items():
+        assert (reward.__name__, reward(**columns)) == (name, [number])
+    for prompt in (2, 3):
+        names = [reward.__name__ for reward in rewards_for(prompt)]
+        assert names == ["accuracy_reward", "format_reward"]
+    assert rewards_for(1) == [accuracy_reward]
+
+
+COMPLETIONS = ["<answer>rain</answer>", "rain", "<answer>wind</answer>", "wind"]
+
+
+def test_rewards_are_weighted_gated_and_named():
+    columns = {"solution": ["rain"] * 4}
+    reward = weighted((2, accuracy_reward), (0.5, format_reward(2)))
+    assert reward(completions=COMPLETIONS, **columns) == [2.5, 2.0, 0.5, 0.0]
+    assert reward.__name__ == "2*accuracy_reward + 0.5*format_reward"
+    assert weighted((-1, accuracy_reward), name="x")(COMPLETIONS, **columns) == [-1, -1, 0, 0]
+    gated = only_if(format_reward(2), accuracy_reward)
+    assert gated(completions=COMPLETIONS, **columns) == [1.0, 0.0, 0.0, 0.0]
+    assert gated.__name__ == "accuracy_reward if format_reward"
+    other = named("correct", accuracy_reward)
+    assert (other.__name__, accuracy_reward.__name__) == ("correct", "accuracy_reward")
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        lambda: format_reward(1),
+        lambda: partial_format_reward(1),
+        lambda: length_penalty(4, 4),
+        lambda: thinking_reward(0, 6),
+        lambda: thinking_reward(7, 6),
+        lambda: weighted(),
+        lambda: accuracy_reward(["car", "bus"], ["car"]),
+        lambda: weighted((1, accuracy_reward), (1, lambda completions, **_: [1.0]), name="x")(
+            COMPLETIONS, solution=["rain"] * 4
+        ),
+    ],
+)
+def test_what_does_not_fit_is_an_error_not_a_short_list(wrong):
+    with pytest.raises(ValueError):
+        wrong()
+
+
+def test_an_unknown_prompt_is_refused():
+    with pytest.raises(UserError, match="choose one of 1, 2, 3"):
+        rewards_for(4)

@@ -1,0 +1,219 @@
+"""Supervised fine-tuning: which tokens carry loss, and whole runs of a few steps."""
+
+import copy
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from transformers import Qwen2AudioForConditionalGeneration, TrainerCallback
+
+from r1aqa_helpers.data import AudioQuestion
+from r1aqa_helpers.data.audio import SAMPLE_RATE, load_audio, save_audio
+from r1aqa_helpers.data.prompts import build_prompt
+from r1aqa_helpers.models import LoadedModel, chat_text, load
+from r1aqa_helpers.tiny.build import random_tiny
+from r1aqa_helpers.training import run, run_schedule
+from r1aqa_helpers.training.callbacks import train_with
+from r1aqa_helpers.training.sft import SFTSettings, answer_tokens, collate, train_sft
+from r1aqa_helpers.utils.errors import UserError
+from r1aqa_helpers.utils.io import read_journal
+
+SETTINGS = SFTSettings(steps=4, batch_size=4, rows_per_forward=2, lr=1e-3, save_every=2)
+
+
+@pytest.fixture
+def loaded():
+    return LoadedModel(*random_tiny(seed=0), "random")
+
+
+@pytest.fixture(scope="module")
+def questions(tmp_path_factory):
+    folder, noise = tmp_path_factory.mktemp("clips"), np.random.default_rng(0)
+    made = []
+    for i, answer in enumerate(["dog", "cat", "a passing car", "bell", "dog barks"]):
+        wave = 0.1 * noise.standard_normal(SAMPLE_RATE // 2 + 3000 * i).astype(np.float32)
+        save_audio(folder / f"{i}.wav", wave)
+        choices = ("dog", "cat", "a passing car", "bell", "dog barks")
+        made.append(
+            AudioQuestion(f"q{i}", folder / f"{i}.wav", "What is it?" + "?" * i, choices, answer)
+        )
+    return made
+
+
+class Gradients(TrainerCallback):
+    def __init__(self):
+        self.steps = []
+
+    def on_pre_optimizer_step(self, args, state, control, model=None, **kwargs):
+        named = model.named_parameters()
+        self.steps.append({k: p.grad.clone() for k, p in named if p.grad is not None})
+
+
+def masked_loss(loaded, question):
+    """Sum over the answer's tokens, and their number, from the model's own forward."""
+    text = chat_text(loaded, build_prompt(question.question, question.choices, 2))
+    written = f"<answer>{question.answer}</answer><|im_end|>"
+    full = loaded.processor(
+        text=[text + written],
+        audio=[load_audio(question.audio)],
+        sampling_rate=SAMPLE_RATE,
+        return_tensors="pt",
+    )
+    count = len(loaded.processor.tokenizer(written)["input_ids"])
+    logits = loaded.model(**{k: full[k] for k in full if k != "num_audio_tokens"}).logits[0]
+    answer = full["input_ids"][0, -count:]
+    logps = torch.log_softmax(logits[-count - 1 : -1], dim=-1)
+    return -logps.gather(-1, answer[:, None]).sum(), count
+
+
+@pytest.mark.parametrize("rows_per_forward", [1, 2, 4])
+def test_loss_is_the_mean_over_the_answers_tokens_of_a_step(
+    loaded, questions, tmp_path, monkeypatch, rows_per_forward
+):
+    settings = replace(SETTINGS, steps=1, rows_per_forward=rows_per_forward)
+    original, gradients = copy.deepcopy(loaded), Gradients()
+
+    def watched(trainer, log, checkpoint):
+        trainer.args.max_grad_norm = 0.0
+        trainer.add_callback(gradients)
+        train_with(trainer, log, checkpoint)
+
+    monkeypatch.setattr(run, "train_with", watched)
+    train_sft(loaded, questions, settings, tmp_path)
+
+    parts = [masked_loss(original, questions[i]) for i in run_schedule(5, 4, settings.seed)]
+    assert len({count for _, count in parts}) > 1, "unequal answers, or a mean of means passes"
+    expected = sum(loss for loss, _ in parts) / sum(count for _, count in parts)
+    expected.backward()
+    logged = read_journal(tmp_path / "metrics.jsonl")[0]["loss"]
+    assert logged == pytest.approx(expected.item(), abs=1e-5)
+    for name, parameter in original.model.named_parameters():
+        if parameter.grad is not None:
+            difference = (gradients.steps[0][name] - parameter.grad).norm()
+            assert difference <= 1e-5 * parameter.grad.norm() + 1e-8, name
+
+
+def test_only_the_answer_s_tokens_have_a_label(loaded, questions):
+    answers = [answer_tokens(loaded, question.answer, 2) for question in questions[:3]]
+    batch = collate([{"prompt_number": i, "answer": a} for i, a in enumerate(answers)])
+    decode = loaded.processor.tokenizer.decode
+    for row, question in zip(batch["labels"], questions, strict=False):
+        assert decode(row[row != -100]) == f"<answer>{question.answer}</answer><|im_end|>"
+        assert row[0] == -100
+    assert loaded.model.config.audio_token_id not in batch["labels"]
+    assert batch["prompt_number"].tolist() == [0, 1, 2]
+
+
+def with_reasoning(questions):
+    return [
+        replace(q, extra={"reasoning": f"Plan: listen. Caption: {q.answer}."}) for q in questions
+    ]
+
+
+def test_reasoning_is_learnt_before_the_answer(loaded, questions, tmp_path):
+    decode = loaded.processor.tokenizer.decode
+    assert decode(answer_tokens(loaded, "dog", 1)) == "dog<|im_end|>"
+    written = decode(answer_tokens(loaded, "dog", 3, "A {dog} barks."))
+    assert written == "<think>A {dog} barks.</think><answer>dog</answer><|im_end|>"
+
+    settings = replace(SETTINGS, prompt=3, steps=15, lr=3e-3, save_every=100)
+    train_sft(loaded, with_reasoning(questions), settings, tmp_path)
+    rows = read_journal(tmp_path / "metrics.jsonl")
+    assert rows[-1]["loss"] < 0.7 * rows[0]["loss"]
+    others = [replace(q, extra={"reasoning": "Plan: none."}) for q in questions]
+    with pytest.raises(UserError, match="a run with another reasoning"):
+        train_sft(loaded, others, settings, tmp_path)
+
+
+@pytest.mark.parametrize("mark", ["</think>", "<|im_end|>"])
+def test_reasoning_that_would_end_itself_is_refused(loaded, questions, tmp_path, mark):
+    wrong = [replace(questions[0], extra={"reasoning": f"so {mark} it is"})]
+    with pytest.raises(UserError, match="question q0: field reasoning: holds"):
+        train_sft(loaded, wrong, replace(SETTINGS, prompt=3), tmp_path / "out")
+
+
+@pytest.mark.parametrize("lora_rank", [0, 4])
+def test_an_interrupted_run_goes_on_as_if_nothing_had_been(
+    loaded, questions, tmp_path, monkeypatch, lora_rank
+):
+    settings = replace(SETTINGS, lora_rank=lora_rank, lr=1e-2)
+    whole = train_sft(copy.deepcopy(loaded), questions, settings, tmp_path / "whole")
+
+    class Interrupt(TrainerCallback):
+        def on_step_begin(self, args, state, control, **kwargs):
+            if state.global_step == 3:
+                raise KeyboardInterrupt
+
+    def interrupted(trainer, log, checkpoint):
+        trainer.add_callback(Interrupt())
+        train_with(trainer, log, checkpoint)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(run, "train_with", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            train_sft(copy.deepcopy(loaded), questions, settings, tmp_path / "torn")
+    again = train_sft(copy.deepcopy(loaded), questions, settings, tmp_path / "torn")
+
+    expected = load(whole, device="cpu").model.state_dict()
+    got, begin = load(again, device="cpu").model.state_dict(), loaded.model.state_dict()
+    assert max((expected[key] - begin[key]).abs().max() for key in begin) > 1e-3
+    for key in expected:
+        torch.testing.assert_close(got[key], expected[key], rtol=0, atol=1e-6)
+        if lora_rank and "language_model.layers" not in key:
+            assert torch.equal(expected[key], begin[key])
+    one, other = (read_journal(tmp_path / name / "metrics.jsonl") for name in ("whole", "torn"))
+    assert [row["step"] for row in other] == [1, 2, 3, 4]
+    assert [row["loss"] for row in other] == pytest.approx([row["loss"] for row in one], abs=1e-5)
+
+
+def test_it_learns_the_answers_and_says_so(loaded, questions, tmp_path, capsys):
+    settings = replace(SETTINGS, steps=15, lr=3e-3, save_every=100)
+    train_sft(loaded, questions, settings, tmp_path)
+    rows = read_journal(tmp_path / "metrics.jsonl")
+    assert rows[-1]["loss"] < 0.7 * rows[0]["loss"]
+    assert rows[0].keys() == {"step", "loss", "lr", "grad_norm", "seconds"}
+    assert rows[0]["lr"] == pytest.approx(3e-3) and rows[-1]["lr"] == pytest.approx(2e-4)
+    assert type(loaded.model) is Qwen2AudioForConditionalGeneration and not loaded.model.training
+    said = capsys.readouterr()
+    others = [line for line in said.err.splitlines() if not line.startswith("SFT: ")]
+    assert (said.out, others) == ("", []), "nothing but progress, on a slow machine"
+
+
+def test_unfit_settings_are_refused_before_anything_is_written(loaded, questions, tmp_path):
+    for change, message in (
+        ({"prompt": 4}, "prompt 4 has no written answers"),
+        ({"prompt": 3}, "question q0: field reasoning: has no text to learn"),
+        ({"rows_per_forward": 3}, "not a multiple of the 3 rows"),
+    ):
+        with pytest.raises(UserError, match=message):
+            train_sft(loaded, questions, replace(SETTINGS, **change), tmp_path / "out")
+    hidden = [replace(questions[0], id="hidden", answer=None)]
+    with pytest.raises(UserError, match="question hidden"):
+        train_sft(loaded, hidden, SETTINGS, tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+def test_minutes_end_a_run_with_a_model_and_the_same_call_goes_on(loaded, questions, tmp_path):
+    """Watching sees all steps, those made before, too, and cannot end the run by its faults."""
+    for made in (1, 2):
+        folder = train_sft(
+            copy.deepcopy(loaded), questions, replace(SETTINGS, minutes=0), tmp_path
+        )  # fmt: skip
+        rows = read_journal(tmp_path / "metrics.jsonl")
+        assert [row["step"] for row in rows] == list(range(1, made + 1))
+        assert load(folder, device="cpu")
+    seen, after = [], []
+
+    def watch(row):
+        seen.append(row)
+        if row["step"] == 3:
+            raise OSError("the picture cannot be drawn")
+
+    with pytest.warns(UserWarning, match="watching ended .*the picture cannot be drawn"):
+        train_sft(copy.deepcopy(loaded), questions, SETTINGS, tmp_path, watch=watch)
+    weights = (folder / "model.safetensors").read_bytes()
+    train_sft(copy.deepcopy(loaded), questions, SETTINGS, tmp_path, watch=after.append)  # ended
+    rows = read_journal(tmp_path / "metrics.jsonl")
+    assert [row["step"] for row in rows] == [1, 2, 3, 4] and after == rows and seen == rows[:3]
+    assert (folder / "model.safetensors").read_bytes() == weights

@@ -1,0 +1,244 @@
+"""Whole runs of a few steps: files, interruption and continuation, refusals."""
+
+import copy
+import json
+import shutil
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+
+from r1aqa_helpers.models import load
+from r1aqa_helpers.training import COMPLETE, divide_step, run_schedule
+from r1aqa_helpers.training.grpo import run as train
+from r1aqa_helpers.training.grpo.run import _passes_per_rollout, train_grpo
+from r1aqa_helpers.training.grpo.settings import GRPOSettings
+from r1aqa_helpers.training.grpo.trainer import AudioGRPOTrainer
+from r1aqa_helpers.utils.errors import UserError
+from r1aqa_helpers.utils.io import read_journal
+
+SETTINGS = GRPOSettings(
+    steps=4,
+    prompts_per_step=2,
+    group_size=3,
+    prompts_per_forward=1,
+    lr=1e-2,
+    max_completion=6,
+    save_every=2,
+)
+
+
+class Reward:
+    """Rewards that a random model can earn; interrupts the run when told to."""
+
+    def __init__(self, interrupt_at=None):
+        self.calls, self.interrupt_at = 0, interrupt_at
+
+    def rewards_for(self, prompt):
+        def accuracy_reward(completions, completion_ids, **columns):
+            self.calls += 1
+            if self.calls == self.interrupt_at:
+                raise KeyboardInterrupt
+            return [float(sum(ids) % 3) for ids in completion_ids]
+
+        def format_reward(completions, **columns):
+            return [float(len(completion) > 4) for completion in completions]
+
+        return [accuracy_reward, format_reward]
+
+
+@pytest.fixture
+def run(loaded, questions, monkeypatch):
+    """Trains a copy of the random model, and says how often rewards were asked for."""
+
+    def start(folder, settings=SETTINGS, interrupt_at=None, questions=questions, **more):
+        reward = Reward(interrupt_at)
+        monkeypatch.setattr(train, "rewards_for", reward.rewards_for)
+        return train_grpo(copy.deepcopy(loaded), questions, settings, folder, **more), reward.calls
+
+    return start
+
+
+def weights(folder):
+    return load(folder, device="cpu").model.state_dict()
+
+
+def without_time(rows):
+    return [{k: v for k, v in row.items() if k != "seconds"} for row in rows]
+
+
+@pytest.mark.parametrize("lora_rank", [0, 4])
+def test_an_interrupted_run_goes_on_as_if_nothing_had_been(
+    loaded, questions, tmp_path, run, lora_rank
+):
+    """From a checkpoint of step 2, with recordings that were moved and another save_every."""
+    settings = replace(SETTINGS, lora_rank=lora_rank)
+    whole, _ = run(tmp_path / "whole", settings)
+    with pytest.raises(KeyboardInterrupt):
+        run(tmp_path / "torn", settings, interrupt_at=4)
+    assert [row["step"] for row in read_journal(tmp_path / "torn/metrics.jsonl")] == [1, 2, 3]
+    unfinished = tmp_path / "torn" / "checkpoint-3"
+    unfinished.mkdir()
+    (unfinished / "model.safetensors").write_bytes(b"half of it")
+    shutil.copytree(questions[0].audio.parent, tmp_path / "moved")
+    moved = [replace(q, audio=tmp_path / "moved" / q.audio.name) for q in questions]
+    again, calls = run(tmp_path / "torn", replace(settings, save_every=4), questions=moved)
+    assert calls == 2, "only steps 3 and 4"
+    assert not unfinished.exists() and (tmp_path / "torn" / "checkpoint-4" / COMPLETE).exists()
+
+    expected, got, start = weights(whole), weights(again), loaded.model.state_dict()
+    assert max((expected[key] - start[key]).abs().max() for key in start) > 1e-3
+    for key in expected:
+        torch.testing.assert_close(got[key], expected[key], rtol=0, atol=1e-6)
+    for name in ("metrics.jsonl", "rollouts.jsonl"):
+        one, other = (read_journal(tmp_path / run / name) for run in ("whole", "torn"))
+        assert [r["step"] for r in other] == [r["step"] for r in one]
+        for a, b in zip(without_time(one), without_time(other), strict=True):
+            assert a == pytest.approx(b, abs=1e-5) if name == "metrics.jsonl" else a == b
+
+
+def test_what_a_run_writes(questions, tmp_path, run, capsys):
+    folder, _ = run(tmp_path)
+    assert folder == tmp_path / "model"
+    metrics = read_journal(tmp_path / "metrics.jsonl")
+    assert [row["step"] for row in metrics] == [1, 2, 3, 4]
+    assert list(metrics[0]) == [
+        "step", "loss", "reward", "accuracy", "format", "reward_std", "zero_variance_groups",
+        "left_out", "kl", "entropy", "completion_length", "clipped_completions", "grad_norm", "lr",
+        "seconds",
+    ]  # fmt: skip
+    assert [row["lr"] for row in metrics] == pytest.approx([1e-2, 7.5e-3, 5e-3, 2.5e-3])
+
+    rollouts = read_journal(tmp_path / "rollouts.jsonl")
+    assert [row["step"] for row in rollouts] == [1, 1, 2, 2, 3, 3, 4, 4]
+    order = run_schedule(len(questions), 8, SETTINGS.seed)
+    assert [row["id"] for row in rollouts] == [f"q{i}" for i in order]
+    for step, (one, two) in enumerate(zip(rollouts[::2], rollouts[1::2], strict=True)):
+        rewards = torch.tensor([one["rewards"], two["rewards"]])
+        assert metrics[step]["reward"] == pytest.approx(rewards.mean().item(), abs=1e-6)
+        deviation = rewards.std(dim=1).mean().item()
+        assert metrics[step]["reward_std"] == pytest.approx(deviation, abs=1e-6)
+        equal = (rewards.std(dim=1) == 0).float().mean().item()
+        assert metrics[step]["zero_variance_groups"] == equal
+        assert len(one["completions"]) == len(one["advantages"]) == 3
+    said = capsys.readouterr()
+    others = [line for line in said.err.splitlines() if not line.startswith("GRPO: ")]
+    assert (said.out, others) == ("", []), "nothing but progress, on a slow machine"
+    described = json.loads((tmp_path / "run.json").read_text())
+    assert described["settings"]["lr"] == 1e-2 and "minutes" not in described["settings"]
+
+    # It has ended, and is not repeated, even without its checkpoints.
+    for checkpoint in tmp_path.glob("checkpoint-*"):
+        shutil.rmtree(checkpoint)
+    stamp = (folder / "model.safetensors").stat().st_mtime_ns
+    assert run(tmp_path) == (folder, 0)
+    assert (folder / "model.safetensors").stat().st_mtime_ns == stamp
+    assert read_journal(tmp_path / "metrics.jsonl") == metrics
+
+
+def test_a_folder_of_another_run_is_refused(questions, tmp_path, run):
+    with pytest.raises(KeyboardInterrupt):
+        run(tmp_path, interrupt_at=2)
+    before = (tmp_path / "metrics.jsonl").read_bytes()
+    for change in ({"lr": 1e-3}, {"group_size": 2}):
+        with pytest.raises(UserError, match=r"run\.json: .* another settings"):
+            run(tmp_path, replace(SETTINGS, **change))
+    for others in (questions[:5], [*questions[:5], replace(questions[5], answer="cat")]):
+        with pytest.raises(UserError, match="another questions"):
+            run(tmp_path, questions=others)
+    assert (tmp_path / "metrics.jsonl").read_bytes() == before
+
+
+def test_the_encoder_stays_as_it_was_when_frozen(loaded, tmp_path, run):
+    folder, _ = run(tmp_path, replace(SETTINGS, steps=1, freeze_tower=True))
+    before, after = loaded.model.state_dict(), weights(folder)
+    for key in before:
+        same = torch.equal(before[key], after[key])
+        assert same == ("audio_tower" in key), key
+
+
+def test_text_alone_opens_no_recording_and_leaves_the_encoder(loaded, questions, tmp_path, run):
+    absent = [replace(question, audio=Path("nowhere.wav")) for question in questions]
+    folder, _ = run(tmp_path, replace(SETTINGS, steps=1, text_only=True), questions=absent)
+    start = loaded.model.state_dict()
+    moved = {name for name, one in weights(folder).items() if not torch.equal(one, start[name])}
+    assert any("language_model" in name for name in moved)
+    assert not any("audio_tower" in name or "projector" in name for name in moved)
+
+
+def test_unfit_questions_and_settings_are_refused(loaded, questions, tmp_path):
+    hidden = [*questions, replace(questions[0], id="hidden", answer=None)]
+    unfit = replace(SETTINGS, prompts_per_step=3, prompts_per_forward=2)
+    for asked, settings, rewards, message in (
+        (hidden, SETTINGS, None, "question hidden: has no answer"),
+        ([], SETTINGS, None, "no question"),
+        (questions, unfit, None, "not a multiple of the 2 prompts per forward"),
+        (questions, SETTINGS, [], "a __name__ of its own"),
+        (questions, SETTINGS, [longest, longest], "a __name__ of its own"),
+    ):
+        with pytest.raises(UserError, match=message):
+            train_grpo(loaded, asked, settings, tmp_path / "out", rewards)
+    assert not (tmp_path / "out").exists()
+
+
+def test_every_question_comes_once_before_any_comes_again():
+    order = run_schedule(5, 13, seed=1)
+    assert sorted(order[:5]) == sorted(order[5:10]) == list(range(5))
+    assert len(set(order[10:])) == 3 and order[:5] != order[5:10]
+    assert run_schedule(5, 7, seed=1) == order[:7], "a longer run begins like a shorter one"
+    assert run_schedule(5, 13, seed=2) != order
+
+
+def longest(completions, choices, solution, **columns):
+    assert all(answer in offered for answer, offered in zip(solution, choices, strict=True))
+    return [float(len(text)) for text in completions]
+
+
+def test_a_run_is_trained_on_rewards_of_ones_own(loaded, questions, tmp_path):
+    settings = replace(SETTINGS, steps=1)
+    train_grpo(copy.deepcopy(loaded), questions, settings, tmp_path, [longest])
+    rollouts = read_journal(tmp_path / "rollouts.jsonl")
+    assert all(list(row["rewards_by_function"]) == ["longest"] for row in rollouts)
+    metrics = read_journal(tmp_path / "metrics.jsonl")
+    assert metrics[0]["accuracy"] is None and metrics[0]["reward"] > 0
+    assert "longest" in (tmp_path / "model" / "README.md").read_text()
+    with pytest.raises(UserError, match="another rewards"):
+        train_grpo(loaded, questions, settings, tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("most", "at_once", "passes", "together"),
+    [(None, 1, 6, 6), (1, 1, 6, 1), (4, 1, 6, 3), (5, 2, 6, 2), (1, 4, 2, 1), (99, 1, 6, 6)],
+)
+def test_parts_of_a_rollout_are_equal_and_no_larger_than_asked(most, at_once, passes, together):
+    settings = replace(SETTINGS, prompts_per_rollout=most)
+    assert _passes_per_rollout(settings, at_once, passes) == together
+
+
+def test_a_step_sampled_in_parts_is_made_of_the_same_questions(tmp_path, run, monkeypatch):
+    sampled, sample = [], AudioGRPOTrainer.sample
+
+    def watched(self, model, numbers):
+        sampled.append(len(numbers))
+        return sample(self, model, numbers)
+
+    monkeypatch.setattr(AudioGRPOTrainer, "sample", watched)
+    found = []
+    for most, calls in ((None, [6, 6]), (1, [3] * 4)):
+        sampled.clear()
+        out = tmp_path / str(most)
+        run(out, replace(SETTINGS, steps=2, prompts_per_rollout=most))
+        assert sampled == calls
+        rollouts = read_journal(out / "rollouts.jsonl")
+        found.append(sorted((row["step"], row["id"]) for row in rollouts))
+    assert found[0] == found[1] and len(found[0]) == 4
+
+
+def test_a_step_is_divided_over_processes(monkeypatch):
+    monkeypatch.setattr("r1aqa_helpers.training.distributed.count", lambda: 4)
+    assert divide_step("GRPO", "prompts", 16, 2) == (2, 2)
+    assert divide_step("GRPO", "prompts", 8, 8) == (2, 1), "a share goes at once"
+    for per_step, per_forward in ((10, 1), (12, 2)):
+        with pytest.raises(UserError, match="prompts per step"):
+            divide_step("GRPO", "prompts", per_step, per_forward)
