@@ -127,7 +127,7 @@ def _held_out(questions: list[AudioQuestion]) -> int:
 
 
 def stratified(questions: list[AudioQuestion], n: int, seed: int) -> list[AudioQuestion]:
-    """n questions in file order, of each task its share (to one question), drawn by the seed.
+    """N questions in file order, of each task its share (to one question), drawn by the seed.
 
     Raises:
         ValueError: n is not from 1 to the number of questions.

@@ -1,7 +1,7 @@
-"""AVQA with its sound, as ``gijs/avqa-processed`` on the Hugging Face Hub has it, made ready.
+r"""AVQA with its sound, as ``gijs/avqa-processed`` on the Hugging Face Hub has it, made ready.
 
 Its parquet files, named after their split, have a row a question: ``audio`` (the clip's bytes),
-``file_name``, ``question`` with the choices under it ("…?\\nChoices:\\nA. 3\\nB. One…") and
+``file_name``, ``question`` with the choices under it ("…?\nChoices:\nA. 3\nB. One…") and
 ``answer`` with its letter ("B. One"); so the loaders of NVIDIA's NeMo-RL and of WEST read it.
 """
 

@@ -190,8 +190,7 @@ class Experiment(Session):
         return record
 
     def _scored(self, run: Run, questions: Sequence[AudioQuestion], name: str) -> dict[str, Any]:
-        """Answers of the run's model, scored. The seconds of CPU are of the last part alone,
-        where an interruption made two."""
+        """Answers of the run's model, scored; after an interruption, with the last part's seconds."""
         folder = self._work(run)
         loaded = self.load(str(folder / "model"))
         loaded.name = run.name

@@ -93,7 +93,7 @@ def encode(loaded: LoadedModel, texts: Sequence[str], waves: Sequence[np.ndarray
     waves: (batch,), each float32 (samples,) at 16 kHz, no longer than the model's window
         (``audio.clip_to_window`` says how much it cuts; the processor would cut in silence)
 
-    Returns
+    Returns:
     -------
     input_ids, attention_mask (batch, tokens); input_features (batch, mels, frames) in the audio
     tower's dtype; feature_attention_mask (batch, frames)

@@ -60,8 +60,7 @@ def detection_power(
 
 
 def _spreads(a: float, b: float, discordant: float | None) -> tuple[float, float, float]:
-    """The absolute difference, and a question's standard deviation of it: were the systems equal,
-    and as they are."""
+    """The absolute difference, and its standard deviation per question under null and as given."""
     for share in (a, b, 0.0 if discordant is None else discordant):
         if not 0 <= share <= 100:
             raise ValueError(f"{share} is not a share in percent")

@@ -6,6 +6,7 @@ that test takes never sound in training.
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -61,7 +62,7 @@ CONDITIONS = {
 }
 
 
-def _pick(rng: Rng, items: Sequence, count: int | None = None):
+def _pick(rng: Rng, items: Sequence, count: int | None = None) -> Any:
     """One item, or ``count`` different ones, as plain Python objects."""
     if count is None:
         return items[int(rng.integers(len(items)))]

@@ -53,7 +53,6 @@ def train_grpo(
         UserError: a question without an answer, a prompt too long, a clip that cannot be read,
             settings that do not fit one another, or a folder that holds another run.
     """
-
     chosen = rewards_for(settings.prompt) if rewards is None else list(rewards)
     facts = {} if rewards is None else {"rewards": _names(rewards)}
 
