@@ -4,6 +4,7 @@ numbers within what is printed with them, progress lines (stderr) not at all.
 This is the one place that touches nbval's inside; tests/notebooks/test_comparison.py holds it.
 """
 
+import os
 from collections.abc import Sequence
 from typing import Any
 
@@ -11,6 +12,10 @@ from nbformat import NotebookNode
 from nbval.plugin import IPyNbCell
 
 from r1aqa_helpers.course.printed import settled
+
+# Kernels of several workers at once share the cores.
+if "PYTEST_XDIST_WORKER" in os.environ:
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 _strictly = IPyNbCell.compare_outputs
 

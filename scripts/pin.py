@@ -11,7 +11,6 @@ macOS and Windows. environment.yml gets the direct dependencies at those version
 """
 
 import argparse
-import ast
 import json
 import os
 import re
@@ -23,44 +22,6 @@ from pathlib import Path
 from typing import NamedTuple
 
 ROOT = Path(__file__).resolve().parent.parent
-
-#: Why the project depends on each package; which parts import it is found by reading them.
-PURPOSE = {
-    "codespell": "finds misspelt words in notebooks",
-    "datasets": "tables of training questions, as trl takes them",
-    "accelerate": "device placement and the training loops of transformers and TRL",
-    "huggingface-hub": "downloads and uploads of models and data, model cards",
-    "import-linter": "holds the direction of imports between packages",
-    "ipython": "shows pictures and players in notebooks",
-    "ipywidgets": "widgets and progress bars in notebooks",
-    "jinja2": "templates of the report and of model cards",
-    "jupyterlab": "opens notebooks",
-    "jupytext": "turns notebooks into text and back",
-    "matplotlib": "figures",
-    "nbclient": "runs notebooks and keeps their outputs",
-    "nbformat": "reads and writes notebook files",
-    "nbval": "runs notebooks as tests",
-    "openai": "asks servers that speak OpenAI's protocol",
-    "numpy": "waveforms and spectrograms as arrays",
-    "pandas": "tables in notebooks",
-    "peft": "LoRA adapters",
-    "playwright": "uses the course's widgets in a real browser, as a test",
-    "pydantic": "checks rows of results from files",
-    "pytest": "runs the tests",
-    "pytest-xdist": "runs tests on several cores",
-    "rich": "progress bars and tables in the terminal",
-    "ruff": "checks the code's style",
-    "scipy": "filters and statistics",
-    "soundfile": "decodes and writes audio files",
-    "soxr": "resampling in the server that tests ask",
-    "tqdm": "progress bars",
-    "torch": "the model's arithmetic and gradients",
-    "torchaudio": "resampling and transforms of waveforms",
-    "transformers": "the Qwen2-Audio model and its processor",
-    "trl": "the GRPO trainer",
-    "typer": "the command line",
-}
-
 
 class Failure(Exception):
     """What went wrong, in words for the person who ran the script."""
@@ -152,43 +113,6 @@ def with_array(pyproject: str, key: str, lines: list[str]) -> str:
     return changed
 
 
-def imported_modules(path: Path) -> set[str]:
-    """Top-level names of the modules that a Python file or a notebook imports."""
-    text = path.read_text(encoding="utf-8")
-    if path.suffix == ".ipynb":
-        cells = [c["source"] for c in json.loads(text)["cells"] if c["cell_type"] == "code"]
-        code = "\n".join("".join(cell) for cell in cells)
-        return set(re.findall(r"^\s*(?:import|from)\s+(\w+)", code, flags=re.MULTILINE))
-    try:
-        nodes = list(ast.walk(ast.parse(text)))
-    except SyntaxError as error:
-        raise Failure(f"{path.relative_to(ROOT)}:{error.lineno}: {error.msg}") from None
-    names = {a.name for node in nodes if isinstance(node, ast.Import) for a in node.names}
-    names |= {n.module for n in nodes if isinstance(n, ast.ImportFrom) and n.module and not n.level}
-    return {name.partition(".")[0] for name in names}
-
-
-def importers() -> dict[str, list[str]]:
-    """Which parts of the project import each module, in the words of environment.yml."""
-    parts: dict[str, list[str]] = {}
-
-    def note(part: str, path: Path) -> None:
-        for module in imported_modules(path):
-            if part not in parts.setdefault(module, []):
-                parts[module].append(part)
-
-    package = ROOT / "r1aqa_helpers"
-    for path in sorted(package.rglob("*.py")):
-        room = path.relative_to(package).with_suffix("").parts[0]
-        note(f"r1aqa_helpers.{room}", path)
-    for path in sorted(ROOT.glob("notebooks/*.ipynb")):
-        note(f"notebook {path.name[:2]}", path)
-    for folder in ("scripts", "benchmarks", "tests"):
-        for path in sorted(ROOT.glob(f"{folder}/**/*.py")):
-            note(folder, path)
-    return parts
-
-
 def direct_dependencies(pyproject: dict) -> list[tuple[str, str]]:
     """Name and extras ("[…]" or nothing) of what the project names itself, each once."""
     named = [*pyproject["project"]["dependencies"], *pyproject["dependency-groups"]["dev"]]
@@ -214,15 +138,9 @@ def environment(pyproject: dict, pins: list[Pin]) -> str:
         "  - pip  # installs the same wheels as uv",
         "  - pip:",
     ]
-    parts = importers()
     for name, extras in direct_dependencies(pyproject):
-        if name not in PURPOSE:
-            raise Failure(f"scripts/pin.py: say in PURPOSE why the project depends on {name}")
-        used_in = ", ".join(parts.get(name.replace("-", "_"), []))
-        comment = PURPOSE[name] + (f"; used in {used_in}" if used_in else "")
-        for pin in (pin for pin in pins if pin.name == name):
-            shown = pin._replace(name=name + extras)
-            lines.append(f"      - {shown}  # {comment}")
+        found = [pin for pin in pins if pin.name == name]
+        lines += [f"      - {pin._replace(name=name + extras)}" for pin in found]
     lines.append("      - -e .  # this project: r1aqa_helpers and the command r1aqa")
     return "\n".join(lines) + "\n"
 

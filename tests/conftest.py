@@ -1,5 +1,6 @@
 """What several test files need: a saved random model, and a handful of questions with clips."""
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,6 +14,10 @@ from r1aqa_helpers.hardware import Profile
 
 if TYPE_CHECKING:
     from r1aqa_helpers.models import LoadedModel
+
+# Before torch is imported: workers that all take every core slow one another down.
+if "PYTEST_XDIST_WORKER" in os.environ:
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 CHOICES = ("dog", "cat", "car", "bell")
 
