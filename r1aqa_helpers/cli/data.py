@@ -1,14 +1,11 @@
-"""``r1aqa data``: questions and recordings made, converted, fetched and audited."""
+"""``r1aqa data``: make, convert, fetch and audit questions and recordings."""
 
-import json
-from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from r1aqa_helpers.cli.frame import OPTIONS
-from r1aqa_helpers.cli.options import RUNS, AsJson
+from r1aqa_helpers.cli import options as opt
 from r1aqa_helpers.utils.errors import UserError
 from r1aqa_helpers.utils.io import shown
 from r1aqa_helpers.utils.run_dir import check_writable
@@ -18,30 +15,20 @@ if TYPE_CHECKING:
     from r1aqa_helpers.data.mmau.prepare import Fetched
 
 _SHOWN = 10  # of the questions that a conversion left out
-data_app = typer.Typer(help="Prepare the questions and recordings.", **OPTIONS)
-fetch_app = typer.Typer(help="Make published questions and recordings ready.", **OPTIONS)
+data_app = typer.Typer(help="Prepare the questions and recordings.", **opt.GROUP)
+fetch_app = typer.Typer(help="Fetch published questions and recordings.", **opt.GROUP)
 data_app.add_typer(fetch_app, name="fetch")
-
-
-class Release(StrEnum):
-    """MMAU's releases of test-mini."""
-
-    v1 = "v1"
-    v05_15_25 = "v05.15.25"
-
-
-class Split(StrEnum):
-    """AVQA's parts."""
-
-    train = "train"
-    validation = "validation"
+FromFolder = Annotated[
+    Path | None,
+    typer.Option("--from", help="Folder that you have, in place of the Hugging Face Hub."),
+]
 
 
 @data_app.command("prepare")
 def data_prepare(
-    force: Annotated[bool, typer.Option("--force", help="Render again what is there.")] = False,
+    force: Annotated[bool, typer.Option("--force", help="Render again what exists.")] = False,
 ) -> None:
-    """Render the recordings of the tiny track and write its files of questions."""
+    """Render the tiny track's recordings and write its files of questions."""
     from r1aqa_helpers.tiny.data import prepare
 
     data = prepare(force=force)
@@ -56,18 +43,15 @@ def data_audit(
     ],
     against: Annotated[
         Path | None,
-        typer.Option("--against", help="Another file: say what is shared, and what differs."),
+        typer.Option("--against", help="Another file, to compare with: shared ids, differences."),
     ] = None,
-    as_json: AsJson = False,
+    as_json: opt.AsJson = False,
 ) -> None:
     """Count a file's questions, gold positions, best constant answers and duplicates."""
     from r1aqa_helpers.data.audit import audit_file, audit_text
 
     report = audit_file(file, against)
-    if as_json:
-        typer.echo(json.dumps(report, ensure_ascii=False, allow_nan=False))
-    else:
-        typer.echo(audit_text(report))
+    opt.echo_result(report, as_json, audit_text(report))
 
 
 @data_app.command("convert-avqa")
@@ -94,59 +78,57 @@ def data_convert_avqa(
 @fetch_app.command("mmau")
 def data_fetch_mmau(
     version: Annotated[
-        Release | None,
-        typer.Option("--version", help="The release that it must be; by default the one there."),
+        Literal["v1", "v05.15.25"] | None,
+        typer.Option("--version", help="Fail where the questions are not of this release."),
     ] = None,
-    folder: Annotated[
-        Path | None,
-        typer.Option(
-            "--from", help="Folder (or file of questions) that you have; by default the Hub."
-        ),
-    ] = None,
+    folder: FromFolder = None,
     out: Annotated[
         Path | None, typer.Option("--out", help="By default runs/mmau-test-mini-VERSION.")
     ] = None,
 ) -> None:
-    """Make MMAU test-mini ready: questions as MMAU's JSON, recordings, and source.json.
+    """Fetch MMAU test-mini: questions as MMAU's JSON, recordings, and source.json.
 
-    From the Hugging Face Hub, or from a folder with MMAU's JSON and recordings or with parquet
-    files. Which release it is, the content decides. Questions without a recording that can be
-    decoded are left out, counted, and listed in source.json. Interrupted, the same command
-    goes on.
+    From the Hugging Face Hub, or from a folder with parquet files, or with MMAU's JSON and
+    recordings, or from such a JSON file. The content decides which release it is. Questions whose
+    recording is missing or broken are left out, counted, and listed in source.json. After an
+    interruption, the same command resumes.
     """
     if out is not None:
         check_writable(out)
     from r1aqa_helpers.data.mmau.prepare import fetch_mmau
 
-    done = fetch_mmau(None if version is None else version.value, folder, out)
+    done = fetch_mmau(version, folder, out)
     typer.echo(f"{done.n} questions in {shown(done.questions)}")
     if done.version is None:
-        typer.echo("release: none that is known; do not compare with published results")
+        typer.echo("release: unknown; do not compare with published results")
     else:
-        note = "" if done.exact else ", but not all of its texts: do not compare with published"
+        note = (
+            ""
+            if done.exact
+            else ", but not all of its texts: do not compare with published results"
+        )
         typer.echo(f"release: {done.version}{note}")
     _print_left_out(done, done.source)
 
 
 @fetch_app.command("avqa")
 def data_fetch_avqa(
-    folder: Annotated[
-        Path | None,
-        typer.Option("--from", help="Folder of the parquet files; by default the Hub."),
-    ] = None,
-    out: Annotated[Path, typer.Option("--out", help="Folder to write to.")] = RUNS / "avqa",
-    split: Annotated[Split, typer.Option("--split", help="R1-AQA trains on train.")] = Split.train,
+    folder: FromFolder = None,
+    out: Annotated[Path, typer.Option("--out", help="Folder to write to.")] = opt.RUNS / "avqa",
+    split: Annotated[
+        Literal["train", "validation"], typer.Option("--split", help="R1-AQA trains on train.")
+    ] = "train",
 ) -> None:
-    """Make AVQA ready to train on: R1-AQA's lines, and the clips as files.
+    """Fetch AVQA for training: R1-AQA's lines, and the clips as files.
 
     From gijs/avqa-processed on the Hugging Face Hub, or from a folder with its parquet files.
     Rows whose clip is missing or broken are left out, counted, and listed in a file beside the
-    lines. Interrupted, the same command goes on.
+    lines. After an interruption, the same command resumes.
     """
     check_writable(out)
     from r1aqa_helpers.data.avqa_hub import fetch_avqa
 
-    _print_conversion(fetch_avqa(split.value, folder, out))
+    _print_conversion(fetch_avqa(split, folder, out))
 
 
 def _print_conversion(done: "Conversion") -> None:

@@ -1,26 +1,24 @@
-"""The command that shares a saved model."""
+"""``r1aqa push``: share a saved model."""
 
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-ModelFolder = Annotated[Path, typer.Argument(help="Folder of a saved model.", metavar="FOLDER")]
-
 
 def push(
-    folder: ModelFolder,
+    folder: Annotated[Path, typer.Argument(help="Folder of a saved model.", metavar="FOLDER")],
     repo: Annotated[str, typer.Option("--repo", help="Where to: OWNER/NAME.")],
     private: Annotated[
         bool, typer.Option("--private", help="Make a new repository private.")
     ] = False,
     dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="List what would be sent, without any network.")
+        bool, typer.Option("--dry-run", help="List what would be sent; no network.")
     ] = False,
 ) -> None:
     """Upload a saved model or adapter, with its card, to the Hugging Face Hub.
 
-    The access token is taken from HF_TOKEN, or from where `hf auth login` keeps it.
+    The access token is read from HF_TOKEN, or from where `hf auth login` stores it.
     """
     from r1aqa_helpers.models import push as upload
 

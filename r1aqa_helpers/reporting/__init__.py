@@ -6,7 +6,7 @@ reads and writes it, `verdict` sets a measured row beside the published one that
 questions a file of predictions answers.
 """
 
-from r1aqa_helpers.reporting.breakdown import NOTE, confusion_rows, groups_figure, groups_table
+from r1aqa_helpers.reporting.breakdown import confusion_rows, print_score, save_groups_figure
 from r1aqa_helpers.reporting.predictions import check_predictions, metadata_file, write_metadata
 from r1aqa_helpers.reporting.rows import (
     DOMAINS,
@@ -30,22 +30,21 @@ from r1aqa_helpers.reporting.verdict import (
 __all__ = [
     "DOMAINS",
     "MEANING",
-    "NOTE",
     "REPRODUCED",
     "ResultRow",
     "check_predictions",
     "comparison",
     "confusion_rows",
-    "groups_figure",
-    "groups_table",
     "load_measured",
     "load_published",
     "measured_row",
     "metadata_file",
     "no_verdict",
+    "print_score",
     "print_tables",
     "published_beside",
     "read_scored",
+    "save_groups_figure",
     "verdict_table",
     "verdicts",
     "write_metadata",

@@ -3,15 +3,21 @@
 Colours are Okabe and Ito's, which colour-blind readers can distinguish; marks differ, too.
 """
 
+import io
 from collections import Counter
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
 
+from rich.console import Console
 from rich.table import Table
 
+from r1aqa_helpers.data import QuestionSet
 from r1aqa_helpers.reporting.rows import interval, number
 from r1aqa_helpers.reporting.tables import rich_table
 from r1aqa_helpers.scoring import Score
+from r1aqa_helpers.utils.errors import UserError
+from r1aqa_helpers.utils.io import shown, write_bytes
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -92,6 +98,38 @@ def groups_figure(groups: Sequence[Score]) -> "Figure":
     axes.spines[["top", "right"]].set_visible(False)
     axes.legend(ncols=3, loc="lower right", bbox_to_anchor=(1.0, 1.0), frameon=False)
     return figure
+
+
+def save_groups_figure(groups: Sequence[Score], path: Path) -> None:
+    """Write `groups_figure` atomically, in the format of the path's suffix.
+
+    Raises:
+        UserError: the suffix is none of .svg, .png, .pdf, or the file cannot be written.
+    """
+    kind = path.suffix.lower().removeprefix(".")
+    if kind not in ("svg", "png", "pdf"):
+        raise UserError(f"{shown(path)}: ends in none of .svg, .png, .pdf")
+    buffer = io.BytesIO()
+    groups_figure(groups).savefig(buffer, format=kind, dpi=150)
+    write_bytes(path, buffer.getvalue())
+
+
+def print_score(result: Score, test_set: QuestionSet) -> None:
+    """Print the table of groups, what its columns mean, and the most frequent confusions."""
+    # Wide enough for a row to stay one row also in a pipe.
+    console = Console(width=max(100, Console().width))
+    console.print(groups_table(result.groups()))
+    lines = [
+        NOTE,
+        f"questions: {test_set.text}",
+        f"{result.missing} without a prediction (counted as wrong), "
+        f"{result.unparsed} predictions match none of their choices",
+    ]
+    if found := result.confusions():
+        lines.append("most frequent confusions (correct answer: what was said):")
+    for gold, other, times in confusion_rows(found):
+        lines.append(f"  {times:3} × {shown(gold)}: {shown(other)}")
+    print("\n".join(lines))
 
 
 def confusion_rows(found: Counter[tuple[str, str]], most: int = 10) -> list[tuple[str, str, int]]:

@@ -9,13 +9,11 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner
 
 from r1aqa_helpers.cli import app
-from r1aqa_helpers.cli.lab import lab as command
 
 FIRST = "notebooks/00_welcome.ipynb"
 SECONDS = 240
@@ -79,6 +77,6 @@ def test_options_reach_jupyterlab(monkeypatch):
 
 
 def test_an_installed_package_says_where_the_notebooks_are(monkeypatch, tmp_path):
-    monkeypatch.setattr(sys.modules[command.__module__], "DATA", Path(tmp_path / "data"))
+    monkeypatch.setattr("r1aqa_helpers.cli.doctor.DATA", tmp_path / "data")
     result = CliRunner().invoke(app, ["lab"])
     assert result.exit_code == 1 and "clone the repository" in result.stderr
