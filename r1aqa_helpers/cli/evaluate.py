@@ -320,6 +320,7 @@ def cascade(
         raise UserError("cascade: give the text model, --text-model")
     check_writable(out)
     from r1aqa_helpers.evaluation import cascade as lib
+    from r1aqa_helpers.models.text_model import check_text_model, load_text_model
     from r1aqa_helpers.reporting import write_metadata
 
     about = {}
@@ -327,7 +328,7 @@ def cascade(
         server, answer = _served(endpoint, text_model, prompt)
         about["endpoint"] = server.url
     else:
-        lib.check_text_model(text_model)  # before the hours of captioning
+        check_text_model(text_model)  # before the hours of captioning
     loaded = _load(chosen, model, base, asked)
     about |= {
         "model": place(loaded.name),
@@ -340,7 +341,7 @@ def cascade(
     captions = lib.caption_clips(loaded, asked, request=request, log=log, **_limits(chosen))
     if endpoint is None:
         del loaded  # a GPU need not hold both
-        reader = lib.load_text_model(text_model, chosen.device, chosen.dtype)
+        reader = load_text_model(text_model, chosen.device, chosen.dtype)
         answer = partial(lib.answer_from_captions, reader, prompt=prompt, **_limits(chosen))
     facts = {**about, "test_set": test_set.as_dict()}
     result = lib.run_cascade(asked, captions, answer, out, facts, opt.say)

@@ -76,8 +76,7 @@ def _train(
 
         settings, run = SFTSettings(**{**chosen.sft, **asked}), train_sft
     else:
-        from r1aqa_helpers.training.grpo.run import train_grpo
-        from r1aqa_helpers.training.grpo.settings import GRPOSettings
+        from r1aqa_helpers.training.grpo.run import GRPOSettings, train_grpo
 
         settings, run = GRPOSettings(**{**chosen.grpo, **asked}), train_grpo
     train_questions = read_questions(questions, audio_dir)
