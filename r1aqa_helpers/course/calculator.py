@@ -150,7 +150,7 @@ def as_table(one: Estimate) -> Table:
     """The largest stage part by part, and the FLOPs of a step."""
     grpo, count, gpu = one.profile.grpo, one.budget.gpus, one.budget.gpu
     return Table(
-        f"{one.profile.name} on {count} x {gpu}: {trained(one.profile)}; {precision(one.profile)}; "
+        f"{one.profile.name} on {count} x {gpu}: {trained(grpo)}; {precision(one.profile)}; "
         f"steps of {grpo['prompts_per_step']} questions x {grpo['group_size']} answers",
         [
             *((name, f"{size / GB:.2f} GB") for name, size in one.parts.items()),

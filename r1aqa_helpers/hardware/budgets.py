@@ -7,16 +7,14 @@ from typing import Any
 from transformers import Qwen2AudioConfig
 
 from r1aqa_helpers.hardware import memory
+from r1aqa_helpers.hardware.flops import window_frames
 from r1aqa_helpers.hardware.gpus import MEANT_FOR, find_gpu
 from r1aqa_helpers.hardware.memory import ANSWER, AUDIO, TEXT, Work, config_of
-from r1aqa_helpers.hardware.profile import Profile
-from r1aqa_helpers.hardware.profiles import PROFILES
+from r1aqa_helpers.hardware.profiles import PROFILES, Profile, pick_profile
 from r1aqa_helpers.utils.errors import UserError
 from r1aqa_helpers.utils.io import read_json
 from r1aqa_helpers.utils.paths import DATA
 
-#: The source of a figure that was not measured.
-COMPUTED = "computed"
 #: Parts of the main job, and the stages of `memory` that each goes through.
 PARTS = {"answering": ("answering",), "sft": ("sft",), "grpo": ("grpo rollout", "grpo update")}
 #: What was measured, beside the data in a checkout.
@@ -33,7 +31,7 @@ class Figure:
     """
 
     value: float
-    source: str = COMPUTED
+    source: str = "computed"
 
 
 @dataclass(frozen=True)
@@ -95,9 +93,7 @@ def budget(
         UserError: there is no such profile, or ``gpus`` do not divide its steps.
     """
     if isinstance(profile, str):
-        if profile not in PROFILES:
-            raise UserError(f"profile {profile!r}: unknown, choose one of {', '.join(PROFILES)}")
-        profile = PROFILES[profile]
+        profile = pick_profile(profile)
     for name, count in (
         ("sft", profile.sft["batch_size"]),
         ("grpo", profile.grpo["prompts_per_step"]),
@@ -108,7 +104,7 @@ def budget(
                 f"step of {name} equally"
             )
     model = config or config_of(profile)
-    work = Work(profile, model, min(audio, memory.longest_clip(model)), text, answer, gpus)
+    work = Work(profile, model, min(audio, window_frames(model) // 4), text, answer, gpus)
     meant = gpu or MEANT_FOR.get(profile.name)
     sheet = find_gpu(meant, gpu_memory) if meant else None
     available = gpu_memory or (sheet.memory if sheet else None)
@@ -123,9 +119,7 @@ def budget(
         gpu_memory=available,
         stages=stages,
         memory=computed | measured.get("memory", {}),
-        fits=None
-        if available is None
-        else max(peaks.values()) <= (1 - memory.HEADROOM) * available,
+        fits=available and max(peaks.values()) <= (1 - memory.HEADROOM) * available,
         minutes=measured.get("minutes", {}),
     )
 

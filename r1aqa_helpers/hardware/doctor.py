@@ -18,8 +18,10 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+from r1aqa_helpers.hardware.profiles import GB, PROFILES, QWEN2_AUDIO, pick_for, pick_profile
 from r1aqa_helpers.utils.errors import UserError
-from r1aqa_helpers.utils.io import read_json
+from r1aqa_helpers.utils.io import first_line, read_json
+from r1aqa_helpers.utils.machine import processor, this_machine, total_memory
 from r1aqa_helpers.utils.paths import DATA, place
 
 OK, NOTE, STOP = "ok", "note", "stop"
@@ -30,8 +32,8 @@ PACKAGES = ("torch", "torchaudio", "transformers", "trl", "accelerate", "peft", 
             "huggingface-hub")  # fmt: skip
 #: The main job runs without them.
 FOR_NOTEBOOKS = {"ipython", "ipywidgets", "jupyterlab"}
-BASE_7B, TRAINED_7B = "Qwen/Qwen2-Audio-7B-Instruct", "mispeech/r1-aqa"
-MMAU = "gamma-lab-umd/MMAU-test-mini"
+#: On the Hub: both 7B models, and the test set.
+ON_HUB = (QWEN2_AUDIO, "mispeech/r1-aqa", "gamma-lab-umd/MMAU-test-mini")
 INSTALL = "install the packages: uv sync, or pip install -e ."
 PINNED = "install the pinned versions: uv sync, or conda env update -f environment.yml"
 RESTORE = "restore the data: git checkout -- data/tiny"
@@ -39,13 +41,9 @@ RESTORE = "restore the data: git checkout -- data/tiny"
 
 @dataclass(frozen=True)
 class Finding:
-    """One line of the report.
+    """One line of the report, and what to do ``next`` about it, if anything.
 
-    Attributes:
-        check: the check that found it.
-        status: "ok", "note" (worth knowing) or "stop" (the main job cannot run).
-        text: what is so.
-        next: what to do about it, if anything.
+    Its status is "ok", "note" (worth knowing) or "stop" (the main job cannot run).
     """
 
     check: str
@@ -56,13 +54,9 @@ class Finding:
 
 @dataclass
 class Report:
-    """All that was found out, in the order of the checks.
+    """All that was found out, in the order of the checks, about the profile that is ``wanted``.
 
-    Attributes:
-        wanted: the profile that the user asked about; None: the hardware picks.
-        offline: do not ask the Hub.
-        facts: check -> JSON values by name; ``{"error": …}`` where the check failed.
-        findings: lines for the user.
+    ``facts`` are JSON values by check and name; ``{"error": …}`` where the check failed.
     """
 
     wanted: str | None = None
@@ -78,7 +72,7 @@ class Report:
     @property
     def next(self) -> list[str]:
         """What to do, the most urgent first; each thing once."""
-        ordered = self.stops + [f for f in self.findings if f.status != STOP]
+        ordered = sorted(self.findings, key=lambda finding: finding.status != STOP)
         steps = list(dict.fromkeys(f.next for f in ordered if f.next))
         if not self.stops:
             profile = f" --profile {self.wanted}" if self.wanted else ""
@@ -132,8 +126,8 @@ def examine(profile: str | None = None, offline: bool = False) -> Report:
             try:
                 report.facts[name] = check(report)
             except Exception as fault:
-                report.facts[name] = {"error": _one_line(fault)}
-                report.add(NOTE, f"could not be found out: {_one_line(fault)}")
+                report.facts[name] = {"error": _told(fault)}
+                report.add(NOTE, f"could not be found out: {_told(fault)}")
     return report
 
 
@@ -154,21 +148,18 @@ def package_versions() -> dict[str, dict[str, Any]]:
 
 
 def _machine(report: Report) -> dict[str, Any]:
-    from r1aqa_helpers.utils.machine import processor, total_memory
-
-    facts = {"system": platform.platform(), "processor": processor(), "cores": os.cpu_count()}
-    memory = total_memory()
+    system, cores, memory = platform.platform(), os.cpu_count(), total_memory()
     size = "memory not known" if memory is None else f"{_gb(memory)} memory"
-    report.add(OK, f"{facts['system']}, {processor()}, {os.cpu_count()} cores, {size}")
-    return {**facts, "memory_bytes": memory}
+    report.add(OK, f"{system}, {processor()}, {cores} cores, {size}")
+    return {"system": system, "processor": processor(), "cores": cores, "memory_bytes": memory}
 
 
 def _gpu(report: Report) -> dict[str, Any]:
     try:
         import torch
     except Exception as fault:
-        report.add(STOP, f"torch does not import: {_one_line(fault)}", INSTALL)
-        return {"error": _one_line(fault)}
+        report.add(STOP, f"torch does not import: {_told(fault)}", INSTALL)
+        return {"error": _told(fault)}
     gpus = []
     for index in range(torch.cuda.device_count() if torch.cuda.is_available() else 0):
         seen = torch.cuda.get_device_properties(index)
@@ -207,10 +198,7 @@ def _packages(report: Report) -> dict[str, Any]:
 def _profile(report: Report) -> dict[str, Any]:
     """The profile that was asked for or that the hardware picks, and whether it can run here."""
     from r1aqa_helpers.hardware.budgets import budget
-    from r1aqa_helpers.hardware.profiles import PROFILES
-    from r1aqa_helpers.hardware.select import pick_for, pick_profile
     from r1aqa_helpers.hardware.summary import warnings_for
-    from r1aqa_helpers.utils.machine import this_machine
 
     picked, why = pick_for(this_machine())
     profile = pick_profile(report.wanted) if report.wanted else PROFILES[picked]
@@ -232,10 +220,9 @@ def _profile(report: Report) -> dict[str, Any]:
         report.add(STOP, text, step)
     needs_questions = not profile.tiny_questions and not (profile.train and profile.test)
     if needs_questions:
+        text = f"profile {profile.name} names no questions; the main job takes yours"
         step = "make the files of questions: r1aqa data convert-avqa, r1aqa data fetch mmau"
-        report.add(
-            NOTE, f"profile {profile.name} names no questions; the main job takes yours", step
-        )
+        report.add(NOTE, text, step)
     return {
         **profile.as_dict(),
         "model": place(profile.model),
@@ -279,8 +266,7 @@ def _hub(report: Report) -> dict[str, Any]:
     except CacheNotFound:
         sizes = {}
     held = ", ".join(
-        f"{name} {_gb(sizes[name]) if name in sizes else 'not there'}"
-        for name in (BASE_7B, TRAINED_7B, MMAU)
+        f"{name} {_gb(sizes[name]) if name in sizes else 'not there'}" for name in ON_HUB
     )
     report.add(OK, f"local cache: {held}")
     fault = skipped = "--offline" if report.offline else None
@@ -297,7 +283,7 @@ def _hub(report: Report) -> dict[str, Any]:
     why = f" ({fault})" if fault else ""
     report.add(OK if skipped or not fault else NOTE, f"the Hub {state}{why}; access token {token}")
     model, missing = report.fact("profile", "model"), 0
-    if model in (BASE_7B, TRAINED_7B):
+    if model in ON_HUB:
         from r1aqa_helpers.hardware.flops import config_7b, weight_bytes
 
         missing = max(0, weight_bytes(config_7b(), "bfloat16") - sizes.get(model, 0))
@@ -350,17 +336,20 @@ def _project() -> tuple[list[str], dict[str, str]]:
     """The direct dependencies here and, in a checkout, the pinned version of each package."""
     from packaging.requirements import Requirement
 
+    file = ROOT / "pyproject.toml"
+    if file.is_file():
+        whole = tomllib.loads(file.read_text(encoding="utf-8"))
+        needed = whole["project"]["dependencies"]
+        pinned = whole["tool"]["uv"]["constraint-dependencies"]
+    else:
+        needed, pinned = importlib.metadata.requires("r1aqa-helpers") or [], []
+
     def versions(lines: list[str]) -> dict[str, str]:
         parsed = [Requirement(line) for line in lines]
         wanted = [one for one in parsed if one.marker is None or one.marker.evaluate({"extra": ""})]
         return {one.name.lower(): str(one.specifier).removeprefix("==") for one in wanted}
 
-    file = ROOT / "pyproject.toml"
-    if not file.is_file():
-        return list(versions(importlib.metadata.requires("r1aqa-helpers") or [])), {}
-    whole = tomllib.loads(file.read_text(encoding="utf-8"))
-    pins = versions(whole["tool"]["uv"]["constraint-dependencies"])
-    return list(versions(whole["project"]["dependencies"])), pins
+    return list(versions(needed)), versions(pinned)
 
 
 def _installed(name: str) -> str | None:
@@ -371,11 +360,8 @@ def _installed(name: str) -> str | None:
 
 
 def _gb(size: float) -> str:
-    return f"{size / 1e9:.1f} GB"
+    return f"{size / GB:.1f} GB"
 
 
-def _one_line(fault: BaseException) -> str:
-    """The kind of a fault and the first line of its text, printable."""
-    text = (str(fault).splitlines() or [""])[0][:200]
-    text = "".join(letter if letter.isprintable() else "?" for letter in text)
-    return f"{type(fault).__name__}: {text}" if text else type(fault).__name__
+def _told(fault: BaseException) -> str:
+    return f"{type(fault).__name__}: {first_line(fault)}"

@@ -5,9 +5,7 @@ are counted; what works element by element is well under 1 % at 7B. Attention is
 the pairs of tokens that see one another, also where a kernel computes all and masks some.
 """
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from types import MappingProxyType
 from typing import Any
 
 from transformers import Qwen2AudioConfig, Qwen2Config
@@ -19,12 +17,7 @@ from r1aqa_helpers.utils.paths import TINY
 WAYS = ("published", "plain", "shared")
 #: Bits per stored weight. NF4 (QLoRA, arXiv 2305.14314, section 3): 4 bits, and per block of 64
 #: weights a scale, which its second quantisation brings from 32 bits to 8 and 32 per 256 blocks.
-BITS: Mapping[str, float] = MappingProxyType(
-    {"float32": 32, "bfloat16": 16, "nf4": 4 + 8 / 64 + 32 / (64 * 256)}
-)
-
-
-# --- configurations -----------------------------------------------------------------------
+BITS = {"float32": 32, "bfloat16": 16, "nf4": 4 + 8 / 64 + 32 / (64 * 256)}
 
 
 def tiny_config() -> Qwen2AudioConfig:
@@ -33,40 +26,26 @@ def tiny_config() -> Qwen2AudioConfig:
 
 
 def config_7b(**fields: Any) -> Qwen2AudioConfig:
-    """Qwen2-Audio-7B-Instruct's sizes; ``fields`` go to the configuration, such as tokens' ids."""
-    audio = Qwen2AudioEncoderConfig(
-        num_mel_bins=128,
-        encoder_layers=32,
-        encoder_attention_heads=20,
-        encoder_ffn_dim=5120,
-        d_model=1280,
-        max_source_positions=1500,
-        activation_function="gelu",
-    )
+    """Qwen2-Audio-7B-Instruct's sizes; ``fields`` go to the configuration, such as tokens' ids.
+
+    What is not set here has transformers' defaults, which are that model's.
+    """
     text = Qwen2Config(
         vocab_size=156_032,
-        hidden_size=4096,
         intermediate_size=11_008,
-        num_hidden_layers=32,
-        num_attention_heads=32,
-        num_key_value_heads=32,
         max_position_embeddings=8192,
         tie_word_embeddings=False,
         bos_token_id=None,
     )
-    return Qwen2AudioConfig(audio_config=audio, text_config=text, **fields)
-
-
-# --- the model ----------------------------------------------------------------------------
+    return Qwen2AudioConfig(audio_config=Qwen2AudioEncoderConfig(), text_config=text, **fields)
 
 
 def parameters(config: Qwen2AudioConfig) -> dict[str, int]:
     """Parameters of each part, and their ``total``.
 
     ``tower`` is the audio encoder, of width d, with f in its feed-forward layers: two convolutions
-    of kernel 3, a table of positions, and per layer 4 d^2 + 3 d (the keys have no bias) + 2 d f +
-    d + f + 4 d. Language model, of width h, with i in its feed-forward layers: per layer the four
-    projections (biases on all but the last), 3 h i, and 2 h of norms.
+    of kernel 3, positions, and layers whose keys have no bias. The language model's layers, of
+    width h, with i in their feed-forward part, have biases on all projections but the last.
     """
     audio, text = config.audio_config, config.text_config
     d, f = audio.d_model, audio.encoder_ffn_dim
@@ -112,18 +91,12 @@ def weight_bytes(config: Qwen2AudioConfig, precision: str) -> int:
 
     With "nf4" the linear layers' weights are in 4 bits; convolutions, embeddings, norms, biases
     and the head stay in bfloat16, as bitsandbytes leaves them.
-
-    Raises:
-        ValueError: there is no such precision.
     """
-    if precision not in BITS:
-        raise ValueError(f"{precision!r}: choose one of {', '.join(BITS)}")
-    total, quantised = parameters(config)["total"], 0
-    if precision == "nf4":
-        quantised, rest = linear_weights(config), BITS["bfloat16"]
-    else:
-        rest = BITS[precision]
-    return round((quantised * BITS[precision] + (total - quantised) * rest) / 8)
+    total = parameters(config)["total"]
+    if precision != "nf4":
+        return total * int(BITS[precision]) // 8
+    linear = linear_weights(config)
+    return round((linear * BITS["nf4"] + (total - linear) * BITS["bfloat16"]) / 8)
 
 
 def lora_parameters(config: Qwen2AudioConfig, rank: int) -> int:
@@ -160,11 +133,6 @@ def causal_pairs(tokens: int, past: int = 0) -> int:
     return tokens * past + tokens * (tokens + 1) // 2
 
 
-def decoder_linear_flops(config: Qwen2AudioConfig, tokens: int) -> int:
-    """The decoder layers' projections: 2 FLOPs per weight and token."""
-    return 2 * tokens * config.text_config.num_hidden_layers * decoder_layer_weights(config)
-
-
 def attention_flops(config: Qwen2AudioConfig, pairs: int) -> int:
     """The decoder layers' attention: 4 q FLOPs per pair, q being the width of all heads."""
     queries, _ = attention_widths(config.text_config)
@@ -181,10 +149,12 @@ def decoder_flops(
 ) -> int:
     """A forward pass of ``tokens`` through the language model, with logits at so many positions.
 
-    ``pairs`` that attend: by default those of one causal row.
+    The layers' projections take 2 FLOPs per weight and token. ``pairs`` that attend: by default
+    those of one causal row.
     """
+    linear = 2 * tokens * config.text_config.num_hidden_layers * decoder_layer_weights(config)
     return (
-        decoder_linear_flops(config, tokens)
+        linear
         + attention_flops(config, causal_pairs(tokens) if pairs is None else pairs)
         + head_flops(config, logits)
     )
@@ -196,26 +166,21 @@ def cache_bytes_per_token(config: Qwen2AudioConfig, bytes_per_value: int = 2) ->
     return 2 * config.text_config.num_hidden_layers * keys * bytes_per_value
 
 
-def question_flops(
-    config: Qwen2AudioConfig, audio: int, text: int, answer: int, window: bool = True
-) -> dict[str, int]:
+def question_flops(config: Qwen2AudioConfig, audio: int, text: int, answer: int) -> dict[str, int]:
     """FLOPs of answering one question: ``tower`` (encoder, projector), ``prefill``, ``decode``.
+
+    The encoder computes its whole window, as in transformers.
 
     Args:
         audio, text, answer: tokens of the clip, of the rest of the prompt, and of the answer,
             of which the last is not taken in again.
-        window: the encoder computes its whole window, as in transformers; otherwise only the
-            clip's frames, as `audio_states` does.
     """
     prompt, steps = audio + text, answer - 1
     return {
-        "tower": encoder_flops(config, window_frames(config) if window else 4 * audio),
+        "tower": encoder_flops(config, window_frames(config)),
         "prefill": decoder_flops(config, prompt, logits=1),
         "decode": decoder_flops(config, steps, causal_pairs(steps, prompt), logits=steps),
     }
-
-
-# --- a GRPO group -------------------------------------------------------------------------
 
 
 @dataclass(frozen=True)
@@ -255,9 +220,8 @@ def group_flops(
     and prompt in once. With LoRA the encoder is frozen and the reference is the model without
     the adapter; the adapter's own products (under 1 %) are not counted.
 
-    An answer's last token goes through the model in the published trainer only: nothing is
-    predicted from it. A backward pass takes twice its forward pass, for the gradients of inputs
-    and weights; where the weights are frozen, once. Attention has no weights, and takes twice.
+    A backward pass takes twice its forward pass, for the gradients of inputs and weights; where
+    the weights are frozen, once. Attention has no weights, and takes twice.
 
     Returns:
         ``encoder`` (all its forward passes), ``rollout_prefill``, ``decode``,
@@ -266,30 +230,22 @@ def group_flops(
     """
     if way not in WAYS:
         raise ValueError(f"{way!r}: choose one of {', '.join(WAYS)}")
-    rows = 1 if way == "shared" else group.size
-    steps = group.answer - 1
-    if way == "published":
-        tokens, positions = group.prompt + group.answer, group.prompt + group.answer
-    else:
-        tokens, positions = group.prompt + steps, group.answer
+    rows, steps, frames = group.size, group.answer - 1, group.frames
     if way == "shared":  # prompt, answer 1 … answer G, each answer blind to the others
-        tokens = group.prompt + group.size * steps
+        rows, tokens = 1, group.prompt + group.size * steps
         pairs = causal_pairs(group.prompt) + group.size * causal_pairs(steps, group.prompt)
         logits = group.size * group.answer
+    elif way == "plain":
+        row = group.prompt + steps
+        tokens, pairs, logits = rows * row, rows * causal_pairs(row), rows * group.answer
     else:
-        tokens, pairs = rows * tokens, rows * causal_pairs(tokens)
-        logits = rows * positions
-    clip = encoder_flops(config, window_frames(config) if way == "published" else group.frames)
-    encoded = rows * clip
+        row, frames = group.prompt + group.answer, window_frames(config)
+        tokens, pairs, logits = rows * row, rows * causal_pairs(row), rows * row
+    encoded = rows * encoder_flops(config, frames)
     # A frozen encoder's outputs are kept from the rollout; the published trainer keeps nothing.
     passes = 1 if lora and way != "published" else 3
 
-    linear, attention, head = (
-        decoder_linear_flops(config, tokens),
-        attention_flops(config, pairs),
-        head_flops(config, logits),
-    )
-    forward = linear + attention + head
+    forward = decoder_flops(config, tokens, pairs, logits)
     decoded = group.size * decoder_flops(
         config, steps, causal_pairs(steps, group.prompt), logits=steps
     )
@@ -298,11 +254,11 @@ def group_flops(
         "rollout_prefill": rows * decoder_flops(config, group.prompt, logits=1),
         "decode": decoded,
         "policy_forward": forward,
-        "policy_backward": (
-            linear + 2 * attention + head if lora else 2 * (forward + encoded)
-        ),
+        "policy_backward": forward + attention_flops(config, pairs)
+        if lora
+        else 2 * (forward + encoded),
         "reference_forward": forward,
-    }  # fmt: skip
+    }
     return {**stages, "total": sum(stages.values())}
 
 

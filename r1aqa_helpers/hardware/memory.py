@@ -14,7 +14,7 @@ from typing import Any
 from transformers import Qwen2AudioConfig
 
 from r1aqa_helpers.hardware import flops
-from r1aqa_helpers.hardware.profile import Profile
+from r1aqa_helpers.hardware.profiles import Profile
 from r1aqa_helpers.utils.io import read_json
 
 #: The share of a GPU that is left to what is not counted.
@@ -55,6 +55,11 @@ class Work:
         return self.audio + self.text
 
     @property
+    def vocabulary(self) -> int:
+        """Tokens that there are logits for."""
+        return self.config.text_config.vocab_size
+
+    @property
     def dtype(self) -> str:
         """Format in which the language model computes; float32 where the profile names none."""
         return self.profile.dtype or "float32"
@@ -93,29 +98,21 @@ def config_of(profile: Profile) -> Qwen2AudioConfig:
     return flops.config_7b()
 
 
-def longest_clip(config: Qwen2AudioConfig) -> int:
-    """Audio tokens of a recording that fills the model's window."""
-    return flops.window_frames(config) // 4
-
-
 def frozen_encoder(settings: Mapping[str, Any]) -> bool:
     """Whether the audio encoder is frozen: as set, or else where LoRA is trained."""
     chosen = settings.get("freeze_tower")
     return bool(settings.get("lora_rank", 0)) if chosen is None else chosen
 
 
-# --- stages ---------------------------------------------------------------------------------
-
-
 def answering(work: Work) -> dict[str, int]:
     """A batch of the longest clips, with the longest answers."""
-    prompt, longest = longest_clip(work.config) + work.text, work.profile.max_new_tokens
+    prompt, longest = flops.window_frames(work.config) // 4 + work.text, work.profile.max_new_tokens
     rows = max(1, work.profile.eval_tokens // (prompt + longest))
     return {
         "weights": work.weights,
         "cache": rows * _cache(work, prompt, longest),
         "activations": _forward(work, rows, rows * prompt),
-        "logits": rows * _vocabulary(work) * _SAMPLED,
+        "logits": rows * work.vocabulary * _SAMPLED,
     }
 
 
@@ -128,7 +125,7 @@ def sft(work: Work) -> dict[str, int]:
         "weights": work.weights,
         **_training(work, settings),
         "activations": _kept(work, settings, tokens, rows),
-        "logits": rows * work.answer * _vocabulary(work) * _SCORED_WITHOUT_ENTROPY,
+        "logits": rows * work.answer * work.vocabulary * _SCORED_WITHOUT_ENTROPY,
     }
 
 
@@ -144,7 +141,7 @@ def grpo_rollout(work: Work) -> dict[str, int]:
         **_reference(work, settings),
         "cache": rows * _cache(work, work.prompt, settings["max_completion"]),
         "activations": _forward(work, prompts, prompts * work.prompt),
-        "logits": rows * _vocabulary(work) * _SAMPLED,
+        "logits": rows * work.vocabulary * _SAMPLED,
     }
 
 
@@ -159,7 +156,7 @@ def grpo_update(work: Work) -> dict[str, int]:
         **_training(work, settings),
         **_reference(work, settings),
         "activations": _kept(work, settings, tokens, groups),
-        "logits": groups * size * longest * _vocabulary(work) * _SCORED,
+        "logits": groups * size * longest * work.vocabulary * _SCORED,
     }
 
 
@@ -170,9 +167,6 @@ STAGES = {
     "grpo rollout": grpo_rollout,
     "grpo update": grpo_update,
 }
-
-
-# --- parts ----------------------------------------------------------------------------------
 
 
 def _training(work: Work, settings: Mapping[str, Any]) -> dict[str, int]:
@@ -216,12 +210,11 @@ def _kept(work: Work, settings: Mapping[str, Any], tokens: int, clips: int) -> i
 def _decoder_kept(work: Work, rank: int) -> int:
     """Bytes per token and layer of the language model that its backward pass needs.
 
-    Norms keep their input in float32. All weights trained: also each norm's two outputs, queries,
-    keys, values, what attention made of them, and the feed-forward part's four (gate, its
-    activation, up, their product). With LoRA on all projections norms keep no outputs, nor does
-    the product remain; instead each of the seven adapters keeps its inner values and a copy of
-    its input: in bfloat16, in which autocast computes; in float32 beside float16, whose bounds
-    (``models.half``) keep the product and the layer's output, too. In float32 nothing is copied.
+    All weights trained: each norm's input in float32 and two outputs, queries, keys, values, what
+    attention made of them, and the feed-forward part's four (gate, its activation, up, product).
+    With LoRA neither norms' outputs nor the product; instead each of the seven adapters keeps its
+    inner values and a copy of its input, in bfloat16, or in float32 beside float16, whose bounds
+    (``models.float16``) keep the product and the layer's output, too. float32 copies nothing.
     """
     text, width = work.config.text_config, work.width
     h, i = text.hidden_size, text.intermediate_size
@@ -275,7 +268,3 @@ def _cache(work: Work, prompt: int, answer: int) -> int:
     """Bytes of a row's cache, which grows in steps."""
     tokens = prompt + _CACHE_STEP * -(-answer // _CACHE_STEP)
     return tokens * flops.cache_bytes_per_token(work.config, work.width)
-
-
-def _vocabulary(work: Work) -> int:
-    return work.config.text_config.vocab_size

@@ -1,14 +1,64 @@
-"""All profiles. The tiny model's numbers stand here and nowhere else.
+"""Profiles: the settings of the main job for each kind of hardware, and which one a machine gets.
 
 Those of the 7B model all train LoRA with a frozen audio encoder, except ``h200-full``. Their
 batches follow from ``budgets``: the largest for which the computed peak of every stage leaves a
 tenth of the GPU free; a test holds each to that.
 """
 
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
 from typing import Any
 
-from r1aqa_helpers.hardware.profile import Profile
+from r1aqa_helpers.utils.errors import UserError
+from r1aqa_helpers.utils.machine import Machine, this_machine
 from r1aqa_helpers.utils.paths import TINY
+
+GB = 10**9
+#: Bytes from which on a profile is picked, by what PyTorch reports: a T4 of 16 GB shows 15.6,
+#: an L4 of 24 GB 23.7, an A100 of 40 GB 42.3, an H100 of 80 GB 84.9. Half a GB below each.
+LEAST_T4, LEAST_L4, LEAST_A100, LEAST_H100 = 15 * GB, 23 * GB, 39 * GB, 79 * GB
+#: Apple's GPU shares the machine's memory and by default takes three quarters of it at most.
+LEAST_MPS = 32 * GB
+#: How NVIDIA's names begin of GPUs as fast as an H100.
+_HOPPER_OR_LATER = ("H100", "H200", "H800", "GH200", "B200", "GB200", "B300")
+
+
+@dataclass(frozen=True)
+class Profile:
+    """One way to run the main job.
+
+    Attributes:
+        model: folder of the base checkpoint, or its name on the Hugging Face Hub.
+        device, dtype: as ``models.load`` takes them; a dtype of None leaves the choice to it.
+        eval_tokens: tokens per batch when answering, prompts and answers with their padding.
+        max_new_tokens: the longest answer, in tokens.
+        quantise: "nf4" holds the linear layers in 4 bits; None: all in ``dtype``.
+        tiny_questions: use ``tiny-avqa`` and ``tiny-mmau`` where no files are given.
+        train, test: files of questions, as ``questions.read_questions`` takes them.
+        audio_dir: folder of the recordings; None: the folder of each file.
+        sft, grpo: overrides of ``SFTSettings`` and ``GRPOSettings`` by field name.
+    """
+
+    name: str
+    model: str
+    device: str
+    dtype: str | None
+    eval_tokens: int
+    max_new_tokens: int
+    quantise: str | None = None
+    tiny_questions: bool = False
+    train: Path | None = None
+    test: Path | None = None
+    audio_dir: Path | None = None
+    sft: Mapping[str, Any] = field(default_factory=dict)
+    grpo: Mapping[str, Any] = field(default_factory=dict)
+
+    def as_dict(self) -> dict[str, Any]:
+        """The profile as JSON has it."""
+        values = asdict(self)
+        return {name: str(v) if isinstance(v, Path) else v for name, v in values.items()}
+
 
 QWEN2_AUDIO = "Qwen/Qwen2-Audio-7B-Instruct"
 
@@ -110,3 +160,47 @@ PROFILES = {
         _lora("mps", _SMALL, eval_tokens=4096, device="mps"),
     )
 }
+
+
+def pick_profile(name: str | None = None) -> Profile:
+    """The profile of that name; without one, the one that this machine's hardware picks.
+
+    Raises:
+        UserError: there is no such profile.
+    """
+    if name is None:
+        return PROFILES[pick_for(this_machine())[0]]
+    if name not in PROFILES:
+        raise UserError(f"profile {name!r}: unknown, choose one of {', '.join(PROFILES)}")
+    return PROFILES[name]
+
+
+def pick_for(machine: Machine) -> tuple[str, str]:
+    """The name of the profile for a machine, and why it is that one.
+
+    Several GPUs: the smallest counts.
+    """
+    if not machine.gpus:
+        return _without_cuda(machine)
+    name, memory = min(machine.gpus, key=lambda gpu: gpu[1])
+    seen = f"{name}, {memory / GB:.1f} GB"
+    if memory < LEAST_T4:
+        return "tiny", f"{seen}: too little for the 7B model, even in 4 bits ({LEAST_T4 / GB:g} GB)"
+    if not machine.bf16:
+        return "t4", f"{seen}, which computes in float16 but not in bfloat16"
+    if memory < LEAST_L4:
+        return "t4", f"{seen}: the 7B model in 4 bits"
+    if memory < LEAST_A100:
+        return "l4", seen
+    if len(machine.gpus) > 1:
+        return "multi-gpu", f"{len(machine.gpus)} GPUs, the smallest {seen}"
+    fast = any(kind in name.upper() for kind in _HOPPER_OR_LATER)
+    return ("h100" if fast and memory >= LEAST_H100 else "a100"), seen
+
+
+def _without_cuda(machine: Machine) -> tuple[str, str]:
+    if not machine.mps:
+        return "tiny", "there is no CUDA GPU"
+    if machine.memory is not None and machine.memory >= LEAST_MPS:
+        return "mps", f"Apple's GPU, {machine.memory / GB:.1f} GB of memory"
+    return "tiny", f"Apple's GPU, but less than {LEAST_MPS / GB:g} GB of memory"

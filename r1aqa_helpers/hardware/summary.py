@@ -6,13 +6,11 @@ from typing import Any
 
 from r1aqa_helpers.hardware.budgets import Budget, Figure, budget
 from r1aqa_helpers.hardware.memory import HEADROOM, frozen_encoder
-from r1aqa_helpers.hardware.profile import Profile
-from r1aqa_helpers.hardware.profiles import TINY_PROFILE
+from r1aqa_helpers.hardware.profiles import GB, TINY_PROFILE, Profile
 from r1aqa_helpers.utils.errors import UserError
 from r1aqa_helpers.utils.io import shown
 from r1aqa_helpers.utils.machine import Machine, this_machine
 
-GB = 1e9
 #: Settings that the command line may give another value than the profile.
 _CHANGEABLE = ("steps", "lora_rank", "freeze_tower")
 _NAMES = {"answering": "answering", "sft": "SFT", "grpo": "GRPO"}
@@ -32,19 +30,20 @@ def announcement(profile: Profile, machine: Machine | None = None, gpus: int = 1
     warnings = warnings_for(profile, machine)
     found = _budget_here(profile, machine, gpus)
     sft, grpo = profile.sft, profile.grpo
+    by_sft, by_grpo = trained(sft), trained(grpo)
     sampled = grpo.get("prompts_per_rollout") or grpo["prompts_per_step"]
     tiny = profile.model == TINY_PROFILE.model
     rows = {
         "model": "the tiny model" if tiny else shown(profile.model),
         "precision": precision(profile),
-        "trains": trained(profile),
+        "trains": by_sft if by_sft == by_grpo else f"SFT: {by_sft}; GRPO: {by_grpo}",
         "answering": f"{profile.eval_tokens:,} tokens a batch",
         "SFT": f"{sft['steps']} steps of {sft['batch_size']} questions, trained on "
         f"{sft['rows_per_forward']} at once",
         "GRPO": f"{grpo['steps']} steps of {grpo['prompts_per_step']} questions x "
         f"{grpo['group_size']} answers of at most {grpo['max_completion']} tokens; sampled for "
         f"{sampled} at once, trained on {grpo['prompts_per_forward']} at once",
-        "memory": by_source(found.memory, " GB", 1e9),
+        "memory": by_source(found.memory, " GB", GB),
         "minutes": by_source(found.minutes) or "not measured here",
     }
     where = ""
@@ -110,13 +109,13 @@ def precision(profile: Profile) -> str:
     return str(profile.dtype)
 
 
-def trained(profile: Profile) -> str:
-    """What its trainings change."""
-    rank = profile.grpo.get("lora_rank", 0)
+def trained(settings: Mapping[str, Any]) -> str:
+    """What a training with a profile's settings changes."""
+    rank = settings.get("lora_rank", 0)
     what = f"LoRA of rank {rank} on the language model" if rank else "all weights"
-    if frozen_encoder(profile.grpo):
+    if frozen_encoder(settings):
         what += ", audio encoder frozen" if rank else " but the audio encoder's"
-    return what + (", AdamW in 8 bits" if "8bit" in profile.grpo.get("optim", "") else "")
+    return what + (", AdamW in 8 bits" if "8bit" in settings.get("optim", "") else "")
 
 
 def by_source(figures: Mapping[str, Figure], unit: str = "", divisor: float = 1.0) -> str:

@@ -76,7 +76,9 @@ def choice_logprobs(
         answer = torch.tensor([tokens], device=loaded.device)
         cache.crop(length - cache.get_seq_length())  # without the choice before
         states = model.model.language_model(
-            input_ids=answer[:, :-1], past_key_values=cache, use_cache=True
+            inputs_embeds=model.get_input_embeddings()(answer[:, :-1]),
+            past_key_values=cache,
+            use_cache=True,
         ).last_hidden_state[0]
         logits = model.lm_head(torch.cat([last, states])).float()
         check_finite(logits, f"model {loaded.name}: its logits")

@@ -15,10 +15,10 @@ from safetensors import SafetensorError, safe_open
 
 from r1aqa_helpers.models.adapters import ADAPTER_CONFIG, adapter_base, is_adapter
 from r1aqa_helpers.models.card import CARD, is_hub_name
-from r1aqa_helpers.models.loading import check_weights, first_line
+from r1aqa_helpers.models.loading import check_weights
 from r1aqa_helpers.models.saving import is_model_folder
 from r1aqa_helpers.utils.errors import UserError
-from r1aqa_helpers.utils.io import read_bytes, shown
+from r1aqa_helpers.utils.io import first_line, read_bytes, shown
 
 #: What belongs to a model; anything else stays here.
 _SENT = [

@@ -146,5 +146,5 @@ def fingerprint(model: torch.nn.Module) -> str:
         flat = tensor.detach().flatten()
         values = flat[:: max(1, flat.numel() // 64)][:64]
         digest.update(name.encode())
-        digest.update(values.double().cpu().numpy().tobytes())
+        digest.update(values.cpu().double().numpy().tobytes())
     return digest.hexdigest()[:16]

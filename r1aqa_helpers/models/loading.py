@@ -28,7 +28,7 @@ from r1aqa_helpers.models.loaded import LoadedModel
 from r1aqa_helpers.models.precision import pick_device, pick_dtype
 from r1aqa_helpers.models.quantised import keep_as_stored, quantisation_config
 from r1aqa_helpers.utils.errors import UserError
-from r1aqa_helpers.utils.io import read_json, shown, shown_value
+from r1aqa_helpers.utils.io import first_line, read_json, shown, shown_value
 
 _HUB_NAME = re.compile(r"[\w-][\w.-]*/[\w-][\w.-]*", re.ASCII)
 _HUB_FILES = ["*.json", "*.safetensors", "*.txt", "*.jinja"]
@@ -288,9 +288,3 @@ def _check_agreement(loaded: LoadedModel, folder: Path) -> None:
             f"model {shown(folder)}: the feature extractor makes {frames} frames, "
             f"the model takes {2 * config.audio_config.max_source_positions}"
         )
-
-
-def first_line(error: BaseException) -> str:
-    """What an error says, in one printable line of at most 200 characters."""
-    lines = str(error).strip().splitlines() or [type(error).__name__]
-    return shown(lines[0][:200])

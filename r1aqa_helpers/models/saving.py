@@ -13,10 +13,9 @@ from r1aqa_helpers.models.adapters import ADAPTER_CONFIG
 from r1aqa_helpers.models.card import CARD, CardFields
 from r1aqa_helpers.models.generation_config import greedy_config, own_generation_config
 from r1aqa_helpers.models.loaded import LoadedModel
-from r1aqa_helpers.models.loading import first_line
 from r1aqa_helpers.models.quantised import is_quantised
 from r1aqa_helpers.utils.errors import UserError
-from r1aqa_helpers.utils.io import shown, write_text
+from r1aqa_helpers.utils.io import first_line, shown, write_text
 
 
 def save(loaded: LoadedModel, folder: str | Path, card: CardFields | None = None) -> None:

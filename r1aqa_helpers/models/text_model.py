@@ -21,10 +21,10 @@ from transformers import (
 
 from r1aqa_helpers.models.generation_config import NEUTRAL, own_generation_config
 from r1aqa_helpers.models.loaded import LoadedModel
-from r1aqa_helpers.models.loading import check_weights, first_line, load
+from r1aqa_helpers.models.loading import check_weights, load
 from r1aqa_helpers.models.precision import pick_device, pick_dtype
 from r1aqa_helpers.utils.errors import UserError
-from r1aqa_helpers.utils.io import read_json, shown, shown_value
+from r1aqa_helpers.utils.io import first_line, read_json, shown, shown_value
 
 
 @dataclass(frozen=True)

@@ -35,6 +35,12 @@ def shown_value(value: object, limit: int = 60) -> str:
 # --- writing ------------------------------------------------------------------------------
 
 
+def first_line(error: BaseException) -> str:
+    """What an error says, in one printable line of at most 200 characters."""
+    lines = str(error).strip().splitlines() or [type(error).__name__]
+    return shown(lines[0][:200])
+
+
 def write_bytes(path: PathLike, data: bytes) -> None:
     """Write ``data``, making folders as needed; the file appears whole or not at all.
 

@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from r1aqa_helpers.hardware import PROFILES, TINY_PROFILE, budgets, flops
-from r1aqa_helpers.hardware.budgets import RESULTS, budget
+from r1aqa_helpers.hardware.budgets import RESULTS, Figure, budget
 from r1aqa_helpers.hardware.gpus import GPUS, MEANT_FOR, find_gpu
-from r1aqa_helpers.hardware.summary import by_source
+from r1aqa_helpers.hardware.summary import announcement, by_source, warnings_for, with_settings
 from r1aqa_helpers.training.grpo.settings import GRPOSettings
 from r1aqa_helpers.training.sft import SFTSettings
 from r1aqa_helpers.utils.errors import UserError
@@ -140,8 +140,7 @@ def test_only_what_was_measured_is_told_as_measured(tmp_path, monkeypatch):
     for figure in [*tiny.memory.values(), *tiny.minutes.values()]:
         assert figure.source.startswith("measured (")
     others = [dataclasses.replace(TINY_PROFILE, eval_tokens=1), *ON_GPUS]
-    module = sys.modules["r1aqa_helpers.hardware.budgets"]
-    monkeypatch.setattr(module, "RESULTS", tmp_path / "none.json")
+    monkeypatch.setattr(budgets, "RESULTS", tmp_path / "none.json")
     for profile in [*others, TINY_PROFILE]:
         found = budget(profile)
         assert {figure.source for figure in found.memory.values()} == {"computed"}
@@ -165,7 +164,7 @@ def test_unknown_profile():
 
 
 def test_the_block_says_everything_and_what_is_measured():
-    lines = budgets.announcement(PROFILES["t4"], T4).splitlines()
+    lines = announcement(PROFILES["t4"], T4).splitlines()
     assert lines[0] == "profile t4 (T4)"
     rows = {line[2:12].strip(): line[13:] for line in lines[1:]}
     assert list(rows) == [
@@ -175,15 +174,15 @@ def test_the_block_says_everything_and_what_is_measured():
     assert rows["trains"] == "LoRA of rank 16 on the language model, audio encoder frozen"
     assert "8 questions x 4 answers of at most 64 tokens" in rows["GRPO"]
     assert rows["memory"].endswith(": computed") and rows["minutes"] == "not measured here"
-    tiny = budgets.announcement(TINY_PROFILE, Machine())
+    tiny = announcement(TINY_PROFILE, Machine())
     assert "minutes    answering 0.3" in tiny and "measured (" in tiny
 
 
 def test_figures_of_one_source_stand_together():
     figures = {
-        "answering": budgets.Figure(1.0),
-        "sft": budgets.Figure(2.0, "measured (here)"),
-        "grpo": budgets.Figure(3.0),
+        "answering": Figure(1.0),
+        "sft": Figure(2.0, "measured (here)"),
+        "grpo": Figure(3.0),
     }
     expected = "answering 1.0, GRPO 3.0: computed; SFT 2.0: measured (here)"
     assert by_source(figures) == expected
@@ -191,25 +190,29 @@ def test_figures_of_one_source_stand_together():
 
 def test_a_gpu_that_is_missing_too_small_or_without_bf16():
     with pytest.raises(UserError, match="^profile t4: wants a CUDA GPU, and PyTorch sees none; "):
-        budgets.announcement(PROFILES["t4"], Machine(mps=True))
+        announcement(PROFILES["t4"], Machine(mps=True))
     with pytest.raises(UserError, match="^profile mps: wants Apple's GPU"):
-        budgets.announcement(PROFILES["mps"], Machine((("NVIDIA L4", 24 * GB),), True))
-    emulated, small = budgets.warnings_for(PROFILES["l4"], T4)
+        announcement(PROFILES["mps"], Machine((("NVIDIA L4", 24 * GB),), True))
+    emulated, small = warnings_for(PROFILES["l4"], T4)
     assert emulated.startswith("Tesla T4 computes bfloat16 by emulation only")
     assert small.startswith("Tesla T4 may be too small: 20.9 GB computed at the peak")
-    assert budgets.warnings_for(PROFILES["t4"], T4) == []
-    assert budgets.warnings_for(PROFILES["mps"], Machine(mps=True, memory=64 * GB)) == []
-    (small,) = budgets.warnings_for(PROFILES["mps"], Machine(mps=True, memory=16 * GB))
+    assert warnings_for(PROFILES["t4"], T4) == []
+    assert warnings_for(PROFILES["mps"], Machine(mps=True, memory=64 * GB)) == []
+    (small,) = warnings_for(PROFILES["mps"], Machine(mps=True, memory=16 * GB))
     assert small.startswith("Apple's GPU may be too small")
-    note = budgets.announcement(PROFILES["l4"], T4).splitlines()[-1]
-    assert note == f"  note: {budgets.warnings_for(PROFILES['l4'], T4)[-1]}"
+    note = announcement(PROFILES["l4"], T4).splitlines()[-1]
+    assert note == f"  note: {warnings_for(PROFILES['l4'], T4)[-1]}"
 
 
 def test_settings_that_were_given_are_shown():
     profile = PROFILES["a100"]
     settings = GRPOSettings(**{**profile.grpo, "seed": 3})
-    assert budgets.with_settings(profile, settings) is profile
-    changed = budgets.with_settings(profile, dataclasses.replace(settings, steps=7))
+    assert with_settings(profile, settings) is profile
+    changed = with_settings(profile, dataclasses.replace(settings, steps=7))
     assert changed.grpo["steps"] == 7 and changed.sft == profile.sft
+    trained = SFTSettings(**{**TINY_PROFILE.sft, "lora_rank": 4, "freeze_tower": True})
+    block = announcement(with_settings(TINY_PROFILE, trained), Machine())
+    assert "trains     SFT: LoRA of rank 4 on the language model, audio encoder frozen; " in block
+    assert "GRPO: all weights\n" in block
     plain = SFTSettings(**TINY_PROFILE.sft)
-    assert budgets.with_settings(TINY_PROFILE, plain) is TINY_PROFILE
+    assert with_settings(TINY_PROFILE, plain) is TINY_PROFILE

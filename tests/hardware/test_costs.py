@@ -46,8 +46,6 @@ def test_weight_bytes(sized):
     # QLoRA, section 3: a block's scale costs 0.127 bits per weight after double quantisation.
     expected = linear * 4.127 / 8 + 2 * (total - linear)
     assert flops.weight_bytes(config, "nf4") == pytest.approx(expected, rel=1e-4)
-    with pytest.raises(ValueError, match="float32, bfloat16, nf4"):
-        flops.weight_bytes(config, "int3")
 
 
 def test_7b_is_as_large_as_its_published_files():
@@ -57,12 +55,9 @@ def test_7b_is_as_large_as_its_published_files():
 
 def test_question_is_tower_prefill_and_decode():
     config = flops.config_7b()
-    padded = flops.question_flops(config, audio=250, text=80, answer=9)
-    short = flops.question_flops(config, audio=250, text=80, answer=9, window=False)
-    assert padded["tower"] == flops.encoder_flops(config, 3000)
-    assert short["tower"] == flops.encoder_flops(config, 1000)
-    assert padded["prefill"] == short["prefill"] and padded["decode"] == short["decode"]
+    found = flops.question_flops(config, audio=250, text=80, answer=9)
+    assert found["tower"] == flops.encoder_flops(config, 3000)
     # Taking 330 tokens in at once or 322 and then 8: logits are made at one position, or at nine.
     whole = flops.decoder_flops(config, 338, logits=9)
-    assert padded["prefill"] + padded["decode"] == whole
+    assert found["prefill"] + found["decode"] == whole
     assert flops.question_flops(config, audio=250, text=80, answer=1)["decode"] == 0

@@ -16,7 +16,7 @@ from typer.testing import CliRunner
 
 from r1aqa_helpers.cli import app
 from r1aqa_helpers.hardware import budgets, doctor, summary
-from r1aqa_helpers.hardware.doctor import BASE_7B, Finding, Report, examine
+from r1aqa_helpers.hardware.doctor import QWEN2_AUDIO, Finding, Report, examine
 
 A100 = ("NVIDIA A100-SXM4-40GB", (8, 0), 42_000_000_000)
 T4 = ("Tesla T4", (7, 5), 15_800_000_000)
@@ -170,7 +170,7 @@ def test_offline_asks_nobody(monkeypatch, how):
     monkeypatch.setattr(constants, "HF_HUB_OFFLINE", how == "environment")
     assert examine(offline=how == "option").stops == []
     gpu(monkeypatch, A100)
-    found = [f for f in examine(offline=how == "option").findings if f.text.startswith(BASE_7B)]
+    found = [f for f in examine(offline=how == "option").findings if f.text.startswith(QWEN2_AUDIO)]
     # Not asked is not the same as not there.
     assert [f.status for f in found] == ["note" if how == "option" else "stop"]
 
@@ -184,9 +184,9 @@ def test_a_hub_that_fails_matters_only_where_weights_are_missing(monkeypatch, an
     assert report.facts["hub"]["token"] == "set"
     gpu(monkeypatch, A100)
     (stop,) = examine().stops
-    assert stop.text.startswith(f"{BASE_7B} is not whole in the local cache")
+    assert stop.text.startswith(f"{QWEN2_AUDIO} is not whole in the local cache")
     assert SECRET not in examine().as_text() + json.dumps(examine().as_dict())
-    cached(monkeypatch, **{BASE_7B: 17 * 10**9})
+    cached(monkeypatch, **{QWEN2_AUDIO: 17 * 10**9})
     assert examine().stops == []
 
 

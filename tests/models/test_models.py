@@ -439,6 +439,7 @@ def test_every_field_of_the_generation_configuration_is_thought_of():
     assert fields == known
 
 
+@pytest.mark.slow
 def test_generating_warns_of_nothing():
     script = (
         "from r1aqa_helpers.models import *; from r1aqa_helpers.tiny.build import random_tiny;"

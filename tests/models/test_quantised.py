@@ -40,7 +40,7 @@ def report(make_questions, tmp_path_factory: pytest.TempPathFactory) -> dict[str
         lines = probe.stderr.strip().splitlines() or ["no message"]
         pytest.skip(f"bitsandbytes cannot be had from the registry: {lines[-1]}")
     out = tmp_path_factory.mktemp("quantised")
-    worker = ROOT / "tests" / "quantised_worker.py"
+    worker = Path(__file__).with_name("quantised_worker.py")
     run = subprocess.run(
         [*overlay, str(worker), str(TINY / "model"), str(make_questions()[0]), str(out)],
         cwd=ROOT,
