@@ -7,11 +7,12 @@ model.
 """
 
 import warnings
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 import torch
-from peft import LoraConfig, PeftModel, get_peft_model_state_dict, set_peft_model_state_dict
+from peft import LoraConfig, PeftModel, set_peft_model_state_dict
 from peft.utils.other import get_pattern_key
 from safetensors import SafetensorError
 from safetensors.torch import load_file
@@ -35,35 +36,15 @@ _RENAMED = (
 _PREFIX = "base_model.model."
 #: Fields that say how the weights are merged, and are handed to PEFT.
 _USED = ("r", "lora_alpha", "use_rslora", "use_dora", "lora_bias", "modules_to_save")
-#: Fields that are read here, or that matter in training alone.
+#: Fields that are read here, or that matter in training alone; which modules have an adapter, the
+#: weights say themselves.
 _KNOWN = {
-    *_USED,
-    "peft_type",
-    "base_model_name_or_path",
-    "rank_pattern",
-    "alpha_pattern",
-    "init_lora_weights",
-    "bias",
-    # which modules have an adapter, the weights say themselves
-    "target_modules",
-    "exclude_modules",
-    "layers_to_transform",
-    "layers_pattern",
-    # bookkeeping and training
-    "auto_mapping",
-    "corda_config",
-    "ensure_weight_tying",
-    "eva_config",
-    "inference_mode",
-    "loftq_config",
-    "lora_dropout",
-    "lora_ga_config",
-    "megatron_core",
-    "peft_version",
-    "qalora_group_size",
-    "revision",
-    "task_type",
-}
+    *_USED, "peft_type", "base_model_name_or_path", "rank_pattern", "alpha_pattern",
+    "init_lora_weights", "bias", "target_modules", "exclude_modules", "layers_to_transform",
+    "layers_pattern", "auto_mapping", "corda_config", "ensure_weight_tying", "eva_config",
+    "inference_mode", "loftq_config", "lora_dropout", "lora_ga_config", "megatron_core",
+    "peft_version", "qalora_group_size", "revision", "task_type",
+}  # fmt: skip
 #: Beginnings of a LoRA that leave the base model's weights as they were.
 _PLAIN_STARTS = (None, True, False, "gaussian", "orthogonal", "eva")
 
@@ -114,19 +95,25 @@ def put_adapter(
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", FutureWarning)  # PEFT's use of transformers
             adapted = PeftModel(model, _lora_config(settings, named))
-            _check_fit(adapted, weights, folder)
-            set_peft_model_state_dict(adapted, weights)
+            found = set_peft_model_state_dict(adapted, weights)
+            missing = [n for n in found.missing_keys if ".lora_" in n or ".modules_to_save." in n]
+            for kind, names in (("missing", missing), ("unexpected", found.unexpected_keys)):
+                if names:
+                    raise UserError(
+                        f"adapter {shown(folder)}: does not fit its configuration and base model "
+                        f"({some_names(f'{kind} keys', names)})"
+                    )
             if is_quantised(model):
                 model.requires_grad_(False)
                 return model.eval()
             merged = adapted.merge_and_unload(safe_merge=True)
     except UserError:
         raise
-    # PEFT reports modules that are not there, impossible ranks and NaN in errors of many kinds.
+    # PEFT reports modules that are not there, other shapes and NaN in errors of many kinds.
     except Exception as error:
-        reason = (str(error).strip().splitlines() or [type(error).__name__])[0][:200]
         raise UserError(
-            f"adapter {shown(folder)}: cannot be put on its base model ({shown(reason)})"
+            f"adapter {shown(folder)}: cannot be put on its base model "
+            f"({shown(' '.join(str(error).split())[:200])})"
         ) from error
     for name, parameter in merged.named_parameters():
         parameter.requires_grad_(trainable[name])
@@ -216,26 +203,7 @@ def _lora_config(settings: dict[str, Any], named: dict[str, torch.Tensor]) -> Lo
     )
 
 
-def _check_fit(adapted: PeftModel, weights: dict[str, torch.Tensor], folder: Path) -> None:
-    """Raise ``UserError`` unless every weight has its place, and every place its weight."""
-    wanted = get_peft_model_state_dict(adapted, save_embedding_layers=False)
-    shapes = {name: tensor.shape for name, tensor in weights.items()}
-    wrong = {
-        "missing keys": wanted.keys() - shapes.keys(),
-        "unexpected keys": shapes.keys() - wanted.keys(),
-        "mismatched keys": {
-            name for name in wanted.keys() & shapes.keys() if wanted[name].shape != shapes[name]
-        },
-    }
-    for kind, names in wrong.items():
-        if names:
-            raise UserError(
-                f"adapter {shown(folder)}: does not fit its configuration and base model "
-                f"({some_names(kind, names)})"
-            )
-
-
-def some_names(kind: str, names: Any) -> str:
+def some_names(kind: str, names: Iterable[object]) -> str:
     """``3 missing keys, such as a, b, c``: how many, and the first three."""
     ordered = sorted(map(str, names))
     return f"{len(ordered)} {kind}, such as {shown(', '.join(ordered[:3])[:300])}"

@@ -1,12 +1,9 @@
 """Where a prompt's last position looks: the language model's own attention weights."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 
 import numpy as np
 import torch
-from transformers import PreTrainedModel
 
 from r1aqa_helpers.models.audio_embedding import Clips, embed_prompts
 from r1aqa_helpers.models.loaded import LoadedModel, encode
@@ -48,23 +45,16 @@ def answer_attention(loaded: LoadedModel, text: str, wave: np.ndarray) -> Answer
         torch.zeros(1, 1, dtype=torch.long, device=loaded.device),
     )
     embedded = embed_prompts(loaded.model, ids, clips)
-    with _eager(language):
+    before = language.config._attn_implementation
+    language.set_attn_implementation("eager")
+    try:
         layers = language(
             inputs_embeds=embedded, use_cache=False, output_attentions=True
         ).attentions
+    finally:
+        language.set_attn_implementation(before)
     return AnswerAttention(
         input_ids=ids[0].cpu(),
         is_audio=(ids[0] == loaded.model.config.audio_token_id).cpu(),
         weights=torch.stack([layer[0, :, -1].float().cpu() for layer in layers]),
     )
-
-
-@contextmanager
-def _eager(model: PreTrainedModel) -> Iterator[None]:
-    """Attention written out in PyTorch, and afterwards what was there before."""
-    before = model.config._attn_implementation
-    model.set_attn_implementation("eager")
-    try:
-        yield
-    finally:
-        model.set_attn_implementation(before)

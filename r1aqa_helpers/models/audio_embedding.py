@@ -2,7 +2,7 @@
 
 import threading
 from collections import OrderedDict
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import nn
@@ -64,13 +64,7 @@ class Clips:
 
     def of(self, rows: torch.Tensor) -> "Clips":
         """The same clips, used by the rows with these numbers."""
-        return Clips(
-            self.input_features,
-            self.feature_attention_mask,
-            self.clip[rows],
-            self.keys,
-            self.cache,
-        )
+        return replace(self, clip=self.clip[rows])
 
     def repeated(self, rows: torch.Tensor) -> "Clips":
         """The clips of the rows with these numbers, one copy for each use."""
@@ -154,24 +148,18 @@ def positions(mask: torch.Tensor) -> torch.Tensor:
 
 def _states(tower: nn.Module, clips: Clips) -> tuple[torch.Tensor, torch.Tensor]:
     """As `audio_states`, from the clips' cache where there is one."""
-    frames = clips.feature_attention_mask.sum(dim=-1)
-    if clips.cache is None:
+    frames, cache = clips.feature_attention_mask.sum(dim=-1), clips.cache
+    if cache is None:
         return audio_states(tower, clips.input_features, frames)
-    with clips.cache.lock:
-        return _kept_states(tower, clips, clips.cache, frames)
-
-
-def _kept_states(
-    tower: nn.Module, clips: Clips, cache: AudioFeatureCache, frames: torch.Tensor
-) -> tuple[torch.Tensor, torch.Tensor]:
-    kept = [cache.get(key) for key in clips.keys]
-    new = [place for place, states in enumerate(kept) if states is None]
-    if new:
-        with torch.no_grad():
-            states, lengths = audio_states(tower, clips.input_features[new], frames[new])
-        for place, one, length in zip(new, states, lengths.tolist(), strict=True):
-            # A copy: a view would keep the whole batch in memory.
-            kept[place] = one[:length].to("cpu", copy=True)
-            cache.put(clips.keys[place], kept[place])
+    with cache.lock:
+        kept = [cache.get(key) for key in clips.keys]
+        new = [place for place, states in enumerate(kept) if states is None]
+        if new:
+            with torch.no_grad():
+                states, lengths = audio_states(tower, clips.input_features[new], frames[new])
+            for place, one, length in zip(new, states, lengths.tolist(), strict=True):
+                # A copy: a view would keep the whole batch in memory.
+                kept[place] = one[:length].to("cpu", copy=True)
+                cache.put(clips.keys[place], kept[place])
     lengths = torch.tensor([len(states) for states in kept], device=frames.device)
     return nn.utils.rnn.pad_sequence(kept, batch_first=True).to(frames.device), lengths

@@ -13,7 +13,6 @@ from transformers import (
     Cache,
     DynamicLayer,
     GenerationConfig,
-    LogitsProcessor,
     LogitsProcessorList,
     MinPLogitsWarper,
     Qwen2AudioForConditionalGeneration,
@@ -30,16 +29,20 @@ from r1aqa_helpers.models.audio_embedding import (
     embed_prompts,
     positions,
 )
-from r1aqa_helpers.models.generation_config import NEUTRAL, SeededSampling
+from r1aqa_helpers.models.generation_config import NEUTRAL, SAMPLING, SeededSampling
 from r1aqa_helpers.models.loaded import TOKENIZING, LoadedModel
 from r1aqa_helpers.models.precision import check_finite
 from r1aqa_helpers.utils.errors import UserError
 
 #: Tokens that a cache can take in before it is copied to a larger place.
-_ROOM = 64
+_SPARE = 64
 #: Rows are taken out of the batch once so large a share of them has ended.
 _ENDED = 0.25
-_SUPPORTED = {"max_length", "temperature", "top_k", "top_p", "min_p", "repetition_penalty"}
+#: Fields of a generation configuration that are followed here, or change no answer.
+_SUPPORTED = {
+    *SAMPLING, "do_sample", "max_length", "max_new_tokens", "suppress_tokens", "eos_token_id",
+    "pad_token_id", "bos_token_id", "transformers_version", "_from_model_config",
+}  # fmt: skip
 
 
 @torch.no_grad()
@@ -58,7 +61,7 @@ def generate(
     Args:
         sampler: see `decode`.
         recordings: a name for each row's clip; rows of the same name share the first one's.
-        cache: keeps what the tower makes of the recordings, by these names.
+        cache: keeps what the audio encoder makes of the recordings, by these names.
     """
     names = list(range(len(inputs["input_ids"])) if recordings is None else recordings)
     first = {name: row for row, name in reversed(list(enumerate(names)))}
@@ -114,10 +117,11 @@ def decode(
         UserError: ``config`` asks for what is not built in here, such as beams; or the model's
             logits are not finite, of which no answer could be made.
     """
-    adjust = LogitsProcessorList([*_constraints(config), *_warpers(config)])
-    penalised = any(isinstance(one, RepetitionPenaltyLogitsProcessor) for one in adjust)
+    adjust, penalised = _adjustments(config), config.repetition_penalty not in (None, 1.0)
     language, last = model.model.language_model, prompt_ids.shape[1] - 1
-    cache = Cache(layers=[RoomyLayer() for _ in range(model.config.text_config.num_hidden_layers)])
+    cache = Cache(
+        layers=[GrowingLayer() for _ in range(model.config.text_config.num_hidden_layers)]
+    )
     states = language(
         inputs_embeds=embeddings,
         attention_mask=prompt_mask,
@@ -170,7 +174,7 @@ def decode(
     return tokens
 
 
-class RoomyLayer(DynamicLayer):
+class GrowingLayer(DynamicLayer):
     """A cache layer that grows in place: `DynamicLayer` copies all it holds at every token."""
 
     def update(
@@ -179,33 +183,29 @@ class RoomyLayer(DynamicLayer):
         """Add (rows, heads, new, width), and return all that is held."""
         if not self.is_initialized:
             self.lazy_initialization(key_states, value_states)
-            # As they are: a prompt's are copied for the rows of its group, and get room then.
+            # As they are: a prompt's are copied for the rows of its group, with spare places then.
             self.keys, self.values = key_states, value_states
             return self.keys, self.values
         held, new = self.keys.shape[-2], key_states.shape[-2]
-        if held + new > _capacity(self.keys):
-            self.keys, self.values = _roomy(self.keys), _roomy(self.values)
+        if held + new > self.keys.stride(1) // self.keys.stride(2):
+            self.keys, self.values = _with_spare(self.keys), _with_spare(self.values)
         self.keys, self.values = _extended(self.keys, new), _extended(self.values, new)
         self.keys[..., held:, :], self.values[..., held:, :] = key_states, value_states
         return self.keys, self.values
 
     def batch_select_indices(self, indices: torch.Tensor) -> None:
         """Keep the rows with these indices, which may repeat."""
-        self.keys = _roomy(self.keys, indices)
-        self.values = _roomy(self.values, indices)
+        self.keys = _with_spare(self.keys, indices)
+        self.values = _with_spare(self.values, indices)
 
 
-def _roomy(states: torch.Tensor, rows: torch.Tensor | None = None) -> torch.Tensor:
-    """A copy (of some rows) at the beginning of a place with room for `_ROOM` tokens more."""
+def _with_spare(states: torch.Tensor, rows: torch.Tensor | None = None) -> torch.Tensor:
+    """A copy (of some rows) in a tensor that can take `_SPARE` tokens more."""
     count, heads, held, width = states.shape
     count = count if rows is None else len(rows)
-    place = states.new_empty(count, heads, held + _ROOM, width)[:, :, :held]
+    place = states.new_empty(count, heads, held + _SPARE, width)[:, :, :held]
     place.copy_(states if rows is None else states[rows])
     return place
-
-
-def _capacity(states: torch.Tensor) -> int:
-    return states.stride(1) // states.stride(2)
 
 
 def _extended(states: torch.Tensor, new: int) -> torch.Tensor:
@@ -213,29 +213,27 @@ def _extended(states: torch.Tensor, new: int) -> torch.Tensor:
     return states.as_strided((count, heads, held + new, width), states.stride())
 
 
-def _constraints(config: GenerationConfig) -> list[LogitsProcessor]:
-    for name, neutral in NEUTRAL.items():
-        if name in _SUPPORTED or getattr(config, name, None) in (neutral, None):
-            continue
-        raise UserError(f"generation: {name}={getattr(config, name)} is not supported here")
-    found: list[LogitsProcessor] = []
+def _adjustments(config: GenerationConfig) -> LogitsProcessorList:
+    """What is done to the logits, in the order in which transformers does it.
+
+    Raises:
+        UserError: ``config`` asks for what is not built in here.
+    """
+    for name, value in vars(config).items():
+        if name not in _SUPPORTED and value not in (None, NEUTRAL.get(name)):
+            raise UserError(f"generation: {name}={value} is not supported here")
+    found = LogitsProcessorList()
     if config.repetition_penalty not in (None, 1.0):
         found.append(RepetitionPenaltyLogitsProcessor(config.repetition_penalty))
     if config.suppress_tokens:
         found.append(SuppressTokensLogitsProcessor(config.suppress_tokens))
-    return found
-
-
-def _warpers(config: GenerationConfig) -> list[LogitsProcessor]:
-    found: list[LogitsProcessor] = []
-    if not config.do_sample:
-        return found
-    if config.temperature not in (None, 1.0):
-        found.append(TemperatureLogitsWarper(config.temperature))
-    if config.top_k:
-        found.append(TopKLogitsWarper(config.top_k))
-    if config.top_p is not None and config.top_p < 1.0:
-        found.append(TopPLogitsWarper(config.top_p))
-    if config.min_p:
-        found.append(MinPLogitsWarper(config.min_p))
+    if config.do_sample:
+        if config.temperature not in (None, 1.0):
+            found.append(TemperatureLogitsWarper(config.temperature))
+        if config.top_k:
+            found.append(TopKLogitsWarper(config.top_k))
+        if config.top_p is not None and config.top_p < 1.0:
+            found.append(TopPLogitsWarper(config.top_p))
+        if config.min_p:
+            found.append(MinPLogitsWarper(config.min_p))
     return found

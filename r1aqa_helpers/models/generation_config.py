@@ -17,33 +17,21 @@ from r1aqa_helpers.models.loaded import LoadedModel
 #: What R1-AQA's evaluation allows an answer.
 MAX_NEW_TOKENS = 256
 
-#: The value with which a field has no effect. Where that is None (no such number or list
-#: exists), ``generate`` and ``load`` see to it that the checkpoint has nothing to put in.
+#: The value with which a field has no effect, where that is not None.
 NEUTRAL: dict[str, Any] = {
-    # length and stopping
-    "max_length": None,  # max_new_tokens rules
+    # length, stopping, strategy
     "min_length": 0,
-    "min_new_tokens": None,  # 0 beside min_length 0 is warned of
     "early_stopping": False,
-    "max_time": None,
-    "stop_strings": None,
-    # strategy
     "num_beams": 1,
     "num_return_sequences": 1,
     "use_mtp": False,
     "length_penalty": 1.0,
-    "penalty_alpha": None,
-    "dola_layers": None,
     "diversity_penalty": 0.0,
     "num_beam_groups": 1,
-    "constraints": None,
-    "force_words_ids": None,
     # logits
     "temperature": 1.0,
     "top_k": 50,  # transformers' name for "unset"; greedy decoding ignores it
     "top_p": 1.0,
-    "min_p": None,
-    "top_h": None,
     "typical_p": 1.0,
     "epsilon_cutoff": 0.0,
     "eta_cutoff": 0.0,
@@ -51,50 +39,26 @@ NEUTRAL: dict[str, Any] = {
     "encoder_repetition_penalty": 1.0,
     "no_repeat_ngram_size": 0,
     "encoder_no_repeat_ngram_size": 0,
-    "bad_words_ids": None,
     "renormalize_logits": False,
-    "forced_bos_token_id": None,
-    "forced_eos_token_id": None,
     "remove_invalid_values": False,
-    "exponential_decay_length_penalty": None,
-    "begin_suppress_tokens": None,
-    "sequence_bias": None,
     "token_healing": False,
     "guidance_scale": 1.0,
-    "watermarking_config": None,
-    # cache and speed
+    # cache, and what is returned
     "use_cache": True,
-    "cache_implementation": None,
-    "cache_config": None,
-    "max_cache_len": None,
-    "prefill_chunk_size": None,
-    "compile_config": None,
     "disable_compile": True,
-    "low_memory": None,
-    "continuous_batching_config": None,
-    # what is returned
     "output_attentions": False,
     "output_hidden_states": False,
     "output_scores": False,
     "output_logits": False,
     "return_dict_in_generate": False,
-    # special tokens that this architecture has no use for
-    "bos_token_id": None,
-    "decoder_start_token_id": None,
     # assisted generation
     "is_assistant": False,
     "num_assistant_tokens": 20,
     "num_assistant_tokens_schedule": "constant",
     "assistant_confidence_threshold": 0.4,
-    "prompt_lookup_num_tokens": None,
-    "max_matching_ngram_size": None,
-    "assistant_early_exit": None,
     "assistant_lookbehind": 10,
     "target_lookbehind": 10,
-    "assistant_ensemble_weight": None,
-    "speculation_type": None,
 }
-
 
 #: Settings of sampling that a checkpoint may ship.
 SAMPLING = ("temperature", "top_k", "top_p", "min_p", "repetition_penalty")

@@ -20,16 +20,12 @@ from r1aqa_helpers.models.saving import is_model_folder
 from r1aqa_helpers.utils.errors import UserError
 from r1aqa_helpers.utils.io import first_line, read_bytes, shown
 
-#: What belongs to a model; anything else stays here.
+#: What belongs to a model; anything else stays here, such as pickles, which can run code.
 _SENT = [
     *("*.safetensors", "*.json", "*.txt", "*.jinja", "*.model", "*.md", "*.png", "*.jpg"),
     *("LICENSE", "NOTICE", ".gitattributes"),
 ]
-_PICKLES = {".bin", ".pt", ".pth", ".pkl", ".pickle", ".ckpt", ".joblib", ".npy", ".npz", ".pyc"}
-#: A pickle of protocol 2 or later, and PyTorch's zip around one.
-_PICKLE_STARTS = (*(b"\x80" + bytes([protocol]) for protocol in range(2, 6)), b"PK\x03\x04")
 _TOKEN = re.compile(rb"\bhf_[A-Za-z0-9]{30,}")
-_HEAD_LINES = 25
 
 
 def push(
@@ -50,7 +46,7 @@ def push(
         The repository's address; None for a dry run.
 
     Raises:
-        UserError: as `check_upload` does; the name is none, there is no token, or the Hub refuses.
+        UserError: as `check_upload` and `check_target` do; the Hub refuses.
     """
     _check_repo(repo)
     folder = Path(folder)
@@ -72,7 +68,7 @@ def check_target(repo: str) -> str:
     """The access token for ``repo``, so that what is missing shows before hours of training.
 
     Raises:
-        UserError: the name is none, or there is no token.
+        UserError: it is no name of a repository, or there is no token.
     """
     _check_repo(repo)
     token = get_token()
@@ -87,7 +83,7 @@ def check_upload(folder: Path) -> tuple[list[str], list[str]]:
     """Names of the files in ``folder`` that would be sent, and of those that stay; sends nothing.
 
     Raises:
-        UserError: it is no model folder; weights are missing, torn, or pickled; there is no model
+        UserError: it is no model folder; weights are missing or torn; there is no model
             card; an adapter's base model is not on the Hub; a file is a link, or seems to hold an
             access token.
     """
@@ -103,7 +99,6 @@ def check_upload(folder: Path) -> tuple[list[str], list[str]]:
         if path.is_symlink():
             raise UserError(f"{shown(path)}: is a link; put the file itself there, or remove it")
         if not path.is_dir():
-            _check_no_pickle(path)
             names.append(path.relative_to(folder).as_posix())
     top = [name for name in names if "/" not in name]
     sent = list(filter_repo_objects(top, allow_patterns=_SENT))
@@ -146,36 +141,10 @@ def _send(folder: Path, files: list[str], repo: str, private: bool) -> str:
 
 
 def _listing(folder: Path, files: list[str], left_out: list[str]) -> str:
-    """The files with their sizes, and the head of the model card."""
-    sizes = {name: (folder / name).stat().st_size for name in files}
-    lines = [f"{_size(size):>9}  {name}" for name, size in sizes.items()]
-    lines.append(f"{_size(sum(sizes.values())):>9}  in {len(files)} files")
-    lines += [f"left out: {shown(name)}" for name in left_out]
-    card = read_bytes(folder / CARD).decode("utf-8", errors="replace").splitlines()
-    head = ["".join(c if c.isprintable() else " " for c in line) for line in card[:_HEAD_LINES]]
-    lines += ["", f"--- {CARD}, its first {len(head)} of {len(card)} lines ---", *head]
-    return "\n".join(lines)
-
-
-def _size(count: float) -> str:
-    for unit in ("B", "kB", "MB"):
-        if count < 1000:
-            return f"{count:.0f} B" if unit == "B" else f"{count:.1f} {unit}"
-        count /= 1000
-    return f"{count:.2f} GB"
-
-
-def _check_no_pickle(path: Path) -> None:
-    start = b""
-    # A safetensors file starts with a number, which may look like anything; it is opened below.
-    if path.suffix != ".safetensors":
-        with open(path, "rb") as stream:
-            start = stream.read(4)
-    if path.suffix.lower() in _PICKLES or start.startswith(_PICKLE_STARTS):
-        raise UserError(
-            f"{shown(path)}: is a pickle or an archive of one, which can run code when loaded; "
-            "save the model again as safetensors, or remove the file"
-        )
+    sizes = {name: (folder / name).stat().st_size / 1e6 for name in files}
+    lines = [f"{size:>10,.1f} MB  {name}" for name, size in sizes.items()]
+    lines.append(f"{sum(sizes.values()):>10,.1f} MB  in {len(files)} files")
+    return "\n".join([*lines, *(f"left out: {shown(name)}" for name in left_out)])
 
 
 def _check_tensors(folder: Path) -> None:

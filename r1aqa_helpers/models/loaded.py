@@ -31,7 +31,7 @@ class LoadedModel:
     processor: Qwen2AudioProcessor
     name: str
     shipped: Mapping[str, float] = field(default_factory=dict)
-    """How the checkpoint's own settings sample (`decoding.shipped_sampling`)."""
+    """How the checkpoint's own settings sample (`generation_config.shipped_sampling`)."""
 
     @property
     def device(self) -> torch.device:
@@ -40,7 +40,7 @@ class LoadedModel:
 
     @property
     def dtype(self) -> torch.dtype:
-        """What the language model computes in; see `half` for the parts that do not."""
+        """What the language model computes in; see `float16` for the parts that do not."""
         return language_dtype(self.model)
 
     @property
@@ -87,24 +87,21 @@ def chat_text(loaded: LoadedModel, prompt_text: str, heard: bool = True) -> str:
 def encode(loaded: LoadedModel, texts: Sequence[str], waves: Sequence[np.ndarray]) -> BatchFeature:
     """One chat text and one clip per row, as tensors on the model's device, padded on the left.
 
-    Parameters
-    ----------
-    texts: (batch,), each from ``chat_text``
-    waves: (batch,), each float32 (samples,) at 16 kHz, no longer than the model's window
-        (``audio.clip_to_window`` says how much it cuts; the processor would cut in silence)
+    A clip that would give fewer than two audio tokens (below 70 ms) is filled up with silence:
+    without two adjacent audio tokens transformers takes the processor for an older one, and
+    expands the tokens once more inside the model.
+
+    Args:
+        texts: (batch,), each from `chat_text`.
+        waves: (batch,), each float32 (samples,) at 16 kHz, no longer than the model's window.
 
     Returns:
-    -------
-    input_ids, attention_mask (batch, tokens); input_features (batch, mels, frames) in the audio
-    tower's dtype; feature_attention_mask (batch, frames)
+        input_ids, attention_mask (batch, tokens); input_features (batch, mels, frames) in the
+        audio encoder's dtype; feature_attention_mask (batch, frames).
 
-    A clip that would give fewer than two audio tokens (below 70 ms) is filled up with silence:
-    from a batch without two adjacent audio tokens transformers concludes that the processor is
-    of an older kind, and expands the tokens once more inside the model, so that logits and input
-    no longer match.
-
-    Raises ``UserError`` where the processor does not take the clips in, which older and newer
-    releases do without an error ("audios" in place of "audio"), ``ValueError`` for a long clip.
+    Raises:
+        UserError: the processor does not take the clips in, as some releases do in silence.
+        ValueError: a clip is too long.
     """
     extractor = loaded.processor.feature_extractor
     longest = max(len(wave) for wave in waves)
@@ -129,7 +126,7 @@ def encode(loaded: LoadedModel, texts: Sequence[str], waves: Sequence[np.ndarray
             f"model {loaded.name}: its processor returned no audio features, so the model would "
             "answer without hearing; use the versions of transformers that this project pins"
         )
-    # transformers' dtype of a model is that of its first weight, and here the tower's.
+    # transformers' dtype of a model is that of its first weight, and here the audio encoder's.
     inputs["input_features"] = inputs["input_features"].to(loaded.model.dtype)
     return inputs.to(loaded.device)
 

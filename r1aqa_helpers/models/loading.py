@@ -1,6 +1,7 @@
 """Checkpoint folders and Hub names: found, checked, loaded."""
 
 import re
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from transformers import (
     Qwen2AudioProcessor,
 )
 
+from r1aqa_helpers.hardware import Profile
 from r1aqa_helpers.models.adapters import (
     ADAPTER_CONFIG,
     adapter_base,
@@ -43,23 +45,21 @@ def load(
 ) -> LoadedModel:
     """A Qwen2-Audio from a local folder, or by its name on the Hugging Face Hub.
 
-    Parameters
-    ----------
-    name_or_path: of a whole model, in the names of transformers 4 or 5, or of a LoRA adapter,
-        which is merged into the weights of its base model, or, with ``quantise``, kept on top
-        of them: merged into 4 bits, most of what it learnt would be lost in rounding
-    device: by default the GPU where there is one, otherwise the CPU
-    dtype: a torch dtype or its name; by default bfloat16 on a GPU that has it, float16 on
-        other GPUs, float32 elsewhere, whatever the checkpoint is stored in
-    base: an adapter's base model; by default the one that its configuration names
-    quantise: ``"nf4"``: the linear layers' weights in 4 bits, see `quantised`; None: in ``dtype``
-
-    In float16 what would overflow is computed in float32, see `half`.
-
     Only safetensors are read and no code of the checkpoint's is run. Its generation
-    configuration, which samples, is replaced by greedy decoding. Raises ``UserError`` where the
-    folder is no complete Qwen2-Audio, or does not exist, or where weights are missing or left
-    over.
+    configuration, which samples, is replaced by greedy decoding. In float16 what would overflow is
+    computed in float32, see `float16`.
+
+    Args:
+        name_or_path: of a whole model, in the names of transformers 4 or 5, or of a LoRA adapter,
+            which is merged into its base model's weights, or kept on top of them with ``quantise``.
+        device: by default the GPU where there is one, otherwise the CPU.
+        dtype: a torch dtype or its name; by default bfloat16 on a GPU that has it, float16 on
+            other GPUs, float32 elsewhere, whatever the checkpoint is stored in.
+        base: an adapter's base model; by default the one that its configuration names.
+        quantise: "nf4": the linear layers' weights in 4 bits, see `quantised`; None: in ``dtype``.
+
+    Raises:
+        UserError: there is no complete Qwen2-Audio of this name; weights are missing or left over.
     """
     device = pick_device(device)
     dtype = pick_dtype(dtype, device)
@@ -73,7 +73,7 @@ def load(
     folder = given if adapter is None else _find_base(adapter, base)
     _check_config(folder)
     check_weights(folder)
-    described = adapter if adapter is not None and _has_processor(adapter) else folder
+    described = adapter if adapter and _has_processor(adapter) else folder
     processor = _load_processor(described)
     model = _load_model(folder, device, dtype, weights)
     loaded = LoadedModel(model, processor, str(name_or_path))
@@ -83,6 +83,21 @@ def load(
     loaded.shipped = shipped_sampling(loaded.model.generation_config)
     loaded.model.generation_config = greedy_config(loaded)
     return loaded
+
+
+def load_for(
+    profile: Profile,
+    model: str | Path | None = None,
+    base: str | Path | None = None,
+    device: str | torch.device | None = None,
+) -> LoadedModel:
+    """A profile's model, or another in its place, on its device (or ``device``), in its precision.
+
+    ``base`` and what is raised as in `load`.
+    """
+    return load(
+        model or profile.model, device or profile.device, profile.dtype, base, profile.quantise
+    )
 
 
 def _find_folder(name_or_path: str | Path) -> Path:
@@ -97,24 +112,16 @@ def _find_folder(name_or_path: str | Path) -> Path:
     if isinstance(name_or_path, Path) or not _HUB_NAME.fullmatch(name) or folder.parent.is_dir():
         raise UserError(f"model {shown(name)}: no such folder; a Hub name has the form owner/model")
     try:
-        _check_hub_config(name)
+        try:  # the configuration alone first: what is no Qwen2-Audio is not worth gigabytes
+            _check_config(Path(hf_hub_download(name, "config.json")).parent)
+        except EntryNotFoundError:
+            hf_hub_download(name, ADAPTER_CONFIG)
         return Path(snapshot_download(name, allow_patterns=_HUB_FILES))
     except (OSError, ValueError) as error:
         raise UserError(
             f"model {shown(name)}: neither a folder here nor to be had from the Hugging Face Hub "
             f"({first_line(error)})"
         ) from error
-
-
-def _check_hub_config(name: str) -> None:
-    """The configuration alone first: what is no Qwen2-Audio is not worth gigabytes."""
-    try:
-        _check_config(Path(hf_hub_download(name, "config.json")).parent)
-    except EntryNotFoundError as missing:
-        try:
-            hf_hub_download(name, ADAPTER_CONFIG)
-        except EntryNotFoundError:
-            raise missing from None
 
 
 def _find_base(adapter: Path, base: str | Path | None) -> Path:
@@ -142,9 +149,8 @@ def _find_base(adapter: Path, base: str | Path | None) -> Path:
 
 
 def _has_processor(folder: Path) -> bool:
-    extractor = any(
-        (folder / f"{kind}_config.json").is_file() for kind in ("processor", "preprocessor")
-    )
+    kinds = ("processor", "preprocessor")
+    extractor = any((folder / f"{kind}_config.json").is_file() for kind in kinds)
     return extractor and (folder / "tokenizer_config.json").is_file()
 
 
@@ -218,11 +224,9 @@ def _load_model(
     dtype: torch.dtype,
     quantisation: BitsAndBytesConfig | None,
 ) -> Qwen2AudioForConditionalGeneration:
-    placement: dict[str, Any] = {}
-    if quantisation is not None:
-        placement = {"device_map": {"": device}, "quantization_config": quantisation}
-    elif device.type == "cuda":
-        placement = {"device_map": {"": device}}
+    placement: dict[str, Any] = {"quantization_config": quantisation} if quantisation else {}
+    if quantisation or device.type == "cuda":
+        placement["device_map"] = {"": device}
     try:
         model, info = Qwen2AudioForConditionalGeneration.from_pretrained(
             folder,
@@ -245,12 +249,7 @@ def _load_model(
         raise UserError(
             f"model {shown(folder)}: cannot be loaded as a Qwen2-Audio ({first_line(error)})"
         ) from error
-    for kind in ("missing_keys", "unexpected_keys", "mismatched_keys", "error_msgs"):
-        if info.get(kind):
-            found = some_names(kind.replace("_", " "), info[kind])
-            raise UserError(
-                f"model {shown(folder)}: weights and config.json do not belong together ({found})"
-            )
+    check_keys(f"model {shown(folder)}", info)
     if quantisation is None:
         model.to(device)
     else:  # it lies there
@@ -258,6 +257,14 @@ def _load_model(
     if dtype == torch.float16:
         guard_float16(model)
     return model.eval()
+
+
+def check_keys(what: str, info: Mapping[str, Any]) -> None:
+    """Raise ``UserError`` where ``from_pretrained`` reports weights that do not fit."""
+    for kind in ("missing_keys", "unexpected_keys", "mismatched_keys", "error_msgs"):
+        if info.get(kind):
+            found = some_names(kind.replace("_", " "), info[kind])
+            raise UserError(f"{what}: weights and config.json do not belong together ({found})")
 
 
 def _load_processor(folder: Path) -> Qwen2AudioProcessor:

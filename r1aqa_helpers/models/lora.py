@@ -79,12 +79,11 @@ def describe_trained(model: nn.Module, lora_rank: int, freeze_tower: bool) -> st
     """
     total = sum(numel(p) for n, p in model.named_parameters() if ".lora_" not in n)
     if lora_rank:
-        language, added = _adapted(model, LORA_TARGETS, lora_rank)
+        language, trained = _adapted(model, LORA_TARGETS, lora_rank)
         where = f"LoRA rank {lora_rank} on {language} modules of the language model"
         if not freeze_tower:
             tower, more = _adapted(model, TOWER_TARGETS, lora_rank)
-            where, added = f"{where} and {tower} of the audio encoder", added + more
-        trained = added
+            where, trained = f"{where} and {tower} of the audio encoder", trained + more
     else:
         still = r".*audio_tower\." if freeze_tower else r".*audio_tower\.embed_positions\."
         frozen = (numel(p) for n, p in model.named_parameters() if re.match(still, n))

@@ -100,12 +100,8 @@ def training_precision(model: PreTrainedModel, lora_rank: int, optim: str) -> di
             "training: float16 needs a GPU, for its gradients are scaled there; "
             "on a CPU load the model in float32 or bfloat16"
         )
-    _check_optimiser(optim)
-    return {"bf16": dtype == torch.bfloat16, "fp16": dtype == torch.float16}
-
-
-def _check_optimiser(optim: str) -> None:
     if optim not in OPTIMISERS:
         raise UserError(f"optim {optim!r}: unknown, choose one of {', '.join(OPTIMISERS)}")
     if "bnb" in optim and find_spec("bitsandbytes") is None:
         raise UserError(f"optim {optim}: {MISSING}, or use adamw_torch")
+    return {"bf16": dtype == torch.bfloat16, "fp16": dtype == torch.float16}

@@ -21,7 +21,7 @@ from transformers import (
 
 from r1aqa_helpers.models.generation_config import NEUTRAL, own_generation_config
 from r1aqa_helpers.models.loaded import LoadedModel
-from r1aqa_helpers.models.loading import check_weights, load
+from r1aqa_helpers.models.loading import check_keys, check_weights, load
 from r1aqa_helpers.models.precision import pick_device, pick_dtype
 from r1aqa_helpers.utils.errors import UserError
 from r1aqa_helpers.utils.io import first_line, read_json, shown, shown_value
@@ -96,13 +96,7 @@ def load_text_model(
             f"text model {shown(folder)}: cannot be loaded as a causal language model "
             f"({first_line(error)})"
         ) from error
-    for kind in ("missing_keys", "unexpected_keys", "mismatched_keys"):
-        if info.get(kind):
-            found = shown_value(sorted(map(str, info[kind]))[0])
-            raise UserError(
-                f"text model {shown(folder)}: weights and config.json do not belong together "
-                f"({kind.replace('_', ' ')}: {found})"
-            )
+    check_keys(f"text model {shown(folder)}", info)
     return _checked(TextModel(model.to(device).eval(), tokenizer, str(folder)))
 
 

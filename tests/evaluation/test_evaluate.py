@@ -29,7 +29,7 @@ def test_a_profile_loads_and_asks_as_it_trains(few, tmp_path, monkeypatch):
         loaded.append(arguments)
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("r1aqa_helpers.models.for_profile.load", watched)
+    monkeypatch.setattr("r1aqa_helpers.models.loading.load", watched)
     assert run(few, tmp_path / "p.json", "--profile", "t4").exit_code == 130
     ((_, _, dtype, _, quantise),) = loaded
     t4 = PROFILES["t4"]

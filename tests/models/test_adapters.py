@@ -230,10 +230,10 @@ DAMAGE = {
         lambda f: edit_weights(f, lambda w: {**w, "base_model.model.x.bias": torch.ones(1)}),
         "1 unexpected keys, such as base_model.model.x.bias",
     ),
-    "another rank": (lambda f: edit_weights(f, _other_rank), "mismatched keys"),
+    "another rank": (lambda f: edit_weights(f, _other_rank), "cannot be put on .*size mismatch"),
     "no such module": (
         lambda f: edit_weights(f, lambda w: {n.replace(".1.", ".9."): t for n, t in w.items()}),
-        "mismatched keys|missing keys|unexpected keys|cannot be put on",
+        "missing keys|unexpected keys|cannot be put on",
     ),
     "not a number": (
         lambda f: edit_weights(f, lambda w: {n: t * torch.nan for n, t in w.items()}),

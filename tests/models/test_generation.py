@@ -22,7 +22,7 @@ from r1aqa_helpers.models import (
 from r1aqa_helpers.models import (
     audio_embedding as embedding,
 )
-from r1aqa_helpers.models.generation import _ROOM, RoomyLayer
+from r1aqa_helpers.models.generation import _SPARE, GrowingLayer
 from r1aqa_helpers.models.generation_config import own_generation_config
 from r1aqa_helpers.tiny.build import random_tiny
 from r1aqa_helpers.utils.errors import UserError
@@ -98,7 +98,7 @@ def test_greedy_tokens_are_those_of_generate(made):
 
 
 def test_greedy_tokens_past_the_room_of_the_cache(made):
-    config = config_with(made, max_new_tokens=_ROOM + 9, eos_token_id=[1])
+    config = config_with(made, max_new_tokens=_SPARE + 9, eos_token_id=[1])
     (expected,) = one_by_one(made, [2], config)
     assert decoded(made, [2, 2], config).tolist() == [expected, expected]
 
@@ -189,9 +189,9 @@ def test_rows_of_one_recording_share_its_encoding(made, monkeypatch):
 
 def test_a_roomy_layer_holds_what_it_is_given():
     torch.manual_seed(0)
-    layer, whole = RoomyLayer(), [torch.randn(3, 2, 5, 4)]
+    layer, whole = GrowingLayer(), [torch.randn(3, 2, 5, 4)]
     keys, _ = layer.update(whole[0], 2 * whole[0])
-    for _ in range(_ROOM + 3):
+    for _ in range(_SPARE + 3):
         new = torch.randn(len(keys), 2, 1, 4)
         whole.append(new)
         keys, values = layer.update(new, 2 * new)

