@@ -23,12 +23,7 @@ RESULTS = DATA.parent / "benchmarks" / "results" / "budgets.json"
 
 @dataclass(frozen=True)
 class Figure:
-    """A number and where it comes from.
-
-    Attributes:
-        value: bytes or minutes.
-        source: "computed", or "measured (hardware, date)".
-    """
+    """Bytes or minutes, and their source: "computed", or "measured (hardware, date)"."""
 
     value: float
     source: str = "computed"
@@ -39,10 +34,8 @@ class Budget:
     """What a profile takes.
 
     Attributes:
-        profile: its name.
         gpu: the GPU that it was computed for; None: none is listed.
-        gpus: how many of it, each with a process.
-        gpu_memory: bytes of each.
+        gpus: how many of it, each with a process and ``gpu_memory`` bytes.
         stages: bytes of each stage's parts: answering, sft, grpo rollout, grpo update.
         memory: peak bytes of each part of the main job: answering, sft, grpo.
         fits: whether all stages leave `memory.HEADROOM` of the GPU's memory; None: no GPU.

@@ -13,6 +13,7 @@ import tempfile
 import tomllib
 import warnings
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from importlib.util import find_spec
 from pathlib import Path
@@ -107,8 +108,7 @@ class Report:
         """One line: whether the main job can run."""
         if not self.stops:
             return "the main job can run"
-        marked = "1 finding" if len(self.stops) == 1 else f"{len(self.stops)} findings"
-        return f"the main job cannot run here yet: {marked} above marked stop"
+        return f"the main job cannot run here yet: findings marked stop: {len(self.stops)}"
 
 
 def examine(profile: str | None = None, offline: bool = False) -> Report:
@@ -144,9 +144,6 @@ def package_versions() -> dict[str, dict[str, Any]]:
     return found
 
 
-# --- checks: each adds findings to the report and returns facts as JSON values ----------------
-
-
 def _machine(report: Report) -> dict[str, Any]:
     system, cores, memory = platform.platform(), os.cpu_count(), total_memory()
     size = "memory not known" if memory is None else f"{_gb(memory)} memory"
@@ -160,23 +157,19 @@ def _gpu(report: Report) -> dict[str, Any]:
     except Exception as fault:
         report.add(STOP, f"torch does not import: {_told(fault)}", INSTALL)
         return {"error": _told(fault)}
-    gpus = []
-    for index in range(torch.cuda.device_count() if torch.cuda.is_available() else 0):
-        seen = torch.cuda.get_device_properties(index)
-        capability = ".".join(map(str, torch.cuda.get_device_capability(index)))
-        size = int(seen.total_memory)
-        gpus.append({"name": seen.name, "memory_bytes": size, "capability": capability})
-        report.add(OK, f"{seen.name}, {_gb(size)}, compute capability {capability}")
-    mps = bool(torch.backends.mps.is_available())
-    if mps:
+    seen = this_machine()
+    for name, size in seen.gpus:
+        report.add(OK, f"{name}, {_gb(size)}")
+    if seen.mps:
         report.add(OK, "Apple GPU (MPS)")
-    elif not gpus and shutil.which("nvidia-smi"):
+    elif not seen.gpus and shutil.which("nvidia-smi"):
         built = f"for CUDA {torch.version.cuda}" if torch.version.cuda else "without CUDA"
         step = "to use the GPU, update its driver, or install torch as pinned: uv sync"
         report.add(NOTE, f"nvidia-smi is here, but torch (built {built}) sees no GPU", step)
-    elif not gpus:
+    elif not seen.gpus:
         report.add(OK, "none; the tiny track needs none")
-    return {"cuda": gpus, "cuda_of_torch": torch.version.cuda, "mps": mps}
+    gpus = [{"name": name, "memory_bytes": size} for name, size in seen.gpus]
+    return {"cuda": gpus, "cuda_of_torch": torch.version.cuda, "mps": seen.mps}
 
 
 def _packages(report: Report) -> dict[str, Any]:
@@ -200,19 +193,21 @@ def _profile(report: Report) -> dict[str, Any]:
     from r1aqa_helpers.hardware.budgets import budget
     from r1aqa_helpers.hardware.summary import warnings_for
 
-    picked, why = pick_for(this_machine())
+    machine = this_machine()
+    picked, why = pick_for(machine)
     profile = pick_profile(report.wanted) if report.wanted else PROFILES[picked]
     report.add(OK, f"{profile.name}: {'asked for' if report.wanted else why}")
     other = f"take the profile for this machine: --profile {picked}"
     try:
-        for line in warnings_for(profile, this_machine()):
+        for line in warnings_for(profile, machine):
             report.add(NOTE, line, None if picked == profile.name else other)
     except UserError as fault:
         report.add(STOP, str(fault), other)
-    gpus = [gpu["memory_bytes"] for gpu in report.fact("gpu", "cuda") or []]
-    weights = budget(profile).stages["answering"]["weights"]
-    if profile.device == "cuda" and gpus and weights > min(gpus):
-        text = f"the weights alone take {_gb(weights)}, and the GPU has {_gb(min(gpus))}"
+    taken = budget(profile)
+    weights = taken.stages["answering"]["weights"]
+    smallest = min((size for _, size in machine.gpus), default=weights)
+    if profile.device == "cuda" and weights > smallest:
+        text = f"the weights alone take {_gb(weights)}, and the GPU has {_gb(smallest)}"
         report.add(STOP, text, other)
     if profile.quantise and find_spec("bitsandbytes") is None:
         text = f"profile {profile.name} holds weights in 4 bits, and bitsandbytes is not installed"
@@ -228,7 +223,7 @@ def _profile(report: Report) -> dict[str, Any]:
         "model": place(profile.model),
         "why": why,
         "weights_bytes": weights,
-        "peak_bytes": budget(profile).peak,
+        "peak_bytes": taken.peak,
         "needs_questions": needs_questions,
     }
 
@@ -243,16 +238,15 @@ def _tiny_data(report: Report) -> dict[str, Any]:
                 faults.append(f"data/tiny/{name} differs from checksums.json")
         except OSError as fault:
             faults.append(f"data/tiny/{name}: {fault.strerror or 'cannot be read'}")
-    # Other profiles do not need them.
     needed = report.fact("profile", "tiny_questions") is not False
     for text in faults:
         report.add(STOP if needed else NOTE, text, RESTORE)
     stamp = folder / "audio" / "rendered.json"
     rendered = stamp.exists() and read_json(stamp) == sums
-    step = "render the clips (the main job does it, too): r1aqa data prepare"
-    if rendered or not needed:
-        report.add(OK, f"clips {'rendered' if rendered else 'not rendered'}")
-    else:
+    if rendered:
+        report.add(OK, "clips rendered")
+    elif needed:
+        step = "render the clips (the main job does it, too): r1aqa data prepare"
         report.add(NOTE, "clips not rendered, or not from the present recipes", step)
     return {"faults": faults, "rendered": rendered}
 
@@ -269,9 +263,8 @@ def _hub(report: Report) -> dict[str, Any]:
         f"{name} {_gb(sizes[name]) if name in sizes else 'not there'}" for name in ON_HUB
     )
     report.add(OK, f"local cache: {held}")
-    fault = skipped = "--offline" if report.offline else None
-    if constants.HF_HUB_OFFLINE:
-        fault = skipped = "HF_HUB_OFFLINE is set"
+    skipped = "--offline" if report.offline else None
+    fault = skipped = "HF_HUB_OFFLINE is set" if constants.HF_HUB_OFFLINE else skipped
     if not skipped:
         try:
             status = get_session().head(constants.ENDPOINT, timeout=2.0).status_code
@@ -353,10 +346,9 @@ def _project() -> tuple[list[str], dict[str, str]]:
 
 
 def _installed(name: str) -> str | None:
-    try:
+    with suppress(importlib.metadata.PackageNotFoundError):
         return importlib.metadata.version(name)
-    except importlib.metadata.PackageNotFoundError:
-        return None
+    return None
 
 
 def _gb(size: float) -> str:

@@ -17,7 +17,6 @@ class Gpu:
     """One kind of GPU.
 
     Attributes:
-        name: as the table in the README has it.
         memory: bytes; a data sheet's GB are 10^9 here, which is at most what there is, except for
             T4 (14.6 GiB) and L4, where an error-correcting code takes a twentieth.
         sixteen: FLOPs per second of dense 16-bit matrix products on the tensor cores.

@@ -7,6 +7,7 @@ allocations of real updates.
 """
 
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -36,10 +37,8 @@ _SAMPLED = 16
 class Work:
     """What a profile has to do, as far as memory depends on it.
 
-    Attributes:
-        config: of the model.
-        audio, text, answer: tokens of a question: its clip, the rest of its prompt, the answer.
-        gpus: processes that share a step's questions, each on a GPU of its own.
+    A question has ``audio`` tokens of its clip, ``text`` others, and those of the ``answer``;
+    ``gpus`` processes share a step's questions.
     """
 
     profile: Profile
@@ -90,11 +89,9 @@ def config_of(profile: Profile) -> Qwen2AudioConfig:
     A folder that holds no Qwen2-Audio counts as one of 7B: loading it reports what is wrong.
     """
     folder = Path(profile.model)
-    try:
+    with suppress(Exception):  # transformers checks fields with errors of many kinds
         if read_json(folder / "config.json").get("model_type") == "qwen2_audio":
             return Qwen2AudioConfig.from_pretrained(folder, local_files_only=True)
-    except Exception:  # transformers checks fields with errors of many kinds
-        pass
     return flops.config_7b()
 
 
@@ -249,10 +246,8 @@ def _forward(work: Work, clips: int, tokens: int, frames: int | None = None) -> 
     """The most at once in a forward pass of clips and tokens without a backward pass to come.
 
     The audio encoder and the language model work one after the other; a layer's feed-forward part
-    holds the most. Weights in 4 bits are turned back one matrix at a time.
-
-    Args:
-        frames: mel frames of a clip; by default those of the whole window.
+    holds the most. Weights in 4 bits are turned back one matrix at a time. A clip has ``frames``
+    mel frames, by default those of the whole window.
     """
     audio, text = work.config.audio_config, work.config.text_config
     frames = flops.window_frames(work.config) if frames is None else frames

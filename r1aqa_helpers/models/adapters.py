@@ -1,9 +1,7 @@
 """LoRA adapters: recognised, checked, and merged into, or put on, their base model's weights.
 
-Only LoRA (arXiv 2106.09685) and DoRA are taken, and of an adapter's configuration only what
-says how its weights are to be merged; a field that this file does not know is an error where it
-is set, because an adapter merged in another way than it was trained gives a plausible, wrong
-model.
+Only LoRA (arXiv 2106.09685) and DoRA are taken. A field of an adapter's configuration that is not
+known here is an error where it is set: merged in another way, an adapter gives a wrong model.
 """
 
 import warnings
@@ -121,7 +119,7 @@ def put_adapter(
 
 
 def _read_config(folder: Path) -> dict[str, Any]:
-    """The adapter's configuration, checked to hold nothing that would not be followed."""
+    """The adapter's configuration; raises ``UserError`` for what would not be followed."""
     path = folder / ADAPTER_CONFIG
     settings = read_json(path)
     kind = settings.get("peft_type") if isinstance(settings, dict) else None
@@ -149,12 +147,10 @@ def _read_weights(folder: Path) -> dict[str, torch.Tensor]:
     """The adapter's tensors by name, without PEFT's prefix."""
     path = folder / ADAPTER_WEIGHTS
     if not path.is_file():
-        if any(folder.glob("adapter_model*.bin")):
-            raise UserError(
-                f"adapter {shown(folder)}: its weights are pickled (.bin), which can run code when "
-                "loaded; give an adapter in safetensors"
-            )
-        raise UserError(f"adapter {shown(folder)}: has no {ADAPTER_WEIGHTS}, copy it completely")
+        raise UserError(
+            f"adapter {shown(folder)}: has no {ADAPTER_WEIGHTS}, copy it completely (pickled "
+            "weights, .bin, are not read: they can run code)"
+        )
     try:
         weights = load_file(path)
     except (OSError, SafetensorError) as error:
@@ -167,10 +163,8 @@ def _read_weights(folder: Path) -> dict[str, torch.Tensor]:
             f"{shown(path)}: {shown(wrong[0])} holds values that are not finite; "
             "take the adapter of an earlier checkpoint"
         )
-    strange = sorted(name for name in weights if not name.startswith(_PREFIX))
-    if strange or not weights:
-        some = f"such as {shown(strange[0])}" if strange else "none at all"
-        raise UserError(f"{shown(path)}: its keys ({some}) are not those of a PEFT adapter")
+    if not weights or not all(name.startswith(_PREFIX) for name in weights):
+        raise UserError(f"{shown(path)}: its keys are not those of a PEFT adapter")
     return {name.removeprefix(_PREFIX): tensor for name, tensor in weights.items()}
 
 

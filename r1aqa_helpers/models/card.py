@@ -24,7 +24,7 @@ _HUB_NAME = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*", re.ASCII)
 #: Base models whose licence is known; what is trained from them has the same one.
 _APACHE = {"Qwen/Qwen2-Audio-7B", "Qwen/Qwen2-Audio-7B-Instruct", "mispeech/r1-aqa"}
 _PLAIN = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.+/-]{0,79}", re.ASCII)
-#: Every mark that means something in Markdown, or makes a link of what follows.
+#: Marks that mean something in Markdown, or make a link of what follows.
 _MARKS = re.compile(r"([\\`*_{}\[\]()#+.!|~$^=:@-])")
 _LONGEST = 200
 _BEGIN, _END = "<!-- results:begin -->", "<!-- results:end -->"

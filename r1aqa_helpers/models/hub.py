@@ -13,7 +13,7 @@ from huggingface_hub import HfApi, get_token
 from huggingface_hub.utils import HFValidationError, filter_repo_objects, validate_repo_id
 from safetensors import SafetensorError, safe_open
 
-from r1aqa_helpers.models.adapters import ADAPTER_CONFIG, adapter_base, is_adapter
+from r1aqa_helpers.models.adapters import ADAPTER_CONFIG, ADAPTER_WEIGHTS, adapter_base, is_adapter
 from r1aqa_helpers.models.card import CARD, is_hub_name
 from r1aqa_helpers.models.loading import check_weights
 from r1aqa_helpers.models.saving import is_model_folder
@@ -160,8 +160,8 @@ def _check_tensors(folder: Path) -> None:
     if not is_adapter(folder):
         check_weights(folder)
         return
-    if not (folder / "adapter_model.safetensors").is_file():
-        raise UserError(f"adapter {shown(folder)}: has no adapter_model.safetensors; save again")
+    if not (folder / ADAPTER_WEIGHTS).is_file():
+        raise UserError(f"adapter {shown(folder)}: has no {ADAPTER_WEIGHTS}; save again")
     base = adapter_base(folder)
     if base is None or not is_hub_name(base):
         raise UserError(

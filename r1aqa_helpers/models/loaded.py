@@ -7,7 +7,12 @@ from dataclasses import dataclass, field
 
 import numpy as np
 import torch
-from transformers import BatchFeature, Qwen2AudioForConditionalGeneration, Qwen2AudioProcessor
+from transformers import (
+    BatchFeature,
+    PreTrainedTokenizerBase,
+    Qwen2AudioForConditionalGeneration,
+    Qwen2AudioProcessor,
+)
 
 from r1aqa_helpers.data.audio import SAMPLE_RATE
 from r1aqa_helpers.data.prompts import chat_messages
@@ -70,18 +75,22 @@ def chat_text(loaded: LoadedModel, prompt_text: str, heard: bool = True) -> str:
     Raises ``UserError`` where the text holds one of the tokenizer's special tokens: it would be
     read as the turn's end, or as one more clip.
     """
-    for token in loaded.processor.tokenizer.all_special_tokens:
-        if token in prompt_text:
-            raise UserError(
-                f"the text {shown_value(prompt_text)} holds the model's special token "
-                f"{token}; remove it"
-            )
+    check_no_special_token(loaded.processor.tokenizer, prompt_text)
     messages = chat_messages(prompt_text)
     if not heard:
         messages = [{"role": "user", "content": prompt_text}]
     return loaded.processor.apply_chat_template(
         messages, tokenize=False, add_generation_prompt=True
     )
+
+
+def check_no_special_token(tokenizer: PreTrainedTokenizerBase, text: str) -> None:
+    """Raise ``UserError`` where a model would take a part of ``text`` for a special token."""
+    for token in tokenizer.all_special_tokens:
+        if token in text:
+            raise UserError(
+                f"the text {shown_value(text)} holds the model's special token {token}; remove it"
+            )
 
 
 def encode(loaded: LoadedModel, texts: Sequence[str], waves: Sequence[np.ndarray]) -> BatchFeature:
@@ -132,7 +141,7 @@ def encode(loaded: LoadedModel, texts: Sequence[str], waves: Sequence[np.ndarray
 
 
 def weights_fingerprint(loaded: LoadedModel) -> str:
-    """`fingerprint` of a model with its processor."""
+    """16 hexadecimal digits that change when the model is trained, see `fingerprint`."""
     return fingerprint(loaded.model)
 
 

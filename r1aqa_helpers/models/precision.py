@@ -43,12 +43,12 @@ def pick_dtype(dtype: str | torch.dtype | None, device: torch.device) -> torch.d
     Raises:
         UserError: its name is unknown.
     """
-    if isinstance(dtype, torch.dtype):
-        return dtype
-    if dtype is not None:
+    if isinstance(dtype, str):
         if dtype not in _DTYPES:
             raise UserError(f"dtype {dtype!r}: unknown, use one of {', '.join(_DTYPES)}")
         return _DTYPES[dtype]
+    if dtype is not None:
+        return dtype
     if device.type != "cuda":
         return torch.float32
     # A T4 computes bfloat16 by emulation only, which counts as support unless told otherwise.

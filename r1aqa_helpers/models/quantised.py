@@ -1,7 +1,7 @@
 """Weights in 4 bits: NF4 with double quantisation (QLoRA, arXiv 2305.14314), by bitsandbytes.
 
 All linear layers are quantised but the head, those of the audio encoder and projector among
-them; `costs.weight_bytes` counts the same. What is computed with them is in the model's dtype.
+them; `flops.weight_bytes` counts the same. What is computed with them is in the model's dtype.
 """
 
 import math
@@ -19,7 +19,6 @@ MISSING = (
     "bitsandbytes is not installed; install it "
     "(pip install 'r1aqa-helpers[quantised]', in a checkout uv sync --extra quantised)"
 )
-_DEVICES = ("cuda", "cpu")
 
 
 def quantisation_config(
@@ -38,10 +37,10 @@ def quantisation_config(
         return None
     if quantise not in QUANTISATIONS:
         raise UserError(f"quantise {quantise!r}: unknown, use one of {', '.join(QUANTISATIONS)}")
-    if device.type not in _DEVICES:
+    if device.type not in ("cuda", "cpu"):
         raise UserError(
             f"quantise {quantise}: bitsandbytes has no 4-bit weights for device {device}; "
-            f"use {' or '.join(_DEVICES)}, or load the model without quantise"
+            "use cuda or cpu, or load the model without quantise"
         )
     if find_spec("bitsandbytes") is None:
         raise UserError(f"quantise {quantise}: {MISSING}, or load the model without quantise")

@@ -21,11 +21,14 @@ from r1aqa_helpers.utils.io import first_line, shown, write_text
 def save(loaded: LoadedModel, folder: str | Path, card: CardFields | None = None) -> None:
     """Write weights (safetensors), processor, greedy generation configuration and model card.
 
-    Of a PEFT model, only the adapter is written, with the base model's name. ``card`` says how
-    the model came about; what can be counted is filled in here. All files go to a temporary
-    folder beside ``folder`` first, which is then renamed; a model folder of the same name is
-    replaced. Raises ``UserError`` where ``folder`` holds anything else, or cannot be written, and
-    for a whole model in 4 bits.
+    Of a PEFT model, only the adapter is written, with the base model's name. All files go to a
+    temporary folder beside ``folder`` first, which is then renamed; a model folder is replaced.
+
+    Args:
+        card: says how the model came about; what can be counted is filled in here.
+
+    Raises:
+        UserError: ``folder`` holds anything else, or cannot be written; a whole model in 4 bits.
     """
     folder = Path(folder)
     if is_quantised(loaded.model) and not isinstance(loaded.model, PeftModel):
@@ -33,11 +36,9 @@ def save(loaded: LoadedModel, folder: str | Path, card: CardFields | None = None
             f"{shown(folder)}: a model in 4 bits is not saved; save the adapter that was trained "
             "on it, or load the model without quantise"
         )
-    if folder.exists() and not is_model_folder(folder):
-        if not folder.is_dir() or any(folder.iterdir()):
-            raise UserError(
-                f"{shown(folder)}: exists and is not a model folder, choose another place"
-            )
+    empty = folder.is_dir() and not any(folder.iterdir())
+    if folder.exists() and not empty and not is_model_folder(folder):
+        raise UserError(f"{shown(folder)}: exists and is not a model folder, choose another place")
     temporary = folder.with_name(f".{folder.name}.{os.getpid()}.partial")
     replaced = folder.with_name(f".{folder.name}.{os.getpid()}.replaced")
     try:

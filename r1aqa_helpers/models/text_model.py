@@ -20,11 +20,11 @@ from transformers import (
 )
 
 from r1aqa_helpers.models.generation_config import NEUTRAL, own_generation_config
-from r1aqa_helpers.models.loaded import LoadedModel
+from r1aqa_helpers.models.loaded import LoadedModel, check_no_special_token
 from r1aqa_helpers.models.loading import check_keys, check_weights, load
 from r1aqa_helpers.models.precision import pick_device, pick_dtype
 from r1aqa_helpers.utils.errors import UserError
-from r1aqa_helpers.utils.io import first_line, read_json, shown, shown_value
+from r1aqa_helpers.utils.io import first_line, read_json, shown
 
 
 @dataclass(frozen=True)
@@ -46,11 +46,7 @@ class TextModel:
 
 
 def check_text_model(folder: str | Path) -> Path:
-    """The folder, where it holds a model's configuration and all of its weights.
-
-    Raises:
-        UserError: no such folder, or no complete model in it.
-    """
+    """The folder, where it holds a complete model; raises ``UserError`` otherwise."""
     folder = Path(folder).expanduser()
     if not folder.is_dir():
         raise UserError(
@@ -125,6 +121,8 @@ def _checked(text_model: TextModel) -> TextModel:
         )
     if not text_model.eos_ids:
         raise UserError(f"text model {shown(text_model.name)}: names no token that ends an answer")
+    if text_model.tokenizer.pad_token_id is None:
+        text_model.tokenizer.pad_token_id = text_model.eos_ids[0]
     return text_model
 
 
@@ -134,12 +132,7 @@ def chat(text_model: TextModel, text: str) -> str:
     Raises:
         UserError: ``text`` holds one of the tokenizer's special tokens, which would end the turn.
     """
-    for token in text_model.tokenizer.all_special_tokens:
-        if token in text:
-            raise UserError(
-                f"the text {shown_value(text)} holds the text model's special token {token}; "
-                "remove it"
-            )
+    check_no_special_token(text_model.tokenizer, text)
     turn = [{"role": "user", "content": text}]
     return text_model.tokenizer.apply_chat_template(
         turn, tokenize=False, add_generation_prompt=True
@@ -170,20 +163,19 @@ def respond(text_model: TextModel, chats: Sequence[str], max_new_tokens: int) ->
     Of the model's own generation configuration only the tokens that end an answer are used.
     """
     model, tokenizer = text_model.model, text_model.tokenizer
-    ends = text_model.eos_ids
-    pad = tokenizer.pad_token_id if tokenizer.pad_token_id is not None else ends[0]
-    rows = [tokenizer(one, add_special_tokens=False).input_ids for one in chats]
-    longest = max(map(len, rows))
-    ids = torch.tensor([[pad] * (longest - len(row)) + row for row in rows], device=model.device)
-    exists = [[0] * (longest - len(row)) + [1] * len(row) for row in rows]
-    own = {"eos_token_id": ends, "pad_token_id": pad, "max_new_tokens": max_new_tokens}
-    config = GenerationConfig(**{**NEUTRAL, **own, "do_sample": False})
-    with own_generation_config(model, config):
-        said = model.generate(
-            input_ids=ids,
-            attention_mask=torch.tensor(exists, device=model.device),
-            generation_config=config,
-        )
-    return tokenizer.batch_decode(
-        said[:, longest:], skip_special_tokens=True, clean_up_tokenization_spaces=False
+    inputs = tokenizer(
+        list(chats),
+        add_special_tokens=False,
+        padding=True,
+        padding_side="left",
+        return_tensors="pt",
+        return_token_type_ids=False,
+    ).to(model.device)
+    own = {"eos_token_id": text_model.eos_ids, "pad_token_id": tokenizer.pad_token_id}
+    config = GenerationConfig(
+        **{**NEUTRAL, **own, "max_new_tokens": max_new_tokens, "do_sample": False}
     )
+    with own_generation_config(model, config):
+        said = model.generate(**inputs, generation_config=config)
+    new = said[:, inputs.input_ids.shape[1] :]
+    return tokenizer.batch_decode(new, skip_special_tokens=True, clean_up_tokenization_spaces=False)

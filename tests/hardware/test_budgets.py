@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from r1aqa_helpers.hardware import PROFILES, TINY_PROFILE, budgets, flops
-from r1aqa_helpers.hardware.budgets import RESULTS, Figure, budget
+from r1aqa_helpers.hardware.budgets import RESULTS, budget
 from r1aqa_helpers.hardware.gpus import GPUS, MEANT_FOR, find_gpu
-from r1aqa_helpers.hardware.summary import announcement, by_source, warnings_for, with_settings
+from r1aqa_helpers.hardware.summary import announcement, warnings_for, with_settings
 from r1aqa_helpers.training.grpo.settings import GRPOSettings
 from r1aqa_helpers.training.sft import SFTSettings
 from r1aqa_helpers.utils.errors import UserError
@@ -47,15 +47,6 @@ def test_what_does_not_fit_is_told():
     assert budget("tiny").fits is None
 
 
-def test_weights_are_those_that_costs_counts():
-    config = flops.config_7b()
-    assert budget("l4").stages["answering"]["weights"] == flops.weight_bytes(config, "bfloat16")
-    assert budget("t4").stages["answering"]["weights"] == flops.weight_bytes(config, "nf4")
-    full = budget("h200-full").stages["grpo update"]
-    assert full["weights"] == full["reference"] == 4 * flops.parameters(config)["total"]
-    assert full["adapter"] == 0
-
-
 def test_what_training_adds_by_hand():
     lora = flops.lora_parameters(flops.config_7b(), 16)
     parts = budget("a100").stages["grpo update"]
@@ -68,6 +59,7 @@ def test_what_training_adds_by_hand():
     assert parts["reference"] == 0
     counted = flops.parameters(flops.config_7b())
     trained = counted["total"] - counted["tower"]
+    assert budget("h200-full").stages["grpo update"]["reference"] == 4 * counted["total"]
     full = budget("h200-full").stages["sft"]
     assert full["gradients"] == 4 * trained
     embeddings = counted["embeddings"]
@@ -119,15 +111,12 @@ def test_several_gpus_share_a_step():
     ("name", "size", "found"),
     [
         ("Tesla T4", None, "T4"),
-        ("NVIDIA L4", None, "L4"),
         ("NVIDIA L40S", None, None),
         ("NVIDIA A100-SXM4-40GB", None, "A100 40 GB"),
         ("NVIDIA A100-SXM4-80GB", None, "A100 80 GB"),
         ("NVIDIA A100-PCIE", 85 * GB, "A100 80 GB"),
         ("NVIDIA H100 80GB HBM3", None, "H100"),
-        ("NVIDIA H200", None, "H200"),
         ("H200", None, "H200"),
-        ("GeForce RTX 4090", None, None),
     ],
 )
 def test_gpus_by_name(name, size, found):
@@ -155,11 +144,6 @@ def test_the_committed_budgets_are_those_of_now():
     assert stored["checks"]["time"] == benchmark.update_seconds()
 
 
-def test_unknown_profile():
-    with pytest.raises(UserError, match="^profile 'full': unknown, choose one of tiny, t4"):
-        budget("full")
-
-
 # --- what is printed --------------------------------------------------------------------------
 
 
@@ -176,16 +160,6 @@ def test_the_block_says_everything_and_what_is_measured():
     assert rows["memory"].endswith(": computed") and rows["minutes"] == "not measured here"
     tiny = announcement(TINY_PROFILE, Machine())
     assert "minutes    answering 0.3" in tiny and "measured (" in tiny
-
-
-def test_figures_of_one_source_stand_together():
-    figures = {
-        "answering": Figure(1.0),
-        "sft": Figure(2.0, "measured (here)"),
-        "grpo": Figure(3.0),
-    }
-    expected = "answering 1.0, GRPO 3.0: computed; SFT 2.0: measured (here)"
-    assert by_source(figures) == expected
 
 
 def test_a_gpu_that_is_missing_too_small_or_without_bf16():

@@ -16,7 +16,7 @@ from r1aqa_helpers.utils.paths import TINY
 
 GB = 10**9
 T4, L4 = ("Tesla T4", 15_800_000_000), ("NVIDIA L4", 23_600_000_000)
-A100, A100_80 = ("NVIDIA A100-SXM4-40GB", 42 * GB), ("NVIDIA A100-SXM4-80GB", 85 * GB)
+A100 = ("NVIDIA A100-SXM4-40GB", 42 * GB)
 H100, H200 = ("NVIDIA H100 80GB HBM3", 85 * GB), ("NVIDIA H200", 150 * GB)
 
 each = pytest.mark.parametrize("profile", PROFILES.values(), ids=lambda profile: profile.name)
@@ -56,18 +56,14 @@ def test_the_tiny_profile_is_that_of_the_recorded_run():
         (Machine((("Tesla V100-SXM2-32GB", 34 * GB),)), "t4"),
         (Machine((("NVIDIA RTX 4080", 17 * GB),), bf16=True), "t4"),
         (Machine((L4,), bf16=True), "l4"),
-        (Machine((("NVIDIA A10G", 23_700_000_000),), bf16=True), "l4"),
         (Machine((("NVIDIA L40S", 47 * GB),), bf16=True), "a100"),
         (Machine((A100,), bf16=True), "a100"),
-        (Machine((A100_80,), bf16=True), "a100"),
         (Machine((H100,), bf16=True), "h100"),
         (Machine((H200,), bf16=True), "h100"),
         (Machine((A100, A100), bf16=True), "multi-gpu"),
         (Machine((H100, L4), bf16=True), "l4"),
-        (Machine((T4, T4)), "t4"),
         (Machine(mps=True, memory=64 * GB), "mps"),
         (Machine(mps=True, memory=16 * GB), "tiny"),
-        (Machine(mps=True), "tiny"),
     ],
 )
 def test_the_hardware_picks(machine, name):
@@ -99,13 +95,7 @@ def test_what_pytorch_sees(monkeypatch):
     assert not this_machine().bf16 and pick_profile().name == "tiny"
 
 
-def test_a_name_picks_whatever_the_hardware(monkeypatch):
-    cuda(monkeypatch, (*H200, (9, 0)))
-    assert pick_profile("tiny").device == "cpu"
-    assert pick_profile().name == "h100"
-
-
-@pytest.mark.parametrize("name", ["huge", "T4", ""])
+@pytest.mark.parametrize("name", ["huge", "T4"])
 def test_unknown_profile(name):
     with pytest.raises(UserError, match=f"^profile {name!r}: unknown, choose one of tiny, t4"):
         pick_profile(name)

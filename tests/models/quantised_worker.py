@@ -23,17 +23,15 @@ from r1aqa_helpers.models import (
     save,
     weights_fingerprint,
 )
-from r1aqa_helpers.models.lora import choose_trained, describe_trained
+from r1aqa_helpers.models.lora import describe_trained
 from r1aqa_helpers.models.quantised import is_quantised
 from r1aqa_helpers.training.grpo.rollout import sample_answers
 from r1aqa_helpers.training.grpo.run import train_grpo
 from r1aqa_helpers.training.grpo.settings import GRPOSettings
-from r1aqa_helpers.training.grpo.trainer import AudioGRPOTrainer
 from r1aqa_helpers.training.logprobs import Answers, answer_logps
 from r1aqa_helpers.training.prompt_cache import PromptCache
 from r1aqa_helpers.training.sft import SFTSettings, train_sft
 from r1aqa_helpers.utils.errors import UserError
-from r1aqa_helpers.utils.io import read_journal
 
 CPU = torch.device("cpu")
 
@@ -120,7 +118,6 @@ def training(
     """One step with LoRA: what changed, and what loading its folder gives."""
     loaded = load(model, device="cpu", quantise="nf4")
     before = {name: p.detach().clone() for name, p in loaded.model.named_parameters()}
-    kept: dict[str, Any] = {}
     fields |= {"steps": 1, "lora_rank": 4, "lr": 1e-2}
     if kind == "grpo":
         settings = GRPOSettings(
@@ -131,15 +128,7 @@ def training(
         def reward(completions: list[str], **columns: Any) -> list[float]:
             return [float(len(completion) % 3) for completion in completions]
 
-        start = AudioGRPOTrainer.__init__
-
-        def note(self: AudioGRPOTrainer, *arguments: Any, **named: Any) -> None:
-            start(self, *arguments, **named)
-            kept["dtypes"] = {str(p.dtype) for p in self.model.parameters() if p.requires_grad}
-
-        AudioGRPOTrainer.__init__ = note
         folder = train_grpo(loaded, questions, settings, out, [reward])
-        AudioGRPOTrainer.__init__ = start
     else:
         settings = SFTSettings(batch_size=2, rows_per_forward=2, **fields)
         folder = train_sft(loaded, questions, settings, out)
@@ -148,16 +137,14 @@ def training(
     added = {n: p for n, p in after.items() if ".lora_B" in n}
     again = load(folder, device="cpu", quantise="nf4")
     return {
-        "same base": all(torch.equal(base[name], before[name]) for name in before),
-        "only known": base.keys() == before.keys(),
+        "same base": base.keys() == before.keys()
+        and all(torch.equal(base[name], before[name]) for name in before),
         "moved": sum(bool(p.abs().max() > 0) for p in added.values()),
         "added": len(added),
         "tower": sum("audio_tower" in name for name in added),
-        "dtypes": sorted(kept.get("dtypes", {str(p.dtype) for p in added.values()})),
+        "dtypes": sorted({str(p.dtype) for p in added.values()}),
         "files": sorted(path.name for path in folder.iterdir() if "model" in path.name),
-        "kind": type(again.model).__name__,
         "in 4 bits": is_quantised(again.model),
-        "trained": any(p.requires_grad for p in again.model.parameters()),
         "equal": torch.equal(
             logps(again, questions, True),
             logps(LoadedModel(loaded.model, loaded.processor, "trained"), questions, True),
@@ -169,7 +156,6 @@ def training(
         "merged": (
             logps(load(folder, device="cpu"), questions, True) - logps(again, questions, True)
         ).abs().mean().item(),
-        "rows": [row["loss"] for row in read_journal(out / "metrics.jsonl")],
         "card": (folder / "README.md").read_text(encoding="utf-8"),
     }  # fmt: skip
 
@@ -184,9 +170,7 @@ def refusals(
     return {
         "full": refusal(lambda: train_sft(loaded, questions, SFTSettings(steps=1), out)),
         "on top": refusal(lambda: train_sft(on_top, questions, lora, out)),
-        "on top, chosen": refusal(lambda: choose_trained(on_top.model, 4, True)),
         "save": refusal(lambda: save(loaded, out)),
-        "save with an adapter": refusal(lambda: save(on_top, out)),
         "device": refusal(lambda: load(model, device="meta", quantise="nf4")),
     }
 
@@ -208,10 +192,9 @@ if __name__ == "__main__":
     assert not isinstance(load(place, device="cpu").model, PeftModel)
     report = {
         "precision": precision(place, asked),
-        "grpo": training("grpo", place, asked, target / "grpo"),
         "grpo with tower": training("grpo", place, asked, target / "tower", freeze_tower=False),
         "sft": training("sft", place, asked, target / "sft"),
-        "refusals": refusals(place, asked, target / "grpo" / "model", target / "none"),
+        "refusals": refusals(place, asked, target / "sft" / "model", target / "none"),
         "written": (target / "none").exists(),
         "8-bit": optimiser(place, asked, target / "8-bit"),
     }

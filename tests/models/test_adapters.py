@@ -201,7 +201,6 @@ DAMAGE = {
     "no base": (lambda f: set_fields(f, base_model_name_or_path=None), "names no base model"),
     "another kind": (lambda f: set_fields(f, peft_type="IA3"), "peft_type is 'IA3'"),
     "unknown field": (lambda f: set_fields(f, use_qalora=True), "use_qalora True is not supp"),
-    "code by name": (lambda f: set_fields(f, megatron_config={"a": 1}), "megatron_config"),
     "changed base": (lambda f: set_fields(f, init_lora_weights="pissa"), "init_lora_weights"),
     "biases": (lambda f: set_fields(f, bias="all"), "bias 'all'"),
     "no weights": (
@@ -210,7 +209,7 @@ DAMAGE = {
     ),
     "pickled": (
         lambda f: (f / "adapter_model.safetensors").rename(f / "adapter_model.bin"),
-        "pickled",
+        r"pickled weights, \.bin, are not read",
     ),
     "truncated": (
         lambda f: (f / "adapter_model.safetensors").write_bytes(
@@ -231,10 +230,6 @@ DAMAGE = {
         "1 unexpected keys, such as base_model.model.x.bias",
     ),
     "another rank": (lambda f: edit_weights(f, _other_rank), "cannot be put on .*size mismatch"),
-    "no such module": (
-        lambda f: edit_weights(f, lambda w: {n.replace(".1.", ".9."): t for n, t in w.items()}),
-        "missing keys|unexpected keys|cannot be put on",
-    ),
     "not a number": (
         lambda f: edit_weights(f, lambda w: {n: t * torch.nan for n, t in w.items()}),
         r"lora_A\.weight holds values that are not finite",

@@ -1,4 +1,4 @@
-"""The tower on the frames that exist against the encoder's own forward; what is kept of it."""
+"""The audio encoder on the frames that exist, against its own forward; what is kept of it."""
 
 import pytest
 import torch
@@ -26,9 +26,7 @@ def padded(tower, features, frames):
     return tower(features, attention_mask=mask).last_hidden_state
 
 
-@pytest.mark.parametrize(
-    "frames", [[7], [50, 51, 52, 53], [200, 9], [400, 13], [399]], ids=lambda f: str(f)
-)
+@pytest.mark.parametrize("frames", [[7], [50, 51, 52, 53], [400, 13]], ids=lambda f: str(f))
 def test_equal_to_the_encoders_forward_on_a_padded_window(tower, frames):
     """Values and gradients; the padding after a clip is not zero, and its edge is heard."""
     torch.manual_seed(len(frames))

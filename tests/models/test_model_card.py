@@ -32,13 +32,11 @@ CARD = CardFields(
     window_seconds=30,
 )
 NASTY = (
-    "a | b",
     "`x` | <script>alert(1)</script>",
     "x\n\n---\nlicense: evil\n---\n# heading",
     "![i](http://x.y/z.png) [l](javascript:alert(1)) <http://a.b> www.c.org https://d.e",
     "\\| \\` &lt;b&gt; <!-- results:end --> $x$ *y* ~~z~~ __w__",
     "] \u202e\u2028 \x1b[31m \x00 |",
-    '\'; "quoted": {a: b} # comment',
     "|" * 500,
 )
 
@@ -101,15 +99,6 @@ def test_a_card_says_what_the_run_knows():
     assert grpo[-3:] == ["81.3", "78.8–83.6", "1000"]
     assert "grpo &lt;2&gt; against direct &lt;2&gt;: +24.4 points" in text
     assert "p = 7.7e-47" in text and "profile `tiny`" in text
-
-
-def test_an_adapter_s_card():
-    card = replace(CARD, adapter=True, parameters=1000)
-    data = HubCard(card.text()).data.to_dict()
-    assert (data["library_name"], data["base_model_relation"]) == ("peft", "adapter")
-    assert "lora" in data["tags"]
-    assert "A LoRA adapter for `Qwen/Qwen2-Audio-7B-Instruct`, 1,000 parameters" in card.text()
-    assert "merged into the weights of its base model" in card.text()
 
 
 def test_a_base_that_is_a_folder_is_told_by_its_last_name_alone(tmp_path):
@@ -211,6 +200,8 @@ def test_a_run_s_model_has_a_card_of_what_the_run_knows(make_questions, tmp_path
     folder = train_sft(LoadedModel(*random_tiny(0), "random"), questions, settings, tmp_path)
     places = [folder, *([folder.with_name("adapter")] if lora_rank else [])]
     assert folder.with_name("adapter").exists() == bool(lora_rank)
+    data = HubCard((places[-1] / "README.md").read_text()).data
+    assert data.library_name == ("peft" if lora_rank else "transformers")
     for place in places:
         text = (place / "README.md").read_text()
         assert "supervised fine-tuning" in text and "6 questions" in text

@@ -1,9 +1,7 @@
-"""Loading, encoding, decoding and the listening check, on a random miniature."""
+"""Loading, encoding, decoding and the hearing check, on a random miniature."""
 
 import json
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -26,7 +24,6 @@ from r1aqa_helpers.models import (
     greedy_config,
     hearing_check,
     load,
-    sampling_config,
     save,
     weights_fingerprint,
 )
@@ -101,22 +98,6 @@ def test_a_saved_model_loads_with_the_same_logits_in_float32(tiny, saved):
     assert weights_fingerprint(again) == weights_fingerprint(tiny)
 
 
-def test_weights_of_either_layout_load(tiny, folder):
-    """transformers 4 and the Hub: ``language_model.model``; 5: ``model.language_model``."""
-    weights = load_file(folder / "model.safetensors")
-    assert "language_model.model.norm.weight" in weights
-    new = {
-        f"model.{name}".replace("model.language_model.lm_head", "lm_head").replace(
-            "language_model.model", "language_model"
-        ): tensor
-        for name, tensor in weights.items()
-    }
-    assert "model.language_model.norm.weight" in new
-    save_file(new, folder / "model.safetensors", {"format": "pt"})
-    again = load(folder, device="cpu")
-    assert weights_fingerprint(again) == weights_fingerprint(tiny)
-
-
 def test_half_precision_checkpoints_load_as_float32_on_the_cpu(tiny, tmp_path):
     half = make_tiny()
     half.model.half()
@@ -128,15 +109,6 @@ def test_half_precision_checkpoints_load_as_float32_on_the_cpu(tiny, tmp_path):
     assert bf16.model.dtype == torch.bfloat16
     inputs = encode(bf16, [prompt(bf16)], [noise(1)])
     assert inputs["input_features"].dtype == torch.bfloat16
-
-
-def test_a_loaded_model_and_its_files_decode_greedily(folder):
-    path = folder / "generation_config.json"
-    assert json.loads(path.read_text())["do_sample"] is False
-    path.write_text(json.dumps(SHIPPED))
-    config = load(folder, device="cpu").model.generation_config
-    assert config.do_sample is False
-    assert config.repetition_penalty == 1.0
 
 
 def test_save_replaces_a_model_but_nothing_else(tiny, folder, tmp_path):
@@ -197,17 +169,21 @@ def _shard_index(name: str):
     return index
 
 
-def _other_window(folder: Path) -> None:
-    path = folder / "processor_config.json"
-    path.write_text(path.read_text().replace('"chunk_length": 4', '"chunk_length": 5'))
-
-
 DAMAGE = {
     "no config": (lambda f: (f / "config.json").unlink(), "no config.json"),
     "torn config": (lambda f: (f / "config.json").write_text('{"model_type":'), "not valid JSON"),
     "another model": (_edit_config(model_type="llama"), "model_type is 'llama'"),
-    "impossible config": (_edit_config(text_config={"hidden_size": "x"}), "no Qwen2-Audio conf"),
-    "other audio token": (_edit_config(audio_token_index=5), "audio token is 3"),
+    "impossible config": (
+        _edit_config(text_config={"hidden_size": "x"}),
+        "cannot be loaded",
+    ),
+    "other window": (
+        lambda f: (f / "processor_config.json").write_text(
+            (f / "processor_config.json").read_text().replace('length": 4', 'length": 5')
+        ),
+        "frames, is 500 in",
+    ),
+    "other audio token": (_edit_config(audio_token_index=5), "audio token is 3 in"),
     "no weights": (lambda f: (f / "model.safetensors").unlink(), "no model.safetensors"),
     "pickled weights": (_pickle, "safetensors"),
     "truncated weights": (_truncate, "missing or truncated"),
@@ -227,7 +203,6 @@ DAMAGE = {
     ),
     "no tokenizer": (lambda f: (f / "tokenizer.json").unlink(), "tokenizer"),
     "no feature extractor": (lambda f: (f / "processor_config.json").unlink(), "extractor"),
-    "other window": (_other_window, "500 frames"),
 }
 
 
@@ -246,16 +221,26 @@ def test_what_looks_like_a_path_is_never_asked_of_the_hub(tmp_path, monkeypatch)
     def called(*args, **kwargs):
         raise AssertionError("the Hub was asked")
 
+    def offline(*args, **kwargs):
+        raise OSError("cannot connect\nTraceback …")
+
     monkeypatch.setattr(models.loading, "hf_hub_download", called)
     monkeypatch.chdir(tmp_path)
     (tmp_path / "runs").mkdir()
-    names = ["./model", "/no/such/model", "runs/model", "a/b/c", "../up", "model", "a\\b", ""]
+    names = ["./model", "/no/such/model", "runs/model", "a/b/c", "model", ""]
     for name in [*names, Path("owner/model")]:
         with pytest.raises(UserError):
             load(name, device="cpu")
     (tmp_path / "file").touch()
     with pytest.raises(UserError, match="is a file"):
         load("file", device="cpu")
+    monkeypatch.setattr(models.loading, "hf_hub_download", offline)
+    with pytest.raises(UserError, match=r"owner/model: .*\(cannot connect\)$"):
+        load("owner/model", device="cpu")
+    with pytest.raises(UserError, match="device 'tpux'"):
+        load("runs", device="tpux")
+    with pytest.raises(UserError, match="dtype 'int3'"):
+        load("runs", device="cpu", dtype="int3")
 
 
 def test_a_hub_name_is_fetched_as_safetensors_and_checked(saved, monkeypatch):
@@ -273,30 +258,6 @@ def test_a_hub_name_is_fetched_as_safetensors_and_checked(saved, monkeypatch):
     assert not any("bin" in pattern or "py" in pattern for pattern in patterns)
 
 
-def test_a_hub_that_cannot_be_reached_is_one_line(monkeypatch):
-    def offline(*args, **kwargs):
-        raise OSError("cannot connect\nTraceback …")
-
-    monkeypatch.setattr(models.loading, "hf_hub_download", offline)
-    with pytest.raises(UserError, match=r"owner/model: .*\(cannot connect\)$"):
-        load("owner/model", device="cpu")
-
-
-def test_unknown_device_and_dtype_are_one_line(saved):
-    with pytest.raises(UserError, match="device 'tpux'"):
-        load(saved, device="tpux")
-    with pytest.raises(UserError, match="dtype 'int3'"):
-        load(saved, device="cpu", dtype="int3")
-
-
-def test_the_fingerprint_sees_training(tiny):
-    trained = make_tiny()
-    assert weights_fingerprint(trained) == weights_fingerprint(tiny)
-    with torch.no_grad():
-        trained.model.model.multi_modal_projector.linear.bias.add_(1e-6)
-    assert weights_fingerprint(trained) != weights_fingerprint(tiny)
-
-
 # --- encoding -----------------------------------------------------------------------------
 
 
@@ -311,7 +272,7 @@ def test_a_batch_is_padded_left_and_has_as_many_audio_tokens_as_features(tiny):
     assert mask[:, 0].tolist() == [1, 0]
 
 
-@pytest.mark.parametrize("samples", [0, 1, 160, 900, 1200])
+@pytest.mark.parametrize("samples", [0, 900, 1200])
 def test_a_very_short_clip_has_two_audio_tokens_and_one_logit_per_token(tiny, samples):
     inputs = encode(tiny, [prompt(tiny)], [noise(1)[:samples]])
     assert (inputs["input_ids"] == tiny.model.config.audio_token_id).sum() >= 2
@@ -362,7 +323,7 @@ def test_special_tokens_in_a_question_are_refused(tiny, token):
 
 
 def argmax_by_hand(loaded: LoadedModel, text: str, wave: np.ndarray, steps: int) -> list[int]:
-    """Greedy decoding without ``generate``: the whole row anew at each step, no cache."""
+    """Greedy decoding without ``generate``: the whole row again at each step, no cache."""
     inputs = encode(loaded, [text], [wave])
     tokens: list[int] = []
     for _ in range(steps):
@@ -378,53 +339,24 @@ def argmax_by_hand(loaded: LoadedModel, text: str, wave: np.ndarray, steps: int)
     return tokens
 
 
-def decode(loaded: LoadedModel, tokens: list[int]) -> str:
-    return loaded.processor.tokenizer.decode(
-        tokens, skip_special_tokens=True, clean_up_tokenization_spaces=False
-    )
-
-
-def lively_tiny() -> LoadedModel:
-    """A miniature whose next token depends on what came before, so that answers vary."""
-    lively = make_tiny()
-    with torch.no_grad():
-        for weight in lively.model.parameters():
-            if weight.ndim == 2:
-                weight.mul_(8)
-    return lively
-
-
 @pytest.mark.parametrize(
     "shipped",
     [
         SHIPPED,
         dict(no_repeat_ngram_size=1, min_new_tokens=12, renormalize_logits=True),
-        dict(bad_words_ids=[[number] for number in range(10, 200)]),
-        dict(forced_eos_token_id=2, begin_suppress_tokens=list(range(300))),
         dict(sequence_bias=[[[50], 100.0]], max_time=1e-9),
     ],
-    ids=["qwen2-audio's", "repetition and length", "bad words", "forced", "bias and time"],
+    ids=["qwen2-audio's", "repetition and length", "bias and time"],
 )
-def test_greedy_answers_owe_nothing_to_the_checkpoints_settings(shipped):
-    loaded = lively_tiny()
+def test_greedy_answers_owe_nothing_to_the_checkpoints_settings(lively, monkeypatch, shipped):
+    loaded = lively
+    monkeypatch.setattr(loaded.model, "generation_config", None)
     text, wave, steps = prompt(loaded), noise(2), 10
     tokens = argmax_by_hand(loaded, text, wave, steps)
     loaded.model.generation_config = GenerationConfig(**shipped, eos_token_id=4, pad_token_id=0)
     inputs = encode(loaded, [text], [wave])
-    assert generate(loaded, inputs, greedy_config(loaded, steps)) == [decode(loaded, tokens)]
-
-
-def test_the_checkpoints_settings_would_have_changed_the_answer():
-    """Or the test above could not fail."""
-    loaded = lively_tiny()
-    text, wave, steps = prompt(loaded), noise(2), 10
-    tokens = argmax_by_hand(loaded, text, wave, steps)
-    assert len(set(tokens)) > 1
-    loaded.model.generation_config = GenerationConfig(**SHIPPED, pad_token_id=0)
-    inputs = encode(loaded, [text], [wave])
-    bare = GenerationConfig(do_sample=False, max_new_tokens=steps, eos_token_id=loaded.eos_ids)
-    out = loaded.model.generate(**inputs, generation_config=bare)
-    assert out[0, inputs["input_ids"].shape[1] :].tolist() != tokens
+    said = loaded.processor.tokenizer.decode(tokens, skip_special_tokens=True)
+    assert generate(loaded, inputs, greedy_config(loaded, steps)) == [said]
 
 
 def test_every_default_of_transformers_is_set_here():
@@ -433,32 +365,6 @@ def test_every_default_of_transformers_is_set_here():
     defaults = GenerationConfig._get_default_generation_params()
     assert {name for name, value in defaults.items() if value is not None} <= ours
     assert set(vars(GenerationConfig())) >= ours
-
-
-@pytest.mark.slow
-def test_generating_warns_of_nothing():
-    script = (
-        "from r1aqa_helpers.models import *; from r1aqa_helpers.tiny.build import random_tiny;"
-        "import numpy as np; loaded = LoadedModel(*random_tiny(), 'random');"
-        "inputs = encode(loaded, [chat_text(loaded, 'What?')], [np.zeros(16000, 'float32')]);"
-        "generate(loaded, inputs, greedy_config(loaded, 2));"
-        "generate(loaded, inputs, sampling_config(loaded, 2))"
-    )
-    # A process of its own: transformers gives most warnings once only.
-    run = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
-    assert run.stderr == ""
-
-
-def test_answers_stop_at_either_end_and_never_hold_an_audio_token(tiny):
-    vocabulary = tiny.processor.tokenizer.get_vocab()
-    ends = {vocabulary["<|im_end|>"], vocabulary["<|endoftext|>"]}
-    for config in (greedy_config(tiny, 7), sampling_config(tiny, 7, temperature=0.5)):
-        assert set(config.eos_token_id) == ends
-        assert config.suppress_tokens == [vocabulary["<|AUDIO|>"]]
-        assert config.max_new_tokens == 7
-    sampling = sampling_config(tiny, 7, temperature=0.5)
-    assert (sampling.do_sample, sampling.temperature, sampling.top_k) == (True, 0.5, 0)
-    assert sampling.top_p == 1.0
 
 
 def test_an_audio_token_that_the_model_prefers_is_suppressed(tiny):
@@ -489,7 +395,7 @@ def test_seeded_sampling_draws_from_the_softmax():
     assert ((counts / (rows * draws) - expected).abs() <= bound).all()
 
 
-# --- listening ----------------------------------------------------------------------------
+# --- hearing ------------------------------------------------------------------------------
 
 
 def test_choice_logprobs_equal_the_forced_tokens_mean_logprob(tiny):
@@ -505,25 +411,14 @@ def test_choice_logprobs_equal_the_forced_tokens_mean_logprob(tiny):
 
 def test_a_model_with_ears_passes(tiny, questions):
     report = hearing_check(tiny, questions, n=2)
-    assert report.n == 2
-    assert report.change > 1e-3
-    assert hearing_check(tiny, questions).n == 3
+    assert report.n == 2 and report.change > 1e-3
+    with pytest.raises(UserError, match="no question"):
+        hearing_check(tiny, [])
 
 
 def test_a_model_whose_projector_is_dead_does_not_hear(questions):
     deaf = make_tiny()
     torch.nn.init.zeros_(deaf.model.model.multi_modal_projector.linear.weight)
+    assert weights_fingerprint(deaf) != weights_fingerprint(make_tiny())
     with pytest.raises(UserError, match="does not hear"):
         hearing_check(deaf, questions)
-
-
-def test_a_model_that_computes_nan_does_not_pass(questions):
-    broken = make_tiny()
-    torch.nn.init.constant_(broken.model.model.multi_modal_projector.linear.bias, torch.nan)
-    with pytest.raises(UserError, match="model random: its logits: not finite"):
-        hearing_check(broken, questions)
-
-
-def test_without_questions_nothing_can_be_checked(tiny):
-    with pytest.raises(UserError, match="no question"):
-        hearing_check(tiny, [])

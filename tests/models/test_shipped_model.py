@@ -29,7 +29,7 @@ def test_is_small_and_of_the_real_classes(loaded: LoadedModel) -> None:
     assert (MODEL / "model.safetensors").stat().st_size <= 16 * 2**20
 
 
-def test_listens(loaded: LoadedModel, questions: list[AudioQuestion]) -> None:
+def test_hears(loaded: LoadedModel, questions: list[AudioQuestion]) -> None:
     assert hearing_check(loaded, questions[:8]).change > 0.05
 
 
@@ -39,11 +39,8 @@ def test_its_ceiling_was_measured_and_leaves_room_to_elicit() -> None:
     ceiling = record["ceiling"]
     assert ceiling["n"] == 1000 and ceiling["missing"] == 0
     assert ceiling["average"] >= 80
-    assert {task: part["accuracy"] >= 70 for task, part in ceiling["tasks"].items()} == {
-        "sound": True,
-        "music": True,
-        "speech": True,
-    }
+    assert list(ceiling["tasks"]) == ["sound", "music", "speech"]
+    assert all(part["accuracy"] >= 70 for part in ceiling["tasks"].values())
     assert "reading" in record["stages"]
 
 
