@@ -39,7 +39,7 @@ def test_its_ceiling_was_measured_and_leaves_room_to_elicit() -> None:
     ceiling = record["ceiling"]
     assert ceiling["n"] == 1000 and ceiling["missing"] == 0
     assert ceiling["average"] >= 80
-    assert list(ceiling["tasks"]) == ["sound", "music", "speech"]
+    assert set(ceiling["tasks"]) == {"sound", "music", "speech"}
     assert all(part["accuracy"] >= 70 for part in ceiling["tasks"].values())
     assert "reading" in record["stages"]
 
