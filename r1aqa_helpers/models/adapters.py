@@ -86,7 +86,7 @@ def put_adapter(
     """
     ignore_old_torchao()
     settings = _read_config(folder)
-    named = _read_weights(folder)
+    named = read_adapter_weights(folder)
     weights = {_PREFIX + _present_name(name): tensor for name, tensor in named.items()}
     trainable = {name: p.requires_grad for name, p in model.named_parameters()}
     try:
@@ -143,8 +143,12 @@ def _read_config(folder: Path) -> dict[str, Any]:
     return settings
 
 
-def _read_weights(folder: Path) -> dict[str, torch.Tensor]:
-    """The adapter's tensors by name, without PEFT's prefix."""
+def read_adapter_weights(folder: Path) -> dict[str, torch.Tensor]:
+    """The adapter's tensors by name, without PEFT's prefix.
+
+    Raises:
+        UserError: they are missing, torn, not finite, or not those of a PEFT adapter.
+    """
     path = folder / ADAPTER_WEIGHTS
     if not path.is_file():
         raise UserError(

@@ -11,9 +11,13 @@ from typing import Any
 
 from huggingface_hub import HfApi, get_token
 from huggingface_hub.utils import HFValidationError, filter_repo_objects, validate_repo_id
-from safetensors import SafetensorError, safe_open
 
-from r1aqa_helpers.models.adapters import ADAPTER_CONFIG, ADAPTER_WEIGHTS, adapter_base, is_adapter
+from r1aqa_helpers.models.adapters import (
+    ADAPTER_CONFIG,
+    adapter_base,
+    is_adapter,
+    read_adapter_weights,
+)
 from r1aqa_helpers.models.card import CARD, is_hub_name
 from r1aqa_helpers.models.loading import check_weights
 from r1aqa_helpers.models.saving import is_model_folder
@@ -148,20 +152,11 @@ def _listing(folder: Path, files: list[str], left_out: list[str]) -> str:
 
 
 def _check_tensors(folder: Path) -> None:
-    """Every safetensors file is whole, and those that the model needs are there."""
-    for path in folder.glob("*.safetensors"):
-        try:
-            with safe_open(path, framework="pt"):
-                pass
-        except (OSError, SafetensorError) as error:
-            raise UserError(
-                f"{shown(path)}: no whole safetensors file ({first_line(error)}); save again"
-            ) from error
+    """The weights that a model or an adapter needs are there and whole, and so is its base."""
     if not is_adapter(folder):
         check_weights(folder)
         return
-    if not (folder / ADAPTER_WEIGHTS).is_file():
-        raise UserError(f"adapter {shown(folder)}: has no {ADAPTER_WEIGHTS}; save again")
+    read_adapter_weights(folder)
     base = adapter_base(folder)
     if base is None or not is_hub_name(base):
         raise UserError(

@@ -6,6 +6,8 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+import torch
+from safetensors.torch import save_file
 from typer.testing import CliRunner
 
 from r1aqa_helpers.cli import app
@@ -121,7 +123,9 @@ def _link(folder: Path) -> None:
 
 def _as_adapter(folder: Path) -> None:
     (folder / "config.json").unlink()
-    (folder / "model.safetensors").rename(folder / "adapter_model.safetensors")
+    weights = {"base_model.model.x.lora_A.weight": torch.ones(1)}
+    save_file(weights, folder / "adapter_model.safetensors")
+    (folder / "model.safetensors").unlink()
     config = {"peft_type": "LORA", "base_model_name_or_path": str(folder)}
     (folder / "adapter_config.json").write_text(json.dumps(config))
 
@@ -130,7 +134,7 @@ REFUSED = {
     "no weights": (lambda f: (f / "model.safetensors").unlink(), "has no model.safetensors"),
     "torn weights": (
         lambda f: (f / "model.safetensors").write_bytes(b"\x10" + bytes(20)),
-        "no whole safetensors",
+        "missing or truncated",
     ),
     "no card": (lambda f: (f / "README.md").unlink(), "is no model card"),
     "card without YAML": (lambda f: (f / "README.md").write_text("# hm"), "is no model card"),
