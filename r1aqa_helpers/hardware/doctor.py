@@ -55,7 +55,7 @@ class Finding:
 
 @dataclass
 class Report:
-    """All that was found out, in the order of the checks, about the profile that is ``wanted``.
+    """What was found, in the order of the checks, about the profile that is ``wanted``.
 
     ``facts`` are JSON values by check and name; ``{"error": …}`` where the check failed.
     """
@@ -86,7 +86,7 @@ class Report:
         self.findings.append(Finding(list(self.facts)[-1], status, text, next))
 
     def fact(self, check: str, name: str) -> Any:
-        """A fact, or None where it was not found out."""
+        """A fact, or None where its check failed."""
         return self.facts.get(check, {}).get(name)
 
     def as_dict(self) -> dict[str, Any]:
@@ -127,7 +127,7 @@ def examine(profile: str | None = None, offline: bool = False) -> Report:
                 report.facts[name] = check(report)
             except Exception as fault:
                 report.facts[name] = {"error": _told(fault)}
-                report.add(NOTE, f"could not be found out: {_told(fault)}")
+                report.add(NOTE, f"the check failed: {_told(fault)}")
     return report
 
 

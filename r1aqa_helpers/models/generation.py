@@ -1,6 +1,6 @@
 """Decoding answers for rows that share prompts, and nothing computed twice.
 
-A prompt goes through the language model once, whatever the number of its rows; each row gets a
+A prompt goes through the language model once, however many rows it has; each row gets a
 copy of its key/value cache. Rows that have ended are taken out of the batch. The tokens are
 those of ``generate``, which does neither.
 """
@@ -108,7 +108,7 @@ def decode(
         embeddings: (B, P, width), of the prompts with their clips, from `embed_prompts`.
         group: (N,), each row's prompt.
         config: with every field set, as `decoding` makes them.
-        sampler: draws from seeds of each of the N rows, whatever else ``config`` says of drawing.
+        sampler: draws from seeds of each of the N rows, in place of ``config``'s own sampling.
 
     Returns:
         (N, T) tokens, filled up with the pad token after the end token.

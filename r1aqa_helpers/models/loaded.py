@@ -109,7 +109,7 @@ def encode(loaded: LoadedModel, texts: Sequence[str], waves: Sequence[np.ndarray
         audio encoder's dtype; feature_attention_mask (batch, frames).
 
     Raises:
-        UserError: the processor does not take the clips in, as some releases do in silence.
+        UserError: the processor drops the clips, as some releases do without an error.
         ValueError: a clip is too long.
     """
     extractor = loaded.processor.feature_extractor

@@ -118,7 +118,7 @@ def _find_folder(name_or_path: str | Path) -> Path:
         return Path(snapshot_download(name, allow_patterns=_HUB_FILES))
     except (OSError, ValueError) as error:
         raise UserError(
-            f"model {shown(name)}: neither a folder here nor to be had from the Hugging Face Hub "
+            f"model {shown(name)}: neither a folder here nor available from the Hugging Face Hub "
             f"({first_line(error)})"
         ) from error
 
@@ -136,7 +136,7 @@ def _find_base(adapter: Path, base: str | Path | None) -> Path:
         folder = beside if base is None and beside.is_dir() else _find_folder(name)
     except UserError as error:
         raise UserError(
-            f"adapter {shown(adapter)}: its base model is not to be had ({error}); "
+            f"adapter {shown(adapter)}: its base model cannot be found ({error}); "
             "give another place of it (base, on the command line --base)"
         ) from error
     if is_adapter(folder):

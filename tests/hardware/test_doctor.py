@@ -214,7 +214,7 @@ def test_no_check_brings_it_down(monkeypatch):
     monkeypatch.setattr(doctor, "CHECKS", dict.fromkeys(doctor.CHECKS, broken))
     report = examine()
     assert [f.check for f in report.findings] == list(doctor.CHECKS)
-    assert {f.text for f in report.findings} == {"could not be found out: RuntimeError: first"}
+    assert {f.text for f in report.findings} == {"the check failed: RuntimeError: first"}
 
 
 def test_the_command():

@@ -149,7 +149,7 @@ def test_adapters_of_either_release_are_merged_alike(base, tmp_path, config):
 
 def test_the_base_can_be_given_or_lie_beside_the_adapter(base, saved, folder, monkeypatch):
     set_fields(folder, base_model_name_or_path="no/such/base")
-    with pytest.raises(UserError, match=r"its base model is not to be had .*--base") as caught:
+    with pytest.raises(UserError, match=r"its base model cannot be found .*--base") as caught:
         load(folder, device="cpu")
     assert "\n" not in str(caught.value) and str(folder) in str(caught.value)
     wanted = logits(load(saved, device="cpu"))
