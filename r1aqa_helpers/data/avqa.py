@@ -46,10 +46,7 @@ def clip_names(video_name: str) -> tuple[str, ...]:
 
 
 def convert_row(row: dict[str, Any], audio_path: str) -> dict[str, Any]:
-    """One annotation as R1-AQA's line: all its fields, ``dataset_name`` and ``audio_path``.
-
-    There is no video to look at, so the question says "audio" where it said "video".
-    """
+    """One annotation as R1-AQA's line, with "audio" in place of "video" in the question."""
     text = row["question_text"].replace("video", "audio")
     return row | {"question_text": text, "dataset_name": "AVQA", "audio_path": audio_path}
 
@@ -77,7 +74,10 @@ def convert_avqa(annotations: PathLike, audio_dir: PathLike, out: PathLike) -> P
     names = [item.get("video_name") if isinstance(item, dict) else None for item in items]
     names = [name if isinstance(name, str) else None for name in names]
     found = [next((clip for clip in clip_names(n or "") if clip in there), None) for n in names]
-    broken = _broken({folder / clip for clip in found if clip})
+    clips = sorted({folder / clip for clip in found if clip})
+    with ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as pool:
+        checked = track(pool.map(_fault, clips), "decoding clips", len(clips))
+        broken = {clip: fault for clip, fault in zip(clips, checked, strict=True) if fault}
     lines, left_out, seen = [], [], {}
     for number, (item, name, clip) in enumerate(zip(items, names, found, strict=True)):
         try:
@@ -123,16 +123,9 @@ def _line(item: Any, clip: Path | None, broken: dict[Path, str], out: Path) -> d
     return convert_row(item, relative(out, clip))
 
 
-def _broken(clips: set[Path]) -> dict[Path, str]:
-    """The clips that cannot be decoded, with the reason; decoding lets other threads run."""
-
-    def fault(clip: Path) -> tuple[Path, str | None]:
-        try:
-            load_audio(clip)
-        except UserError as error:
-            return clip, str(error).removeprefix(f"{shown(clip)}: ")
-        return clip, None
-
-    with ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as pool:
-        checked = track(pool.map(fault, sorted(clips)), "decoding clips", len(clips))
-        return {clip: reason for clip, reason in checked if reason}
+def _fault(clip: Path) -> str | None:
+    try:
+        load_audio(clip)
+    except UserError as error:
+        return str(error).removeprefix(f"{shown(clip)}: ")
+    return None

@@ -83,8 +83,8 @@ class Recordings:
     def find(self, field: str, text: str) -> Path:
         """The recording that a field's text names, as an absolute path.
 
-        Checked by the text: a file of questions cannot make symbolic links, so one that stands
-        in the folder is the user's own, and is followed.
+        Raises `Fault` for a path that leaves the folder; the user's own symbolic links are
+        followed.
         """
         if "\0" in text:
             raise Fault(f"field {field}: {shown_value(text)} holds a NUL; give a path")

@@ -139,11 +139,6 @@ def random_tiny(
     ]
     tokenizer = build_tokenizer(corpus, vocabulary=400)
     torch.manual_seed(seed)
-    model = build_model(
-        tokenizer,
-        audio_width=audio_width,
-        audio_layers=layers,
-        text_width=text_width,
-        text_layers=layers,
-    )
+    sizes = {"audio_width": audio_width, "text_width": text_width}
+    model = build_model(tokenizer, audio_layers=layers, text_layers=layers, **sizes)
     return model.eval(), build_processor(tokenizer)

@@ -1,9 +1,8 @@
 """Reading and writing text, JSON and JSON lines: every fault is one clear line.
 
-Files are written under a temporary name beside their place and renamed, so that a reader
-sees the old file or the new one, never half of one. Logs, which grow line by line, are the
-exception: an interruption may tear their last line, which `read_journal` and `append_jsonl`
-discard.
+A file is written under a temporary name and renamed, so that it is whole or not there. Only logs
+grow line by line: an interruption may tear the last line, which `read_journal` and
+`append_jsonl` discard.
 """
 
 import contextlib

@@ -36,12 +36,6 @@ def test_commit_says_whether_files_were_changed(tmp_path):
     assert provenance.commit(tmp_path) == clean + "+"
 
 
-def test_everything_is_there():
-    found = provenance.provenance()
-    assert set(found) == {"command", "date", "commit", "pins", "hardware", "versions"}
-    assert found["versions"]["torch"].startswith("2.") and "cores" in found["hardware"]
-
-
 def test_the_command_is_told_without_the_machines_folders(monkeypatch):
     def told(*argv: object) -> str | None:
         monkeypatch.setattr("sys.argv", [*map(str, argv)])
@@ -52,4 +46,5 @@ def test_the_command_is_told_without_the_machines_folders(monkeypatch):
     )
     assert told(ROOT / "r1aqa_helpers" / "__main__.py", "table") == "r1aqa table"
     assert told(ROOT / "benchmarks" / "flops.py") == "python benchmarks/flops.py"
+    assert "cores" in provenance.provenance()["hardware"]
     assert told("/x/ipykernel_launcher.py", "-f", "/tmp/kernel.json") is None
