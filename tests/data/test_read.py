@@ -228,16 +228,12 @@ def test_a_bad_mmau_item_is_named(tmp_path, name, row):
     assert "; " in message and len(message) < 300
 
 
-@pytest.mark.parametrize("row", [[AVQA_ROW], None], ids=str)
-def test_what_is_no_object_is_named(tmp_path, row):
+def test_other_values_and_repeated_ids_are_named(tmp_path):
     first = AVQA_ROW | {"id": "first"}
-    assert message_of(read_avqa, avqa_file(tmp_path, first, row)).startswith(":2: holds a JSON ")
-    path = mmau_file(tmp_path, MMAU_ROW, row)
+    assert message_of(read_avqa, avqa_file(tmp_path, first, None)).startswith(":2: holds a JSON ")
+    path = mmau_file(tmp_path, MMAU_ROW, [MMAU_ROW])
     assert message_of(read_mmau, path).startswith(": item 1: holds a JSON ")
-
-
-def test_ids_that_read_alike_are_duplicates(tmp_path):
-    path = avqa_file(tmp_path, AVQA_ROW, AVQA_ROW | {"id": "183"})
+    path = avqa_file(tmp_path, AVQA_ROW, AVQA_ROW | {"id": "183"})  # the same, read as text
     assert "field id: '183' already stands in line 1" in message_of(read_avqa, path)
     path = mmau_file(tmp_path, MMAU_ROW, MMAU_ROW)
     assert "already stands in item 0" in message_of(read_mmau, path)
