@@ -197,5 +197,5 @@ def _validated(form: type[_Row], row: Any) -> _Row:
     if first["type"] == "missing":
         raise Fault(f"field {name}: is missing; add it")
     wanted = {"string_pattern_mismatch": "give a text that is not blank"}
-    told = wanted.get(first["type"], first["msg"][:1].lower() + first["msg"][1:])
-    raise Fault(f"field {name}: is {shown_value(row[name])} (a JSON {kind(row[name])}); {told}")
+    advice = wanted.get(first["type"], first["msg"][:1].lower() + first["msg"][1:])
+    raise Fault(f"field {name}: is {shown_value(row[name])} (a JSON {kind(row[name])}); {advice}")

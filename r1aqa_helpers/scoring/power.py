@@ -29,7 +29,7 @@ def questions_needed(
     (1981), 3.2, without continuity correction; on the same ones R. J. Connor, Sample size for
     testing differences in proportions for the paired-sample design, Biometrics 43 (1987).
     """
-    difference, null, true = _spreads(a, b, discordant)
+    difference, null, true = _deviations(a, b, discordant)
     if difference == 0:
         raise ValueError(f"{a} and {b} are equal; no number of questions can distinguish them")
     z = _NORMAL.inv_cdf(1 - alpha / 200)
@@ -45,14 +45,14 @@ def detection_power(
     The inverse of `questions_needed`, with its arguments and errors. Equal accuracies are
     allowed: what is then found is a false alarm, on one side alpha / 2.
     """
-    difference, null, true = _spreads(a, b, discordant)
-    if true == 0:  # every question tells for the same system, or none tells anything
+    difference, null, true = _deviations(a, b, discordant)
+    if true == 0:  # every question favours the same system, or none favours any
         return 100.0 if difference else 0.0
     z = _NORMAL.inv_cdf(1 - alpha / 200)
     return 100 * _NORMAL.cdf((difference * math.sqrt(n) - z * null) / true)
 
 
-def _spreads(a: float, b: float, discordant: float | None) -> tuple[float, float, float]:
+def _deviations(a: float, b: float, discordant: float | None) -> tuple[float, float, float]:
     """The absolute difference, and its standard deviation per question under null and as given."""
     for share in (a, b, 0.0 if discordant is None else discordant):
         if not 0 <= share <= 100:

@@ -41,10 +41,10 @@ class Event:
 
 @dataclass(frozen=True)
 class Scene:
-    """A recipe: events, and the room and recorder around them.
+    """A recipe: events, and the reverberation, noise and level around them.
 
     ``snr_db`` is the ratio of the mix to white-ish noise, ``level_db`` the peak (dBFS),
-    ``reverb_seconds`` the time in which the room's echo falls by 60 dB (0: no room).
+    ``reverb_seconds`` the time in which the reverberation falls by 60 dB (0: none).
     ``facts`` say what the scene shows, for captions and questions.
     """
 

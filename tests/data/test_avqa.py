@@ -1,4 +1,4 @@
-"""AVQA's annotations to R1-AQA's lines: nothing is dropped without being told."""
+"""AVQA's annotations to R1-AQA's lines: each rejected row is listed."""
 
 import json
 from pathlib import Path

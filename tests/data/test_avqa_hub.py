@@ -1,4 +1,4 @@
-"""AVQA from parquet with its clips: streamed, resumed, and nothing dropped without being told."""
+"""AVQA from parquet with its clips: streamed, resumed, and each rejected row listed."""
 
 import io
 from pathlib import Path
@@ -177,7 +177,7 @@ def test_interrupted_it_goes_on_and_decodes_no_clip_again(tmp_path, monkeypatch)
 
 
 @pytest.mark.parametrize(
-    ("make", "told"),
+    ("make", "message"),
     [
         (lambda folder: None, "holds no train"),
         (lambda folder: write(folder, [row(0)], "validation-0.parquet"), "holds no train"),
@@ -189,9 +189,9 @@ def test_interrupted_it_goes_on_and_decodes_no_clip_again(tmp_path, monkeypatch)
         ),
     ],
 )
-def test_a_folder_that_will_not_do_is_one_line(tmp_path, make, told):
+def test_a_folder_that_will_not_do_is_one_line(tmp_path, make, message):
     make(tmp_path / "in")
-    with pytest.raises(UserError, match=told) as fault:
+    with pytest.raises(UserError, match=message) as fault:
         fetch_avqa("train", tmp_path / "in", tmp_path / "out")
     assert "\n" not in str(fault.value)
 

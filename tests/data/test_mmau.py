@@ -1,4 +1,4 @@
-"""MMAU made ready, in both shapes: whole, or with all that is wrong told. No network."""
+"""MMAU made ready, in both shapes: with a list of what was rejected. No network."""
 
 import hashlib
 import io

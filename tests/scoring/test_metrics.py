@@ -92,12 +92,12 @@ def test_groups_have_both_verdicts_and_their_baselines():
     # The second choice is correct twice of three times: a constant answer gets two.
     assert (found["task", "sound"].constant.correct, found["task", "sound"].n) == (2, 3)
     assert found["task", "music"].constant.correct == 1
-    told = [group.group_dict() for group in groups]
-    assert json.loads(json.dumps(told)) == told
-    assert list(told[0]) == [
+    printed = [group.group_dict() for group in groups]
+    assert json.loads(json.dumps(printed)) == printed
+    assert list(printed[0]) == [
         "grouping", "name", "accuracy", "n", "ci95", "strict", "unparsed", "constant", "chance",
     ]  # fmt: skip
-    assert told[0]["strict"]["accuracy"] == 25 and told[0]["constant"]["n"] == 4
+    assert printed[0]["strict"]["accuracy"] == 25 and printed[0]["constant"]["n"] == 4
 
 
 def test_each_answer_is_judged_once(monkeypatch):

@@ -31,8 +31,8 @@ def one_of_each() -> list[Scene]:
 
 def still(*events: Event, **about) -> Scene:
     """A scene of two seconds, without reverberation, 90 dB above its noise."""
-    room = {"snr_db": 90.0, "level_db": 0.0, "reverb_seconds": 0.0, "seed": 3, **about}
-    return Scene(family="made", seconds=2.0, events=events, **room)
+    around = {"snr_db": 90.0, "level_db": 0.0, "reverb_seconds": 0.0, "seed": 3, **about}
+    return Scene(family="made", seconds=2.0, events=events, **around)
 
 
 def rms(wave: np.ndarray) -> float:

@@ -150,7 +150,7 @@ def test_one_label_in_twenty_is_wrong_in_training_alone(questions, recipes):
     wrong = {name: sum("mislabelled" in r for r in rows) for name, rows in recipes.items()}
     assert wrong["validation"] == wrong["test"] == 0
     assert 0.04 <= wrong["train"] / 4000 <= 0.06
-    for q in questions["train"]:  # learners are not told
+    for q in questions["train"]:  # not known to learners
         assert set(q.extra) == {"question-type"}
 
 

@@ -151,7 +151,7 @@ def test_track_prints_plain_lines_with_an_estimate(monkeypatch):
         time.sleep(0.03)
     for _ in progress.track(iter("abcd"), "counting"):
         time.sleep(0.03)
-    told = sys.stderr.getvalue()
-    assert re.match(r"answering: [1-3]/4 \(\d+ %\), \d+ s, about \d+ s left\n", told)
-    assert "answering: 4/4 (100 %)" in told and re.search(r"^counting: 4, \d+ s$", told, re.M)
-    assert len(told.splitlines()) <= 8
+    printed = sys.stderr.getvalue()
+    assert re.match(r"answering: [1-3]/4 \(\d+ %\), \d+ s, about \d+ s left\n", printed)
+    assert "answering: 4/4 (100 %)" in printed and re.search(r"^counting: 4, \d+ s$", printed, re.M)
+    assert len(printed.splitlines()) <= 8

@@ -118,9 +118,8 @@ def _write(found: FoundSet, origin: dict[str, str], out: Path, name: str) -> Pre
     recordings = track(found.clips(), "recordings", len(found.rows))
     for (place, identity, question), data in zip(found.rows, recordings, strict=True):
         try:
-            for each in (question, data):
-                if isinstance(each, Fault):
-                    raise each
+            if fault := next((each for each in (question, data) if isinstance(each, Fault)), None):
+                raise fault
             audio = keep_clip(out / "audio", data)
         except Fault as fault:
             left_out.append(LeftOut(place, identity, fault.kind, str(fault)))
