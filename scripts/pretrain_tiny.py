@@ -201,7 +201,7 @@ class PretrainingPipeline:
         write_card()
 
     def _outcome(self, stage: str, schedule: Schedule) -> dict[str, float]:
-        last = io.read_journal(self.work / stage / "log.jsonl")[-1]
+        last = io.read_log(self.work / stage / "log.jsonl")[-1]
         return {
             "steps": schedule.steps,
             "batch": schedule.batch,

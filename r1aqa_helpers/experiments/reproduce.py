@@ -34,7 +34,7 @@ from r1aqa_helpers.models import LoadedModel, hearing_check, weights_fingerprint
 from r1aqa_helpers.models.lora import describe_trained
 from r1aqa_helpers.reporting.card_results import add_results
 from r1aqa_helpers.utils.errors import UserError
-from r1aqa_helpers.utils.io import read_bytes, read_journal, write_bytes
+from r1aqa_helpers.utils.io import read_bytes, read_log, write_bytes
 from r1aqa_helpers.utils.paths import place
 from r1aqa_helpers.utils.run_dir import claim
 
@@ -100,8 +100,7 @@ def reproduce(
             with suppress(UserError):  # no adapter; or a card that somebody else wrote
                 add_results(out / method.name / name, results)
     logs = {
-        method.name.upper(): read_journal(out / method.name / "metrics.jsonl")
-        for method in (GRPO, SFT)
+        method.name.upper(): read_log(out / method.name / "metrics.jsonl") for method in (GRPO, SFT)
     }
     run.write(results, measured, GRPO, logs)
     check_gain(results["comparisons"])

@@ -17,7 +17,7 @@ from r1aqa_helpers.evaluation.local import Prediction, answer_questions
 from r1aqa_helpers.experiments.methods import Method, train_method
 from r1aqa_helpers.hardware import Profile
 from r1aqa_helpers.models import LoadedModel, load_for
-from r1aqa_helpers.utils.io import read_journal
+from r1aqa_helpers.utils.io import read_log
 from r1aqa_helpers.utils.run_dir import check_writable
 
 
@@ -108,7 +108,7 @@ class Session:
 
 def training_seconds(folder: Path) -> float:
     """Seconds of all steps of the training in ``folder``."""
-    return sum(row["seconds"] for row in read_journal(folder / "metrics.jsonl"))
+    return sum(row["seconds"] for row in read_log(folder / "metrics.jsonl"))
 
 
 def digest(rows: Sequence[Sequence[Any]]) -> str:
@@ -118,5 +118,5 @@ def digest(rows: Sequence[Sequence[Any]]) -> str:
 
 def _steps(folder: Path) -> int:
     """Steps that the training in ``folder`` has made."""
-    rows = read_journal(folder / "metrics.jsonl")
+    rows = read_log(folder / "metrics.jsonl")
     return rows[-1]["step"] if rows else 0

@@ -1,7 +1,7 @@
 """Reading and writing text, JSON and JSON lines: every fault is one clear line.
 
 A file is written under a temporary name and renamed, so that it is whole or not there. Only logs
-grow line by line: an interruption may tear the last line, which `read_journal` and
+grow line by line: an interruption may tear the last line, which `read_log` and
 `append_jsonl` discard.
 """
 
@@ -162,7 +162,7 @@ def read_jsonl(path: PathLike) -> list[tuple[int, Any]]:
     return _parse_lines(read_bytes(path), path)
 
 
-def read_journal(path: PathLike) -> list[dict[str, Any]]:
+def read_log(path: PathLike) -> list[dict[str, Any]]:
     """The rows that `append_jsonl` wrote; none where the file is not there yet.
 
     A last line without its newline was torn by an interruption and is left out.

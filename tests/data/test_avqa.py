@@ -10,7 +10,7 @@ from r1aqa_helpers.data import avqa, read_avqa
 from r1aqa_helpers.data.audio import save_audio
 from r1aqa_helpers.data.avqa import convert_avqa
 from r1aqa_helpers.utils.errors import UserError
-from r1aqa_helpers.utils.io import read_journal
+from r1aqa_helpers.utils.io import read_log
 
 ROW = {
     "id": 183,
@@ -44,7 +44,7 @@ def annotations(folder: Path, *rows) -> Path:
 def test_a_line_is_r1_aqas(tmp_path, clips):
     out = tmp_path / "data" / "train.jsonl"
     done = convert_avqa(annotations(tmp_path, ROW), clips, out)
-    assert read_journal(out) == [
+    assert read_log(out) == [
         ROW
         | {
             "question_text": "Which audios? What happened in the audio?",
@@ -58,7 +58,7 @@ def test_a_line_is_r1_aqas(tmp_path, clips):
     assert question.audio.is_file() and question.answer == "a sailing boat"
     elsewhere = tmp_path / "elsewhere" / "train.jsonl"
     convert_avqa(annotations(tmp_path, ROW), clips, elsewhere)
-    assert read_journal(elsewhere)[0]["audio_path"] == str(clips / "-HG3Omg_89c_30.wav")
+    assert read_log(elsewhere)[0]["audio_path"] == str(clips / "-HG3Omg_89c_30.wav")
 
 
 def test_names_of_clips(tmp_path, clips):
@@ -66,7 +66,7 @@ def test_names_of_clips(tmp_path, clips):
             enumerate(("as_annotated_000007", "other_000012"))]  # fmt: skip
     out = tmp_path / "data" / "train.jsonl"
     convert_avqa(annotations(tmp_path, *rows), clips, out)
-    found = [Path(line["audio_path"]).name for line in read_journal(out)]
+    found = [Path(line["audio_path"]).name for line in read_log(out)]
     assert found == ["as_annotated_000007.wav", "other_12.flac"]
 
 
@@ -87,11 +87,11 @@ def test_what_is_left_out_is_listed(tmp_path, clips):
     out = tmp_path / "data" / "train.jsonl"
     rows = [row for row, _, _ in LEFT_OUT]
     done = convert_avqa(annotations(tmp_path, ROW, *rows, ROW | {"id": 9}), clips, out)
-    assert [line["id"] for line in read_journal(out)] == [183, 9]
+    assert [line["id"] for line in read_log(out)] == [183, 9]
     for each, (_, kind, reason) in zip(done.left_out, LEFT_OUT, strict=True):
         assert each.kind == kind and reason in each.reason
     assert done.counts == {"missing": 2, "broken": 2, "faulty": 5}
-    listed = read_journal(done.list_file)
+    listed = read_log(done.list_file)
     assert listed == [vars(each) for each in done.left_out]
     assert (listed[0]["place"], listed[0]["name"]) == ("item 1", "gone_000001")
     assert listed[-1]["name"] is None

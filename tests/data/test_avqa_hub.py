@@ -18,7 +18,7 @@ from r1aqa_helpers.data.audio import load_audio
 from r1aqa_helpers.data.avqa_hub import fetch_avqa, parse_row
 from r1aqa_helpers.data.parse import Fault
 from r1aqa_helpers.utils.errors import UserError
-from r1aqa_helpers.utils.io import read_journal, read_json
+from r1aqa_helpers.utils.io import read_json, read_log
 
 ASKED = "How many animals are in the video?\nChoices:\nA. 3\nB. One\nC. 4\nD. 2"
 
@@ -62,7 +62,7 @@ def test_a_line_is_r1_aqas_and_its_clip_is_a_file(tmp_path):
     done = fetch_avqa("train", write(tmp_path / "in", [row(0)]))
     assert done.file == Path("runs/avqa/avqa-train.jsonl")
     assert (done.questions, done.clips, done.left_out) == (1, 1, ())
-    [line] = read_journal(done.file)
+    [line] = read_log(done.file)
     name = line.pop("audio_path")
     assert line == {
         "id": "train-00000-of-00001-0",
@@ -95,14 +95,14 @@ def test_what_is_left_out_is_told_and_no_name_becomes_a_path(tmp_path):
     ]
     out = tmp_path / "out"
     done = fetch_avqa("train", write(tmp_path / "in", rows), out)
-    kept = [line["id"].rsplit("-", 1)[1] for line in read_journal(done.file)]
+    kept = [line["id"].rsplit("-", 1)[1] for line in read_log(done.file)]
     assert kept == ["0", "1", "2", "3", "4", "10"] and (done.questions, done.clips) == (6, 5)
     assert done.counts == {"missing": 1, "broken": 2, "faulty": 2}
     assert [(each.place.split()[-1], each.kind) for each in done.left_out] == [
         ("5", "broken"), ("6", "broken"), ("7", "missing"), ("8", "faulty"), ("9", "faulty"),
     ]  # fmt: skip
     assert "field answer: 'E. Five'" in done.left_out[3].reason
-    assert read_journal(done.list_file)[0] == {
+    assert read_log(done.list_file)[0] == {
         "place": "train-00000-of-00001.parquet: row 5",
         "name": "x.wav",
         "kind": "broken",

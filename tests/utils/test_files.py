@@ -100,18 +100,18 @@ def test_a_file_that_cannot_be_read(tmp_path, name):
 
 def test_an_interrupted_log_goes_on(tmp_path):
     path = tmp_path / "deep" / "log.jsonl"
-    assert io.read_journal(path) == []
+    assert io.read_log(path) == []
     for row in ROWS:
         io.append_jsonl(path, row)
-    assert io.read_journal(path) == ROWS
+    assert io.read_log(path) == ROWS
     with open(path, "ab") as stream:
         stream.write('{"id": "torn é'.encode()[:-1])  # cut within a character
-    assert io.read_journal(path) == ROWS
+    assert io.read_log(path) == ROWS
     io.append_jsonl(path, {"id": "c"}, flush=False)
-    assert io.read_journal(path) == [*ROWS, {"id": "c"}]
+    assert io.read_log(path) == [*ROWS, {"id": "c"}]
     assert b"torn" not in path.read_bytes()
     path.write_bytes(b'{"id"')  # one torn line only
-    assert io.read_journal(path) == []
+    assert io.read_log(path) == []
     io.append_jsonl(path, {"id": "a"})
     assert path.read_bytes() == b'{"id": "a"}\n'
 
@@ -121,7 +121,7 @@ def test_a_log_damaged_elsewhere_is_an_error(tmp_path, line):
     path = tmp_path / "log.jsonl"
     path.write_bytes(b'{"id": "a"}\n' + line + b'{"id": "b"}\n')
     with pytest.raises(UserError) as caught:
-        io.read_journal(path)
+        io.read_log(path)
     assert one_line(caught).startswith(f"{path}:2:")
 
 
