@@ -38,10 +38,8 @@ def read_predictions(path: PathLike) -> dict[str, str]:
         if name is None and not raw:
             continue
         if name is None or not isinstance(row[name], str):
-            field = name or fields[0]
-            raise UserError(
-                f'{place}: field "{field}" is {shown_value(row.get(field))}; give a text'
-            )
+            fault = "is missing" if name is None else f"is {shown_value(row[name])}"
+            raise UserError(f'{place}: field "{name or fields[0]}" {fault}; give a text')
         if str(key) in predictions:
             raise UserError(f"{place}: id {shown_value(str(key))} comes twice; keep one prediction")
         predictions[str(key)] = extract_answer(row[name]) if raw else row[name]

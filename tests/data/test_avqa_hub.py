@@ -2,9 +2,7 @@
 
 import io
 from pathlib import Path
-from types import SimpleNamespace
 
-import huggingface_hub
 import numpy as np
 import pyarrow
 import pyarrow.parquet
@@ -13,7 +11,7 @@ import soundfile
 from typer.testing import CliRunner
 
 from r1aqa_helpers.cli import app
-from r1aqa_helpers.data import download, read_avqa
+from r1aqa_helpers.data import avqa_hub, download, read_avqa
 from r1aqa_helpers.data.audio import load_audio
 from r1aqa_helpers.data.avqa_hub import fetch_avqa, parse_row
 from r1aqa_helpers.data.parse import Fault
@@ -197,26 +195,16 @@ def test_a_folder_that_will_not_do_is_one_line(tmp_path, make, message):
 
 
 def test_from_the_hub_come_the_files_of_the_split(tmp_path, monkeypatch):
-    folder = write(tmp_path / "hub" / "data", [row(0)]).parent
-    write(folder / "data", [row(1)], "validation-00000-of-00001.parquet")
-    asked = []
+    folder, asked = write(tmp_path / "hub", [row(0)]), []
 
-    class Api:
-        def dataset_info(self, repo, revision):
-            assert (repo, revision) == ("gijs/avqa-processed", None)
-            names = ("README.md", *(f"data/{p.name}" for p in sorted((folder / "data").iterdir())))
-            files = [SimpleNamespace(rfilename=name) for name in names]
-            return SimpleNamespace(sha="newest", siblings=files)
+    def fetch(repo, wanted):
+        names = ["README.md", "data/train-00000-of-00001.parquet", "data/validation-0.parquet"]
+        asked.append((repo, wanted(names)))
+        return folder, {"hub": repo, "revision": "newest"}
 
-    def snapshot(repo, allow_patterns, **_):
-        asked.append(allow_patterns)
-        return str(folder)
-
-    monkeypatch.setattr(huggingface_hub, "HfApi", Api)
-    monkeypatch.setattr(huggingface_hub, "snapshot_download", snapshot)
+    monkeypatch.setattr(avqa_hub, "fetch_from_hub", fetch)
     done = fetch_avqa()
-    assert asked == [["data/train-00000-of-00001.parquet"]]
-    assert done.questions == 1
+    assert asked == [("gijs/avqa-processed", ["data/train-00000-of-00001.parquet"])]
     source = read_json(done.file.parent / "avqa-train.source.json")
     assert source["origin"] == {"hub": "gijs/avqa-processed", "revision": "newest"}
 

@@ -1,6 +1,7 @@
 """Clips are rendered when they are missing, and never other than their recipes say."""
 
 import json
+import multiprocessing.dummy
 import shutil
 from pathlib import Path
 
@@ -45,15 +46,15 @@ def finished(tmp_path_factory) -> Path:
                 (folder / name).write_text("\n".join(lines) + "\n", encoding="utf-8")
     seal(folder)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(data.os, "cpu_count", lambda: 1)
+        patch.setattr(data.multiprocessing, "get_context", lambda _: multiprocessing.dummy)
         prepare(folder=folder)
     return folder
 
 
 @pytest.fixture
 def folder(finished, tmp_path, monkeypatch) -> Path:
-    """A copy to spoil; rendering starts one worker alone."""
-    monkeypatch.setattr(data.os, "cpu_count", lambda: 1)
+    """A copy to spoil; rendering starts threads and no processes."""
+    monkeypatch.setattr(data.multiprocessing, "get_context", lambda _: multiprocessing.dummy)
     return Path(shutil.copytree(finished, tmp_path / "data"))
 
 

@@ -55,8 +55,6 @@ def test_arrange_puts_the_gold_choice_in_its_place():
     for place in range(4):
         choices = arrange(rng, "a", ["b", "c", "d"], place)
         assert choices.index("a") == place and sorted(choices) == ["a", "b", "c", "d"]
-    places = [arrange(rng, "a", ["b", "c", "d"]).index("a") for _ in range(400)]
-    assert all(70 <= places.count(place) <= 130 for place in range(4))
 
 
 def test_captions_say_what_sounds_in_order():

@@ -23,24 +23,6 @@ HOP = 160  # samples: a frame every 10 ms
 FRAMES = SAMPLE_RATE // HOP
 
 
-def envelope(wave: np.ndarray, window: int = 400) -> np.ndarray:
-    """RMS of ``window`` samples around every 10 ms."""
-    padded = np.pad(wave.astype(np.float64) ** 2, (window // 2 + 1, window // 2))
-    total = np.cumsum(padded)
-    return np.sqrt(np.maximum(total[window:] - total[:-window], 0)[::HOP] / window)
-
-
-def decibels(rms: np.ndarray) -> np.ndarray:
-    """Relative to the loudest frame."""
-    return 20 * np.log10(rms / rms.max() + 1e-6)
-
-
-def active(wave: np.ndarray, below_peak: float) -> tuple[float, float]:
-    """When the first thing starts and the last one ends, in seconds, by level in dB."""
-    heard = np.flatnonzero(decibels(envelope(wave)) > -below_peak)
-    return heard[0] / FRAMES, heard[-1] / FRAMES
-
-
 def loudness(wave: np.ndarray, window: int = 1024) -> np.ndarray:
     """Magnitudes in 40 bands of equal ratio, 60 to 8,000 Hz, compressed as hearing does."""
     padded = np.pad(wave.astype(np.float64), window // 2)
@@ -117,13 +99,7 @@ def tempo(wave: np.ndarray) -> str:
     return "fast" if between < 0.31 else "medium" if between < 0.55 else "slow"
 
 
-def rate(wave: np.ndarray) -> str:
-    """How long the three words take together."""
-    first, last = active(wave, 40)
-    return "fast" if last - first < 1.57 else "normal" if last - first < 2.14 else "slow"
-
-
-MEASURES: dict[str, Measure] = {m.__name__: m for m in (count, direction, tempo, rate)}
+MEASURES: dict[str, Measure] = {m.__name__: m for m in (count, direction, tempo)}
 
 
 @pytest.mark.parametrize("name", MEASURES)

@@ -55,10 +55,10 @@ def find_sets(place: Path) -> list[FoundSet]:
     if not place.exists():
         raise UserError(f"{shown(place)}: no such folder; give that of MMAU")
     folder = place.parent if place.is_file() else place
-    found = [place] if place.is_file() else sorted([*place.glob("*"), *place.glob("*/*")])
-    if parquet := [path for path in found if path.suffix.lower() == ".parquet"]:
+    files = [place] if place.is_file() else sorted([*place.glob("*"), *place.glob("*/*")])
+    if parquet := [path for path in files if path.suffix.lower() == ".parquet"]:
         return [_from_parquet(parquet)]
-    files = [path for path in found if path.suffix.lower() == ".json" and path.name != SOURCE]
+    files = [path for path in files if path.suffix.lower() == ".json" and path.name != SOURCE]
     sets = [found for path in files if (found := _from_json(path, folder)) is not None]
     if not sets:
         raise UserError(
