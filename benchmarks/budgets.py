@@ -57,7 +57,7 @@ def trainer_for(profile: Any, loaded: Any, folder: Path, steps: int) -> Any:
     from transformers import PrinterCallback
 
     from r1aqa_helpers.models.lora import choose_trained, lora_config
-    from r1aqa_helpers.training.grpo.settings import audio_grpo_config
+    from r1aqa_helpers.training.grpo.run import audio_grpo_config
     from r1aqa_helpers.training.grpo.trainer import AudioGRPOTrainer
 
     settings = profile.grpo
@@ -144,8 +144,7 @@ def do_part(part: str) -> None:
     from r1aqa_helpers.hardware import TINY_PROFILE
     from r1aqa_helpers.models import load_for
     from r1aqa_helpers.tiny.data import prepare
-    from r1aqa_helpers.training.grpo.run import train_grpo
-    from r1aqa_helpers.training.grpo.settings import GRPOSettings
+    from r1aqa_helpers.training.grpo.run import GRPOSettings, train_grpo
     from r1aqa_helpers.training.sft import SFTSettings, train_sft
 
     profile, data = TINY_PROFILE, prepare()

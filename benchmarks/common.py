@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from r1aqa_helpers.data import AudioQuestion
     from r1aqa_helpers.models import LoadedModel
+    from r1aqa_helpers.training.grpo.trainer import AudioGRPOTrainer
 
 RESULTS = Path(__file__).resolve().parent / "results"
 RUNS = 5
@@ -134,39 +135,30 @@ def time_steps(trainer: "Trainer", before: Callable[[int], Any] | None = None) -
     return clock.seconds
 
 
-def median(seconds: Sequence[float]) -> float:
-    """The middle one, or the mean of the two in the middle."""
-    return statistics.median(seconds)
-
-
 def ratio(seconds: Mapping[str, Sequence[float]], slow: str, fast: str) -> float:
     """How many times as long ``slow`` takes as ``fast``, by their medians."""
-    return median(seconds[slow]) / median(seconds[fast])
+    return statistics.median(seconds[slow]) / statistics.median(seconds[fast])
 
 
 # --- results ------------------------------------------------------------------------------
 
 
 def write_result(
-    script_name: str,
-    values: Mapping[str, Any],
-    seed: int = SEED,
-    n: int = RUNS,
-    folder: Path = RESULTS,
+    script_name: str, values: Mapping[str, Any], n: int = RUNS, folder: Path = RESULTS
 ) -> Path:
     """Write ``values`` with what they were measured on, and return the file's path.
 
     The file is ``<script_name>.json``, and ``<script_name>-<card>.json`` on a machine with a
-    GPU, so that neither replaces the other.
-
-    Args:
-        seed: of whatever was drawn.
-        n: timed runs behind each median.
+    GPU, so that neither replaces the other. ``n``: timed runs behind each median.
     """
+    import torch
+
     from r1aqa_helpers.utils.io import write_json
     from r1aqa_helpers.utils.machine import hardware
 
-    path = folder / f"{script_name}{_card()}.json"
+    card = torch.cuda.get_device_name().lower() if torch.cuda.is_available() else ""
+    suffix = re.sub(r"[^a-z0-9]+", "-", f" {card}").rstrip("-")
+    path = folder / f"{script_name}{suffix}.json"
     write_json(
         path,
         {
@@ -177,7 +169,7 @@ def write_result(
                 "python": platform.python_version(),
                 **{name: version(name) for name in ("torch", "transformers", "trl", "peft")},
             },
-            "seed": seed,
+            "seed": SEED,
             "n": n,
             **values,
         },
@@ -185,47 +177,24 @@ def write_result(
     return path
 
 
-def _card() -> str:
-    import torch
-
-    if not torch.cuda.is_available():
-        return ""
-    return "-" + re.sub(r"[^a-z0-9]+", "-", torch.cuda.get_device_name().lower()).strip("-")
-
-
 # --- inputs -------------------------------------------------------------------------------
 
 
-def noise_clips(folder: Path, count: int, seconds: float, seed: int = SEED) -> list[Path]:
-    """``count`` recordings of white noise, each ``seconds`` long, written to ``folder``."""
+def noise_questions(folder: Path, count: int, seconds: float) -> list["AudioQuestion"]:
+    """Questions about ``count`` recordings of white noise, written to ``folder``."""
     import numpy as np
 
+    from r1aqa_helpers.data import AudioQuestion
     from r1aqa_helpers.data.audio import SAMPLE_RATE, save_audio
 
-    noise = np.random.default_rng(seed)
-    samples = round(seconds * SAMPLE_RATE)
-    paths = [Path(folder) / f"{number}.wav" for number in range(count)]
-    for path in paths:
-        save_audio(path, 0.1 * noise.standard_normal(samples).astype(np.float32))
-    return paths
-
-
-def noise_questions(
-    folder: Path, count: int, seconds: float, seed: int = SEED
-) -> list["AudioQuestion"]:
-    """A question about each of `noise_clips`."""
-    from r1aqa_helpers.data import AudioQuestion
-
-    return [
-        AudioQuestion(
-            id=path.stem,
-            audio=path,
-            question="What makes the sound?",
-            choices=("dog", "cat", "car", "bell"),
-            answer="dog",
-        )
-        for path in noise_clips(folder, count, seconds, seed)
-    ]
+    noise, choices = np.random.default_rng(SEED), ("dog", "cat", "car", "bell")
+    made = []
+    for number in range(count):
+        path = Path(folder) / f"{number}.wav"
+        wave = 0.1 * noise.standard_normal(round(seconds * SAMPLE_RATE))
+        save_audio(path, wave.astype(np.float32))
+        made.append(AudioQuestion(path.stem, path, "What makes the sound?", choices, "dog"))
+    return made
 
 
 def text_tokens(loaded: "LoadedModel", prompt: str) -> int:
@@ -257,6 +226,53 @@ def prompt_rows(questions: Sequence["AudioQuestion"], prompt: str) -> list[dict[
         {"id": one.id, "prompt": prompt, "audio": str(one.audio), "solution": one.answer}
         for one in questions
     ]
+
+
+def audio_trainer(
+    loaded: "LoadedModel",
+    rows: Sequence[Mapping[str, str]],
+    folder: str | Path,
+    group: int,
+    answer_tokens: int,
+    peft_config: Any = None,
+    **fields: Any,
+) -> "AudioGRPOTrainer":
+    """The shipped trainer on ``rows``, with groups of answers of exactly ``answer_tokens``.
+
+    ``fields`` of `trl.GRPOConfig`; by default all rows go through the model at once.
+    """
+    from datasets import Dataset
+    from transformers import PrinterCallback
+
+    from r1aqa_helpers.training.grpo.run import audio_grpo_config
+    from r1aqa_helpers.training.grpo.trainer import AudioGRPOTrainer
+
+    settings = {
+        "num_generations": group,
+        "per_device_train_batch_size": len(rows) * group,
+        "max_completion_length": answer_tokens,
+        "generation_kwargs": {"suppress_tokens": suppressed(loaded)},
+        "shuffle_dataset": False,
+        "save_strategy": "no",
+        "use_cpu": loaded.device.type == "cpu",
+        "seed": SEED,
+        **fields,
+    }
+    trainer = AudioGRPOTrainer(
+        model=loaded.model,
+        reward_funcs=varied_reward,
+        args=audio_grpo_config(folder, **settings),
+        processing_class=loaded.processor,
+        train_dataset=Dataset.from_list([dict(row) for row in rows]),
+        peft_config=peft_config,
+    )
+    trainer.remove_callback(PrinterCallback)
+    return trainer
+
+
+def suppressed(loaded: "LoadedModel") -> list[int]:
+    """Tokens that are never sampled here: those that end an answer, and the audio token."""
+    return [*loaded.eos_ids, loaded.model.config.audio_token_id]
 
 
 def varied_reward(completion_ids: Sequence[Sequence[int]], **columns: Any) -> list[float]:

@@ -3,16 +3,17 @@
 The published loop, rebuilt from its description: questions in the order of the file, batches of
 32, recordings decoded in the loop, features of a whole window, ``generate`` up to 256 tokens.
 Both answer greedily. Beside them the stages that no evaluation can do without, each timed alone
-on the batches of `answering`: decoding, log-mel and tokens, audio tower, prefill, answer steps.
+on the batches of `answering`: decoding, log-mel and tokens, audio encoder, prefill, answer steps.
 """
 
 import contextlib
 import io
+import statistics
 import time
 from collections.abc import Callable
 from typing import Any
 
-from common import alternate, median, parser, ratio, write_result
+from common import alternate, parser, ratio, write_result
 
 BATCH = 32
 MOST_TOKENS = 256
@@ -156,12 +157,12 @@ def main() -> None:
         warmup=0 if len(questions) > 100 else 1,
     )
     parts = [stages(loaded, questions, tokens) for _ in range(min(3, chosen.runs))]
-    alone = {name: median([part[name] for part in parts]) for name in parts[0]}
+    alone = {name: statistics.median([part[name] for part in parts]) for name in parts[0]}
     differing = sum(answers["published"][one.id] != answers["shipped"][one.id] for one in questions)
     gain = ratio(seconds, "published", "shipped")
-    over = median(seconds["shipped"]) / sum(alone.values())
+    over = statistics.median(seconds["shipped"]) / sum(alone.values())
     for name, values in seconds.items():
-        print(f"{name:10} {median(values):6.2f} s for {len(questions)} questions")
+        print(f"{name:10} {statistics.median(values):6.2f} s for {len(questions)} questions")
     for name, value in alone.items():
         print(f"  {name:20} {value:6.2f} s alone")
     print(f"shipped takes {over:.2f} of the sum of the stages ({sum(alone.values()):.2f} s)")

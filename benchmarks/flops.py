@@ -1,8 +1,4 @@
-"""Count what a Qwen2-Audio computes: FLOPs, and tokens that a GRPO group repeats.
-
-A multiplication and an addition are 2 FLOPs. Only matrix products, convolutions and attention
-are counted; what works element by element is well under 1 % at 7B. Attention is counted over
-the pairs of tokens that see one another, also where a kernel computes all and masks some.
+"""Count the FLOPs of a Qwen2-Audio by `r1aqa_helpers.hardware.flops`, and time matrix products.
 
 Ways to perform one update:
 
@@ -14,64 +10,36 @@ plain       the shipped trainer without sharing: clips on the frames that exist,
 shared      the shipped trainer: each group's clip and prompt once
 ==========  =================================================================================
 
-With LoRA the tower stands still and the reference is the model without the adapter; the adapter's
-own products (under 1 %) are not counted.
+With LoRA the audio encoder is frozen and the reference is the model without the adapter; the
+adapter's own products (under 1 %) are not counted.
 """
 
+import statistics
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
 import torch
-from common import median, parser, timed, write_result
+from common import parser, timed, write_result
 from transformers import Qwen2AudioConfig
 
 from r1aqa_helpers.hardware.flops import (
     WAYS,
     Group,
     cache_bytes_per_token,
-    causal_pairs,
     config_7b,
     decoder_flops,
     encoder_flops,
     group_flops,
     group_tokens,
-    head_flops,
-    lora_parameters,
     parameters,
     tiny_config,
     window_frames,
 )
 
-#: The arithmetic is the package's; other scripts here take it together with the machine's rate.
-__all__ = [
-    "WAYS",
-    "Group",
-    "cache_bytes_per_token",
-    "causal_pairs",
-    "config_7b",
-    "counts",
-    "decoder_flops",
-    "encoder_flops",
-    "group_flops",
-    "group_tokens",
-    "head_flops",
-    "lora_parameters",
-    "main",
-    "matrix_rate",
-    "parameters",
-    "share_of_peak",
-    "table",
-    "tiny_config",
-    "window_frames",
-]
-
 #: What the last line compares: R1-AQA's run with this project's on one GPU.
 FIGURES = ("published full", "shared lora")
-
-
-# --- the machine --------------------------------------------------------------------------
 
 
 def matrix_rate(device: str | torch.device | None = None, runs: int = 5) -> float:
@@ -90,18 +58,8 @@ def matrix_rate(device: str | torch.device | None = None, runs: int = 5) -> floa
             torch.mm(left, right, out=out)
 
     work()
-    return times * 2 * size**3 / median([timed(work) for _ in range(runs)])
+    return times * 2 * size**3 / statistics.median([timed(work) for _ in range(runs)])
 
-
-def share_of_peak(flops: float, seconds: float, rate: float | None = None) -> float:
-    """The share of the machine's matrix-product rate at which ``flops`` took ``seconds``.
-
-    ``rate`` in FLOPs per second: by default measured now, by `matrix_rate`.
-    """
-    return flops / seconds / (matrix_rate() if rate is None else rate)
-
-
-# --- the table ----------------------------------------------------------------------------
 
 #: Name, configuration, group. A clip of 10 s makes 250 tokens; the tiny window is 4 s.
 CASES = (

@@ -8,8 +8,8 @@ Without a GPU the same code runs on the CPU with a miniature, and nothing is wri
 
 import dataclasses
 import gc
-import importlib.util
 import logging
+import statistics
 import sys
 import tempfile
 import time
@@ -22,31 +22,27 @@ import torch
 from common import (
     RUNS,
     SEED,
+    audio_trainer,
     long_prompt,
-    median,
     noise_questions,
     parser,
     prompt_rows,
     ratio,
     time_steps,
     timed,
-    varied_reward,
     write_result,
 )
-from datasets import Dataset
-from flops import (
+from flops import matrix_rate
+from transformers import Qwen2AudioForConditionalGeneration, Qwen2AudioProcessor
+
+from r1aqa_helpers.data.audio import TOKENS_PER_SECOND, load_audio
+from r1aqa_helpers.hardware.flops import (
     Group,
     config_7b,
     decoder_flops,
     encoder_flops,
     group_flops,
-    matrix_rate,
-    share_of_peak,
 )
-from torch import nn
-from transformers import PrinterCallback, Qwen2AudioForConditionalGeneration, Qwen2AudioProcessor
-
-from r1aqa_helpers.data.audio import TOKENS_PER_SECOND, load_audio
 from r1aqa_helpers.models import (
     AudioFeatureCache,
     LoadedModel,
@@ -58,7 +54,6 @@ from r1aqa_helpers.models import (
 from r1aqa_helpers.models.lora import lora_config
 from r1aqa_helpers.tiny.build import build_processor, random_tiny
 from r1aqa_helpers.training import quiet
-from r1aqa_helpers.training.grpo.settings import audio_grpo_config
 from r1aqa_helpers.training.grpo.trainer import AudioGRPOTrainer
 from r1aqa_helpers.training.prompt_cache import CAPACITY, PromptCache
 from r1aqa_helpers.utils.paths import TINY
@@ -174,10 +169,10 @@ class Bench:
         self.rate = matrix_rate(self.scale.device)
         return {"flops_per_second": self.rate}
 
-    def inference(self, batch: int | None = None) -> Mapping[str, Any]:
+    def inference(self) -> Mapping[str, Any]:
         """Answer questions about different clips, greedily, in batches."""
-        scale, loaded, batch = self.scale, self.loaded, batch or self.scale.batch
-        count = scale.clips if batch > 1 else min(scale.clips, 8)
+        scale, loaded = self.scale, self.loaded
+        count, batch = scale.clips, scale.batch
         questions = noise_questions(self.folder, count, scale.clip_seconds)
         text = chat_text(loaded, long_prompt(loaded, scale.group.text))
         waves = [load_audio(one.audio) for one in questions]
@@ -195,7 +190,7 @@ class Bench:
 
         preparing = timed(prepare)
         answer()
-        seconds = median([timed(answer) for _ in range(scale.runs)])
+        seconds = statistics.median([timed(answer) for _ in range(scale.runs)])
         group, steps = scale.group, scale.group.answer - 1
         needed = encoder_flops(loaded.model.config, group.frames) + decoder_flops(
             loaded.model.config, group.prompt + steps, logits=group.answer
@@ -207,13 +202,13 @@ class Bench:
             "features_seconds": preparing,
             "clips_per_second": count / seconds,
             "clips_per_second_with_features": count / (seconds + preparing),
-            "share_of_peak": share_of_peak(count * needed, seconds, self.rate),
+            "share_of_peak": count * needed / seconds / self.rate,
         }
 
     def steps(
         self, at_once: int, rollouts_at_once: bool, modes: Sequence[str] = ("shared",)
     ) -> Mapping[str, Any]:
-        """GRPO steps with LoRA; the recordings are read anew and encoded in each.
+        """GRPO steps with LoRA; the recordings are read again and encoded in each.
 
         Args:
             at_once: groups in a forward pass.
@@ -254,35 +249,21 @@ class Bench:
     def _trainer(self, at_once: int, rollouts_at_once: bool, steps: int) -> AudioGRPOTrainer:
         scale, loaded = self.scale, self.loaded
         questions = noise_questions(self.folder, scale.groups, scale.clip_seconds)
-        rows = prompt_rows(questions, long_prompt(loaded, scale.group.text))
         passes = scale.groups // at_once
-        trainer = AudioGRPOTrainer(
-            model=loaded.model,
-            reward_funcs=varied_reward,
-            args=audio_grpo_config(
-                self.folder,
-                num_generations=scale.group.size,
-                per_device_train_batch_size=at_once * scale.group.size,
-                gradient_accumulation_steps=passes,
-                steps_per_generation=passes if rollouts_at_once else 1,
-                max_completion_length=scale.group.answer,
-                generation_kwargs={
-                    "suppress_tokens": [*loaded.eos_ids, loaded.model.config.audio_token_id]
-                },
-                learning_rate=1e-5,
-                max_steps=steps,
-                shuffle_dataset=False,
-                save_strategy="no",
-                use_cpu=scale.device == "cpu",
-                bf16=loaded.model.dtype == torch.bfloat16,
-                seed=SEED,
-            ),
-            processing_class=loaded.processor,
-            train_dataset=Dataset.from_list(rows),
-            peft_config=lora_config(LORA_RANK),
+        return audio_trainer(
+            loaded,
+            prompt_rows(questions, long_prompt(loaded, scale.group.text)),
+            self.folder,
+            scale.group.size,
+            scale.group.answer,
+            lora_config(LORA_RANK),
+            per_device_train_batch_size=at_once * scale.group.size,
+            gradient_accumulation_steps=passes,
+            steps_per_generation=passes if rollouts_at_once else 1,
+            learning_rate=1e-5,
+            max_steps=steps,
+            bf16=loaded.model.dtype == torch.bfloat16,
         )
-        trainer.remove_callback(PrinterCallback)
-        return trainer
 
     def _check_lengths(self, logs: Sequence[Mapping[str, Any]]) -> None:
         name = "completions/mean_length"
@@ -295,17 +276,11 @@ class Bench:
         flops = self.scale.groups * group["total"]
         return {
             "seconds": list(seconds),
-            "median_seconds": median(seconds),
+            "median_seconds": statistics.median(seconds),
             "flops": flops,
-            "share_of_peak": share_of_peak(flops, median(seconds), self.rate),
+            "share_of_peak": flops / statistics.median(seconds) / self.rate,
             "peak_memory_gb": peak,
         }
-
-    def four_bit(self) -> Mapping[str, Any]:
-        """Answer one question at a time with the language model in 4 bits; changes the model."""
-        _to_four_bits(self.loaded.model.model.language_model)
-        _reset_memory()  # the peak of the conversion is none of answering
-        return self.inference(batch=1)
 
 
 def measure(scale: Scale) -> dict[str, Any]:
@@ -323,10 +298,6 @@ def measure(scale: Scale) -> dict[str, Any]:
             "step_sharing",
             lambda: bench.steps(LEAN, rollouts_at_once=True, modes=("shared", "plain")),
         )
-        if scale.device == "cuda" and importlib.util.find_spec("bitsandbytes"):
-            bench.part("four_bit", bench.four_bit)
-        else:
-            bench.values["four_bit"] = {"skipped": "needs a GPU and bitsandbytes"}
         return bench.values
 
 
@@ -377,30 +348,6 @@ def _reset_memory() -> None:
 def _peak_memory() -> float:
     """GB (10^9 bytes) that tensors took at most since the last reset; 0 without a GPU."""
     return torch.cuda.max_memory_allocated() / 1e9 if torch.cuda.is_available() else 0.0
-
-
-def _to_four_bits(model: nn.Module) -> None:
-    """Replace every linear layer by bitsandbytes' NF4 one, which computes in bfloat16."""
-    import bitsandbytes
-
-    for parent in list(model.modules()):
-        for name, layer in parent.named_children():
-            if not isinstance(layer, nn.Linear):
-                continue
-            small = bitsandbytes.nn.Linear4bit(
-                layer.in_features,
-                layer.out_features,
-                bias=layer.bias is not None,
-                compute_dtype=torch.bfloat16,
-                quant_type="nf4",
-                device="meta",
-            )
-            # Moving it to the GPU is what quantises it.
-            small.weight = bitsandbytes.nn.Params4bit(
-                layer.weight.data.cpu(), requires_grad=False, quant_type="nf4", module=small
-            ).to(layer.weight.device)
-            small.bias = layer.bias
-            setattr(parent, name, small)
 
 
 if __name__ == "__main__":

@@ -14,18 +14,19 @@ float32, on 8 questions of noise (4 at G = 16), answers of 9 tokens (end tokens 
 at 7B (250 for the clip and 80 of text), here 100 for the clip and 230 of text.
 """
 
+import statistics
 import sys
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
-from typing import Any
 
 import torch
 from common import (
     alternate,
+    audio_trainer,
     long_prompt,
-    median,
     noise_questions,
     parser,
     prompt_rows,
@@ -34,7 +35,6 @@ from common import (
     tiny_model,
     write_result,
 )
-from reference_trainer import ANSWER_TOKENS, shipped_trainer
 
 from r1aqa_helpers.data.prompts import build_prompt
 from r1aqa_helpers.models import LoadedModel
@@ -43,6 +43,8 @@ from r1aqa_helpers.training.grpo.trainer import AudioGRPOTrainer
 from r1aqa_helpers.training.logprobs import Answers, answer_logps
 from r1aqa_helpers.training.prompt_cache import PromptCache
 
+#: The length that R1-AQA's answers settle at.
+ANSWER_TOKENS = 9
 #: name -> seconds of the clip, tokens of the text (None: tiny-avqa's)
 PROMPTS: dict[str, tuple[float, int | None]] = {"tiny": (3.0, None), "avqa": (4.0, 230)}
 GROUPS = (4, 8, 16)
@@ -55,7 +57,9 @@ def whole_updates(
 ) -> dict[str, list[float]]:
     """Seconds of whole updates, plain and shared in turns, after one warm-up each."""
     with tempfile.TemporaryDirectory() as folder, quiet():
-        trainer = shipped_trainer(loaded, rows, folder, group, ANSWER_TOKENS, 2 * runs + 2)
+        trainer = audio_trainer(
+            loaded, rows, folder, group, ANSWER_TOKENS, learning_rate=1e-6, max_steps=2 * runs + 2
+        )
 
         def before(step: int) -> None:
             trainer.shared_prefix = step % 2 == 1
@@ -71,7 +75,7 @@ def stages(
 ) -> dict[str, dict[str, list[float]]]:
     """Seconds of rollout, scoring with backward and scoring alone, plain and shared in turns."""
     with tempfile.TemporaryDirectory() as folder, quiet():
-        trainer = shipped_trainer(loaded, rows, folder, group, ANSWER_TOKENS, 1)
+        trainer = audio_trainer(loaded, rows, folder, group, ANSWER_TOKENS)
     numbers = torch.tensor([trainer.number_prompt(row) for row in rows]).repeat_interleave(group)
     with quiet():
         answers = packed_answers(trainer, numbers)
@@ -81,12 +85,10 @@ def stages(
         "forward_backward": lambda shared: backward(loaded, answers, shared),
         "reference": lambda shared: forward(loaded, answers, shared),
     }
-    return {name: alternate(sides(work), runs) for name, work in works.items()}
-
-
-def sides(work: Callable[[bool], Any]) -> dict[str, Callable[[], Any]]:
-    """``work`` without sharing and with it."""
-    return {"plain": lambda: work(False), "shared": lambda: work(True)}
+    return {
+        name: alternate({"plain": partial(work, False), "shared": partial(work, True)}, runs)
+        for name, work in works.items()
+    }
 
 
 def roll(trainer: AudioGRPOTrainer, numbers: torch.Tensor, shared: bool) -> list[list[int]]:
@@ -147,7 +149,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
                     "questions": len(rows),
                     "ratios": ratios,
                     "median_seconds": {
-                        name: {side: median(each) for side, each in both.items()}
+                        name: {side: statistics.median(each) for side, each in both.items()}
                         for name, both in measured.items()
                     },
                     "seconds": measured,
@@ -156,7 +158,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
             print(
                 f"{kind:5} G {group:2}  "
                 + "  ".join(
-                    f"{name} {median(both['plain']):.3f} -> {median(both['shared']):.3f} s "
+                    f"{name} {statistics.median(both['plain']):.3f} -> "
+                    f"{statistics.median(both['shared']):.3f} s "
                     f"({ratios[name]:.1f}x)"
                     for name, both in measured.items()
                 ),

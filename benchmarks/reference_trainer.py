@@ -3,7 +3,7 @@
 Written here from a description of that trainer; none of its code is used. For each question:
 
 1. ``generate`` with ``num_return_sequences``: text and features are repeated for the answers, so
-   that tower and language model take the same prompt in once per answer;
+   that audio encoder and language model take the same prompt in once per answer;
 2. the features repeated and padded to the whole window, the policy's forward pass on all full
    rows, with logits at every position;
 3. the same with a second model, the reference;
@@ -11,11 +11,12 @@ Written here from a description of that trainer; none of its code is used. For e
 
 Questions go through it one at a time: its repetition of the features pairs them with the wrong
 prompts in larger batches. Both trainers answer the same questions, with as many answers of as
-many tokens (end tokens are suppressed), from the same weights, read the recordings anew, and
+many tokens (end tokens are suppressed), from the same weights, read the recordings again, and
 train all weights in float32.
 """
 
 import copy
+import statistics
 import sys
 import tempfile
 from collections.abc import Mapping, Sequence
@@ -24,29 +25,26 @@ from typing import Any
 
 import torch
 from common import (
-    SEED,
-    median,
+    audio_trainer,
     noise_questions,
     parser,
     prompt_rows,
     ratio,
+    suppressed,
     time_steps,
     timed,
     tiny_model,
     varied_reward,
     write_result,
 )
-from datasets import Dataset
 from torch import nn
-from transformers import GenerationConfig, PrinterCallback, Qwen2AudioForConditionalGeneration
+from transformers import GenerationConfig, Qwen2AudioForConditionalGeneration
 
 from r1aqa_helpers.data.audio import load_audio
 from r1aqa_helpers.data.prompts import build_prompt
 from r1aqa_helpers.models import LoadedModel, chat_text, encode
 from r1aqa_helpers.models.generation_config import NEUTRAL, own_generation_config
 from r1aqa_helpers.training import quiet
-from r1aqa_helpers.training.grpo.settings import audio_grpo_config
-from r1aqa_helpers.training.grpo.trainer import AudioGRPOTrainer
 from r1aqa_helpers.training.prompt_cache import PromptCache
 
 QUESTIONS = 8
@@ -148,44 +146,6 @@ def answer_logps(
     return chosen.gather(-1, answers.unsqueeze(-1)).squeeze(-1)
 
 
-def suppressed(loaded: LoadedModel) -> list[int]:
-    """Tokens that are never sampled here: those that end an answer, and the audio token."""
-    return [*loaded.eos_ids, loaded.model.config.audio_token_id]
-
-
-def shipped_trainer(
-    loaded: LoadedModel,
-    rows: Sequence[Mapping[str, str]],
-    folder: str | Path,
-    group: int,
-    answer_tokens: int,
-    steps: int,
-) -> AudioGRPOTrainer:
-    """The shipped trainer, set to the same work: all of ``rows`` in each of ``steps`` updates."""
-    trainer = AudioGRPOTrainer(
-        model=loaded.model,
-        reward_funcs=varied_reward,
-        args=audio_grpo_config(
-            folder,
-            beta=BETA,
-            num_generations=group,
-            per_device_train_batch_size=len(rows) * group,
-            max_completion_length=answer_tokens,
-            generation_kwargs={"suppress_tokens": suppressed(loaded)},
-            learning_rate=LEARNING_RATE,
-            max_steps=steps,
-            shuffle_dataset=False,
-            save_strategy="no",
-            use_cpu=loaded.device.type == "cpu",
-            seed=SEED,
-        ),
-        processing_class=loaded.processor,
-        train_dataset=Dataset.from_list([dict(row) for row in rows]),
-    )
-    trainer.remove_callback(PrinterCallback)
-    return trainer
-
-
 def compare(
     loaded: LoadedModel,
     rows: Sequence[Mapping[str, str]],
@@ -201,7 +161,10 @@ def compare(
     )
     seconds = []
     with tempfile.TemporaryDirectory() as folder, quiet():
-        trainer = shipped_trainer(loaded, rows, folder, group, answer_tokens, runs + 1)
+        trainer = audio_trainer(
+            loaded, rows, folder, group, answer_tokens, learning_rate=LEARNING_RATE,
+            max_steps=runs + 1,
+        )  # fmt: skip
 
         def before(step: int) -> None:
             seconds.append(timed(lambda: published.update(rows)))
@@ -226,7 +189,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         "answer_tokens": ANSWER_TOKENS,
         "clip_seconds": CLIP_SECONDS,
         "seconds": seconds,
-        "median_seconds": {name: median(each) for name, each in seconds.items()},
+        "median_seconds": {name: statistics.median(each) for name, each in seconds.items()},
         "update_vs_published": factor,
     }
     write_result("reference_trainer", values, n=options.runs, folder=options.out)

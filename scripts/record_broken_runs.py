@@ -10,8 +10,7 @@ from r1aqa_helpers.course import Lab
 from r1aqa_helpers.course.lessons.n11 import FAULTS, KEPT, STEPS
 from r1aqa_helpers.hardware import PROFILES
 from r1aqa_helpers.models import load_for
-from r1aqa_helpers.training.grpo.run import train_grpo
-from r1aqa_helpers.training.grpo.settings import GRPOSettings
+from r1aqa_helpers.training.grpo.run import GRPOSettings, train_grpo
 from r1aqa_helpers.training.rewards import RewardFunction, accuracy_reward, format_reward, named
 from r1aqa_helpers.utils.io import read_log, write_json
 from r1aqa_helpers.utils.machine import hardware

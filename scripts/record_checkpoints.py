@@ -21,8 +21,7 @@ from r1aqa_helpers.hardware import PROFILES, Profile
 from r1aqa_helpers.models import load, load_for
 from r1aqa_helpers.scoring import score
 from r1aqa_helpers.tiny import data
-from r1aqa_helpers.training.grpo.run import train_grpo
-from r1aqa_helpers.training.grpo.settings import GRPOSettings
+from r1aqa_helpers.training.grpo.run import GRPOSettings, train_grpo
 from r1aqa_helpers.utils.io import read_log, write_json
 from r1aqa_helpers.utils.machine import hardware
 

@@ -93,7 +93,7 @@ def _train(
     typer.echo(announcement(announced, gpus=int(os.environ.get("WORLD_SIZE", "1"))))
     loaded = load_for(chosen, model, base, distributed.init(chosen.device))
     hearing_check(loaded, train_questions)
-    trained = describe_trained(loaded.model, settings.lora_rank, settings.tower_frozen)
+    trained = describe_trained(loaded.model, settings.lora_rank, settings.encoder_frozen)
     typer.echo(f"training {trained}")
     typer.echo(f"trained model: {run(loaded, train_questions, settings, out)}")
     del loaded  # a sharded model holds on to the process group

@@ -12,8 +12,7 @@ from typing import Any
 from r1aqa_helpers.data import AudioQuestion
 from r1aqa_helpers.hardware import Profile
 from r1aqa_helpers.models import LoadedModel
-from r1aqa_helpers.training.grpo.run import train_grpo
-from r1aqa_helpers.training.grpo.settings import GRPOSettings
+from r1aqa_helpers.training.grpo.run import GRPOSettings, train_grpo
 from r1aqa_helpers.training.rewards import RewardFunction, accuracy_reward
 from r1aqa_helpers.training.sft import SFTSettings, train_sft
 from r1aqa_helpers.utils.errors import UserError

@@ -126,7 +126,7 @@ def _trained_row(
     folder = run.out / method.name
 
     def begin(loaded: LoadedModel) -> None:
-        what = describe_trained(loaded.model, settings.lora_rank, settings.tower_frozen)
+        what = describe_trained(loaded.model, settings.lora_rank, settings.encoder_frozen)
         run.say(f"{method.label}: {settings.steps} steps, training {what}.")
 
     run.train(method, settings, train, folder, begin)

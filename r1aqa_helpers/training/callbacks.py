@@ -1,4 +1,4 @@
-"""What is done around the steps of a trainer: log, progress, time limit, exact resume."""
+"""What happens around the steps of a trainer: log, progress, time limit, exact resume."""
 
 import math
 import time
@@ -9,15 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from transformers import (
-    PrinterCallback,
-    Qwen2AudioForConditionalGeneration,
-    Trainer,
-    TrainerCallback,
-    TrainerControl,
-    TrainerState,
-    TrainingArguments,
-)
+from transformers import Qwen2AudioForConditionalGeneration, TrainerCallback, TrainerState
 from transformers.utils import logging as hf_logging
 
 from r1aqa_helpers.models.precision import NOT_FINITE, check_finite
@@ -27,8 +19,8 @@ from r1aqa_helpers.utils.errors import UserError
 from r1aqa_helpers.utils.io import append_jsonl, write_json
 from r1aqa_helpers.utils.progress import track
 
-#: Gets each step's row of ``metrics.jsonl`` as soon as it is written; those of the steps that were
-#: made before come first.
+#: Gets each step's row of ``metrics.jsonl`` as soon as it is written; on continuing a run, first
+#: the rows of the steps that were made before.
 Watch = Callable[[dict[str, Any]], None]
 
 #: A loss scale of float16 begins at 2 to the 16th and is halved at each overflow: after so many
@@ -37,29 +29,24 @@ _MOST_OVERFLOWS = 17
 
 
 def check_loss(loss: torch.Tensor, step: int) -> torch.Tensor:
-    """``loss`` of a step, counted from 1; ``UserError`` where it is not finite.
-
-    Trainer itself would go on, with weights that are not numbers any more.
-    """
+    """Return ``loss``; ``UserError`` if it is not finite, where Trainer itself would go on."""
     check_finite(loss, f"step {step}: the loss")
     return loss
 
 
 def show_to(watch: Watch | None, rows: Iterable[dict[str, Any]], title: str) -> Watch | None:
-    """Show ``rows``; returns ``watch``, or None where it failed: it shall not end the training."""
-    for row in rows:
-        if watch is None:
-            break
-        try:
+    """Show ``rows``; returns ``watch``, or None if it failed: it must not end the training."""
+    try:
+        for row in rows if watch else ():
             watch(row)
-        except Exception as fault:  # a picture is not worth hours of training
-            warnings.warn(f"{title}: watching ended ({fault!r}); it trains on", stacklevel=2)
-            watch = None
+    except Exception as fault:  # a picture is not worth hours of training
+        warnings.warn(f"{title}: watching ended ({fault!r}); it trains on", stacklevel=2)
+        return None
     return watch
 
 
 class StepLog(TrainerCallback):
-    """Writes a row per step, shows progress, marks checkpoints as complete, stops in time."""
+    """Writes a row per step, shows progress, marks whole checkpoints, stops at the time limit."""
 
     def __init__(
         self,
@@ -69,48 +56,38 @@ class StepLog(TrainerCallback):
         minutes: float | None,
         watch: Watch | None = None,
     ) -> None:
-        """``row`` makes the log's row of what the trainer logs; None ``minutes``: no limit."""
+        """``row`` makes the log's row of what the trainer logs; ``minutes`` None: no limit."""
         self._out_dir, self._title, self._row, self._minutes = out_dir, title, row, minutes
         self._watch = watch
         self._overflows = 0  # in a row
 
-    def on_train_begin(
-        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
-    ) -> None:
+    def on_train_begin(self, args: Any, state: TrainerState, control: Any, **kwargs: Any) -> None:
         """Start the clock and the progress bar."""
         self._start = self._last = time.monotonic()
         left = state.max_steps - state.global_step if state.is_world_process_zero else 0
         self._bar = iter(track(range(left), self._title))
         next(self._bar, None)
 
-    def on_step_end(
-        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
-    ) -> None:
-        """Move the progress bar; stop, with a checkpoint, where the time is over.
+    def on_step_end(self, args: Any, state: TrainerState, control: Any, **kwargs: Any) -> None:
+        """Move the progress bar; stop, with a checkpoint, when the time is over.
 
         By the main process's clock: one that stopped alone would leave the others waiting.
         """
         next(self._bar, None)
-        if self._minutes is not None and distributed.run_on_main(self._time_is_over):
+        if self._minutes is not None and distributed.run_on_main(
+            lambda: time.monotonic() - self._start > 60 * self._minutes
+        ):
             control.should_training_stop = control.should_save = True
 
-    def _time_is_over(self) -> bool:
-        return time.monotonic() - self._start > 60 * self._minutes
-
     def on_log(
-        self,
-        args: TrainingArguments,
-        state: TrainerState,
-        control: TrainerControl,
-        logs: dict[str, Any] | None = None,
-        **kwargs: Any,
+        self, args: Any, state: TrainerState, control: Any, logs: dict[str, Any], **kwargs: Any
     ) -> None:
-        """Write a step's row; what is not finite becomes null.
+        """Write a step's row, with null for what is not finite.
 
-        A gradient that is not finite ends the run here, before the step's checkpoint. In float16
-        some are expected: the trainer leaves those steps out and scales the loss down.
+        A gradient that is not finite ends the run before the step's checkpoint. In float16 some
+        are expected: the trainer skips those steps and scales the loss down.
         """
-        if not state.is_world_process_zero or not logs or "loss" not in logs:
+        if not state.is_world_process_zero or "loss" not in logs:
             return
         now = time.monotonic()
         row = {"step": state.global_step, **self._row(logs), "seconds": now - self._last}
@@ -129,28 +106,23 @@ class StepLog(TrainerCallback):
                 f"{NOT_FINITE}. The run's last checkpoint is without this step"
             )
 
-    def on_save(
-        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
-    ) -> None:
+    def on_save(self, args: Any, state: TrainerState, control: Any, **kwargs: Any) -> None:
         """Mark the checkpoint as complete, once every process has written its part."""
         distributed.barrier()
         if state.is_world_process_zero:
             folder = self._out_dir / f"checkpoint-{state.global_step}"
             write_json(folder / COMPLETE, {"step": state.global_step})
 
-    def on_train_end(
-        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
-    ) -> None:
+    def on_train_end(self, args: Any, state: TrainerState, control: Any, **kwargs: Any) -> None:
         """Close the progress bar."""
         self._bar.close()
 
 
 class ExactResume:
-    """A mixin for trainers: weights come back from a checkpoint as they were saved.
+    """A mixin for trainers that loads a checkpoint's weights as they were saved.
 
-    transformers 5 saves a Qwen2-Audio under the names of release 4, which ``from_pretrained``
-    understands. `Trainer`, going on from a checkpoint, does not, and warns about the missing
-    names only: the run would go on with the weights that it began with.
+    transformers 5 saves a Qwen2-Audio under the names of release 4. ``from_pretrained`` knows
+    them; `Trainer` on resuming does not, and would only warn and keep the initial weights.
     """
 
     def _load_from_checkpoint(self, resume_from_checkpoint: str, model: Any = None) -> None:
@@ -165,16 +137,9 @@ class ExactResume:
         model.load_state_dict(saved.state_dict())
 
 
-def train_with(trainer: Trainer, log: StepLog, checkpoint: Path | None) -> None:
-    """Train to the end, from the checkpoint if there is one; only ``log`` prints and writes."""
-    trainer.remove_callback(PrinterCallback)
-    trainer.add_callback(log)
-    trainer.train(resume_from_checkpoint=None if checkpoint is None else str(checkpoint))
-
-
 @contextmanager
 def quiet() -> Iterator[None]:
-    """Without transformers' bars and notes: `StepLog` and its progress bar say what there is."""
+    """Silence transformers' bars and notes; `StepLog` logs and shows progress."""
     verbosity, bar = hf_logging.get_verbosity(), hf_logging.is_progress_bar_enabled()
     hf_logging.set_verbosity_error()
     hf_logging.disable_progress_bar()

@@ -1,6 +1,6 @@
 """Several processes that train one model together, as ``accelerate launch`` starts them.
 
-Each has a device of its own. Only the main process, rank 0, writes the run's files and logs.
+Each has its own device. Only the main process, rank 0, writes the run's files and logs.
 """
 
 import gc
@@ -19,10 +19,9 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-#: How long a collective operation of training may take. The main process may be writing tens
-#: of gigabytes to a slow disk; the launcher notices at once when a process has died.
+#: How long a collective operation of training may take; the launcher notices a dead process.
 TIMEOUT = timedelta(hours=2)
-#: The same where the others wait for work of the main process alone, such as an evaluation.
+#: How long the others wait for work of the main process alone, such as an evaluation.
 PATIENCE = timedelta(days=30)
 _PEFT_PREFIX = "base_model.model."
 
@@ -30,10 +29,10 @@ _patient: tuple[object, object] | None = None  # the world, and its group that w
 
 
 def init(device: str | torch.device | None) -> str | torch.device | None:
-    """Join the other processes, and return the device of this one, of the kind of ``device``.
+    """Join the other processes, and return this one's device, of the kind of ``device``.
 
-    To be called before anything is loaded: without an index, every process would load its
-    model to the first GPU. Alone, ``device`` comes back as it is.
+    Call it before loading anything, or every process loads its model to the first GPU. With one
+    process, returns ``device`` unchanged.
     """
     if int(os.environ.get("WORLD_SIZE", "1")) == 1:
         return device
@@ -54,25 +53,25 @@ def destroy() -> None:
 
 
 def count() -> int:
-    """The processes that have joined; 1 where this one is alone."""
+    """The number of processes that have joined; 1 without others."""
     return dist.get_world_size() if dist.is_available() and dist.is_initialized() else 1
 
 
 def is_main() -> bool:
-    """Whether this process is rank 0; true where it is alone."""
+    """Whether this process is rank 0; true without others."""
     return count() == 1 or dist.get_rank() == 0
 
 
 def barrier() -> None:
-    """Wait until all processes have come here, however long that takes."""
+    """Wait until all processes have got here, however long that takes."""
     if count() > 1:
         dist.barrier(group=_group())
 
 
 def run_on_main(work: Callable[[], T]) -> T:
-    """What ``work`` returns in the main process, in all of them; the others wait, however long.
+    """Run ``work`` in the main process, and return or raise its outcome in all of them.
 
-    All must call it. What it raises is raised in all of them.
+    All must call it; the others wait, however long.
     """
     if count() == 1:
         return work()
@@ -90,7 +89,7 @@ def run_on_main(work: Callable[[], T]) -> T:
 
 
 def _group() -> object:
-    """All processes, in a group of their own that waits long, on any device."""
+    """All processes, in a group with a long timeout, on any device."""
     global _patient
     world = dist.group.WORLD
     if _patient is None or _patient[0] is not world:
@@ -99,10 +98,10 @@ def _group() -> object:
 
 
 def whole_model(trainer: "Trainer") -> "PreTrainedModel | PeftModel":
-    """The trained model without what the trainer put around it, an adapter still on.
+    """The trained model without the trainer's wrappers, with its adapter.
 
-    Where the processes hold shards of the weights (ZeRO-3, FSDP), the main process gets a copy
-    of the whole model on its CPU; the others get theirs as it is, in shards. All must call it.
+    From shards (ZeRO-3, FSDP), the main process gets a copy of the whole model on its CPU, and
+    the others their shards. All must call it.
     """
     from transformers.integrations.deepspeed import unset_hf_deepspeed_config
 

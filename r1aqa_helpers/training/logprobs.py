@@ -21,8 +21,7 @@ from transformers import Qwen2AudioForConditionalGeneration
 
 from r1aqa_helpers.models import Clips, embed_prompts, positions
 
-#: Attention's memory grows with the square of a row's tokens, so a row gets no longer than
-#: this: 16 answers of R1-AQA's most 256 tokens each would otherwise give one of 4,400.
+#: Most tokens of a packed row: attention's memory grows with their square.
 ROW_TOKENS = 4096
 
 
@@ -109,10 +108,9 @@ def answer_logps(
 def pack_answers(
     prompt_tokens: Sequence[int], groups: Sequence[int], lengths: Sequence[int], row_tokens: int
 ) -> tuple[list[int], list[int]]:
-    """Which packed row takes which answer, and whose prompt each packed row repeats.
+    """Plan the packed rows: one per group, or more where one would exceed ``row_tokens``.
 
-    A group has one packed row, or several where its prompt and answers together exceed
-    ``row_tokens``. An answer that does so alone has a row of its own: nothing is cut.
+    An answer that exceeds it alone has its own row; nothing is cut.
 
     Args:
         prompt_tokens: of each group.

@@ -1,7 +1,7 @@
-"""Prompts with their clips, turned into tokens and features once and found again by number.
+"""Prompts with their clips, encoded once and then found by number.
 
-TRL shuffles and splits the rows of a batch. A number per row stays with its row; a list of
-features beside the batch would not.
+TRL shuffles and splits the rows of a batch: a number stays with its row, a list of features
+beside the batch would not.
 """
 
 import hashlib

@@ -1,27 +1,27 @@
-"""A whole training run, whatever the method: checks, folder, loop, saved model."""
+"""A whole training run, of either method: checks, folder, loop, saved model."""
 
+from collections import Counter
 from collections.abc import Callable, Sequence
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from transformers import Trainer
+from peft import PeftModel
+from transformers import PrinterCallback, Trainer
 
 from r1aqa_helpers.data import AudioQuestion
-from r1aqa_helpers.models import LoadedModel
-from r1aqa_helpers.models.lora import choose_trained
+from r1aqa_helpers.models import CardFields, LoadedModel, save
+from r1aqa_helpers.models.lora import choose_trained, describe_trained
 from r1aqa_helpers.models.precision import training_precision
+from r1aqa_helpers.models.quantised import is_quantised
 from r1aqa_helpers.training import distributed
-from r1aqa_helpers.training.callbacks import StepLog, Watch, quiet, show_to, train_with
+from r1aqa_helpers.training.callbacks import StepLog, Watch, quiet, show_to
 from r1aqa_helpers.training.logprobs import disable_scoring
-from r1aqa_helpers.training.outputs import save_trained
-from r1aqa_helpers.training.run_dir import describe_run, open_run
-from r1aqa_helpers.training.settings import (
-    TRAINER_FIELDS,
-    TrainingSettings,
-    check_answers,
-    divide_step,
-)
+from r1aqa_helpers.training.run_dir import describe_run, open_run, steps_made
+from r1aqa_helpers.training.settings import TRAINER_FIELDS, TrainingSettings, divide_step
+from r1aqa_helpers.utils.errors import UserError
 from r1aqa_helpers.utils.io import read_log
+from r1aqa_helpers.utils.machine import hardware
 
 #: Makes a row of ``metrics.jsonl`` of what a trainer logs.
 RowMaker = Callable[[dict[str, Any]], dict[str, Any]]
@@ -38,10 +38,10 @@ def run_training(
     out_dir: str | Path,
     build: Build,
     step: tuple[str, int, int],
-    facts: dict[str, Any] | None = None,
+    facts: dict[str, Any],
     watch: Watch | None = None,
 ) -> Path:
-    """What `train_grpo` and `train_sft` do alike; see there.
+    """What `train_grpo` and `train_sft` have in common; see there.
 
     Args:
         method: "GRPO" or "SFT".
@@ -49,14 +49,18 @@ def run_training(
         facts: what else makes two runs the same, beside settings, model and questions.
     """
     out_dir = Path(out_dir)
-    check_answers(questions)
+    if not questions:
+        raise UserError("training: there is no question; give a file of training questions")
+    for question in questions:
+        if question.answer is None:
+            raise UserError(f"question {question.id}: has no answer to train on; leave it out")
     precision = training_precision(loaded.model, settings.lora_rank, settings.optim)
-    choose_trained(loaded.model, settings.lora_rank, settings.tower_frozen)
+    choose_trained(loaded.model, settings.lora_rank, settings.encoder_frozen)
     distributed.init(loaded.device)
     at_once, passes = divide_step(method, *step)
-    description = {**(facts or {}), **describe_run(loaded, questions, settings)}
-    checkpoint = open_run(out_dir, description)
-    if distributed.is_main():  # of the steps that were made before
+    description = {**facts, **describe_run(loaded, questions, settings)}
+    checkpoint = distributed.run_on_main(lambda: open_run(out_dir, description))
+    if distributed.is_main():  # the steps that were made before
         watch = show_to(watch, read_log(out_dir / "metrics.jsonl"), method)
     if (out_dir / "model").is_dir():
         return out_dir / "model"
@@ -75,13 +79,61 @@ def run_training(
     }
     with quiet():
         trainer, row = build(at_once, shared)
-        log = StepLog(out_dir, method, row, settings.minutes, watch)
+        trainer.remove_callback(PrinterCallback)
+        trainer.add_callback(StepLog(out_dir, method, row, settings.minutes, watch))
         try:
-            train_with(trainer, log, checkpoint)
+            trainer.train(resume_from_checkpoint=None if checkpoint is None else str(checkpoint))
         finally:
             trainer.accelerator.unwrap_model(trainer.model, keep_fp32_wrapper=False)
             disable_scoring(loaded.model)
             loaded.model.eval()
         trained = LoadedModel(distributed.whole_model(trainer), loaded.processor, loaded.name)
-        save_trained(trained, out_dir, method.lower(), questions, settings)
+
+        def write() -> None:
+            _save(trained, out_dir, _card(trained, out_dir, method, questions, settings, facts))
+
+        distributed.run_on_main(write)
     return out_dir / "model"
+
+
+def _save(trained: LoadedModel, out_dir: Path, card: CardFields) -> None:
+    """Write ``out_dir/model``, and first ``out_dir/adapter`` where an adapter was trained.
+
+    An adapter is merged in place. On weights in 4 bits it is not: ``out_dir/model`` is the
+    adapter as well, and loads onto the same base.
+    """
+    whole = trained
+    if isinstance(trained.model, PeftModel):
+        save(trained, out_dir / "adapter", card)
+        if not is_quantised(trained.model):
+            merged = trained.model.merge_and_unload()
+            whole = LoadedModel(merged, trained.processor, trained.name)
+    save(whole, out_dir / "model", card)
+
+
+def _card(
+    trained: LoadedModel,
+    out_dir: Path,
+    method: str,
+    questions: Sequence[AudioQuestion],
+    settings: TrainingSettings,
+    facts: dict[str, Any],
+) -> CardFields:
+    """What the run knows of the model that it trained."""
+    seconds = sum(row["seconds"] for row in read_log(out_dir / "metrics.jsonl"))
+    known = {
+        "steps made": steps_made(out_dir),
+        "minutes of training": f"{seconds / 60:.1f}",
+        **({"rewards": ", ".join(facts["rewards"])} if "rewards" in facts else {}),
+        "trained": describe_trained(trained.model, settings.lora_rank, settings.encoder_frozen),
+        "base in 4 bits": "yes, NF4" if is_quantised(trained.model) else "no",
+        "hardware": hardware(),
+        **{name: version(name) for name in ("torch", "transformers", "trl", "peft")},
+    }
+    return CardFields(
+        base=trained.name,
+        method=method.lower(),
+        questions=len(questions),
+        datasets=Counter(question.dataset for question in questions),
+        settings=known | settings.recorded(),
+    )

@@ -9,7 +9,6 @@ from typing import Any
 
 from r1aqa_helpers.data import AudioQuestion
 from r1aqa_helpers.models import LoadedModel, weights_fingerprint
-from r1aqa_helpers.training import distributed
 from r1aqa_helpers.training.settings import TrainingSettings
 from r1aqa_helpers.utils.errors import UserError
 from r1aqa_helpers.utils.io import read_json, read_log, shown, write_json, write_jsonl
@@ -17,7 +16,7 @@ from r1aqa_helpers.utils.io import read_json, read_log, shown, write_json, write
 #: What a run adds rows to, step by step; GRPO has both.
 LOGS = ("metrics.jsonl", "rollouts.jsonl")
 
-#: The file that a checkpoint has once it is whole.
+#: The file that marks a checkpoint as whole.
 COMPLETE = "complete"
 
 
@@ -26,7 +25,7 @@ def describe_run(
 ) -> dict[str, Any]:
     """What makes two runs the same: settings, the model's weights, the questions with answers.
 
-    Of a recording only the file's name counts: folders may be moved, or mounted elsewhere.
+    A recording counts by its file name alone: folders may be moved, or mounted elsewhere.
     """
     asked = [(q.id, Path(q.audio).name, q.question, q.choices, q.answer) for q in questions]
     return {
@@ -37,19 +36,15 @@ def describe_run(
 
 
 def open_run(out_dir: Path, description: dict[str, Any]) -> Path | None:
-    """Make the folder ready; the checkpoint to go on from, if it holds one of this run.
+    """Prepare the folder, and return the checkpoint of this run to continue from, if any.
 
-    Unfinished checkpoints are removed. The logs lose the rows of steps after the checkpoint,
-    which will be made once more. A model of fewer steps than were asked for, which a limit of
-    minutes left, is removed: the run goes on. The main process does all that.
+    Unfinished checkpoints are removed, and so are the logs' rows of steps after the checkpoint,
+    which will be made again. If a limit of minutes ended the run early, its model is removed.
+    Only the main process may call it.
 
     Raises:
         UserError: the folder belongs to another run, or cannot be written.
     """
-    return distributed.run_on_main(lambda: _open_run(out_dir, description))
-
-
-def _open_run(out_dir: Path, description: dict[str, Any]) -> Path | None:
     place = out_dir / "run.json"
     if place.exists():
         found = read_json(place)
@@ -64,8 +59,8 @@ def _open_run(out_dir: Path, description: dict[str, Any]) -> Path | None:
         write_json(place, description)
     if (out_dir / "model").is_dir():
         if steps_made(out_dir) >= description["settings"]["steps"]:
-            return None  # it has ended: nothing is to be made once more
-        shutil.rmtree(out_dir / "model")  # what was learnt when the minutes were over
+            return None  # the run has ended
+        shutil.rmtree(out_dir / "model")
     checkpoint, done = None, 0
     for folder in out_dir.glob("checkpoint-*"):
         number = folder.name.removeprefix("checkpoint-")
@@ -83,6 +78,6 @@ def _open_run(out_dir: Path, description: dict[str, Any]) -> Path | None:
 
 
 def steps_made(out_dir: Path) -> int:
-    """The steps that a run has made by now."""
+    """The steps that a run has made so far."""
     rows = read_log(out_dir / "metrics.jsonl")
     return rows[-1].get("step", 0) if rows else 0

@@ -1,13 +1,11 @@
-"""What all ways of training are told, and how their steps are laid out."""
+"""The settings that all methods of training share, and the layout of their steps."""
 
 import math
-from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
 import torch
 
-from r1aqa_helpers.data import AudioQuestion
 from r1aqa_helpers.training import distributed
 from r1aqa_helpers.utils.errors import UserError
 
@@ -26,7 +24,7 @@ TRAINER_FIELDS = {
 
 @dataclass(frozen=True, kw_only=True)
 class TrainingSettings:
-    """What every method has; a method's own class says its learning rate, and adds its own."""
+    """What every method has; a method's own class sets the learning rate and adds its fields."""
 
     prompt: int = 2
     steps: int = 500
@@ -41,16 +39,16 @@ class TrainingSettings:
     seed: int = 42
     save_every: int = 100
     minutes: float | None = None
-    """Stop after the step in which so much time has passed, with what was learnt by then."""
+    """Stop after the step in which this much time has passed, and keep what was learnt."""
 
     @property
-    def tower_frozen(self) -> bool:
-        """What ``freeze_tower`` comes to."""
+    def encoder_frozen(self) -> bool:
+        """Whether the audio encoder is frozen, the default of ``freeze_tower`` resolved."""
         return bool(self.lora_rank) if self.freeze_tower is None else self.freeze_tower
 
     def recorded(self) -> dict[str, Any]:
-        """What of it is written down with a run: all but `FREE`, and ``freeze_tower`` decided."""
-        values = {**asdict(self), "freeze_tower": self.tower_frozen}
+        """The settings that are stored with a run: all but `FREE`, ``freeze_tower`` resolved."""
+        values = {**asdict(self), "freeze_tower": self.encoder_frozen}
         return {key: value for key, value in values.items() if key not in FREE}
 
 
@@ -65,39 +63,25 @@ def run_schedule(count: int, needed: int, seed: int) -> list[int]:
     return order[:needed].tolist()
 
 
-def check_answers(questions: Sequence[AudioQuestion]) -> None:
-    """Raise ``UserError`` unless there are questions, and all have an answer to learn from."""
-    if not questions:
-        raise UserError("training: there is no question; give a file of training questions")
-    for question in questions:
-        if question.answer is None:
-            raise UserError(f"question {question.id}: has no answer to train on; leave it out")
-
-
 def divide_step(method: str, asked: str, per_step: int, per_forward: int) -> tuple[int, int]:
     """How many go through the model at once, and how often in a step, in each process.
 
-    Each of the processes gets an equal share of a step, so that the step is the same whatever
-    their number; a share smaller than ``per_forward`` goes at once.
+    Every process gets an equal share of a step, so that the step does not depend on their
+    number; a share smaller than ``per_forward`` goes through at once.
 
     Args:
-        method, asked: for messages: who trains, on what.
+        method, asked: who trains, and on what; for messages.
 
     Raises:
-        UserError: a step cannot be divided so.
+        UserError: a step cannot be divided like this.
     """
     count = distributed.count()
-    if per_step % count:
-        raise UserError(
-            f"{method}: {per_step} {asked} per step are not a multiple of the {count} processes; "
-            "change one of the two"
-        )
-    share = per_step // count
+    share, left = divmod(per_step, count)
     at_once = min(per_forward, share)
-    if share % at_once:
-        each = f", {share} for each process," if count > 1 else ""
+    if left or share % at_once:
+        among = f" and {count} processes" if count > 1 else ""
         raise UserError(
-            f"{method}: {per_step} {asked} per step{each} are not a multiple of the {at_once} "
-            f"{asked} per forward pass; change one of the two"
+            f"{method}: {per_step} {asked} per step cannot be divided into equal parts by "
+            f"{per_forward} {asked} per forward pass{among}; change one of them"
         )
     return at_once, share // at_once

@@ -21,7 +21,7 @@ from r1aqa_helpers.training.callbacks import ExactResume, Watch, check_loss
 from r1aqa_helpers.training.logprobs import Answers, enable_scoring
 from r1aqa_helpers.training.prompt_cache import PromptCache
 from r1aqa_helpers.training.run import RowMaker, run_training
-from r1aqa_helpers.training.settings import TrainingSettings, check_answers, run_schedule
+from r1aqa_helpers.training.settings import TrainingSettings, run_schedule
 from r1aqa_helpers.utils.errors import UserError
 
 #: What is learnt as the answer to the paper's prompts, before the end of the turn.
@@ -57,7 +57,7 @@ class AnswerTrainer(ExactResume, Trainer):
         return_outputs: bool = False,
         num_items_in_batch: torch.Tensor | None = None,
     ) -> torch.Tensor:
-        """Minus the mean log-probability per answer token, over the whole step."""
+        """The loss: minus the mean log-probability per answer token, over the whole step."""
         labels, numbers = inputs["labels"][:, 1:], inputs["prompt_number"].tolist()
         ids, mask = self._prompts.tokens(numbers, labels.device)
         answers = Answers(
@@ -84,7 +84,7 @@ def train_sft(
     out_dir: str | Path,
     watch: Watch | None = None,
 ) -> Path:
-    """Train ``loaded`` in place, and save it; interrupted, the same call goes on from there.
+    """Train ``loaded`` in place, and save it; after an interruption, the same call continues.
 
     Writes to ``out_dir`` what `training` describes, with loss (nats per token), lr, grad_norm
     and seconds in ``metrics.jsonl``.
@@ -94,25 +94,23 @@ def train_sft(
 
     Args:
         loaded: for full training, in float32: small steps vanish in bfloat16's rounding.
-        watch: called with each step's row, for curves that grow meanwhile; first with those of
-            the steps that were made before.
+        watch: called with each step's row, for live curves; see `Watch`.
 
     Returns:
         The folder of the trained model, for ``models.load``; adapters are merged (and saved alone
-        beside it). Where the run had already ended, that folder, with ``loaded`` as it was.
+        beside it). If the run had already ended, that folder, with ``loaded`` unchanged.
 
     Raises:
-        UserError: a question without an answer, or without the reasoning where it is to be
-            learnt; a clip that cannot be read, settings that do not fit one another, or a folder
-            that holds another run.
+        UserError: a question without an answer, or without reasoning for prompt <3>; a clip that
+            cannot be read, settings that do not fit together, or a folder of another run.
     """
-    check_answers(questions)
     if settings.prompt not in _ANSWERS:
         known = ", ".join(map(str, _ANSWERS))
         raise UserError(f"SFT: prompt {settings.prompt} has no written answers; choose of {known}")
-    facts, reasoning = {}, [""] * len(questions)
+    facts: dict[str, Any] = {}
+    reasoning = [""] * len(questions)
     if settings.prompt == _REASONED:
-        reasoning = [reasoning_of(loaded, question) for question in questions]
+        reasoning = [_reasoning(loaded, question) for question in questions]
         facts = {"reasoning": hashlib.sha256(json.dumps(reasoning).encode()).hexdigest()[:16]}
 
     def build(at_once: int, shared: dict[str, Any]) -> tuple[AnswerTrainer, RowMaker]:
@@ -120,7 +118,7 @@ def train_sft(
         model, rank = loaded.model, settings.lora_rank
         if rank:
             torch.manual_seed(settings.seed)
-            model = get_peft_model(model, lora_config(rank, not settings.tower_frozen))
+            model = get_peft_model(model, lora_config(rank, not settings.encoder_frozen))
         prompts, rows = PromptCache(loaded), []
         needed = settings.steps * settings.batch_size
         for index in run_schedule(len(questions), needed, settings.seed):
@@ -148,11 +146,10 @@ def train_sft(
     return run_training("SFT", loaded, questions, settings, out_dir, build, step, facts, watch)
 
 
-def reasoning_of(loaded: LoadedModel, question: AudioQuestion) -> str:
-    """The reasoning that is to be learnt before the question's answer.
+def _reasoning(loaded: LoadedModel, question: AudioQuestion) -> str:
+    """The reasoning to be learnt before the question's answer.
 
-    Raises ``UserError`` where there is none, or one with tags or special tokens in it, which
-    would end the thinking or the turn within it.
+    Raises ``UserError`` if it is missing, or holds tags or special tokens, which would end it.
     """
     reasoning = question.extra.get("reasoning")
     if not isinstance(reasoning, str) or not reasoning.strip():
@@ -168,7 +165,7 @@ def reasoning_of(loaded: LoadedModel, question: AudioQuestion) -> str:
 
 
 def answer_tokens(loaded: LoadedModel, answer: str, prompt: int, reasoning: str = "") -> list[int]:
-    """What the model shall write after prompt <``prompt``>, up to and with the turn's end."""
+    """The tokens to be learnt after prompt <``prompt``>, up to and with the turn's end."""
     tokenizer = loaded.processor.tokenizer
     text = _ANSWERS[prompt].format(answer=answer, reasoning=reasoning)
     return tokenizer(text, add_special_tokens=False)["input_ids"] + [loaded.eos_ids[0]]
@@ -177,8 +174,8 @@ def answer_tokens(loaded: LoadedModel, answer: str, prompt: int, reasoning: str 
 def collate(rows: list[dict[str, Any]]) -> dict[str, torch.Tensor]:
     """``prompt_number`` (N,), and ``labels`` (N, 1 + C) for one prompt token and the answers.
 
-    Only the answers' tokens, their end token among them, have a label; all else is -100. Of the
-    prompt, one column stands for all: Trainer counts labels from the second column on.
+    Only the answers' tokens, their end token included, have a label; the rest is -100. One column
+    stands for the prompt, since Trainer counts labels from the second column on.
     """
     widest = max(len(row["answer"]) for row in rows)
     labels = torch.full((len(rows), 1 + widest), -100)

@@ -5,7 +5,7 @@ import pytest
 from r1aqa_helpers.course.budget_cards import budget_table, peak_memory
 from r1aqa_helpers.hardware import PROFILES
 from r1aqa_helpers.hardware.budgets import budget
-from r1aqa_helpers.training.grpo.settings import GRPOSettings
+from r1aqa_helpers.training.grpo.run import GRPOSettings
 from r1aqa_helpers.training.sft import SFTSettings
 from r1aqa_helpers.utils.io import append_jsonl
 

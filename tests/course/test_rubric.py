@@ -15,8 +15,7 @@ from r1aqa_helpers.experiments.compare import compare
 from r1aqa_helpers.hardware import TINY_PROFILE
 from r1aqa_helpers.models import load
 from r1aqa_helpers.reporting.card_results import add_results
-from r1aqa_helpers.training.grpo.run import train_grpo
-from r1aqa_helpers.training.grpo.settings import GRPOSettings
+from r1aqa_helpers.training.grpo.run import GRPOSettings, train_grpo
 from r1aqa_helpers.utils.errors import UserError
 from r1aqa_helpers.utils.io import read_json, write_json
 from r1aqa_helpers.utils.paths import TINY

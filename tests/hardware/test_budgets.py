@@ -12,7 +12,7 @@ from r1aqa_helpers.hardware import PROFILES, TINY_PROFILE, budgets, flops
 from r1aqa_helpers.hardware.budgets import RESULTS, budget
 from r1aqa_helpers.hardware.gpus import GPUS, MEANT_FOR, find_gpu
 from r1aqa_helpers.hardware.summary import announcement, warnings_for, with_settings
-from r1aqa_helpers.training.grpo.settings import GRPOSettings
+from r1aqa_helpers.training.grpo.run import GRPOSettings
 from r1aqa_helpers.training.sft import SFTSettings
 from r1aqa_helpers.utils.errors import UserError
 from r1aqa_helpers.utils.machine import Machine

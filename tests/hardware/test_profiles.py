@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from r1aqa_helpers.hardware import PROFILES, TINY_PROFILE, pick_for, pick_profile
-from r1aqa_helpers.training.grpo.settings import GRPOSettings
+from r1aqa_helpers.training.grpo.run import GRPOSettings
 from r1aqa_helpers.training.sft import SFTSettings
 from r1aqa_helpers.utils.errors import UserError
 from r1aqa_helpers.utils.machine import Machine, this_machine

@@ -25,9 +25,8 @@ from r1aqa_helpers.models import (
 )
 from r1aqa_helpers.models.lora import describe_trained
 from r1aqa_helpers.models.quantised import is_quantised
-from r1aqa_helpers.training.grpo.rollout import sample_answers
-from r1aqa_helpers.training.grpo.run import train_grpo
-from r1aqa_helpers.training.grpo.settings import GRPOSettings
+from r1aqa_helpers.training.grpo.run import GRPOSettings, train_grpo
+from r1aqa_helpers.training.grpo.trainer import sample_answers
 from r1aqa_helpers.training.logprobs import Answers, answer_logps
 from r1aqa_helpers.training.prompt_cache import PromptCache
 from r1aqa_helpers.training.sft import SFTSettings, train_sft

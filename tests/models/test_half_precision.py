@@ -35,8 +35,7 @@ from r1aqa_helpers.models.precision import training_precision
 from r1aqa_helpers.tiny.build import random_tiny
 from r1aqa_helpers.training import sft
 from r1aqa_helpers.training.grpo import trl_compat
-from r1aqa_helpers.training.grpo.run import train_grpo
-from r1aqa_helpers.training.grpo.settings import GRPOSettings
+from r1aqa_helpers.training.grpo.run import GRPOSettings, train_grpo
 from r1aqa_helpers.training.logprobs import Answers, enable_scoring
 from r1aqa_helpers.training.prompt_cache import PromptCache
 from r1aqa_helpers.training.sft import SFTSettings, train_sft

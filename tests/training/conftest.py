@@ -17,10 +17,10 @@ def loaded() -> LoadedModel:
 
 @pytest.fixture(scope="session")
 def questions(tmp_path_factory) -> list[AudioQuestion]:
-    """Six, with unequal texts and recordings of unequal lengths."""
+    """Six, with texts, recordings and answers of unequal lengths."""
     folder = tmp_path_factory.mktemp("clips")
     noise = np.random.default_rng(0)
-    made = []
+    made, choices = [], ("dog", "cat", "a passing car")
     for i in range(6):
         wave = 0.1 * noise.standard_normal(SAMPLE_RATE // 2 + 3000 * i).astype(np.float32)
         save_audio(folder / f"{i}.wav", wave)
@@ -29,8 +29,8 @@ def questions(tmp_path_factory) -> list[AudioQuestion]:
                 id=f"q{i}",
                 audio=folder / f"{i}.wav",
                 question="What makes the sound" + " here" * i + "?",
-                choices=("dog", "cat", "car"),
-                answer="dog",
+                choices=choices,
+                answer=choices[i % 3],
             )
         )
     return made

@@ -18,7 +18,7 @@ from r1aqa_helpers.models import (
 from r1aqa_helpers.models import (
     audio_embedding as embedding,
 )
-from r1aqa_helpers.training.grpo.rollout import sample_answers
+from r1aqa_helpers.training.grpo.trainer import sample_answers
 from r1aqa_helpers.training.logprobs import (
     Answers,
     answer_logps,
@@ -101,9 +101,9 @@ def assert_own_forward(loaded, batch, logps):
 
 
 @pytest.mark.parametrize(
-    "sizes", [[1], [8, 8], [3, 1, 8, 2, 0, 2]], ids=lambda sizes: "-".join(map(str, sizes))
+    ("sizes", "attention"),
+    [([1], "sdpa"), ([3, 1, 8, 2, 0, 2], "sdpa"), ([3, 1, 8, 2, 0, 2], "eager")],
 )
-@pytest.mark.parametrize("attention", ["sdpa", "eager"])
 def test_packed_rows_equal_plain_rows(loaded, prompts, sizes, attention):
     """Several clips, so that one paired with the wrong prompt is found; one prompt has none."""
     loaded.model.set_attn_implementation(attention)
@@ -117,16 +117,6 @@ def test_logps_equal_the_model_s_own_forward(loaded, prompts, shared_prefix, tem
     batch = answers(loaded, prompts, [2, 1, 3, 0, 0, 1], shared_prefix)
     batch = replace(batch, temperature=temperature)
     assert_own_forward(loaded, batch, answer_logps(loaded.model, batch)[0].detach())
-
-
-@pytest.mark.parametrize("shared_prefix", [False, True])
-def test_an_answer_does_not_see_the_others(loaded, prompts, shared_prefix):
-    batch = answers(loaded, prompts, [4], shared_prefix)
-    before, _ = answer_logps(loaded.model, batch)
-    batch.ids[1:] = (batch.ids[1:] + 1) % 100 + 6
-    after, _ = answer_logps(loaded.model, batch)
-    torch.testing.assert_close(after[0], before[0], atol=1e-6, rtol=0)
-    assert (after[1:] - before[1:]).abs().max() > 0.01
 
 
 @pytest.mark.parametrize("shared_prefix", [False, True])

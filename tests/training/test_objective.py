@@ -1,6 +1,5 @@
 """GRPO's loss: by hand, and equal to what TRL computes during training."""
 
-import itertools
 import math
 
 import pytest
@@ -11,7 +10,6 @@ from trl import GRPOTrainer
 from r1aqa_helpers.models import LoadedModel
 from r1aqa_helpers.tiny.build import random_tiny
 from r1aqa_helpers.training.grpo.objective import (
-    IMPORTANCE_LEVELS,
     LOSS_TYPES,
     group_advantages,
     grpo_loss,
@@ -75,11 +73,9 @@ def trainer(tmp_path_factory, questions):
     return made
 
 
-@pytest.mark.parametrize(
-    ("loss_type", "beta", "level", "on_policy"),
-    list(itertools.product(LOSS_TYPES, (0.0, 0.04), IMPORTANCE_LEVELS, (True, False))),
-)
-def test_value_and_gradient_are_those_of_trl(trainer, loss_type, beta, level, on_policy):
+@pytest.mark.parametrize("loss_type", LOSS_TYPES)
+@pytest.mark.parametrize(("beta", "on_policy"), [(0.0, False), (0.04, True), (0.04, False)])
+def test_value_and_gradient_are_those_of_trl(trainer, loss_type, beta, on_policy):
     """Off the policy, as in a second iteration: ratios from 0.3 to 3, many of them clipped."""
     draw = torch.Generator().manual_seed(0)
     logps, ref, old = (-3 * torch.rand(8, 6, generator=draw) for _ in range(3))
@@ -90,7 +86,6 @@ def test_value_and_gradient_are_those_of_trl(trainer, loss_type, beta, level, on
 
     theirs = logps.clone().requires_grad_()
     trainer.loss_type, trainer.beta = loss_type, beta
-    trainer.importance_sampling_level = level
     trainer._get_per_token_logps_and_entropies = lambda *_, **__: (theirs, 0 * mask.float(), None)
     batch = {
         "prompt_ids": torch.zeros(8, 1, dtype=torch.long),
@@ -108,9 +103,7 @@ def test_value_and_gradient_are_those_of_trl(trainer, loss_type, beta, level, on
     ours = logps.clone().requires_grad_()
     before = ours.detach() if old is None else old
     longest = trainer.max_completion_length
-    loss = grpo_loss(
-        ours, before, ref, advantages, mask, beta, 0.2, loss_type, level, longest
-    )  # fmt: skip
+    loss = grpo_loss(ours, before, ref, advantages, mask, beta, 0.2, loss_type, longest)
     loss.backward()
     torch.testing.assert_close(loss, expected)
     torch.testing.assert_close(ours.grad, theirs.grad)

@@ -22,17 +22,13 @@ from r1aqa_helpers.utils.errors import UserError
     ("completion", "solution", "expected"),
     [
         ("<answer>car</answer>", "car", 1.0),
-        ("<answer> car </answer>", " car\n", 1.0),
-        ("<answer>\ncar\n</answer>", "car", 1.0),  # the reference needs it on one line
+        ("<answer>\ncar \n</answer>", " car\n", 1.0),  # the reference needs it on one line
         ("<think>car or\nbus?</think>\n<answer>bus</answer>", "bus", 1.0),
         ("Well: <answer>bus</answer>, I say", "bus", 1.0),  # format is the other reward's part
         ("car", "car", 1.0),  # bare text counts, as in the reference
-        ("car.", "car", 0.0),
         ("<answer>car", "car", 0.0),
         ("<answer>Car</answer>", "car", 0.0),  # exact: MMAU's matcher would take it
-        ("<answer>the car</answer>", "car", 0.0),
         ("<answer>bus</answer><answer>car</answer>", "car", 0.0),
-        ("", "car", 0.0),
         # Symbolic mathematics takes both of these for equal.
         ("<answer>Piano, 4 notes</answer>", "Guitar, 4 notes", 0.0),
         ("<answer>1/2</answer>", "0.5", 0.0),
@@ -46,12 +42,8 @@ def test_accuracy_is_exact_after_trimming(completion, solution, expected):
     ("prompt", "completion", "expected"),
     [
         (2, "<answer>car</answer>", 1.0),
-        (2, "<answer>\ncar\n</answer>", 1.0),
         (2, "car", 0.0),
-        (2, "<answer>car", 0.0),
-        (2, "<ANSWER>car</ANSWER>", 0.0),
         (2, "It is <answer>car</answer>", 0.0),
-        (2, "<answer>car</answer>.", 0.0),
         (2, "<answer>car</answer><answer>bus</answer>", 0.0),  # the reference gives this 1
         (2, "<answer><answer>car</answer></answer>", 0.0),
         (2, "<think>hm</think><answer>car</answer>", 0.0),
@@ -59,8 +51,6 @@ def test_accuracy_is_exact_after_trimming(completion, solution, expected):
         (3, "<think>one\ntwo</think>\n\n<answer>\ncar\n</answer>", 1.0),
         (3, "<answer>car</answer>", 0.0),
         (3, "<think>hm</think> so <answer>car</answer>", 0.0),
-        (3, "<answer>car</answer><think>hm</think>", 0.0),
-        (3, "<think>hm</think><think>hm</think><answer>car</answer>", 0.0),
         (3, "<think><answer>bus</answer></think><answer>car</answer>", 0.0),
         (3, "ok <think>hm</think><answer>car</answer>", 0.0),
         # A pattern that backtracks over every pair of positions would take minutes here.
@@ -88,12 +78,10 @@ def test_match_is_the_evaluations_own_verdict(completion, expected):
 @pytest.mark.parametrize(
     ("prompt", "completion", "expected"),
     [
-        (2, "rain", 0.0),
         (2, "<answer>rain", 0.25),
         (2, "</answer>rain<answer>", 0.5),
         (2, "<answer>rain</answer>", 1.0),
         (2, "<answer>rain</answer><answer>wind</answer>", 0.0),
-        (3, "<answer>rain</answer>", 0.25),
         (3, "<think>hm</think> so <answer>rain</answer>", 0.5),
         (3, "<think>hm</think><answer>rain</answer>", 1.0),
     ],
@@ -111,7 +99,6 @@ def test_length_costs_between_its_two_bounds():
     ("completion", "expected"),
     [
         ("<think>A steady hiss throughout</think><answer>rain</answer>", 1.0),
-        ("<think> \n</think><answer>rain</answer>", 0.0),
         ("<think>hmm hmm hmm hmm</think><answer>rain</answer>", 0.0),
         ("<think>one two three four five six seven</think>", 0.0),
         ("A steady hiss throughout <answer>rain</answer>", 0.0),
@@ -125,10 +112,8 @@ def test_a_thought_has_some_words_and_not_too_many(completion, expected):
     ("thought", "answer", "expected"),
     [
         ("The Wood block comes first.", "wood block", 1.0),
-        ("The wood comes first.", "wood block", 0.0),
         ("block of wood", "wood block", 0.0),
         ("a woodpecker", "wood", 0.0),
-        ("", "wood block", 0.0),
         ("anything", "", 0.0),
         ("cowbell, waves or wood block", "waves", 1.0),  # beyond the rule
     ],
@@ -163,6 +148,8 @@ def test_trl_calls_all_by_keyword_and_logs_their_names():
         names = [reward.__name__ for reward in rewards_for(prompt)]
         assert names == ["accuracy_reward", "format_reward"]
     assert rewards_for(1) == [accuracy_reward]
+    with pytest.raises(UserError, match="choose one of 1, 2, 3"):
+        rewards_for(4)
 
 
 COMPLETIONS = ["<answer>rain</answer>", "rain", "<answer>wind</answer>", "wind"]
@@ -187,7 +174,6 @@ def test_rewards_are_weighted_gated_and_named():
         lambda: format_reward(1),
         lambda: partial_format_reward(1),
         lambda: length_penalty(4, 4),
-        lambda: thinking_reward(0, 6),
         lambda: thinking_reward(7, 6),
         lambda: weighted(),
         lambda: accuracy_reward(["car", "bus"], ["car"]),
@@ -199,8 +185,3 @@ def test_rewards_are_weighted_gated_and_named():
 def test_what_does_not_fit_is_an_error_not_a_short_list(wrong):
     with pytest.raises(ValueError):
         wrong()
-
-
-def test_an_unknown_prompt_is_refused():
-    with pytest.raises(UserError, match="choose one of 1, 2, 3"):
-        rewards_for(4)

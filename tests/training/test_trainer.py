@@ -1,6 +1,7 @@
 """The trainer against a plain implementation, written here: one row at a time, float32."""
 
 import copy
+from functools import partial
 
 import pytest
 import torch
@@ -13,11 +14,9 @@ from r1aqa_helpers.data.prompts import build_prompt
 from r1aqa_helpers.models import audio_embedding as embedding
 from r1aqa_helpers.models import chat_text
 from r1aqa_helpers.models.lora import lora_config
-from r1aqa_helpers.training import logprobs
-from r1aqa_helpers.training.grpo.objective import LOSS_TYPES, group_advantages, grpo_loss
-from r1aqa_helpers.training.grpo.settings import audio_grpo_config
+from r1aqa_helpers.training.grpo.objective import group_advantages, grpo_loss
+from r1aqa_helpers.training.grpo.run import audio_grpo_config
 from r1aqa_helpers.training.grpo.trainer import AudioGRPOTrainer
-from r1aqa_helpers.training.grpo.trl_compat import TRLCompat
 from r1aqa_helpers.training.logprobs import ScoringQwen2Audio, disable_scoring
 from r1aqa_helpers.utils.errors import UserError
 
@@ -45,19 +44,14 @@ class Recorder(TrainerCallback):
     def __init__(self):
         self.parameters, self.gradients, self.logs, self.sampled = [], [], [], []
 
-    def grade(self, question, answer):
-        """As good as anything for a model that knows nothing: its tokens' sum modulo 3."""
-        return float(sum(answer) % 3)
-
     def reward(self, completions, completion_ids, id, **columns):
-        rewards = [self.grade(*pair) for pair in zip(id, completion_ids, strict=True)]
+        rewards = [float(sum(answer) % 3) for answer in completion_ids]
         self.sampled.append(list(zip(id, completion_ids, rewards, strict=True)))
         return rewards
 
     def on_pre_optimizer_step(self, args, state, control, model=None, **kwargs):
-        named = dict(model.named_parameters())
-        self.parameters.append({k: p.detach().clone() for k, p in named.items()})
-        self.gradients.append({k: p.grad.clone() for k, p in named.items() if p.grad is not None})
+        self.parameters.append({k: p.detach().clone() for k, p in model.named_parameters()})
+        self.gradients.append(gradients_of(model))
 
     def on_log(self, args, state, control, logs=None, **kwargs):
         self.logs.append(dict(logs))
@@ -90,7 +84,7 @@ def make(loaded, data, tmp_path, recorder, shared_prefix=True, peft_config=None,
     return trainer
 
 
-def plain_logps(model, loaded, row, answer):
+def plain_logps(model, loaded, row, answer, temperature=1.0):
     """(T,) by the model's own forward, on one row without padding."""
     text, wave = chat_text(loaded, row["prompt"]), load_audio(row["audio"])
     inputs = loaded.processor(
@@ -101,31 +95,35 @@ def plain_logps(model, loaded, row, answer):
     inputs.pop("attention_mask")
     forward = Qwen2AudioForConditionalGeneration.forward
     logits = forward(model, input_ids=ids, attention_mask=mask, **inputs).logits
-    logps = torch.log_softmax(logits[0, -len(answer) - 1 : -1], dim=-1)
+    logps = torch.log_softmax(logits[0, -len(answer) - 1 : -1] / temperature, dim=-1)
     return logps[torch.arange(len(answer)), torch.tensor(answer)]
 
 
-def plain_update(policy, old, reference, loaded, data, sampled, beta):
-    """`objective.grpo_loss` on one full row after another; gradients are left in ``policy``."""
+def plain_update(policy, old, reference, loaded, data, sampled, temperature=1.0):
+    """Loss and gradients of `objective.grpo_loss` on one full row after another."""
     by_id = {row["id"]: row for row in data}
     policy.zero_grad()
     advantages = group_advantages(torch.tensor([reward for _, _, reward in sampled]), GROUP)
     total = 0.0
     for (name, answer, _), advantage in zip(sampled, advantages, strict=True):
-        new = plain_logps(policy, loaded, by_id[name], answer)[None]
         with torch.no_grad():
-            before = plain_logps(old, loaded, by_id[name], answer)[None]
-            base = plain_logps(reference, loaded, by_id[name], answer)[None]
-        mask = torch.ones_like(new)
-        loss = grpo_loss(new, before, base, advantage[None], mask, beta) / len(sampled)
+            before, base = (
+                plain_logps(model, loaded, by_id[name], answer, temperature)[None]
+                for model in (old, reference)
+            )
+        new = plain_logps(policy, loaded, by_id[name], answer, temperature)[None]
+        loss = grpo_loss(new, before, base, advantage[None], torch.ones_like(new)) / len(sampled)
         loss.backward()
         total += loss.item()
-    return total
+    return total, gradients_of(policy)
 
 
-def relative_error(gradients, model):
+def gradients_of(model):
+    return {k: p.grad.clone() for k, p in model.named_parameters() if p.grad is not None}
+
+
+def relative_error(gradients, expected):
     """|g - g'| / |g'| over all parameters."""
-    expected = {k: p.grad for k, p in model.named_parameters() if p.grad is not None}
     assert gradients.keys() == expected.keys()
     difference = sum((gradients[k] - expected[k]).double().square().sum() for k in expected)
     return (difference / sum(g.double().square().sum() for g in expected.values())).sqrt().item()
@@ -147,23 +145,24 @@ def at(model, parameters):
 
 
 @pytest.mark.parametrize(
-    ("shared_prefix", "per_device", "accumulation"),
-    [(True, GROUP, 3), (True, 2, 6), (True, 3 * GROUP, 1), (False, 2, 6), (False, 3 * GROUP, 1)],
+    ("shared_prefix", "per_device", "accumulation", "temperature"),
+    [
+        (True, GROUP, 3, 1.0),
+        (True, 2, 6, 1.7),
+        (True, 3 * GROUP, 1, 1.0),
+        (False, 2, 6, 1.0),
+        (False, 3 * GROUP, 1, 1.7),
+    ],
 )
 def test_loss_and_gradients_equal_a_plain_implementation(
-    loaded, questions, tmp_path, per_device, accumulation, shared_prefix
+    loaded, questions, tmp_path, per_device, accumulation, shared_prefix, temperature
 ):
     """A group at a time, half a group at a time, three groups at a time."""
     data, recorder = rows(questions), Recorder()
     trainer = make(
-        loaded,
-        data,
-        tmp_path,
-        recorder,
-        shared_prefix,
-        per_device_train_batch_size=per_device,
-        gradient_accumulation_steps=accumulation,
-    )
+        loaded, data, tmp_path, recorder, shared_prefix, per_device_train_batch_size=per_device,
+        gradient_accumulation_steps=accumulation, temperature=temperature,
+    )  # fmt: skip
     reference = copy.deepcopy(trainer.ref_model)
     shifted(trainer.model)  # so that the KL term has a gradient
     trainer.train()
@@ -172,39 +171,32 @@ def test_loss_and_gradients_equal_a_plain_implementation(
     sampled = recorder.sampled[0]
     assert len(sampled) == per_device * accumulation
     assert len({reward for _, _, reward in sampled}) > 1, "nothing to learn from"
-    loss = plain_update(policy, policy, reference, loaded, data, sampled, beta=0.04)
+    models = policy, policy, reference, loaded
+    loss, gradients = plain_update(*models, data, sampled, temperature)
     assert recorder.logs[0]["loss"] == pytest.approx(loss, abs=1e-5)
     assert recorder.logs[0]["kl"] > 1e-4
-    assert relative_error(recorder.gradients[0], policy) < 1e-5
+    assert relative_error(recorder.gradients[0], gradients) < 1e-5
 
     # The clips are paired with their prompts: with others, the gradients are not these.
     swapped = rows(questions, order=[1, 2, 0, 3, 4, 5])
-    plain_update(policy, policy, reference, loaded, swapped, sampled, beta=0.04)
-    assert relative_error(recorder.gradients[0], policy) > 1e-3
+    _, others = plain_update(*models, swapped, sampled, temperature)
+    assert relative_error(recorder.gradients[0], others) > 1e-3
 
 
 @pytest.mark.parametrize("shared_prefix", [False, True])
 def test_second_iteration_uses_the_old_policy(loaded, questions, tmp_path, shared_prefix):
     data, recorder = rows(questions), Recorder()
     trainer = make(
-        loaded,
-        data,
-        tmp_path,
-        recorder,
-        shared_prefix,
-        per_device_train_batch_size=2 * GROUP,
-        num_iterations=2,
-        max_steps=2,
-        learning_rate=1e-2,
-    )
+        loaded, data, tmp_path, recorder, shared_prefix, per_device_train_batch_size=2 * GROUP,
+        num_iterations=2, max_steps=2, learning_rate=1e-2,
+    )  # fmt: skip
     reference = copy.deepcopy(trainer.ref_model)
     trainer.train()
     assert len(recorder.sampled) == 1
-    old = at(loaded.model, recorder.parameters[0])
-    policy = at(loaded.model, recorder.parameters[1])
-    plain_update(policy, old, reference, loaded, data, recorder.sampled[0], beta=0.04)
+    old, policy = (at(loaded.model, parameters) for parameters in recorder.parameters)
+    _, gradients = plain_update(policy, old, reference, loaded, data, recorder.sampled[0])
     assert recorder.logs[1]["clip_ratio/region_mean"] > 0
-    assert relative_error(recorder.gradients[1], policy) < 1e-5
+    assert relative_error(recorder.gradients[1], gradients) < 1e-5
 
 
 def test_rollouts_are_kept_with_their_questions(loaded, questions, tmp_path):
@@ -225,124 +217,47 @@ def test_rollouts_are_kept_with_their_questions(loaded, questions, tmp_path):
         assert rollout["advantages"] == pytest.approx(expected, abs=1e-5)
 
 
-class HalfIdle(Recorder):
-    """Rewards that are all equal in every second group: those have no gradient."""
-
-    def grade(self, question, answer):
-        return 1.0 if int(question[1:]) % 2 else super().grade(question, answer)
-
-
-def both_ways(loaded, questions, tmp_path, **settings):
-    """Recorders of the same run with the shared prefix and without, on the same answers.
-
-    Both sample with sharing: where rows end early the two ways draw in another order.
-    """
-    recorders = []
-    for shared_prefix in (True, False):
-        model, recorder = copy.deepcopy(loaded), HalfIdle()
-        trainer = make(model, rows(questions), tmp_path, recorder, shared_prefix, **settings)
-        trainer.sample = sampling_with_sharing(trainer)
-        torch.manual_seed(7)
-        trainer.train()
-        recorders.append(recorder)
-    shared, plain = recorders
-    assert [s[:2] for step in shared.sampled for s in step] == [
-        s[:2] for step in plain.sampled for s in step
-    ]
-    return shared, plain
-
-
-def sampling_with_sharing(trainer):
-    def sample(model, numbers):
-        chosen, trainer.shared_prefix = trainer.shared_prefix, True
-        try:
-            return AudioGRPOTrainer.sample(trainer, model, numbers)
-        finally:
-            trainer.shared_prefix = chosen
-
-    return sample
-
-
-def idle(sampled):
-    """Share of the answers whose reward is their group's mean: their advantage is 0."""
-    rewards = torch.tensor([reward for _, _, reward in sampled]).view(-1, GROUP)
-    return (rewards == rewards.mean(dim=1, keepdim=True)).float().mean().item()
-
-
-def same_steps(shared, plain, tolerance=1e-5):
-    """Equal gradients and, but for what the left out rows would have added, equal logs."""
-    assert len(shared.gradients) == len(plain.gradients) > 0
-    for ours, theirs in zip(shared.gradients, plain.gradients, strict=True):
-        assert ours.keys() == theirs.keys()
-        error = sum((ours[k] - theirs[k]).double().square().sum() for k in theirs)
-        size = sum(g.double().square().sum() for g in theirs.values())
-        assert (error / size).sqrt() < tolerance
-    for ours, theirs in zip(shared.logs, plain.logs, strict=True):
-        for name in ("loss", "reward", "kl", "frac_reward_zero_std", "clip_ratio/region_mean"):
-            if name in theirs:
-                assert ours[name] == pytest.approx(theirs[name], abs=1e-5)
+def sampling_shared(trainer, model, numbers):
+    chosen, trainer.shared_prefix = trainer.shared_prefix, True
+    try:
+        return AudioGRPOTrainer.sample(trainer, model, numbers)
+    finally:
+        trainer.shared_prefix = chosen
 
 
 @pytest.mark.parametrize(
     "settings",
     [
-        *(
-            {"beta": 0.0, "loss_type": each, "gradient_accumulation_steps": 2}
-            for each in LOSS_TYPES
-        ),
-        {"beta": 0.0, "num_iterations": 2, "max_steps": 4},
-        {"num_iterations": 2, "max_steps": 4, "importance_sampling_level": "sequence"},
+        {"beta": 0.0, "loss_type": "dapo", "gradient_accumulation_steps": 2},
+        {"num_iterations": 2, "max_steps": 4},
         {"steps_per_generation": 3, "max_steps": 3},
         {"beta": 0.0, "entropy_coef": 0.1},
-        {"beta": 0.0, "top_entropy_quantile": 0.5},
-        {"temperature": 1.7},
         {"gradient_checkpointing": True},
         {"peft_config": LoraConfig(r=4, target_modules=["q_proj", "v_proj"], lora_dropout=0.0)},
     ],
     ids=lambda settings: " ".join(map(str, settings)),
 )
 def test_settings_give_what_the_plain_path_gives(loaded, questions, tmp_path, settings):
-    """Also where half the groups have equal rewards, which beta = 0 leaves out."""
+    """On the same answers: where rows end early, the two paths sample in another order."""
     shifted(loaded.model, by=0.1)
-    settings = {"per_device_train_batch_size": 2 * GROUP, **settings}
-    shared, plain = both_ways(loaded, questions, tmp_path, learning_rate=1e-4, **settings)
-    same_steps(shared, plain, tolerance=1e-4)  # over several steps, rounding adds up
-    all_rows = {"entropy_coef", "top_entropy_quantile"} & settings.keys()
-    left_out = 0 if all_rows or settings.get("beta", 0.04) else idle(shared.sampled[0])
-    assert shared.logs[0].get("left_out", 0.0) == pytest.approx(left_out)
-    assert "left_out" not in plain.logs[0]
+    settings = {"per_device_train_batch_size": 2 * GROUP, "learning_rate": 1e-4, **settings}
+    recorders = Recorder(), Recorder()
+    for recorder, shared in zip(recorders, (True, False), strict=True):
+        model = copy.deepcopy(loaded)
+        trainer = make(model, rows(questions), tmp_path, recorder, shared, **settings)
+        trainer.sample = partial(sampling_shared, trainer)
+        torch.manual_seed(7)
+        trainer.train()
+    ours, theirs = recorders
+    assert ours.sampled == theirs.sampled and len(ours.gradients) == len(theirs.gradients) > 0
+    for one, other in zip(ours.gradients, theirs.gradients, strict=True):
+        assert relative_error(one, other) < 1e-4  # over several steps, rounding adds up
+    for one, other in zip(ours.logs, theirs.logs, strict=True):
+        for name in {"loss", "reward", "kl", "entropy", "clip_ratio/region_mean"} & other.keys():
+            assert one[name] == pytest.approx(other[name], abs=1e-5)
 
 
-def test_rows_without_a_gradient_are_not_computed(loaded, questions, tmp_path, monkeypatch):
-    computed, compute = [], logprobs.answer_logps
-
-    def counting(model, answers):
-        computed.append(len(answers.ids))
-        return compute(model, answers)
-
-    monkeypatch.setattr(logprobs, "answer_logps", counting)
-    recorder = HalfIdle()
-    make(loaded, rows(questions), tmp_path, recorder, beta=0.0,
-         per_device_train_batch_size=6 * GROUP).train()  # fmt: skip
-    expected = idle(recorder.sampled[0])
-    assert 0.5 <= expected < 1
-    assert computed == [round((1 - expected) * 6 * GROUP)]
-
-
-def test_where_nothing_can_be_learnt_a_step_still_works(loaded, questions, tmp_path):
-    class Idle(Recorder):
-        def grade(self, question, answer):
-            return 2.0
-
-    recorder = Idle()
-    make(loaded, rows(questions), tmp_path, recorder, beta=0.0, max_steps=2,
-         per_device_train_batch_size=2 * GROUP).train()  # fmt: skip
-    assert recorder.logs[0]["left_out"] == pytest.approx(1 - 1 / (2 * GROUP))
-    assert recorder.logs[0]["entropy"] > 0
-    assert all((g == 0).all() for g in recorder.gradients[0].values())
-
-
-def test_a_frozen_tower_hears_each_clip_once(loaded, questions, tmp_path, monkeypatch):
+def test_a_frozen_encoder_hears_each_clip_once(loaded, questions, tmp_path, monkeypatch):
     """In the rollout; reference, old policy and policy take what was kept."""
     heard, compute = [], embedding.audio_states
 
@@ -361,17 +276,37 @@ def test_a_frozen_tower_hears_each_clip_once(loaded, questions, tmp_path, monkey
     assert sum(heard) > 4 * len(questions)
 
 
+def drawn(trainer, times=4):
+    """Answers to each question, so many ``times``."""
+    numbers = torch.tensor([trainer.number_prompt(row) for row in trainer.train_dataset])
+    torch.manual_seed(3)
+    return trainer.sample(trainer.model, numbers.repeat(times))
+
+
 def test_audio_tokens_are_never_sampled(loaded, questions, tmp_path):
     audio = loaded.model.config.audio_token_id
     with torch.no_grad():  # an audio token at every step, if it may
         loaded.model.lm_head = torch.nn.Linear(64, loaded.model.config.text_config.vocab_size)
         loaded.model.lm_head.weight.zero_()
         loaded.model.lm_head.bias.zero_()[audio] = 50.0
-    trainer = make(loaded, rows(questions), tmp_path, Recorder())
-    numbers = torch.tensor([trainer.number_prompt(row) for row in trainer.train_dataset])
-    answers = trainer.sample(trainer.model, numbers)
+    answers = drawn(make(loaded, rows(questions), tmp_path, Recorder()), 1)
     assert sum(map(len, answers)) > 0
     assert all(audio not in answer for answer in answers)
+
+
+@pytest.mark.parametrize("shared_prefix", [False, True])
+def test_each_answer_is_to_its_own_question_at_the_temperature_asked_for(
+    lively, questions, tmp_path, shared_prefix
+):
+    """Near temperature 0 the likeliest answer is drawn, which differs by question."""
+    model = copy.deepcopy(lively)
+    trainer = make(model, rows(questions), tmp_path, Recorder(), shared_prefix, temperature=1e-5)
+    alone = [
+        trainer.sample(trainer.model, torch.tensor([number]))[0]
+        for number in map(trainer.number_prompt, trainer.train_dataset)
+    ]
+    assert len({tuple(answer) for answer in alone}) > 3
+    assert drawn(trainer, 2) == alone * 2
 
 
 @pytest.mark.parametrize("shared_prefix", [False, True])
@@ -383,10 +318,7 @@ def test_the_checkpoint_s_sampling_settings_do_not_leak_in(
     for shipped in ({}, {"top_p": 0.01, "top_k": 1, "temperature": 0.1, "min_p": 0.9,
                          "repetition_penalty": 5.0, "no_repeat_ngram_size": 1}):  # fmt: skip
         loaded.model.generation_config.update(**shipped)
-        trainer = make(loaded, rows(questions), tmp_path, Recorder(), shared_prefix)
-        numbers = torch.tensor([trainer.number_prompt(row) for row in trainer.train_dataset])
-        torch.manual_seed(3)
-        answers.append(trainer.sample(trainer.model, numbers.repeat(4)))
+        answers.append(drawn(make(loaded, rows(questions), tmp_path, Recorder(), shared_prefix)))
     assert answers[0] == answers[1]
     assert len({tuple(answer) for answer in answers[1]}) > 12, "drawn, not chosen"
     assert loaded.model.generation_config.top_k == 1, "and the checkpoint keeps its own"
@@ -438,8 +370,3 @@ def test_release_gives_the_plain_model_back(loaded, questions, tmp_path):
     assert model is loaded.model and type(model) is Qwen2AudioForConditionalGeneration
     assert "forward" not in model.__dict__ and not hasattr(model.config, "image_token_id")
     assert trainer.args.beta == trainer.beta == 0.04
-
-
-def test_a_trainer_that_lacks_a_part_cannot_be_made():
-    with pytest.raises(TypeError, match="number_prompt"):
-        TRLCompat()

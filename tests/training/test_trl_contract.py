@@ -1,7 +1,7 @@
 """What `trl_compat` relies on in TRL, pinned to its release.
 
 Where one of these fails after a change of version, read the named method in TRL's new source,
-fix the override in r1aqa_helpers/grpo/trl_compat.py, then the expectation here.
+fix the override in r1aqa_helpers/training/grpo/trl_compat.py, then the expectation here.
 """
 
 import inspect
@@ -13,7 +13,7 @@ import trl
 from trl import GRPOConfig, GRPOTrainer
 from trl.trainer.utils import shuffle_sequence_dict, split_tensor_dict
 
-from r1aqa_helpers.training.grpo.settings import GRPOSettings, audio_grpo_config
+from r1aqa_helpers.training.grpo.run import GRPOSettings, audio_grpo_config
 from r1aqa_helpers.training.grpo.trl_compat import PROMPT_NUMBER, TRL_VERSION, TRLCompat, _regroup
 from r1aqa_helpers.utils.errors import UserError
 
@@ -52,8 +52,6 @@ def test_the_release_and_its_methods_are_those_written_for():
         ("_prepare_inputs", "self._buffered_inputs[self._step % self.args.steps_per_generation]"),
         ("__init__", "self.ref_model = create_model_from_path("),
         ("__init__", "self._dist = DistributedBackend(self.accelerator)"),
-        # A loss without the old policy's values takes the new ones'; idle rows rely on it.
-        ("_compute_loss", 'old_per_token_logps = inputs.get("old_per_token_logps")'),
         ("_generate_and_score_completions", "advantages / (std_rewards + 1e-4)"),
     ],
 )

@@ -17,7 +17,7 @@ from r1aqa_helpers.hardware import Profile
 from r1aqa_helpers.models import LoadedModel
 from r1aqa_helpers.models.lora import lora_config
 from r1aqa_helpers.training import quiet
-from r1aqa_helpers.training.grpo.settings import audio_grpo_config
+from r1aqa_helpers.training.grpo.run import audio_grpo_config
 from r1aqa_helpers.training.grpo.trainer import AudioGRPOTrainer
 from r1aqa_helpers.training.logprobs import disable_scoring
 from r1aqa_helpers.training.rewards import rewards_for

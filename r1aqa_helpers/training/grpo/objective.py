@@ -10,7 +10,7 @@ with the ratio w_it = pi(o_it | q, o_i<t) / pi_old(o_it | q, o_i<t), the advanta
 `group_advantages` and the estimate KL_it of `per_token_kl`.
 
 This file is the definition. During training TRL evaluates the same formula in
-``GRPOTrainer._compute_loss``, for the loss types and levels below; tests/grpo/test_objective.py
+``GRPOTrainer._compute_loss``, for the loss types below; tests/training/test_objective.py
 checks that value and gradient are equal.
 """
 
@@ -20,9 +20,6 @@ import torch
 #: 2503.14476): over all tokens of a step; "bnpo": over all tokens of a forward pass. "dr_grpo"
 #: (arXiv 2503.20783): their sum over answers times the largest length, a constant.
 LOSS_TYPES = ("grpo", "dapo", "bnpo", "dr_grpo")
-#: A ratio for each token, or for each answer: the geometric mean of its tokens' (GSPO, arXiv
-#: 2507.18071).
-IMPORTANCE_LEVELS = ("token", "sequence")
 
 
 def group_advantages(
@@ -81,7 +78,6 @@ def grpo_loss(
     beta: float = 0.04,
     clip: float = 0.2,
     loss_type: str = "grpo",
-    importance_sampling_level: str = "token",
     max_completion: int = 256,
 ) -> torch.Tensor:
     """-J of the module's docstring, with R1-AQA's values as defaults.
@@ -95,17 +91,13 @@ def grpo_loss(
         beta: weight of the divergence from the reference model.
         clip: e above.
         loss_type: one of `LOSS_TYPES`.
-        importance_sampling_level: one of `IMPORTANCE_LEVELS`.
         max_completion: the largest length of an answer in tokens, for "dr_grpo".
 
     Returns:
         A scalar. An answer of no tokens counts as 0.
     """
     lengths = mask.sum(dim=1).clamp(min=1)
-    log_ratio = logps - old_logps
-    if importance_sampling_level == "sequence":
-        log_ratio = ((log_ratio * mask).sum(dim=1) / lengths).unsqueeze(1)
-    ratio, advantages = torch.exp(log_ratio), advantages.unsqueeze(1)
+    ratio, advantages = torch.exp(logps - old_logps), advantages.unsqueeze(1)
     loss = -torch.min(ratio * advantages, ratio.clamp(1 - clip, 1 + clip) * advantages)
     if beta:
         loss = loss + beta * per_token_kl(logps, ref_logps)

@@ -1,24 +1,97 @@
-"""A whole GRPO run: from a model and questions to a trained model in a folder."""
+"""A whole GRPO run, from a model and questions to a trained model in a folder; its settings."""
 
 import statistics
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from datasets import Dataset
+from trl import GRPOConfig
 
 from r1aqa_helpers.data import AudioQuestion
 from r1aqa_helpers.data.prompts import build_prompt, question_text
 from r1aqa_helpers.models import LoadedModel
 from r1aqa_helpers.models.lora import lora_config
 from r1aqa_helpers.training.callbacks import Watch
-from r1aqa_helpers.training.grpo.settings import GRPOSettings, audio_grpo_config
+from r1aqa_helpers.training.grpo.objective import LOSS_TYPES
 from r1aqa_helpers.training.grpo.trainer import AudioGRPOTrainer
 from r1aqa_helpers.training.rewards import RewardFunction, rewards_for
 from r1aqa_helpers.training.run import RowMaker, run_training
-from r1aqa_helpers.training.settings import run_schedule
+from r1aqa_helpers.training.settings import TRAINER_FIELDS, TrainingSettings, run_schedule
 from r1aqa_helpers.utils.errors import UserError
 from r1aqa_helpers.utils.io import append_jsonl
+
+
+@dataclass(frozen=True, kw_only=True)
+class GRPOSettings(TrainingSettings):
+    """R1-AQA's settings (its eight processes made one step of 16 questions)."""
+
+    prompts_per_step: int = 16
+    group_size: int = 8
+    prompts_per_forward: int = 1
+    """Groups that go through the model together: memory against speed, not the result."""
+    prompts_per_rollout: int | None = None
+    """The most groups that are sampled together; None: all that a process has in a step."""
+    lr: float = 1e-6
+    beta: float = 0.04
+    temperature: float = 1.0
+    max_completion: int = 256
+    max_prompt: int | None = None
+    text_only: bool = False
+    """Train without the recordings, on the same prompts."""
+
+
+def audio_grpo_config(
+    out_dir: str | Path, settings: GRPOSettings | None = None, **overrides: Any
+) -> GRPOConfig:
+    """TRL's configuration for ``settings``, by default R1-AQA's; nothing is left to TRL's defaults.
+
+    Fields beyond `GRPOSettings` are from src/train.py of https://github.com/xiaomi-research/r1-aqa
+    and the defaults of TRL 0.15.2, which it ran on. bfloat16 autocast is off: the model's own
+    dtype decides.
+
+    Args:
+        out_dir: for checkpoints.
+        overrides: fields of ``trl.GRPOConfig``.
+
+    Raises:
+        UserError: a loss type that `objective` does not define.
+    """
+    chosen = GRPOSettings() if settings is None else settings
+    fields = {
+        "beta": chosen.beta,
+        "num_generations": chosen.group_size,
+        "temperature": chosen.temperature,
+        "max_completion_length": chosen.max_completion,
+        "learning_rate": chosen.lr,
+        "seed": chosen.seed,
+        "per_device_train_batch_size": chosen.group_size,
+        "top_k": 0,
+        "top_p": 1.0,
+        "min_p": None,
+        "repetition_penalty": 1.0,
+        "warmup_steps": 0,
+        "weight_decay": 0.0,
+        "max_grad_norm": 1.0,
+        "loss_type": "grpo",
+        "epsilon": 0.2,
+        "num_iterations": 1,
+        "scale_rewards": "group",
+        "importance_sampling_level": "token",
+        "use_bias_correction_kl": False,
+        "mask_truncated_completions": False,
+        "reward_weights": None,
+        "gradient_checkpointing": False,
+        "disable_dropout": True,
+        "bf16": False,
+        **TRAINER_FIELDS,
+        **overrides,
+    }
+    if fields["loss_type"] not in LOSS_TYPES:
+        known = ", ".join(LOSS_TYPES)
+        raise UserError(f"loss_type {fields['loss_type']!r}: not offered, choose one of {known}")
+    return GRPOConfig(output_dir=str(out_dir), **fields)
 
 
 def train_grpo(
@@ -29,41 +102,41 @@ def train_grpo(
     rewards: Sequence[RewardFunction] | None = None,
     watch: Watch | None = None,
 ) -> Path:
-    """Train ``loaded`` in place, and save it; interrupted, the same call goes on from there.
+    """Train ``loaded`` in place, and save it; after an interruption, the same call continues.
 
     Writes to ``out_dir``, beside what `training` describes, ``rollouts.jsonl`` with a row per
     question and step (step, id, completions, rewards, rewards_by_function, advantages), and in
-    ``metrics.jsonl`` (means over a step's answers, completion_length in tokens, kl in nats per
-    token, reward_std the mean deviation within a group, zero_variance_groups a share, left_out
-    the share of answers that were left out of the backward pass).
+    ``metrics.jsonl`` the means over a step's answers: completion_length in tokens, kl in nats per
+    token, reward_std the mean deviation within a group, zero_variance_groups a share.
 
     Args:
         loaded: for full training, in float32: steps of 1e-6 vanish in bfloat16's rounding.
-        rewards: in place of R1-AQA's accuracy and format (`rewards_for`), functions of one's own.
+        rewards: your own functions in place of R1-AQA's accuracy and format (`rewards_for`).
             Each gets ``completions`` and, as keywords, ``solution``, ``choices``, ``id``; it is
-            logged under its ``__name__``. A run goes on only with rewards of the same names.
-        watch: called with each step's row, for curves that grow meanwhile; first with those of
-            the steps that were made before.
+            logged under its ``__name__``. A run continues only with rewards of the same names.
+        watch: called with each step's row, for live curves; see `Watch`.
 
     Returns:
         The folder of the trained model, for ``models.load``; adapters are merged (and saved alone
-        beside it). Where the run had already ended, that folder, with ``loaded`` as it was.
+        beside it). If the run had already ended, that folder, with ``loaded`` unchanged.
 
     Raises:
         UserError: a question without an answer, a prompt too long, a clip that cannot be read,
-            settings that do not fit one another, or a folder that holds another run.
+            settings that do not fit together, or a folder of another run.
     """
     chosen = rewards_for(settings.prompt) if rewards is None else list(rewards)
     facts = {} if rewards is None else {"rewards": _names(rewards)}
 
     def build(at_once: int, shared: dict[str, Any]) -> tuple[AudioGRPOTrainer, RowMaker]:
         rank, passes = settings.lora_rank, shared["gradient_accumulation_steps"]
+        needed = settings.steps * settings.prompts_per_step
+        order = run_schedule(len(questions), needed, settings.seed)
         config = audio_grpo_config(
             out_dir,
             settings,
             per_device_train_batch_size=at_once * settings.group_size,
             steps_per_generation=_passes_per_rollout(settings, at_once, passes),
-            shuffle_dataset=False,  # the rows come in the order in which they are to be asked
+            shuffle_dataset=False,  # the rows come in the order of the schedule
             **shared,
         )
         trainer = AudioGRPOTrainer(
@@ -71,8 +144,8 @@ def train_grpo(
             reward_funcs=chosen,
             args=config,
             processing_class=loaded.processor,
-            train_dataset=_rows(questions, settings),
-            peft_config=lora_config(rank, not settings.tower_frozen) if rank else None,
+            train_dataset=Dataset.from_list([_row(questions[i], settings) for i in order]),
+            peft_config=lora_config(rank, not settings.encoder_frozen) if rank else None,
             max_prompt=settings.max_prompt,
         )
 
@@ -99,28 +172,20 @@ def _names(rewards: Sequence[RewardFunction]) -> list[str]:
 
 
 def _passes_per_rollout(settings: GRPOSettings, at_once: int, passes: int) -> int:
-    """Forward passes whose answers are sampled together: as many as give equal parts."""
+    """The forward passes whose answers are sampled together: the most that give equal parts."""
     most = settings.prompts_per_rollout
     wanted = passes if most is None else max(1, most // at_once)
     return max(n for n in range(1, passes + 1) if passes % n == 0 and n <= wanted)
 
 
-def _rows(questions: Sequence[AudioQuestion], settings: GRPOSettings) -> Dataset:
-    """One row per question to be asked, in order."""
-    needed = settings.steps * settings.prompts_per_step
-    chosen = [questions[i] for i in run_schedule(len(questions), needed, settings.seed)]
-    return Dataset.from_list(
-        [
-            {
-                "id": question.id,
-                "prompt": build_prompt(question_text(question), question.choices, settings.prompt),
-                "audio": None if settings.text_only else str(question.audio),
-                "solution": question.answer,
-                "choices": list(question.choices),
-            }
-            for question in chosen
-        ]
-    )
+def _row(question: AudioQuestion, settings: GRPOSettings) -> dict[str, Any]:
+    return {
+        "id": question.id,
+        "prompt": build_prompt(question_text(question), question.choices, settings.prompt),
+        "audio": None if settings.text_only else str(question.audio),
+        "solution": question.answer,
+        "choices": list(question.choices),
+    }
 
 
 def _metrics(logs: dict[str, Any], rollouts: list[dict[str, Any]]) -> dict[str, Any]:
@@ -132,7 +197,6 @@ def _metrics(logs: dict[str, Any], rollouts: list[dict[str, Any]]) -> dict[str, 
         "format": logs.get("rewards/format_reward/mean"),
         "reward_std": statistics.fmean(deviations),
         "zero_variance_groups": logs["frac_reward_zero_std"],
-        "left_out": logs.get("left_out", 0.0),
         "kl": logs.get("kl"),
         "entropy": logs["entropy"],
         "completion_length": logs["completions/mean_length"],

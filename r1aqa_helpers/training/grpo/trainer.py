@@ -6,14 +6,18 @@ from typing import Any
 import torch
 from accelerate.utils import is_peft_model
 from torch import nn
-from transformers import GenerationConfig, PreTrainedModel, Qwen2AudioProcessor
+from transformers import (
+    GenerationConfig,
+    PreTrainedModel,
+    Qwen2AudioForConditionalGeneration,
+    Qwen2AudioProcessor,
+)
 from trl import GRPOConfig
 
-from r1aqa_helpers.models import AudioFeatureCache, LoadedModel
-from r1aqa_helpers.models.generation_config import NEUTRAL
+from r1aqa_helpers.models import AudioFeatureCache, Clips, LoadedModel, decode, embed_prompts
+from r1aqa_helpers.models.generation_config import NEUTRAL, own_generation_config
 from r1aqa_helpers.models.quantised import is_quantised
 from r1aqa_helpers.training.callbacks import ExactResume
-from r1aqa_helpers.training.grpo.rollout import sample_answers
 from r1aqa_helpers.training.grpo.trl_compat import TRLCompat
 from r1aqa_helpers.training.logprobs import disable_scoring, enable_scoring
 from r1aqa_helpers.training.prompt_cache import CAPACITY, PromptCache
@@ -32,12 +36,12 @@ class AudioGRPOTrainer(ExactResume, TRLCompat):
     1. ``GRPOTrainer._generate_and_score_completions``: samples (`sample`), rewards, advantages,
        and the reference model's log-probabilities.
     2. ``GRPOTrainer._compute_loss``: the formula, on the policy's log-probabilities.
-    3. ``_get_per_token_logps_and_entropies``, by which both get log-probabilities, is overridden
-       in `TRLCompat`: it calls the model, whose forward pass is `logprobs.answer_logps`.
+    3. ``_get_per_token_logps_and_entropies``, from which both get log-probabilities, is
+       overridden in `TRLCompat`: it calls the model, whose forward pass is
+       `logprobs.answer_logps`.
 
-    With ``shared_prefix`` a group's prompt is computed once, and answers without a gradient cost
-    no forward pass; without, all is computed per answer, with the same result. A frozen audio
-    encoder's output for a clip is kept in either case.
+    With ``shared_prefix`` a group's prompt is computed once; without, once per answer, with the
+    same result. A frozen audio encoder's output for a clip is kept in either case.
     """
 
     def __init__(
@@ -52,15 +56,15 @@ class AudioGRPOTrainer(ExactResume, TRLCompat):
     ) -> None:
         """Any other argument is passed on to `trl.GRPOTrainer`.
 
-        The reference model of the KL term is ``model`` as it now is: a frozen copy, or, where
-        an adapter is trained, the model without it.
+        The KL term's reference is ``model`` as it is now: a frozen copy or, where an adapter is
+        trained, the model without it.
 
         Args:
             max_prompt: the most tokens, audio tokens included, that a prompt may have; a
-                longer one is a ``UserError`` that names its question. It is never cut.
+                longer one is a ``UserError``, and is never cut.
 
         Raises:
-            UserError: ``shared_prefix`` with an attention that takes no mask of its own.
+            UserError: ``shared_prefix`` with an attention that takes no block mask.
         """
         attention = model.config.get_text_config()._attn_implementation
         if shared_prefix and attention not in ("sdpa", "eager"):
@@ -74,14 +78,9 @@ class AudioGRPOTrainer(ExactResume, TRLCompat):
         enable_scoring(_base(model))
         adapted = arguments.get("peft_config") is not None or is_peft_model(model)
         full = args.beta and not adapted
-        super().__init__(
-            model,
-            copy.deepcopy(model).requires_grad_(False) if full else None,
-            args,
-            reward_funcs=reward_funcs,
-            processing_class=processing_class,
-            **arguments,
-        )
+        reference = copy.deepcopy(model).requires_grad_(False) if full else None
+        arguments |= {"reward_funcs": reward_funcs, "processing_class": processing_class}
+        super().__init__(model, reference, args, **arguments)
         if is_quantised(self.model):
             # TRL has made them bfloat16, in which float16's gradients cannot be scaled back.
             for parameter in self.model.parameters():
@@ -132,14 +131,45 @@ class AudioGRPOTrainer(ExactResume, TRLCompat):
         fields = {**NEUTRAL, **self.generation_kwargs}
         # An audio token in an answer would ask for audio features that do not exist.
         suppressed = {self.loaded.model.config.audio_token_id, *fields["suppress_tokens"]}
-        fields |= {
-            "eos_token_id": self.loaded.eos_ids,
-            "pad_token_id": self.loaded.pad_id,
-            "suppress_tokens": sorted(suppressed),
-        }
-        return GenerationConfig(**fields)
+        fields |= {"eos_token_id": self.loaded.eos_ids, "pad_token_id": self.loaded.pad_id}
+        return GenerationConfig(**{**fields, "suppress_tokens": sorted(suppressed)})
 
 
 def _base(model: nn.Module) -> nn.Module:
     """The Qwen2-Audio within an adapter, or itself."""
     return model.get_base_model() if is_peft_model(model) else model
+
+
+@torch.no_grad()
+def sample_answers(
+    model: Qwen2AudioForConditionalGeneration,
+    prompt_ids: torch.Tensor,
+    prompt_mask: torch.Tensor,
+    clips: Clips,
+    group: torch.Tensor,
+    config: GenerationConfig,
+    shared_prefix: bool = True,
+) -> torch.Tensor:
+    """Sample one answer per row, ignoring the checkpoint's generation settings.
+
+    With ``shared_prefix`` by `models.decode`: each prompt goes through the language model once,
+    and its rows get copies of its key/value cache. Without, by ``generate``, row by row. The
+    distributions are equal.
+
+    Args:
+        prompt_ids: (B, P), padded on the left, one per group; ``prompt_mask`` likewise.
+        clips: those of the B prompts.
+        group: (N,), each row's prompt.
+        config: with every field set; `models.generation_config` says why.
+
+    Returns:
+        (N, T) tokens, filled up with the pad token after the end token.
+    """
+    if shared_prefix:
+        embedded = embed_prompts(model, prompt_ids, clips)
+        return decode(model, prompt_ids, prompt_mask, embedded, group, config)
+    embedded = embed_prompts(model, prompt_ids[group], clips.repeated(group))
+    with own_generation_config(model, config):
+        return model.generate(
+            inputs_embeds=embedded, attention_mask=prompt_mask[group], generation_config=config
+        )

@@ -18,18 +18,3 @@ from r1aqa_helpers.training.rewards.shaping import (
     partial_format_reward,
     thinking_reward,
 )
-
-__all__ = [
-    "RewardFunction",
-    "accuracy_reward",
-    "consistency_reward",
-    "format_reward",
-    "length_penalty",
-    "match_reward",
-    "named",
-    "only_if",
-    "partial_format_reward",
-    "rewards_for",
-    "thinking_reward",
-    "weighted",
-]
