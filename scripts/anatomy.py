@@ -28,9 +28,9 @@ if importlib.util.find_spec("r1aqa_helpers") is None:  # Colab, Kaggle
         subprocess.run(clone, check=True)
     sys.path.insert(0, os.path.abspath("r1aqa"))
 
-from r1aqa_helpers.publishing_ import hosted
+from r1aqa_helpers import colab
 
-hosted.install()  # at the pinned versions; nothing where all is there
+colab.install()  # at the pinned versions; nothing where all is there
 
 from r1aqa_helpers import course
 
