@@ -23,8 +23,7 @@ from anatomy import EXERCISE, SETUP, UNSTORED, faults, host_metadata
 from nbclient import NotebookClient
 from nbformat import NotebookNode
 
-from r1aqa_helpers.course.cards import MEASURED, card_table
-from r1aqa_helpers.course.notebooks import NOTEBOOKS, find_notebook
+from r1aqa_helpers.course.notebooks import MEASURED, NOTEBOOKS, card_table, find_notebook
 from r1aqa_helpers.hardware import TINY_PROFILE
 from r1aqa_helpers.utils.io import read_json, write_json, write_text
 from r1aqa_helpers.utils.machine import hardware

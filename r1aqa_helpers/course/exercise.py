@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-#: What a check prints in front of its line: not begun, right, wrong.
+#: What a check prints in front of its line: not begun, correct, wrong.
 OPEN, RIGHT, WRONG = "○", "✓", "✗"
 
 
@@ -25,7 +25,7 @@ class Exercise:
     Attributes:
         number: notebook and exercise, like "06.1".
         verify: raises ``Mistake`` where an answer is wrong.
-        passed: what a right answer has shown, printed after the tick.
+        passed: what a correct answer shows, printed after the tick.
     """
 
     number: str
@@ -58,7 +58,7 @@ def exercise(number: str, passed: str = "") -> Callable[[Callable[..., None]], E
 
     Args:
         number: notebook and exercise, like "06.1".
-        passed: one clause on what a right answer has shown.
+        passed: one clause on what a correct answer shows.
     """
 
     def decorate(verify: Callable[..., None]) -> Exercise:

@@ -13,8 +13,7 @@ import pytest
 from nbformat import NotebookNode
 from nbformat.v4 import new_output
 
-from r1aqa_helpers.course.cards import card_table
-from r1aqa_helpers.course.notebooks import NOTEBOOKS, find_notebook
+from r1aqa_helpers.course.notebooks import NOTEBOOKS, card_table, find_notebook
 
 ROOT = Path(__file__).resolve().parents[2]
 FOLDER = ROOT / "notebooks"
