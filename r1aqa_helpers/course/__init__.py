@@ -2,7 +2,6 @@
 
 from r1aqa_helpers.course.budget_cards import budget_card
 from r1aqa_helpers.course.calculator import calculator
-from r1aqa_helpers.course.notebooks import card
 from r1aqa_helpers.course.figures.roadmap import roadmap
 from r1aqa_helpers.course.figures.style import (
     BLUE,
@@ -18,6 +17,7 @@ from r1aqa_helpers.course.figures.style import (
     spectrogram,
     waveform,
 )
+from r1aqa_helpers.course.notebooks import card
 from r1aqa_helpers.course.predictions import calibration, predict, reveal
 from r1aqa_helpers.course.printed import accuracy, value
 from r1aqa_helpers.course.recorded_run import REFERENCE, load_run, recorded_answers

@@ -35,12 +35,8 @@ def test_a_sample_has_each_tasks_share(n: int, shares: tuple[int, int, int]) -> 
     assert (counts["sound"], counts["music"], counts["speech"]) == shares
     assert [int(q.id) for q in chosen] == sorted({int(q.id) for q in chosen})
     assert chosen == stratified(QUESTIONS, n, seed=0)
-
-
-@pytest.mark.parametrize("n", [0, 101])
-def test_a_sample_that_cannot_be_is_refused(n: int) -> None:
     with pytest.raises(ValueError, match="of 100"):
-        stratified(QUESTIONS, n, 0)
+        stratified(QUESTIONS, 101, 0)
 
 
 def test_a_session_seeds_what_is_drawn(capsys: pytest.CaptureFixture[str]) -> None:
@@ -89,9 +85,7 @@ def test_a_profile_that_names_no_files_takes_what_was_fetched(
     ("module", "shown"),
     [
         ("r1aqa_helpers.evaluation.local", True),
-        ("__main__", True),
         ("torchvision_of_mine", True),
-        ("torch", False),
         ("transformers.modeling_utils", False),
     ],
 )
