@@ -90,7 +90,7 @@ def spoiled(kind: str) -> NotebookNode:
         ("stub", "not done yet"),
         ("solution", "folded solution"),
         ("link", "not well formed"),
-        ("picture", "picture without a text"),
+        ("picture", "without alternative text"),
         ("error", "ends with ValueError"),
     ],
 )
