@@ -60,11 +60,7 @@ def exercise(number: str, passed: str = "") -> Callable[[Callable[..., None]], E
         number: notebook and exercise, like "06.1".
         passed: one clause on what a correct answer shows.
     """
-
-    def decorate(verify: Callable[..., None]) -> Exercise:
-        return Exercise(number, verify, passed)
-
-    return decorate
+    return lambda verify: Exercise(number, verify, passed)
 
 
 def expect(condition: Any, message: str) -> None:

@@ -59,9 +59,7 @@ class Lab:
         Raises:
             UserError: the profile has none, or they cannot be read.
         """
-        questions = self._questions("train")
-        held_out = 0 if self.profile.tiny_questions else max(1, len(questions) // 10)
-        return questions[: len(questions) - held_out]
+        return self._questions("train")
 
     def validation_questions(self) -> list[AudioQuestion]:
         """Questions for choosing settings, never trained on and never reported.
@@ -71,10 +69,7 @@ class Lab:
         Raises:
             UserError: as ``train_questions``.
         """
-        if self.profile.tiny_questions:
-            return self._questions("validation")
-        questions = self._questions("train")
-        return questions[-max(1, len(questions) // 10) :]
+        return self._questions("validation")
 
     def test_questions(self, n: int | None = None) -> list[AudioQuestion]:
         """The profile's test questions; with n, a sample with each task's share, by the seed.
@@ -88,14 +83,15 @@ class Lab:
     def _questions(self, split: str) -> list[AudioQuestion]:
         if self.profile.tiny_questions:
             return read_questions(getattr(data.prepare(), split))
-        path = getattr(self.profile, split)
-        if path is None and split == "test":
-            path = find_questions("mmau-test-mini-v1", RUNS)  # of the published table
-        elif path is None:
-            path = RUNS / "avqa" / "avqa-train.jsonl"
-            if not path.is_file():
-                raise UserError(f"{shown(path)}: no such file; run r1aqa data fetch avqa")
-        return read_questions(path, self.profile.audio_dir)
+        if split == "test":
+            path = self.profile.test or find_questions("mmau-test-mini-v1", RUNS)
+            return read_questions(path, self.profile.audio_dir)
+        path = self.profile.train or RUNS / "avqa" / "avqa-train.jsonl"
+        if self.profile.train is None and not path.is_file():
+            raise UserError(f"{shown(path)}: no such file; run r1aqa data fetch avqa")
+        questions = read_questions(path, self.profile.audio_dir)
+        held_out = max(1, len(questions) // 10)
+        return questions[:-held_out] if split == "train" else questions[-held_out:]
 
 
 def start(profile: str = "tiny", seed: int = 0) -> Lab:
