@@ -113,7 +113,7 @@ def test_questions(folder: Path) -> str:
         path,
         f"a text-only baseline, which hears nothing, gets {read.percent:.0f} % "
         f"(chance: {chance(questions):.0f} %): something in the words gives answers away; see "
-        "r1aqa_helpers.evaluation.probes.text_baselines",
+        "r1aqa_helpers.evaluation.text_baselines",
     )
     return f"{len(questions)} questions about {clips} clips, none of them in training"
 
