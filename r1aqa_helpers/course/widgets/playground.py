@@ -29,7 +29,7 @@ def playground(groups: Sequence[AnswerGroup], rewards: Rewards) -> None:
 
     Args:
         groups: the first one is shown at the start.
-        rewards: functions, each with a slider for its weight, which starts at 1.
+        rewards: functions; each has a slider for its weight, which starts at 1.
     """
     made = Playground(groups, rewards)
     judged = made.judged()
@@ -96,7 +96,7 @@ class Playground:
             layout={**layout, "height": "8em"},
         )
         self.run = ipywidgets.Button(
-            description="Use your reward", tooltip="Run the source and put its weight to 1"
+            description="Use your reward", tooltip="Run the source and set its weight to 1"
         )
         self.status, self.table = note(), note()
         self.table.layout.max_width = "100%"
