@@ -3,14 +3,13 @@
 import re
 from pathlib import Path
 
-import ipywidgets
 import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 import transformers
 
 from r1aqa_helpers import course
-from r1aqa_helpers.course import notebooks, predictions, widgets
+from r1aqa_helpers.course import notebooks, predictions
 from r1aqa_helpers.course.figures import style
 from r1aqa_helpers.course.lessons.n01 import LibraryLog, attempt
 from r1aqa_helpers.course.notebooks import NOTEBOOKS, card_table
@@ -23,7 +22,7 @@ from r1aqa_helpers.utils.io import write_json
 
 @pytest.fixture
 def shown(monkeypatch: pytest.MonkeyPatch) -> list[tuple[dict, dict]]:
-    """Every picture and widget shown, as a notebook gets it: data and metadata by kind."""
+    """Every picture shown, as a notebook gets it: data and metadata by kind."""
     seen: list[tuple[dict, dict]] = []
 
     def display(data: dict, metadata: dict | None = None, raw: bool = False) -> None:
@@ -31,7 +30,6 @@ def shown(monkeypatch: pytest.MonkeyPatch) -> list[tuple[dict, dict]]:
         seen.append((data, metadata or {}))
 
     monkeypatch.setattr(style, "display", display)
-    monkeypatch.setattr(widgets, "display", display)
     return seen
 
 
@@ -104,22 +102,6 @@ def test_predictions_are_kept_and_compared(
         course.reveal("c", 1)
     with pytest.raises(TypeError, match="a number is wanted"):
         course.predict("d", "Really?", True)
-
-
-def test_one_output_holds_a_widget_and_what_stands_for_it(shown: list[tuple[dict, dict]]) -> None:
-    button = ipywidgets.Button()
-    widgets.show(button, "<p>static</p>", "plain")
-    view = {"version_major": 2, "version_minor": 0, "model_id": button.model_id}
-    data = {widgets.VIEW: view, "text/html": "<p>static</p>", "text/plain": "plain"}
-    assert shown == [(data, {})]
-
-
-def test_text_is_escaped_and_only_code_is_markup() -> None:
-    text = '`a < b` & <b>not bold</b> "quoted" `<script>`'
-    assert widgets.rich_text(text) == (
-        "<code>a &lt; b</code> &amp; &lt;b&gt;not bold&lt;/b&gt; &quot;quoted&quot; "
-        "<code>&lt;script&gt;</code>"
-    )
 
 
 def test_an_attempt_prints_the_result_or_the_errors_first_line(
