@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from r1aqa_helpers.data import AudioQuestion
-from r1aqa_helpers.evaluation.local import Prediction, as_predictions, digest, logged, prompt_text
+from r1aqa_helpers.evaluation.local import Prediction, as_predictions, logged, prompt_text
 from r1aqa_helpers.evaluation.openai_client import (
     GREEDY,
     GREEDY_EXTENDED,
@@ -44,8 +44,8 @@ def answer_at_endpoint(
     that gets no answer, or one that cannot be read, is reported in a warning and has no prediction.
 
     Args:
-        log: as in `answering.answer_questions`: called again, only questions without an answer
-            are asked.
+        log: as in `local.answer_questions`: called again, only questions without an answer are
+            asked.
         captions: by question id; the model reads them, and no recording is sent.
 
     Raises:
@@ -57,11 +57,8 @@ def answer_at_endpoint(
         "endpoint": endpoint.url,
         "model": endpoint.model,
         "prompt": prompt,
-        "settings": {
-            **GREEDY, "stream": False, "max_tokens": max_new_tokens, **GREEDY_EXTENDED,
-        },
-        "questions": digest(sorted(texts.items())),
-    }  # fmt: skip
+        "settings": GREEDY | GREEDY_EXTENDED | {"stream": False, "max_tokens": max_new_tokens},
+    }
 
     def answer(rest: list[AudioQuestion]) -> Iterator[dict[str, Any]]:
         if rest:
@@ -69,7 +66,8 @@ def answer_at_endpoint(
                 some = len(rest) < len(questions)
                 yield from _ask_all(client, rest, texts, some, heard=captions is None)
 
-    rows = logged(log, run, questions, answer, f"asking {endpoint.model}, prompt <{prompt}>")
+    doing = f"asking {endpoint.model}, prompt <{prompt}>"
+    rows = logged(log, run, questions, texts, answer, doing)
     if len(rows) < len(questions):
         warnings.warn(
             f"{len(questions) - len(rows)} of {len(questions)} questions have no answer; "
@@ -109,7 +107,9 @@ def _ask_all(
     failed = 0
     try:
         for _ in questions:
-            question, result = _take(done)
+            while done.empty():  # waits in short steps, or Windows would not see Ctrl-C
+                time.sleep(0.02)
+            question, result = done.get()
             if isinstance(result, dict):
                 failed, some = 0, True
                 yield result
@@ -136,11 +136,3 @@ def _ask_all(
             if isinstance(result, dict):
                 yield result
         raise
-
-
-def _take(done: queue.SimpleQueue[Any]) -> Any:
-    while True:
-        try:
-            return done.get(timeout=0.5)  # without a limit, Windows would not see Ctrl-C
-        except queue.Empty:
-            continue
