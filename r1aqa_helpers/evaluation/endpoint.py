@@ -107,9 +107,7 @@ def _ask_all(
     failed = 0
     try:
         for _ in questions:
-            while done.empty():  # waits in short steps, or Windows would not see Ctrl-C
-                time.sleep(0.02)
-            question, result = done.get()
+            question, result = _take(done)
             if isinstance(result, dict):
                 failed, some = 0, True
                 yield result
@@ -136,3 +134,11 @@ def _ask_all(
             if isinstance(result, dict):
                 yield result
         raise
+
+
+def _take(done: queue.SimpleQueue[Any]) -> Any:
+    while True:
+        try:
+            return done.get(timeout=0.5)  # without a limit, Windows would not see Ctrl-C
+        except queue.Empty:
+            continue

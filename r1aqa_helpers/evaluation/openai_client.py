@@ -28,12 +28,12 @@ from r1aqa_helpers.utils.io import shown_value
 
 #: Where the key may be, the first that is set; set to nothing, no key is sent.
 KEY_VARIABLES = ("R1AQA_API_KEY", "OPENAI_API_KEY")
-#: Greedy decoding in the words of the protocol, all said, so that nothing is inherited.
-#: ``transformers serve`` knows no other words: temperature 0 ends its sampling, and of the
-#: frequency penalty it makes a repetition penalty of 1 + 0 (tests/test_serving.py).
+#: Greedy decoding by the protocol's settings, all given, so that nothing is inherited.
+#: ``transformers serve`` knows no others: temperature 0 ends its sampling, and it turns the
+#: frequency penalty into a repetition penalty of 1 + 0 (tests/evaluation/test_serving.py).
 GREEDY = {"temperature": 0, "top_p": 1, "frequency_penalty": 0, "presence_penalty": 0, "n": 1}
-#: What vLLM and SGLang take beside it. Unsaid, vLLM takes over the checkpoint's own
-#: generation_config.json, and Qwen2-Audio ships a repetition penalty of 1.1.
+#: What vLLM and SGLang take besides. By default vLLM uses the checkpoint's own
+#: generation_config.json, and Qwen2-Audio's has a repetition penalty of 1.1.
 GREEDY_EXTENDED = {"top_k": -1, "min_p": 0, "repetition_penalty": 1}
 _PATH = "/chat/completions"
 

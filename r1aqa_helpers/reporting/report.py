@@ -79,7 +79,7 @@ class Clip:
 
 def choose_clips(
     questions: Sequence[AudioQuestion],
-    correct: Mapping[str, bool],
+    correct: Mapping[str, int],
     seed: int,
     per_task: int = 4,
 ) -> list[AudioQuestion]:
