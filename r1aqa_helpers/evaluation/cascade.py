@@ -154,11 +154,9 @@ def run_cascade(
             {
                 "name": f"cascade-{strength}",
                 "about": about,
-                **result.overall.as_dict(),
-                "tasks": {name: part.as_dict() for name, part in result.tasks.items()},
+                **result.row_dict(),
                 "strict": result.strict.as_dict(),
                 "missing": result.missing,
-                "unparsed": result.unparsed,
                 "seconds": round(sum(one.seconds for one in said), 1),
             }
         )

@@ -1,4 +1,4 @@
-"""Many questions asked at once: threads, the log, and when to give a run up."""
+"""Ask many questions of a server at once: threads, the log, and when to abort a run."""
 
 import queue
 import threading
@@ -39,9 +39,9 @@ def answer_at_endpoint(
 ) -> list[Prediction]:
     """Ask every question; predictions in the order of the questions.
 
-    Greedy. Recordings go whole, as 16-bit WAV at 16 kHz (samples beyond ±1 are clipped): what
-    exceeds a model's window, its server cuts. A busy or failing server is asked again. A question
-    that gets no answer, or one that cannot be read, is reported in a warning and has no prediction.
+    Greedy. Whole recordings are sent, as 16-bit WAV at 16 kHz (samples beyond ±1 are clipped); the
+    server cuts what exceeds the model's window. A busy or failing server is asked again. A question
+    without an answer that can be read is reported in a warning and has no prediction.
 
     Args:
         log: as in `local.answer_questions`: called again, only questions without an answer are
@@ -99,7 +99,7 @@ def _ask_all(
             except Exception as error:  # raised again where the results are taken
                 done.put((question, error))
 
-    # Daemons: an interrupted program need not wait for a server's answer.
+    # Daemons: an interrupted program does not wait for a server's answer.
     count = min(client.pace.concurrency, len(questions))
     threads = [threading.Thread(target=work, daemon=True) for _ in range(count)]
     for thread in threads:

@@ -49,9 +49,9 @@ class Prediction:
     response: str
     """The whole text."""
     answer: str
-    """What counts of it, extracted by ``scoring.extract_answer``."""
+    """The part that is scored, as ``scoring.extract_answer`` finds it."""
     seconds: float
-    """Wall-clock time of its batch, shared out evenly."""
+    """Wall-clock time of its batch, divided by the number of its questions."""
 
 
 def answer_questions(
@@ -142,7 +142,7 @@ def logged(
         texts: what is asked, by question id.
         answer: yields a row (id, response, seconds, seconds_cut) for each question it is given,
             in any order; each is added to the log at once.
-        doing: shown beside the progress.
+        doing: label of the progress bar.
 
     Raises:
         UserError: the log is that of a different run, or damaged.

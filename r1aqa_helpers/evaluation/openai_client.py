@@ -1,4 +1,4 @@
-"""One question asked at a server, by the `openai` package: address, key, request, faults, pace.
+"""Ask a server one question, through the `openai` package: address, key, request, errors, rate.
 
 The key comes from the environment alone. It goes to the named host and to no other (redirects are
 not followed), over HTTPS or to this machine, and is removed from all that a server sends back.
@@ -26,7 +26,7 @@ from r1aqa_helpers.data.prompts import chat_messages
 from r1aqa_helpers.utils.errors import UserError
 from r1aqa_helpers.utils.io import shown_value
 
-#: Where the key may be, the first that is set; set to nothing, no key is sent.
+#: Where the key may be: the first that is set counts; if it is empty, no key is sent.
 KEY_VARIABLES = ("R1AQA_API_KEY", "OPENAI_API_KEY")
 #: Greedy decoding by the protocol's settings, all given, so that nothing is inherited.
 #: ``transformers serve`` knows no others: temperature 0 ends its sampling, and it turns the
@@ -105,7 +105,7 @@ def _is_local(host: str) -> bool:
 
 @dataclass(frozen=True)
 class Pace:
-    """How many requests a server is sent, and how patiently."""
+    """How many requests are sent to a server, and how long each may take."""
 
     concurrency: int = 8
     """Requests under way at once."""
@@ -114,7 +114,7 @@ class Pace:
     timeout: float = 120.0
     """Seconds to wait for a connection, and for a reply to begin or to go on."""
     tries: int = 6
-    """Requests for one question, at most, where the server is busy or fails."""
+    """Most requests for one question, where the server is busy or fails."""
 
 
 class NoAnswerError(Exception):

@@ -245,7 +245,10 @@ def probe(
         "n": len(questions),
         "test_set": test_set.as_dict(),
         "chance": chance_level,
-        "floors": [_row(one, questions) for one in baselines],
+        "floors": [
+            {"name": one.name, "about": one.about, **score(questions, one.answers).row_dict()}
+            for one in baselines
+        ],
         "order": order_report(questions, turned).as_dict(),
         "contribution": {
             one.name: contribution(questions, heard, one.answers).as_dict() for one in without
@@ -254,17 +257,6 @@ def probe(
     }
     write_json(out / "probes.json", result)
     return result
-
-
-def _row(baseline: Baseline, questions: Sequence[AudioQuestion]) -> dict[str, Any]:
-    result = score(questions, baseline.answers)
-    return {
-        "name": baseline.name,
-        "about": baseline.about,
-        **result.overall.as_dict(),
-        "tasks": {name: part.as_dict() for name, part in result.tasks.items()},
-        "unparsed": result.unparsed,
-    }
 
 
 def probe_lines(result: Mapping[str, Any]) -> list[str]:

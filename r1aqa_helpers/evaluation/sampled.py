@@ -96,15 +96,7 @@ def _row(prompt: int, scores: Mapping[int, Score], same: float) -> dict[str, Any
             name: statistics.fmean(one.tasks[name].percent for one in found)
             for name in found[0].tasks
         },
-        "seeds": [
-            {
-                "seed": seed,
-                **one.overall.as_dict(),
-                "unparsed": one.unparsed,
-                "tasks": {name: part.as_dict() for name, part in one.tasks.items()},
-            }
-            for seed, one in scores.items()
-        ],
+        "seeds": [{"seed": seed, **one.row_dict()} for seed, one in scores.items()],
     }
 
 

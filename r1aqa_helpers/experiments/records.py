@@ -35,10 +35,8 @@ def score_record(score: Score, wall: float, cpu: float) -> dict[str, Any]:
     be compared question by question. ``wall`` and ``cpu`` are seconds.
     """
     return {
-        **score.overall.as_dict(),
-        "tasks": {name: accuracy.as_dict() for name, accuracy in score.tasks.items()},
+        **score.row_dict(),
         "strict": score.strict.as_dict(),
-        "unparsed": score.unparsed,
         "matches": "".join(str(match) for match in score.matches.values()),
         "wall_seconds": round(wall, 2),
         "cpu_seconds": round(cpu, 2),

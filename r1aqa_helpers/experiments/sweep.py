@@ -110,7 +110,8 @@ class Experiment(Session):
     def search(self, cell: Cell) -> Choice:
         """The learning rate of a method in a regime: found, or chosen before."""
         regime, method = cell
-        held = self._choices()
+        path = self.out / "choices.json"
+        held = read_json(path) if path.exists() else {}
         key = f"{regime.name}/{method.name}"
         if key in held:
             return Choice(regime.name, method.name, held[key]["rate"], held[key]["at_end"])
@@ -120,7 +121,7 @@ class Experiment(Session):
         if further is not None:
             records.append(self.train_run(Run(*cell, further, SEARCH_SEED)))
         choice = choose(regime.name, method.name, [validated(record) for record in records])
-        write_json(self.out / "choices.json", {**held, key: asdict(choice)})
+        write_json(path, {**held, key: asdict(choice)})
         for rate in {record["lr"] for record in records} - {choice.rate}:
             shutil.rmtree(self._work(Run(*cell, rate, SEARCH_SEED)), ignore_errors=True)
         note = ", at the end of what was tried" if choice.at_end else ""
@@ -205,10 +206,6 @@ class Experiment(Session):
         cpu = time.process_time() - start
         result = score(questions, {answer.id: answer.answer for answer in answers})
         return score_record(result, sum(answer.seconds for answer in answers), cpu)
-
-    def _choices(self) -> dict[str, Any]:
-        path = self.out / "choices.json"
-        return read_json(path) if path.exists() else {}
 
     def _record(self, run: Run) -> Path:
         return self.out / "runs" / f"{run.name}.json"

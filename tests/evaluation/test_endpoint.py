@@ -198,9 +198,16 @@ def test_with_captions_no_recording_leaves_this_machine(server, questions, tmp_p
     asked = [request["messages"] for request in server.requests]
     texts = {message["content"] for (message,) in asked}
     assert texts == {caption_prompt(captions[q.id], q.question, q.choices, 2) for q in moved}
-    # Other captions, or the recordings, are another run.
-    with pytest.raises(UserError, match="questions differs"):
-        ask(server, questions, prompt=2, log=log)
+    # The recordings, other settings or another model are another run.
+    for changes, fault in (
+        ({"captions": None}, "questions differs"),
+        ({"max_new_tokens": 3}, "settings differs"),
+        ({"prompt": 1}, "prompt, questions differs"),
+    ):
+        with pytest.raises(UserError, match=fault):
+            ask(server, questions, **{"captions": captions, "prompt": 2, "log": log, **changes})
+    with pytest.raises(UserError, match="model"):
+        answer_at_endpoint(find_endpoint(server.url, "b", {}), questions, log=log)
 
 
 def test_a_server_without_extensions_is_asked_without_and_told_of(server, questions):
@@ -368,19 +375,6 @@ def test_ctrl_c_keeps_what_was_answered_and_does_not_wait(server, questions, tmp
     assert time.monotonic() - started < 5
     rows = [json.loads(line) for line in log.read_text().splitlines()][1:]
     assert sorted(row["id"] for row in rows) == ["q0", "q1", "q2", "q3"]
-
-
-def test_a_log_of_another_run_is_refused(server, questions, tmp_path):
-    log = tmp_path / "log.jsonl"
-    ask(server, questions[:2], log=log)
-    asked = len(server.requests)
-    with pytest.raises(UserError, match="prompt, questions differs"):
-        ask(server, questions[:2], log=log, prompt=1)
-    with pytest.raises(UserError, match="settings differs"):
-        ask(server, questions[:2], log=log, max_new_tokens=3)
-    with pytest.raises(UserError, match="model differs"):
-        answer_at_endpoint(find_endpoint(server.url, "b", {}), questions[:2], log=log)
-    assert len(server.requests) == asked
 
 
 # --- the address and the key --------------------------------------------------------------

@@ -43,19 +43,14 @@ def trained(tmp_path_factory) -> str:
     return str(folder)
 
 
-def as_release(test_file: Path, name: str, patch: pytest.MonkeyPatch) -> None:
+@pytest.fixture(scope="module")
+def as_v1(test_file):
     """As if the six questions were a release of MMAU."""
     asked = read_questions(test_file)
     ids = hashlib.sha256(json.dumps(sorted(q.id for q in asked)).encode()).hexdigest()
-    patch.setitem(RELEASES, "v1", ("", ""))
-    patch.setitem(RELEASES, name, (ids, content_hash(asked)))
-
-
-@pytest.fixture(scope="module")
-def as_v1(test_file):
     with pytest.MonkeyPatch.context() as patch:
-        as_release(test_file, "v1", patch)
-        yield identify(read_questions(test_file), test_file)
+        patch.setitem(RELEASES, "v1", (ids, content_hash(asked)))
+        yield identify(asked, test_file)
 
 
 def run(profile: Profile, test_file: Path, out: Path | None, **options) -> tuple[dict | None, str]:
@@ -159,15 +154,6 @@ def test_minutes_end_between_rows(random_profile, test_file, trained, tmp_path):
     results, printed = run(random_profile, test_file, tmp_path / "run", trained=trained, minutes=0)
     assert results is None
     assert "0 minutes are over; the same command goes on from here." in printed
-
-
-def test_another_version_gets_no_verdict(random_profile, test_file, trained, monkeypatch, tmp_path):
-    as_release(test_file, "v05.15.25", monkeypatch)
-    # One row is enough.
-    monkeypatch.setattr(job, "BASE", job.BASE[:1])
-    results, printed = run(random_profile, test_file, tmp_path / "run", trained=trained)
-    assert results["verdicts"] == [] and results["test_set"]["release"] == "v05.15.25"
-    assert "are of another version, v05.15.25" in " ".join(printed.split())
 
 
 def test_a_server_s_missing_answers_count_as_wrong_and_earlier_rows_are_kept(
