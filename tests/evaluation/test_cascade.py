@@ -80,7 +80,6 @@ def test_the_cascade_of_the_tiny_track(few, tmp_path):
     "more, message",
     [
         (["--text-model", "nowhere"], "text model nowhere: no such folder"),
-        (["--concurrency", "2"], "are for --endpoint"),
         (["--endpoint", "http://localhost:1/v1"], "give the text model, --text-model"),
     ],
 )
