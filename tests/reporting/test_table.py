@@ -170,6 +170,8 @@ def test_a_scored_file_enters_the_table_with_its_source(scored, tmp_path):
     (beside,) = [r for r in found if r["model"] == name]
     assert beside["reported"] is not None and beside["reproduced"]["average"] == 50
     row.unlink()
+    half = call(*scored, "--as", "x")
+    assert half.exit_code == 1 and "belong together" in half.stderr
     bell = call(*scored, "--as", "x\x1b[2J", "--source", "me", "--out", row)
     assert bell.exit_code == 1 and "--as" in bell.stderr and not row.exists()
 
