@@ -15,6 +15,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from pretraining import encoder, language
+from pretraining.card import write_card
 from pretraining.lessons import (
     Lesson,
     choice_lessons,
@@ -34,7 +35,6 @@ from r1aqa_helpers.data import read_questions
 from r1aqa_helpers.evaluation.local import answer_questions
 from r1aqa_helpers.scoring import score
 from r1aqa_helpers.tiny.build import build_model, build_processor, build_tokenizer
-from r1aqa_helpers.tiny.card import write_card
 from r1aqa_helpers.tiny.data import MODEL, prepare
 from r1aqa_helpers.tiny.scene_families import TESTING, TRAINING
 from r1aqa_helpers.tiny.scenes import Scene
@@ -201,7 +201,7 @@ class PretrainingPipeline:
         write_card()
 
     def _outcome(self, stage: str, schedule: Schedule) -> dict[str, float]:
-        last = io.read_journal(self.work / stage / "log.jsonl")[-1]
+        last = io.read_log(self.work / stage / "log.jsonl")[-1]
         return {
             "steps": schedule.steps,
             "batch": schedule.batch,

@@ -13,7 +13,7 @@ from r1aqa_helpers.models import load_for
 from r1aqa_helpers.training.grpo.run import train_grpo
 from r1aqa_helpers.training.grpo.settings import GRPOSettings
 from r1aqa_helpers.training.rewards import RewardFunction, accuracy_reward, format_reward, named
-from r1aqa_helpers.utils.io import read_journal, write_json
+from r1aqa_helpers.utils.io import read_log, write_json
 from r1aqa_helpers.utils.machine import hardware
 
 SEED = 0
@@ -55,7 +55,7 @@ def make(fault: str, folder: Path) -> list[dict[str, Any]]:
     )
     return [
         {key: _rounded(row.get(key)) for key in _FIELDS}
-        for row in read_journal(folder / "metrics.jsonl")
+        for row in read_log(folder / "metrics.jsonl")
     ]
 
 

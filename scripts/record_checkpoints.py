@@ -23,7 +23,7 @@ from r1aqa_helpers.scoring import score
 from r1aqa_helpers.tiny import data
 from r1aqa_helpers.training.grpo.run import train_grpo
 from r1aqa_helpers.training.grpo.settings import GRPOSettings
-from r1aqa_helpers.utils.io import read_journal, write_json
+from r1aqa_helpers.utils.io import read_log, write_json
 from r1aqa_helpers.utils.machine import hardware
 
 EVERY, SEED = 10, 0
@@ -57,7 +57,7 @@ def train(
 def steps_like_the_reference(rows: Sequence[dict[str, Any]]) -> int:
     """How many steps, from the first on, have the rewards of the committed run's."""
     same = 0
-    for row, other in zip(rows, read_journal(REFERENCE / "metrics.jsonl"), strict=False):
+    for row, other in zip(rows, read_log(REFERENCE / "metrics.jsonl"), strict=False):
         if any(row[name] != other[name] for name in ("accuracy", "format")):
             break
         same += 1
@@ -81,7 +81,7 @@ def main() -> None:
     questions = read_questions(files.validation)
     with tempfile.TemporaryDirectory() as place:
         kept = train(profile, read_questions(files.train), Path(place))
-        same = steps_like_the_reference(read_journal(Path(place) / "run" / "metrics.jsonl"))
+        same = steps_like_the_reference(read_log(Path(place) / "run" / "metrics.jsonl"))
         print(f"{same} steps are like the committed run's", flush=True)
         right = measure(profile, kept, questions)
     write_json(

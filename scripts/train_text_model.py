@@ -24,7 +24,7 @@ from r1aqa_helpers.models.text_model import language_half, load_text_model
 from r1aqa_helpers.scoring import score
 from r1aqa_helpers.tiny.data import MODEL, TEXT_MODEL, recipes
 from r1aqa_helpers.tiny.question_types import caption
-from r1aqa_helpers.utils.io import read_journal, write_json
+from r1aqa_helpers.utils.io import read_log, write_json
 from r1aqa_helpers.utils.paths import DATA, TINY
 from r1aqa_helpers.utils.provenance import provenance
 
@@ -58,7 +58,7 @@ def main() -> None:
     text_model = part_of(language_half(base))
     scenes = list(recipes("train").values())
     run_stage(text_model.model, lesson_loss(text_model, scenes, SCHEDULE.batch), SCHEDULE, WORK)
-    last = read_journal(WORK / "log.jsonl")[-1]
+    last = read_log(WORK / "log.jsonl")[-1]
     save_reader(text_model, TEXT_MODEL)
     write_json(
         RECORD,

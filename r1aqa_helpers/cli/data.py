@@ -11,8 +11,7 @@ from r1aqa_helpers.utils.io import shown
 from r1aqa_helpers.utils.run_dir import check_writable
 
 if TYPE_CHECKING:
-    from r1aqa_helpers.data.avqa import Conversion
-    from r1aqa_helpers.data.mmau.prepare import Fetched
+    from r1aqa_helpers.data.parse import Prepared
 
 _SHOWN = 10  # of the questions that a conversion left out
 data_app = typer.Typer(help="Prepare the questions and recordings.", **opt.GROUP)
@@ -72,7 +71,7 @@ def data_convert_avqa(
     check_writable(out.parent)
     from r1aqa_helpers.data.avqa import convert_avqa
 
-    _print_conversion(convert_avqa(annotations, audio_dir, out))
+    _print_prepared(convert_avqa(annotations, audio_dir, out))
 
 
 @fetch_app.command("mmau")
@@ -98,17 +97,12 @@ def data_fetch_mmau(
     from r1aqa_helpers.data.mmau.prepare import fetch_mmau
 
     done = fetch_mmau(version, folder, out)
-    typer.echo(f"{done.n} questions in {shown(done.questions)}")
-    if done.version is None:
+    _print_prepared(done)
+    if done.release is None:
         typer.echo("release: unknown; do not compare with published results")
     else:
-        note = (
-            ""
-            if done.exact
-            else ", but not all of its texts: do not compare with published results"
-        )
-        typer.echo(f"release: {done.version}{note}")
-    _print_left_out(done, done.source)
+        note = "" if done.exact else ", with changed texts; do not compare with published results"
+        typer.echo(f"release: {done.release}{note}")
 
 
 @fetch_app.command("avqa")
@@ -128,17 +122,13 @@ def data_fetch_avqa(
     check_writable(out)
     from r1aqa_helpers.data.avqa_hub import fetch_avqa
 
-    _print_conversion(fetch_avqa(split, folder, out))
+    _print_prepared(fetch_avqa(split, folder, out))
 
 
-def _print_conversion(done: "Conversion") -> None:
+def _print_prepared(done: "Prepared") -> None:
     typer.echo(f"{done.questions} questions about {done.clips} clips in {shown(done.file)}")
-    _print_left_out(done, done.list_file)
-
-
-def _print_left_out(done: "Conversion | Fetched", listed: Path) -> None:
     kinds = ", ".join(f"{kind} {n}" for kind, n in done.counts.items())
-    typer.echo(f"left out: {len(done.left_out)} ({kinds}), listed in {shown(listed)}")
+    typer.echo(f"left out: {len(done.left_out)} ({kinds}), listed in {shown(done.list_file)}")
     for each in done.left_out[:_SHOWN]:
         typer.echo(f"  {each.kind}: {shown(each.place)}: {shown(each.reason)}")
     if len(done.left_out) > _SHOWN:

@@ -11,7 +11,7 @@ from r1aqa_helpers.course.tables import Table
 from r1aqa_helpers.hardware import Profile
 from r1aqa_helpers.hardware.budgets import budget
 from r1aqa_helpers.training import TrainingSettings
-from r1aqa_helpers.utils.io import read_journal
+from r1aqa_helpers.utils.io import read_log
 
 
 def budget_table(profile: Profile, settings: TrainingSettings, folder: Path | None = None) -> Table:
@@ -29,7 +29,7 @@ def budget_table(profile: Profile, settings: TrainingSettings, folder: Path | No
         UserError: the run's log cannot be read.
     """
     part = "grpo" if hasattr(settings, "group_size") else "sft"
-    rows = [] if folder is None else read_journal(folder / "metrics.jsonl")
+    rows = [] if folder is None else read_log(folder / "metrics.jsonl")
     steps = settings.steps if folder is None else len(rows)
     whole = type(settings)(**getattr(profile, part))
     plan = budget(profile)

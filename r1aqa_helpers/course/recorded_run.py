@@ -13,7 +13,7 @@ from r1aqa_helpers.course.answer_groups import AnswerGroup
 from r1aqa_helpers.course.group_rewards import JudgedGroup
 from r1aqa_helpers.data import AudioQuestion
 from r1aqa_helpers.utils.errors import UserError
-from r1aqa_helpers.utils.io import read_journal, read_json, shown, shown_value
+from r1aqa_helpers.utils.io import read_json, read_log, shown, shown_value
 from r1aqa_helpers.utils.paths import TINY
 
 #: GRPO with prompt <2> on tiny-avqa: the run that README reports.
@@ -90,12 +90,12 @@ def load_run(folder: Path | str, questions: Sequence[AudioQuestion]) -> Recorded
     """
     folder = Path(folder)
     path = folder / "rollouts.jsonl"
-    rows = read_journal(path)
+    rows = read_log(path)
     if not rows:
         raise UserError(f"{shown(path)}: no rollouts yet; give the folder of a GRPO run")
     return RecordedRun(
         folder,
-        read_journal(folder / "metrics.jsonl"),
+        read_log(folder / "metrics.jsonl"),
         [_rollout(path, number, row) for number, row in enumerate(rows, start=1)],
         {question.id: question for question in questions},
     )
@@ -119,7 +119,7 @@ def recorded_answers(method: str, folder: Path = REFERENCE) -> dict[str, str]:
     when = run.get("provenance", run).get("date")
     made = f"r1aqa reproduce --profile {run['profile']} --seed {run['seed']}"
     print(f"{method}: recorded{f' on {when}' if when else ''} by {made}, {run['hardware']}")
-    rows = read_journal(folder / ANSWERS / f"{method}.jsonl")
+    rows = read_log(folder / ANSWERS / f"{method}.jsonl")
     return {row["id"]: row["response"] for row in rows}
 
 

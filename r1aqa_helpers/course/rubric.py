@@ -31,7 +31,7 @@ from r1aqa_helpers.models import CARD
 from r1aqa_helpers.scoring import best_position, chance, fixed_position, score
 from r1aqa_helpers.scoring.text_only import text_only_answers
 from r1aqa_helpers.utils.errors import UserError
-from r1aqa_helpers.utils.io import read_bytes, read_journal, read_json, shown, shown_value
+from r1aqa_helpers.utils.io import read_bytes, read_json, read_log, shown, shown_value
 
 #: Fewer questions say nothing.
 LEAST_TRAINING, LEAST_TEST = 24, 20
@@ -145,7 +145,7 @@ def run(folder: Path) -> str:
             f"{shown(folder / 'run' / 'run.json')}: the run was not paid by your reward; train "
             "with train_grpo(..., rewards=[reward])"
         )
-    rows = read_journal(folder / "run" / "metrics.jsonl")
+    rows = read_log(folder / "run" / "metrics.jsonl")
     steps, done = known.get("settings", {}).get("steps"), rows[-1].get("step") if rows else 0
     if not (folder / "run" / "model").is_dir() or done != steps:
         raise UserError(

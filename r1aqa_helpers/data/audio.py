@@ -1,8 +1,7 @@
 """Recordings as the model takes them: one channel, 16 kHz, float32.
 
-libsndfile decodes them (WAV, FLAC, Ogg Vorbis and Opus, MP3, AIFF and others). It judges a file
-by its content, not by its name. For a damaged MP3, libmpg123 may print notes of its own to
-stderr: silencing them would redirect the stderr of all threads.
+libsndfile decodes them (WAV, FLAC, Ogg Vorbis and Opus, MP3, AIFF and others) by their content,
+not by their names. For a damaged MP3, libmpg123 may print notes of its own to stderr.
 """
 
 import io
@@ -53,8 +52,7 @@ def load_audio(path: PathLike) -> np.ndarray:
 def decode_audio(data: bytes) -> np.ndarray:
     """Decode a sound file's content to a wave: float32, shape ``(samples,)``, mono, 16 kHz.
 
-    Channels are averaged, other rates resampled. Levels stay as they are, also float peaks
-    above 1.0.
+    Channels are averaged, other rates resampled. Levels do not change.
 
     Raises:
         AudioFault: empty, no audio, cut off before the end that its header promises, without
@@ -73,10 +71,7 @@ def decode_audio(data: bytes) -> np.ndarray:
 
 
 def header_seconds(path: PathLike) -> float | None:
-    """How long a recording is by its header; None where only decoding will tell.
-
-    To plan with, before anything is decoded: what is wrong with the file, `load_audio` says.
-    """
+    """How long a recording is by its header, to plan with; None where only decoding will tell."""
     try:
         with open(path, "rb") as file:
             if file.read(4) not in _WITH_HEADER:
@@ -165,10 +160,9 @@ def _decode(data: bytes) -> tuple[np.ndarray, int]:
 
 
 def _is_cut(log: str) -> bool:
-    """Whether libsndfile's log of the header misses samples: it shortens the recording silently.
+    """Whether samples are missing by libsndfile's log of the header.
 
-    Programs that write to a pipe do not know the length and promise about 2 or 4 GiB; that is
-    no fault.
+    Programs that write to a pipe promise about 2 or 4 GiB; that is no fault.
     """
     sizes = _SIZES.search(log)
     promised = sizes is not None and int(sizes[2]) < int(sizes[1]) < (1 << 31) - (1 << 20)

@@ -23,35 +23,26 @@ def audit_file(path: PathLike, against: PathLike | None = None) -> dict[str, Any
         UserError: as `read_questions`, for either file.
     """
     questions = read_questions(path)
-    report = {"file": Path(path).name, "sha256": file_hash(path), **audit(questions)}
+    report = _file(path) | audit(questions)
     if against is not None:
         others = read_questions(against)
-        report["against"] = {
-            "file": Path(against).name,
-            "sha256": file_hash(against),
-            **compare(questions, others),
-            "audit": audit(others),
-        }
+        found = compare(questions, others)
+        report["against"] = _file(against) | found | {"audit": audit(others)}
     return report
+
+
+def _file(path: PathLike) -> dict[str, str]:
+    return {"file": Path(path).name, "sha256": file_hash(path)}
 
 
 def audit(questions: Sequence[AudioQuestion]) -> dict[str, Any]:
     """The audit as a JSON value.
 
-    Shares are in percent, with one decimal, of the questions that have a gold answer;
-    ``all`` stands beside one entry per task. Keys:
-
-    - ``n``, ``labelled`` (have a gold answer), and how many questions there are per ``task``,
-      ``category``, ``sub-category``, ``difficulty``, ``dataset`` and number of choices
-      (``choices_per_item``);
-    - ``chance``: what a choice drawn at random scores; ``gold_position``: how often the gold
-      answer stands in which place, from 1; ``gold_first``: the share in place 1;
-    - ``best_constant``: the best place to name always, and what that scores;
-      ``longest_choice``: what naming the longest choice scores, ties broken at random;
-    - ``list_category``: categories that are a list instead of a text; ``duplicated_choices``:
-      questions that offer a choice twice; ``repeated_texts``: questions whose text, choices and
-      answer an earlier one has; ``repeated_recordings``: questions about a recording that an
-      earlier one asks about.
+    Shares are in percent, with one decimal, of the questions that have a gold answer; ``all``
+    stands beside one entry per task. ``labelled`` questions have a gold answer. Its place counts
+    from 1. ``best_constant`` and ``longest_choice`` say what a system scores that always names
+    the same place, or the longest choice (ties broken at random). ``repeated_texts`` are
+    questions whose text, choices and answer an earlier one has.
     """
     groups: dict[str, list[AudioQuestion]] = {"all": []}
     for question in questions:
@@ -75,7 +66,9 @@ def audit(questions: Sequence[AudioQuestion]) -> dict[str, Any]:
         "n": len(questions),
         "labelled": len(groups["all"]),
         "task": _counts(q.task for q in questions),
-        "category": _counts(_joined(q.category) for q in questions),
+        "category": _counts(
+            q.category if isinstance(q.category, str) else ", ".join(q.category) for q in questions
+        ),
         "sub-category": _counts(q.sub_category for q in questions),
         "difficulty": _counts(q.difficulty for q in questions),
         "dataset": _counts(q.dataset for q in questions),
@@ -104,11 +97,9 @@ def audit(questions: Sequence[AudioQuestion]) -> dict[str, Any]:
 def compare(questions: Sequence[AudioQuestion], others: Sequence[AudioQuestion]) -> dict[str, int]:
     """What two files have in common: two releases of one test, or training and test.
 
-    Keys: ``n`` of the other file; ``shared`` ids and how many of those ``differ`` in
-    ``question``, ``choices`` or ``answer`` (also counted one by one); ids that are
-    ``only_here`` or ``only_there``; ``same_text``: questions of the first file whose text,
-    choices and answer stand in the other one, under whatever id; ``same_recording``: questions
-    of the first file about a recording of a file name that the other one has too.
+    ``shared`` ids, and how many of them ``differ``; ``same_text`` and ``same_recording`` count
+    questions of the first file that the other one has too, whatever their ids: by text, choices
+    and answer, or by the file name of the recording.
     """
     here, there = ({q.id: q for q in each} for each in (questions, others))
     shared = here.keys() & there.keys()
@@ -148,7 +139,7 @@ def audit_text(report: dict[str, Any]) -> str:
     if against := report.get("against"):
         lines += [
             "",
-            f"against {against.get('file', 'the other file')}, {against['n']} questions:",
+            f"against {against['file']}, {against['n']} questions:",
             f"shared ids: {against['shared']}, of which {against['differ']} differ"
             f" (question {against['question']}, choices {against['choices']},"
             f" answer {against['answer']})",
@@ -163,10 +154,6 @@ def _counts(names: Iterable[str]) -> dict[str, int]:
     """How often each name comes, the most frequent first; blank ones are left out."""
     counts = Counter(name for name in names if name)
     return dict(sorted(counts.items(), key=lambda item: (-item[1], item[0])))
-
-
-def _joined(category: str | tuple[str, ...]) -> str:
-    return category if isinstance(category, str) else ", ".join(category)
 
 
 def _longest_is_gold(question: AudioQuestion) -> float:

@@ -10,7 +10,7 @@ import os
 import re
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -18,10 +18,10 @@ from r1aqa_helpers.data.audio import load_audio
 from r1aqa_helpers.data.parse import (
     Fault,
     LeftOut,
+    Prepared,
     Recordings,
     avqa_question,
-    count_kinds,
-    first_reason,
+    check_any,
     kind,
 )
 from r1aqa_helpers.data.write import relative
@@ -31,22 +31,6 @@ from r1aqa_helpers.utils.progress import track
 
 _SUFFIXES = (".wav", ".flac", ".mp3", ".ogg")
 _STARTED = re.compile(r"(.+)_(\d+)", re.DOTALL)
-
-
-@dataclass(frozen=True)
-class Conversion:
-    """What became of annotations, or of a split."""
-
-    file: Path  #: R1-AQA's lines
-    questions: int
-    clips: int  #: distinct recordings that they ask about
-    left_out: tuple[LeftOut, ...]
-    list_file: Path  #: JSON lines of what was left out
-
-    @property
-    def counts(self) -> dict[str, int]:
-        """How many questions were left out as missing, broken and faulty."""
-        return count_kinds(self.left_out)
 
 
 def clip_names(video_name: str) -> tuple[str, ...]:
@@ -62,18 +46,15 @@ def clip_names(video_name: str) -> tuple[str, ...]:
 
 
 def convert_row(row: dict[str, Any], audio_path: str) -> dict[str, Any]:
-    """One annotation as R1-AQA's line: all its fields, ``dataset_name`` and ``audio_path``.
-
-    There is no video to look at, so the question says "audio" where it said "video".
-    """
+    """One annotation as R1-AQA's line, with "audio" in place of "video" in the question."""
     text = row["question_text"].replace("video", "audio")
     return row | {"question_text": text, "dataset_name": "AVQA", "audio_path": audio_path}
 
 
-def convert_avqa(annotations: PathLike, audio_dir: PathLike, out: PathLike) -> Conversion:
+def convert_avqa(annotations: PathLike, audio_dir: PathLike, out: PathLike) -> Prepared:
     """Write a line for every annotated question whose clip is there and can be decoded.
 
-    `Conversion.left_out` has every other one with a reason, and so has the file beside ``out``
+    `Prepared.left_out` has every other one with a reason, and so has the file beside ``out``
     whose name ends in ``.left-out.jsonl``. Either file appears whole or not at all. Clips inside
     the folder of ``out`` get relative paths, others absolute ones.
 
@@ -93,7 +74,10 @@ def convert_avqa(annotations: PathLike, audio_dir: PathLike, out: PathLike) -> C
     names = [item.get("video_name") if isinstance(item, dict) else None for item in items]
     names = [name if isinstance(name, str) else None for name in names]
     found = [next((clip for clip in clip_names(n or "") if clip in there), None) for n in names]
-    broken = _broken({folder / clip for clip in found if clip})
+    clips = sorted({folder / clip for clip in found if clip})
+    with ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as pool:
+        checked = track(pool.map(_fault, clips), "decoding clips", len(clips))
+        broken = {clip: fault for clip, fault in zip(clips, checked, strict=True) if fault}
     lines, left_out, seen = [], [], {}
     for number, (item, name, clip) in enumerate(zip(items, names, found, strict=True)):
         try:
@@ -111,22 +95,18 @@ def convert_avqa(annotations: PathLike, audio_dir: PathLike, out: PathLike) -> C
 
 def write_conversion(
     out: Path, lines: Sequence[dict[str, Any]], left_out: Sequence[LeftOut], source: PathLike
-) -> Conversion:
+) -> Prepared:
     """Write R1-AQA's lines, and beside them what was left out of ``source``.
 
     Raises:
         UserError: there are no lines, or a file cannot be written.
     """
-    if not lines:
-        raise UserError(
-            f"{shown(source)}: none of its {len(left_out)} questions could be converted"
-            + first_reason(left_out)
-        )
+    check_any(source, len(lines), left_out)
     list_file = out.with_name(out.name + ".left-out.jsonl")
     write_jsonl(list_file, map(asdict, left_out))
     write_jsonl(out, lines)
     clips = len({line["audio_path"] for line in lines})
-    return Conversion(out, len(lines), clips, tuple(left_out), list_file)
+    return Prepared(out, len(lines), clips, tuple(left_out), list_file)
 
 
 def _line(item: Any, clip: Path | None, broken: dict[Path, str], out: Path) -> dict[str, Any]:
@@ -143,16 +123,9 @@ def _line(item: Any, clip: Path | None, broken: dict[Path, str], out: Path) -> d
     return convert_row(item, relative(out, clip))
 
 
-def _broken(clips: set[Path]) -> dict[Path, str]:
-    """The clips that cannot be decoded, with the reason; decoding lets other threads run."""
-
-    def fault(clip: Path) -> tuple[Path, str | None]:
-        try:
-            load_audio(clip)
-        except UserError as error:
-            return clip, str(error).removeprefix(f"{shown(clip)}: ")
-        return clip, None
-
-    with ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as pool:
-        checked = track(pool.map(fault, sorted(clips)), "decoding clips", len(clips))
-        return {clip: reason for clip, reason in checked if reason}
+def _fault(clip: Path) -> str | None:
+    try:
+        load_audio(clip)
+    except UserError as error:
+        return str(error).removeprefix(f"{shown(clip)}: ")
+    return None

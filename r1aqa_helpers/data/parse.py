@@ -2,7 +2,7 @@
 
 import os
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
@@ -18,7 +18,8 @@ from pydantic import (
 )
 
 from r1aqa_helpers.data.question import AudioQuestion
-from r1aqa_helpers.utils.io import shown_value
+from r1aqa_helpers.utils.errors import UserError
+from r1aqa_helpers.utils.io import PathLike, shown, shown_value
 
 _KINDS = ("missing", "broken", "faulty")
 
@@ -44,15 +45,32 @@ class LeftOut:
     reason: str
 
 
-def count_kinds(left_out: Iterable[LeftOut]) -> dict[str, int]:
-    """How many rows were left out as missing, broken and faulty."""
-    counted = Counter(each.kind for each in left_out)
-    return {kind: counted[kind] for kind in _KINDS}
+@dataclass(frozen=True)
+class Prepared:
+    """Questions that were converted or fetched."""
+
+    file: Path  #: the questions
+    questions: int
+    clips: int  #: distinct recordings that they ask about
+    left_out: tuple[LeftOut, ...]
+    list_file: Path  #: JSON, or JSON lines, of what was left out
+    release: str | None = None  #: of MMAU, where it is a known one
+    exact: bool = False  #: whether all texts are those of that release
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """How many questions were left out as missing, broken and faulty."""
+        counted = Counter(each.kind for each in self.left_out)
+        return {kind: counted[kind] for kind in _KINDS}
 
 
-def first_reason(left_out: Iterable[LeftOut]) -> str:
-    """Why the first row was left out, for the message that all of them were."""
-    return next((f"; the first: {each.kind}, {each.reason}" for each in left_out), "")
+def check_any(source: PathLike, kept: int, left_out: Sequence[LeftOut]) -> None:
+    """Raise ``UserError``, with the first reason, where no question of ``source`` was kept."""
+    if not kept:
+        first = f"; the first: {left_out[0].kind}, {left_out[0].reason}" if left_out else ""
+        raise UserError(
+            f"{shown(source)}: none of its {len(left_out)} questions can be used{first}"
+        )
 
 
 @dataclass(frozen=True)
@@ -65,8 +83,8 @@ class Recordings:
     def find(self, field: str, text: str) -> Path:
         """The recording that a field's text names, as an absolute path.
 
-        Checked by the text: a file of questions cannot make symbolic links, so one that stands
-        in the folder is the user's own, and is followed.
+        Raises `Fault` for a path that leaves the folder; the user's own symbolic links are
+        followed.
         """
         if "\0" in text:
             raise Fault(f"field {field}: {shown_value(text)} holds a NUL; give a path")
@@ -179,5 +197,5 @@ def _validated(form: type[_Row], row: Any) -> _Row:
     if first["type"] == "missing":
         raise Fault(f"field {name}: is missing; add it")
     wanted = {"string_pattern_mismatch": "give a text that is not blank"}
-    told = wanted.get(first["type"], first["msg"][:1].lower() + first["msg"][1:])
-    raise Fault(f"field {name}: is {shown_value(row[name])} (a JSON {kind(row[name])}); {told}")
+    advice = wanted.get(first["type"], first["msg"][:1].lower() + first["msg"][1:])
+    raise Fault(f"field {name}: is {shown_value(row[name])} (a JSON {kind(row[name])}); {advice}")

@@ -62,7 +62,7 @@ def chat_messages(text: str, audio: object = None) -> list[dict]:
 
 
 def caption_prompt(caption: str, question: str, choices: Sequence[str], number: int) -> str:
-    """Prompt <``number``> for a model that reads what a clip is said to hold, and hears nothing.
+    """Prompt <``number``> for a model that reads a caption of the clip in place of hearing it.
 
     Raises ``UserError`` as `build_prompt`.
     """

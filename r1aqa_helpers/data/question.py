@@ -5,15 +5,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-#: Labels that are optional and have the same name in either form: name on disk -> attribute.
-LABELS = {
-    "task": "task",
-    "split": "split",
-    "category": "category",
-    "sub-category": "sub_category",
-    "difficulty": "difficulty",
-}
-
 
 @dataclass(frozen=True)
 class AudioQuestion:

@@ -33,9 +33,8 @@ def read_avqa(path: PathLike, audio_dir: PathLike | None = None) -> list[AudioQu
     Args:
         path: the file.
         audio_dir: folder of the recordings; by default the folder of the file. A relative
-            ``audio_path`` must stay inside; absolute ones, which R1-AQA's lists have, are kept.
-            Where this folder has no such file, but one of the same name at its top, that one
-            is taken.
+            ``audio_path`` must stay inside; an absolute one, as in R1-AQA's lists, is kept. A
+            missing file is replaced by one of the same name at the top of this folder.
 
     Raises:
         UserError: with file, line and field: not UTF-8, not JSON, a field that is missing or

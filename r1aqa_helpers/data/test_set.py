@@ -1,9 +1,10 @@
 """Which set of questions a result was measured on: name, release, hash.
 
-Accuracies on two sets are not comparable, and MMAU's releases look alike from outside. So every
-result carries its set, and code that compares results calls `one_set` first.
+Accuracies on two sets are not comparable, so every result carries its set, and code that compares
+results calls `one_set` first.
 """
 
+import contextlib
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -42,12 +43,8 @@ class QuestionSet:
     @property
     def text(self) -> str:
         """The set in words, for the line under a table."""
-        if self.release is None:
-            what = "no known release of MMAU"
-        elif self.whole:
-            what = f"MMAU test-mini {self.release}"
-        else:
-            what = f"MMAU test-mini {self.release} in part or changed"
+        what = f"MMAU test-mini {self.release}" + ("" if self.whole else " in part or changed")
+        what = what if self.release else "no known release of MMAU"
         questions = f"{self.n:,} question{'s' * (self.n != 1)}"
         return f"{self.name}: {questions}, {what}, sha256 {self.sha256[:_DIGITS]}"
 
@@ -74,7 +71,10 @@ def identify(questions: Sequence[AudioQuestion], path: PathLike) -> QuestionSet:
     """
     release, whole = release_of(questions)
     if release is None:
-        release = _fetched_from(Path(path))
+        with contextlib.suppress(UserError):
+            source = read_source(Path(path).parent)
+            if source["questions"] == Path(path).name:
+                release = next((r for r in RELEASES if r == source.get("version")), None)
     return QuestionSet(
         name=f"mmau-test-mini-{release}" if release else Path(path).stem,
         release=release,
@@ -83,16 +83,6 @@ def identify(questions: Sequence[AudioQuestion], path: PathLike) -> QuestionSet:
         sha256=content_hash(questions),
         asked_sha256=content_hash(replace(q, answer=None) for q in questions),
     )
-
-
-def _fetched_from(path: Path) -> str | None:
-    try:
-        source = read_source(path.parent)
-    except UserError:
-        return None
-    version = source.get("version")
-    known = isinstance(version, str) and version in RELEASES
-    return version if known and source["questions"] == path.name else None
 
 
 def one_set(rows: Iterable[tuple[str, str | None]]) -> None:

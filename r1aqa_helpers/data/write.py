@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from r1aqa_helpers.data.question import LABELS, AudioQuestion
+from r1aqa_helpers.data.question import AudioQuestion
 from r1aqa_helpers.utils.errors import UserError
 from r1aqa_helpers.utils.io import PathLike, shown, shown_value, write_json, write_jsonl
 
@@ -36,18 +36,16 @@ def _avqa_row(path: PathLike, question: AudioQuestion) -> dict[str, Any]:
             f"{shown(path)}: question {shown_value(question.id)} has no answer among its choices,"
             " and AVQA lines need its index; leave it out or label it"
         )
-    return _with_extra(
-        {
-            "id": question.id,
-            "question_text": question.question,
-            "multi_choice": list(question.choices),
-            "answer": question.choices.index(question.answer),
-            "dataset_name": question.dataset,
-            "audio_path": relative(path, question.audio),
-            **{name: value for name, value in _label_fields(question).items() if value},
-        },
-        question,
-    )
+    row = {
+        "id": question.id,
+        "question_text": question.question,
+        "multi_choice": list(question.choices),
+        "answer": question.choices.index(question.answer),
+        "dataset_name": question.dataset,
+        "audio_path": relative(path, question.audio),
+    }
+    row |= {name: value for name, value in _labels(question).items() if value}
+    return row | question.extra | row  # its own fields first, and never replaced
 
 
 def mmau_row(path: PathLike, question: AudioQuestion) -> dict[str, Any]:
@@ -60,20 +58,22 @@ def mmau_row(path: PathLike, question: AudioQuestion) -> dict[str, Any]:
         "choices": list(question.choices),
         "answer": question.answer,
         "dataset": question.dataset,
-        **_label_fields(question),
     }
     if question.answer is None:
         del row["answer"]
-    return _with_extra(row, question)
+    row |= _labels(question)
+    return row | question.extra | row  # its own fields first, and never replaced
 
 
-def _label_fields(question: AudioQuestion) -> dict[str, Any]:
-    values = {name: getattr(question, attribute) for name, attribute in LABELS.items()}
-    return {name: list(v) if isinstance(v, tuple) else v for name, v in values.items()}
-
-
-def _with_extra(row: dict[str, Any], question: AudioQuestion) -> dict[str, Any]:
-    return row | {name: value for name, value in question.extra.items() if name not in row}
+def _labels(question: AudioQuestion) -> dict[str, Any]:
+    category = question.category
+    return {
+        "task": question.task,
+        "split": question.split,
+        "category": category if isinstance(category, str) else list(category),
+        "sub-category": question.sub_category,
+        "difficulty": question.difficulty,
+    }
 
 
 def relative(path: PathLike, audio: Path) -> str:

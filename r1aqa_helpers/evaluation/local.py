@@ -32,7 +32,7 @@ from r1aqa_helpers.models import (
 )
 from r1aqa_helpers.scoring import extract_answer
 from r1aqa_helpers.utils.errors import UserError
-from r1aqa_helpers.utils.io import append_jsonl, read_journal, shown, shown_value, write_json
+from r1aqa_helpers.utils.io import append_jsonl, read_log, shown, shown_value, write_json
 from r1aqa_helpers.utils.progress import track
 
 #: Tokens of a batch, padding included: at 7B half a megabyte each, of keys and values.
@@ -389,7 +389,7 @@ def open_log(path: Path, run: dict[str, Any]) -> dict[str, dict[str, Any]]:
     Raises:
         UserError: the log is that of a different run, or a row is damaged.
     """
-    header, *rows = read_journal(path) or [None]
+    header, *rows = read_log(path) or [None]
     if header is None:
         append_jsonl(path, run)
     elif header != run:

@@ -32,7 +32,7 @@ from r1aqa_helpers.hardware import Profile
 from r1aqa_helpers.models import MAX_NEW_TOKENS, weights_fingerprint
 from r1aqa_helpers.reporting import check_predictions, metadata_file
 from r1aqa_helpers.utils.errors import UserError
-from r1aqa_helpers.utils.io import read_journal, read_json, shown
+from r1aqa_helpers.utils.io import read_json, read_log, shown
 from r1aqa_helpers.utils.run_dir import claim
 
 #: The checkpoint that R1-AQA's authors published: the row of 64.5 % in its model card.
@@ -183,7 +183,7 @@ def _kept(run: TableRun, role: str) -> dict[Method, Measurement]:
     found = {}
     for method in BASE if role == "base" else (RELEASED, TRAINED):
         path, log = run.predictions_file(method), run.log(method)
-        rows = read_journal(log)
+        rows = read_log(log)
         if not metadata_file(path).exists() or not rows:
             continue
         check_predictions(path, run.test_set)

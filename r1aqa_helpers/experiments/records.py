@@ -11,7 +11,7 @@ from r1aqa_helpers.experiments.plan import REGIMES, Validated
 from r1aqa_helpers.experiments.session import digest
 from r1aqa_helpers.scoring import Score
 from r1aqa_helpers.utils.errors import UserError
-from r1aqa_helpers.utils.io import read_journal, read_json, shown
+from r1aqa_helpers.utils.io import read_json, read_log, shown
 
 #: Columns of ``metrics.jsonl`` that are kept, as means over parts of the training.
 TRAITS = (
@@ -45,7 +45,7 @@ def score_record(score: Score, wall: float, cpu: float) -> dict[str, Any]:
 
 def traits(folder: Path) -> dict[str, list[float | None]]:
     """How a training went: means over each tenth of its steps, of what its algorithm logs."""
-    rows = read_journal(folder / "metrics.jsonl")
+    rows = read_log(folder / "metrics.jsonl")
     size = max(1, len(rows) // PARTS)
     parts = [rows[start : start + size] for start in range(0, len(rows), size)]
     found: dict[str, list[float | None]] = {}

@@ -39,7 +39,7 @@ from r1aqa_helpers.models import LoadedModel, hearing_check, weights_fingerprint
 from r1aqa_helpers.models.lora import describe_trained
 from r1aqa_helpers.reporting.card_results import add_results
 from r1aqa_helpers.utils.errors import UserError
-from r1aqa_helpers.utils.io import read_bytes, read_journal, write_bytes
+from r1aqa_helpers.utils.io import read_bytes, read_log, write_bytes
 from r1aqa_helpers.utils.paths import place
 from r1aqa_helpers.utils.run_dir import claim
 
@@ -104,7 +104,7 @@ def reproduce(
             with suppress(UserError):  # no adapter; or a card that somebody else wrote
                 add_results(out / method.name / name, results)
     folders = {"GRPO": out / GRPO.name, "SFT": out / SFT.name}
-    logs = {name: read_journal(folder / "metrics.jsonl") for name, folder in folders.items()}
+    logs = {name: read_log(folder / "metrics.jsonl") for name, folder in folders.items()}
     run.write(results, measured, GRPO, logs)
     check_gain(results["comparisons"])
     return results

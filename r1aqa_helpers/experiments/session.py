@@ -36,7 +36,7 @@ from r1aqa_helpers.reporting import (
 )
 from r1aqa_helpers.reporting.report import Answer, Clip, choose_clips, write_report
 from r1aqa_helpers.scoring import Score, score
-from r1aqa_helpers.utils.io import read_journal, shown, write_json
+from r1aqa_helpers.utils.io import read_log, shown, write_json
 from r1aqa_helpers.utils.paths import place
 from r1aqa_helpers.utils.provenance import provenance
 from r1aqa_helpers.utils.run_dir import check_writable
@@ -272,7 +272,7 @@ class TableRun(Session):
 
 def training_seconds(folder: Path) -> float:
     """Seconds of all steps of the training in ``folder``."""
-    return sum(row["seconds"] for row in read_journal(folder / "metrics.jsonl"))
+    return sum(row["seconds"] for row in read_log(folder / "metrics.jsonl"))
 
 
 def digest(rows: Sequence[Sequence[Any]]) -> str:
@@ -282,5 +282,5 @@ def digest(rows: Sequence[Sequence[Any]]) -> str:
 
 def _steps(folder: Path) -> int:
     """Steps that the training in ``folder`` has made."""
-    rows = read_journal(folder / "metrics.jsonl")
+    rows = read_log(folder / "metrics.jsonl")
     return rows[-1]["step"] if rows else 0

@@ -9,7 +9,7 @@ from pathlib import Path
 from r1aqa_helpers.data import AudioQuestion
 from r1aqa_helpers.scoring import Score, score
 from r1aqa_helpers.utils.errors import UserError
-from r1aqa_helpers.utils.io import read_journal, shown, shown_value
+from r1aqa_helpers.utils.io import read_log, shown, shown_value
 from r1aqa_helpers.utils.paths import DATA
 
 #: Beside the runs, which git leaves alone.
@@ -31,7 +31,7 @@ def read_answers(path: Path, questions: Sequence[AudioQuestion]) -> dict[str, st
     """
     asked = {question.id: question for question in questions}
     answers: dict[str, str] = {}
-    for row in read_journal(path):
+    for row in read_log(path):
         question = asked.get(str(row.get("id")))
         if question is None:
             continue

@@ -1,8 +1,7 @@
 """From what a model said to how well it did: extraction, MMAU's matching, scores, tests.
 
-Nothing here loads a model or reads audio. `matching` judges one answer, `metrics` counts over
-questions and groups of them, `statistics` says how sure the counts are, `power` how many questions
-are enough, `baselines` what needs no hearing, and `predictions` reads files.
+`matching` judges one answer, `metrics` counts over questions and groups of them, `statistics` says
+how sure the counts are, `power` how many questions are enough, `baselines` what needs no hearing.
 """
 
 from r1aqa_helpers.scoring.baselines import (

@@ -1,8 +1,7 @@
 """Baselines: predictions by question id that need no hearing, nor a model.
 
-A baseline takes questions and returns what `score` takes, so that it stands in a table as one
-more system. What a model reaches with silence in place of the clip is a baseline too, and comes
-from `probes`.
+A baseline takes questions and returns what `score` takes. Baselines of a model that gets silence
+in place of the clip are in `evaluation.probes`.
 """
 
 import random
@@ -23,10 +22,8 @@ def chance(questions: Sequence[AudioQuestion]) -> float:
     gold answer's words in another order).
 
     Raises:
-        UserError: there are no questions, or one has no gold answer.
+        UserError: a question has no gold answer.
     """
-    if not questions:
-        raise UserError("chance: there are no questions; give some")
     shares = [
         sum(string_match(_gold(q), choice, q.choices) for choice in q.choices) / len(q.choices)
         for q in questions
@@ -48,10 +45,8 @@ def correct_by_position(questions: Sequence[AudioQuestion]) -> list[int]:
     """How many questions `fixed_position` answers correctly, by position.
 
     Raises:
-        UserError: there are no questions, or one has no gold answer.
+        UserError: a question has no gold answer.
     """
-    if not questions:
-        raise UserError("best position: there are no questions; give some")
     positions = range(max(len(q.choices) for q in questions))
     return [
         sum(string_match(_gold(q), q.choices[p % len(q.choices)], q.choices) for q in questions)
@@ -62,8 +57,8 @@ def correct_by_position(questions: Sequence[AudioQuestion]) -> list[int]:
 def best_position(questions: Sequence[AudioQuestion]) -> int:
     """The position, from 0, at which `fixed_position` is correct most often; the first such.
 
-    Taken from the questions that are scored, it makes the highest constant baseline; taken from
-    training questions, an honest one. Raises ``UserError`` as `correct_by_position`.
+    Taken from the questions that are scored, it makes the highest constant baseline. Raises
+    ``UserError`` as `correct_by_position`.
     """
     counts = correct_by_position(questions)
     return counts.index(max(counts))

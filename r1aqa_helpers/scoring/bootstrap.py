@@ -50,18 +50,13 @@ class Comparison:
 
 
 def compare_over_seeds(
-    regime: str,
-    a: str,
-    b: str,
-    matches_a: Mapping[int, str],
-    matches_b: Mapping[int, str],
+    regime: str, a: str, b: str, matches_a: Mapping[int, str], matches_b: Mapping[int, str]
 ) -> Comparison:
-    """``matches`` by seed: a 1 or 0 per test question, in the same order.
+    """Compare two methods, given by seed a text of a 1 or 0 per test question, in one order.
 
     The pooled interval draws questions and seeds with replacement, both at once, so that it
-    holds the sampling noise of the questions and the variance over seeds. The second is known
-    poorly: resampling k seeds shows only (k - 1) / k of their variance, so with few seeds the
-    interval is somewhat too narrow, and with one seed it knows nothing of it.
+    holds the sampling noise of the questions and the variance over seeds. Resampling k seeds
+    shows only (k - 1) / k of their variance: with few seeds the interval is too narrow.
 
     Source: two-way (pigeonhole) bootstrap, A. B. Owen, The pigeonhole bootstrap, Annals of
     Applied Statistics 1 (2007).
@@ -97,10 +92,7 @@ def resampled(values: np.ndarray, seed: int = 0) -> np.ndarray:
 
 
 def interval(matches: Mapping[int, str]) -> tuple[float, float]:
-    """The 95 % interval of the mean accuracy over seeds, drawn as in `compare_over_seeds`.
-
-    With one seed it knows nothing of the variance over seeds.
-    """
+    """The 95 % interval of the mean accuracy over seeds, drawn as in `compare_over_seeds`."""
     drawn = resampled(np.array([_digits(matches[seed]) for seed in sorted(matches)]))
     low, high = np.percentile(drawn, [2.5, 97.5])
     return float(low), float(high)

@@ -54,7 +54,7 @@ def strict_match(answer: str, prediction: str) -> bool:
 
     Case, white space and one full stop at the end do not count; every other character does. A
     correct answer in a sentence fails here; the same words in another order, which `string_match`
-    accepts, fail too. Beside the official verdict it tells wording from knowledge.
+    accepts, fail too. Together with the official verdict it separates wording from knowledge.
     """
     said = _plain(prediction)
     return bool(said) and said == _plain(answer)

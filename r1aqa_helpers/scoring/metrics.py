@@ -1,8 +1,7 @@
 """How one system did: over all questions, and by task, difficulty, category and sub-category.
 
 Each question is judged once. Each group of questions has the official verdict, the strict one,
-the answers that name no choice, and what its questions give to a system that always says the
-same, so that wording and knowledge can be seen apart.
+the answers that name no choice, and its baselines.
 """
 
 from collections import Counter
@@ -177,18 +176,13 @@ class Score:
 
     def as_dict(self) -> dict[str, Any]:
         """The score as ``r1aqa score --json`` prints it; accuracies in percent."""
-        names = {"tasks": "task", "difficulty": "difficulty", "sub-category": "sub-category"}
-        return {
-            "average": self.average,
-            "n": self.n,
-            "missing": self.missing,
-            "unparsed": self.unparsed,
-            **{
-                key: {part.name: part.overall.as_dict() for part in self.by(grouping)}
-                for key, grouping in names.items()
-            },
-            "matches": dict(self.matches),
+        keys = {"tasks": "task", "difficulty": "difficulty", "sub-category": "sub-category"}
+        parts = {
+            key: {part.name: part.overall.as_dict() for part in self.by(grouping)}
+            for key, grouping in keys.items()
         }
+        counts = {name: getattr(self, name) for name in ("average", "n", "missing", "unparsed")}
+        return counts | parts | {"matches": dict(self.matches)}
 
     def row_dict(self) -> dict[str, Any]:
         """A row of results: accuracies overall and by task, and answers that name no choice."""
@@ -239,10 +233,7 @@ def score(questions: Sequence[AudioQuestion], predictions: Mapping[str, str]) ->
 
 
 def answer_kind(question: AudioQuestion, answer: str) -> str:
-    """One of `KINDS`: the gold answer alone, or in other words; another choice named, or none.
-
-    An answer that names several choices counts as naming none, as in the official match.
-    """
+    """One of `KINDS`; an answer that names several choices counts as naming none."""
     return Verdict(question, answer).kind
 
 

@@ -1,6 +1,5 @@
 """Reading what a system said from a file of predictions."""
 
-from collections.abc import Sequence
 from pathlib import Path
 
 from r1aqa_helpers.scoring.matching import extract_answer
@@ -31,30 +30,22 @@ def read_predictions(path: PathLike) -> dict[str, str]:
         fields = ("model_prediction", "model_output")
     predictions: dict[str, str] = {}
     for place, row in rows:
-        key, said = _prediction(place, row, fields)
-        if said is None:
-            if raw:
-                raise UserError(f'{place}: field "response" is missing; give the raw response')
-        elif key in predictions:
-            raise UserError(f"{place}: id {shown_value(key)} comes twice; keep one prediction")
-        else:
-            predictions[key] = extract_answer(said) if raw else said
+        if not isinstance(row, dict):
+            raise UserError(f"{place}: {shown_value(row)} is not an object; give one per question")
+        key, name = row.get("id"), next((name for name in fields if name in row), None)
+        if isinstance(key, bool) or not isinstance(key, str | int):
+            raise UserError(f'{place}: field "id" is {shown_value(key)}; give the id of a question')
+        if name is None and not raw:
+            continue
+        if name is None or not isinstance(row[name], str):
+            fault = "is missing" if name is None else f"is {shown_value(row[name])}"
+            raise UserError(f'{place}: field "{name or fields[0]}" {fault}; give a text')
+        if str(key) in predictions:
+            raise UserError(f"{place}: id {shown_value(str(key))} comes twice; keep one prediction")
+        predictions[str(key)] = extract_answer(row[name]) if raw else row[name]
     if not predictions:
         raise UserError(
             f"{shown(path)}: holds no prediction; give model_prediction or model_output in each "
             "item, or name it .jsonl and give id and response in each line"
         )
     return predictions
-
-
-def _prediction(place: str, row: object, fields: Sequence[str]) -> tuple[str, str | None]:
-    """A row's id and the first of ``fields`` that it has; None where it has none of them."""
-    if not isinstance(row, dict):
-        raise UserError(f"{place}: {shown_value(row)} is not an object; give one per question")
-    key = row.get("id")
-    if isinstance(key, bool) or not isinstance(key, str | int):
-        raise UserError(f'{place}: field "id" is {shown_value(key)}; give the id of a question')
-    name = next((name for name in fields if name in row), None)
-    if name is not None and not isinstance(row[name], str):
-        raise UserError(f'{place}: field "{name}" is {shown_value(row[name])}; give a text')
-    return str(key), None if name is None else row[name]

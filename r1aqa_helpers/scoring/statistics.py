@@ -45,9 +45,8 @@ class McNemar:
 def mcnemar(a: Mapping[str, int], b: Mapping[str, int]) -> McNemar:
     """McNemar's exact test: ``a`` and ``b`` say for each question id whether it was correct (1).
 
-    Under the null hypothesis each question that exactly one system answered correctly is a fair
-    coin; p is the two-sided binomial probability, 1 where there is no such question. Raises
-    ``UserError`` unless both were asked the same questions.
+    p is the two-sided binomial probability of the questions that exactly one of them answered
+    correctly; 1 without such a question. Raises ``UserError`` unless both have the same questions.
 
     Source: Q. McNemar, Note on the sampling error of the difference between correlated
     proportions or percentages, Psychometrika 12 (1947), in its exact form.
@@ -79,10 +78,9 @@ def bootstrap_difference(
 ) -> tuple[float, float]:
     """A 95 % interval of a's accuracy minus b's on the same questions, in percentage points.
 
-    Questions are drawn with replacement, each with both its verdicts, so that what the two
-    systems share stays shared; the interval runs from the 2.5th to the 97.5th percentile of
-    the differences. Only how many questions tell for a, for b and for neither matters, so one
-    multinomial draw stands for a whole resample. Raises ``UserError`` as `mcnemar`.
+    Questions are drawn with replacement, each with both its verdicts; the interval runs from the
+    2.5th to the 97.5th percentile. Only the counts of questions that favour a, b and neither
+    matter, so one multinomial draw stands for a resample. Raises ``UserError`` as `mcnemar`.
 
     Source: B. Efron, Bootstrap methods: another look at the jackknife, Annals of Statistics 7
     (1979); percentiles: B. Efron and R. Tibshirani, An introduction to the bootstrap (1993), 13.
@@ -100,8 +98,7 @@ def holm(p_values: Sequence[float]) -> list[float]:
     """The p-values of several comparisons, corrected for their number, in the order given.
 
     Comparing each with 0.05 keeps the chance of even one false alarm among them all below 5 %.
-    The smallest is multiplied by their number m, the next by m - 1, and so on; none falls below
-    the one before it, none rises above 1. Raises ``ValueError`` for what is no probability.
+    Raises ``ValueError`` for anything but probabilities.
 
     Source: S. Holm, A simple sequentially rejective multiple test procedure, Scandinavian
     Journal of Statistics 6 (1979).

@@ -1,7 +1,7 @@
 """Answering without hearing: from a question's words, and with clips of something else.
 
-Both measure leakage. Where one of them scores above chance, part of the accuracy of any model on
-those questions needs no hearing.
+Where one of them scores above chance, part of any model's accuracy on those questions needs no
+hearing.
 """
 
 import math
@@ -23,28 +23,27 @@ _PRIOR = 4.0
 
 
 class TextReader:
-    """Naive Bayes over what can be read: which choices are gold where they are offered.
+    """Naive Bayes over what can be read of a choice.
 
-    Each choice is described by its text, its text with the question's, its place, and whether
-    it is the longest. For each of these the reader counts how often such a choice was offered
-    and how often it was correct, and adds the logarithms.
+    Its features are its text, its text with the question's, its place, and whether it is the
+    longest; for each, the share of times that it was correct where it was offered.
     """
 
     def __init__(self, seen: Sequence[AudioQuestion]) -> None:
         self._offered: Counter[Hashable] = Counter()
-        self._right: Counter[Hashable] = Counter()
+        self._correct: Counter[Hashable] = Counter()
         for question in seen:
             for choice, features in zip(question.choices, _features(question), strict=True):
                 self._offered.update(features)
                 if choice == question.answer:
-                    self._right.update(features)
+                    self._correct.update(features)
 
     def answer(self, question: AudioQuestion) -> str:
-        """The choice that reads most like a gold answer; the first of equals."""
+        """The likeliest choice; the first of equals."""
         share = 1 / len(question.choices)
         scores = [
             sum(
-                math.log((self._right[f] + _PRIOR * share) / (self._offered[f] + _PRIOR))
+                math.log((self._correct[f] + _PRIOR * share) / (self._offered[f] + _PRIOR))
                 for f in features
             )
             for features in _features(question)

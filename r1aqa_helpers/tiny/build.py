@@ -1,15 +1,8 @@
 """A real Qwen2-Audio, a few million parameters large, from its configuration.
 
-Every class is transformers' own; only the sizes differ from Qwen2-Audio-7B-Instruct:
-
-=====================  ==========  =============
-part                   7B          tiny
-=====================  ==========  =============
-audio encoder          32 x 1280   4 x 192
-language model         32 x 4096   4 x 192
-vocabulary             156,032     about 1,000
-window                 30 s        4 s
-=====================  ==========  =============
+Every class is transformers' own. Only the sizes differ from Qwen2-Audio-7B-Instruct: the audio
+encoder (4 layers of width 192, not 32 of 1280), the language model (4 of 192, not 32 of 4096),
+the vocabulary (about 1,000 tokens, not 156,032) and the window (4 s, not 30 s).
 """
 
 import math
@@ -139,11 +132,6 @@ def random_tiny(
     ]
     tokenizer = build_tokenizer(corpus, vocabulary=400)
     torch.manual_seed(seed)
-    model = build_model(
-        tokenizer,
-        audio_width=audio_width,
-        audio_layers=layers,
-        text_width=text_width,
-        text_layers=layers,
-    )
+    sizes = {"audio_width": audio_width, "text_width": text_width}
+    model = build_model(tokenizer, audio_layers=layers, text_layers=layers, **sizes)
     return model.eval(), build_processor(tokenizer)

@@ -11,16 +11,14 @@ import numpy as np
 from r1aqa_helpers.data.audio import save_audio
 from r1aqa_helpers.tiny.scenes import Scene, render
 from r1aqa_helpers.tiny.sounds import load_bank
-from r1aqa_helpers.tiny.splits import SPLITS, Split, fingerprint, sha256
+from r1aqa_helpers.tiny.splits import SPLITS, fingerprint
 from r1aqa_helpers.utils import io
 from r1aqa_helpers.utils.errors import UserError
 from r1aqa_helpers.utils.paths import TINY
 from r1aqa_helpers.utils.progress import track
 
-#: where the shipped base checkpoint lies
-MODEL = TINY / "model"
-#: and the small text model that answers from captions
-TEXT_MODEL = TINY / "text_model"
+MODEL = TINY / "model"  #: the shipped base checkpoint
+TEXT_MODEL = TINY / "text_model"  #: the small text model that answers from captions
 
 
 @dataclass(frozen=True)
@@ -30,16 +28,6 @@ class TinyData:
     train: Path
     validation: Path
     test: Path
-
-
-def _check(folder: Path, split: Split, sums: dict[str, str]) -> None:
-    for name in (split.questions_file, split.recipes_file):
-        if not (folder / name).exists():
-            raise UserError(f"{folder / name}: missing; restore it with git checkout")
-        if sha256(folder / name) != sums.get(name):
-            raise UserError(
-                f"{folder / name}: differs from checksums.json; restore it with git checkout"
-            )
 
 
 def recipes(split: str, folder: Path = TINY) -> dict[str, Scene]:
@@ -74,24 +62,29 @@ def prepare(force: bool = False, folder: Path = TINY) -> TinyData:
     sums = io.read_json(folder / "checksums.json")
     stamp = folder / "audio" / "rendered.json"
     for split in SPLITS:
-        _check(folder, split, sums)
-    wanted = {name: sums[name] for name in sorted(sums)}
-    known = stamp.exists() and io.read_json(stamp) == wanted
-    jobs = _jobs(folder, anew=force or (stamp.exists() and not known))
+        for path in (folder / split.questions_file, folder / split.recipes_file):
+            if not path.exists():
+                raise UserError(f"{path}: missing; restore it with git checkout")
+            if io.file_hash(path) != sums.get(path.relative_to(folder).as_posix()):
+                raise UserError(
+                    f"{path}: differs from checksums.json; restore it with git checkout"
+                )
+    known = stamp.exists() and io.read_json(stamp) == sums
+    jobs = _jobs(folder, everything=force or (stamp.exists() and not known))
     if jobs:
         _render_all(jobs)
     if not known:
-        io.write_json(stamp, wanted)
+        io.write_json(stamp, sums)
     return TinyData(*(folder / split.questions_file for split in SPLITS))
 
 
-def _jobs(folder: Path, anew: bool) -> list[tuple[str, str]]:
+def _jobs(folder: Path, everything: bool) -> list[tuple[str, str]]:
     """Recipe line and file of every clip that is missing, or of all."""
     jobs = []
     for split in SPLITS:
         target = folder / "audio" / split.name
         target.mkdir(parents=True, exist_ok=True)
-        there = set() if anew else {entry.name for entry in os.scandir(target)}
+        there = set() if everything else {entry.name for entry in os.scandir(target)}
         for line in (folder / split.recipes_file).read_text(encoding="utf-8").splitlines():
             clip = f"{json.loads(line)['id']}.flac"
             if clip not in there:

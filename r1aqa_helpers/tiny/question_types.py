@@ -21,8 +21,6 @@ Facts = Mapping[str, Any]
 Draft = tuple[str, str, list[str]]
 Wrong = Callable[[Facts, str, Rng], list[str]]
 
-_ORDINALS = ["first", "second", "last"]
-
 
 @dataclass(frozen=True)
 class QuestionType:
@@ -73,29 +71,24 @@ def _heard_and_two_of(items: Sequence[str]) -> Wrong:
 # Questions whose wording decides what is correct, and two that draw in another order.
 
 
-def _order(scene: Scene, rng: Rng) -> Draft:
-    sources = scene.facts["sources"]
-    first = bool(rng.integers(2))
-    which = "first" if first else "last"
-    answer = sources[0] if first else sources[-1]
-    wrong = [s for s in sources if s != answer]
-    wrong += _others(rng, SOURCES, sources, 3 - len(wrong))
-    return _word_it(rng, f"Which sound is heard {which}?", f"What sounds {which}?"), answer, wrong
+def _first_or_last(fact: str, pool: Sequence[str], *wordings: str) -> Callable[[Scene, Rng], Draft]:
+    def write(scene: Scene, rng: Rng) -> Draft:
+        heard = scene.facts[fact]
+        which, place = ("first", 0) if rng.integers(2) else ("last", -1)
+        wrong = [name for name in heard if name != heard[place]]
+        wrong += _others(rng, pool, heard, 3 - len(wrong))
+        return _word_it(rng, *wordings).format(which), heard[place], wrong
+
+    return write
 
 
 def _neighbour(scene: Scene, rng: Rng) -> Draft:
     sources = scene.facts["sources"]
-    middle, outer = sources[1], int(rng.integers(2))
-    relation = "before" if outer == 0 else "after"
-    answer = sources[0] if outer == 0 else sources[2]
-    wrong = [sources[2] if outer == 0 else sources[0]]
-    wrong += _others(rng, SOURCES, sources, 2)
-    question = _word_it(
-        rng,
-        f"What is heard right {relation} the {middle}?",
-        f"Which sound comes {relation} the {middle}?",
-    )
-    return question, answer, wrong
+    place = 2 * int(rng.integers(2))
+    where = f"{'after' if place else 'before'} the {sources[1]}?"
+    wrong = [sources[2 - place], *_others(rng, SOURCES, sources, 2)]
+    question = _word_it(rng, f"What is heard right {where}", f"Which sound comes {where}")
+    return question, sources[place], wrong
 
 
 def _absent(scene: Scene, rng: Rng) -> Draft:
@@ -113,26 +106,13 @@ def _count(scene: Scene, rng: Rng) -> Draft:
     return question, answer, _others(rng, NUMBERS[1:6], [answer], 3 + int(rng.random() < 0.3))
 
 
-def _instrument_order(scene: Scene, rng: Rng) -> Draft:
-    players = scene.facts["instruments"]
-    first = bool(rng.integers(2))
-    answer = players[0] if first else players[-1]
-    wrong = [p for p in players if p != answer]
-    wrong += _others(rng, INSTRUMENTS, players, 3 - len(wrong))
-    return f"Which instrument plays {'first' if first else 'last'}?", answer, wrong
-
-
 def _word_order(scene: Scene, rng: Rng) -> Draft:
     spoken = scene.facts["words"]
     place = int(rng.integers(3))
-    answer = spoken[place]
-    wrong = [w for w in spoken if w != answer] + _others(rng, WORDS, spoken, 1)
-    question = _word_it(
-        rng,
-        f"Which word is spoken {_ORDINALS[place]}?",
-        f"What is the {_ORDINALS[place]} word?",
-    )
-    return question, answer, wrong
+    which = ("first", "second", "last")[place]
+    wrong = [w for w in spoken if w != spoken[place]] + _others(rng, WORDS, spoken, 1)
+    question = _word_it(rng, f"Which word is spoken {which}?", f"What is the {which} word?")
+    return question, spoken[place], wrong
 
 
 def _sum(scene: Scene, rng: Rng) -> Draft:
@@ -146,16 +126,13 @@ def _sum(scene: Scene, rng: Rng) -> Draft:
 
 def _is(family: str, **wanted: int) -> Callable[[Scene], bool]:
     """Scenes of ``family`` whose facts have the wanted lengths (0: any, but present)."""
-
-    def fits(scene: Scene) -> bool:
-        if scene.family != family:
-            return False
-        return all(
+    return lambda scene: (
+        scene.family == family
+        and all(
             fact in scene.facts and (not size or len(scene.facts[fact]) == size)
             for fact, size in wanted.items()
         )
-
-    return fits
+    )
 
 
 def _one_player(scene: Scene) -> bool:
@@ -199,7 +176,8 @@ TYPES: dict[str, QuestionType] = {
         QuestionType(
             "order", "sound", RE, "Temporal Event Reasoning",
             lambda r, c: families.sequence(r, c, count=int(r.integers(2, 4))),
-            lambda s: s.family == "sequence" and len(s.facts["sources"]) > 1, _order,
+            lambda s: s.family == "sequence" and len(s.facts["sources"]) > 1,
+            _first_or_last("sources", SOURCES, "Which sound is heard {}?", "What sounds {}?"),
         ),
         QuestionType(
             "before-after", "sound", RE, "Temporal Event Reasoning",
@@ -234,7 +212,7 @@ TYPES: dict[str, QuestionType] = {
             "instrument-order", "music", RE, "Temporal Reasoning",
             lambda r, c: families.ensemble(r, c, count=int(r.integers(2, 4))),
             lambda s: s.family == "ensemble" and len(s.facts["instruments"]) > 1,
-            _instrument_order,
+            _first_or_last("instruments", INSTRUMENTS, "Which instrument plays {}?"),
         ),
         _plain(
             "family", "music", RE, "Instrumentation", families.melody, _one_player,
@@ -347,18 +325,18 @@ def caption(scene: Scene) -> str:
     if scene.family == "repeats":
         times = "once" if facts["count"] == 1 else f"{NUMBERS[facts['count']]} times"
         return f"{facts['source'].capitalize()}, {times}."
-    if "instruments" in facts:
+    if scene.family == "ensemble":
         players = facts["instruments"]
-        group = INSTRUMENT_FAMILIES[players[0]]
-        return {
-            "melody": lambda: f"A {players[0]}, {group}: a {facts['contour']} melody.",
-            "chord": lambda: f"A {players[0]}, {group}: a {facts['mode']} chord.",
-            "pulse": lambda: f"A {players[0]}, {group}: {facts['tempo']} music.",
-            "metre": lambda: f"A {players[0]}, {group}: bars of {NUMBERS[facts['beats']]} beats.",
-            "ensemble": lambda: (
-                f"{NUMBERS[len(players)].capitalize()} instruments: {', then '.join(players)}."
-            ),
-        }[scene.family]()
+        return f"{NUMBERS[len(players)].capitalize()} instruments: {', then '.join(players)}."
+    if "instruments" in facts:
+        player = facts["instruments"][0]
+        said = {
+            "melody": "a {contour} melody",
+            "chord": "a {mode} chord",
+            "pulse": "{tempo} music",
+            "metre": f"bars of {NUMBERS[facts.get('beats', 0)]} beats",
+        }[scene.family].format(**facts)
+        return f"A {player}, {INSTRUMENT_FAMILIES[player]}: {said}."
     voices = facts["voices"]
     if scene.family == "speakers":
         said = ", then ".join(

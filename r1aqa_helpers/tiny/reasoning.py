@@ -1,8 +1,7 @@
-"""Structured reasoning about tiny-avqa's clips: plan, caption, reasoning, all from the recipes.
+"""Structured reasoning about tiny-avqa's clips: plan, caption, reasoning, from the recipes.
 
-What Audio-Reasoner's CoTA (arXiv 2503.02318) had from a large model is derived here from
-what each clip is known to hold, so that every statement is true. The label of a question is left
-as its file has it: where it is wrong on purpose, it contradicts the reasoning before it.
+The format is that of Audio-Reasoner's CoTA (arXiv 2503.02318); every statement is true by the
+recipe. A label that is wrong on purpose stays wrong and contradicts the reasoning.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -23,8 +22,7 @@ _BY_WORDING: dict[str, Callable[[AudioQuestion, Mapping], str]] = {
     "word-order": lambda q, f: _at(q, f["words"]),
 }
 
-#: Type of question -> what to listen for, and what the true answer means. In words that the tiny
-#: tokenizer has whole, where it can be.
+#: Type of question -> what to listen for, and what the true answer means.
 _THOUGHTS = {
     "source": ("the source", "The source is {answer}."),
     "order": ("which sound is {place}", "The {place} sound is {answer}."),

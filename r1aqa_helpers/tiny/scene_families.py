@@ -120,7 +120,7 @@ def _word(rng: Rng, config: SplitConfig, name: str, voice: str, start: float) ->
 def _scene(
     rng: Rng, config: SplitConfig, family: str, events: Sequence[Event], end: float, facts: dict
 ) -> Scene:
-    """Put the events into a room: difficulty decides the noise and the echo."""
+    """The scene of these events; its difficulty decides the noise and the reverberation."""
     difficulty = str(rng.choice(list(CONDITIONS), p=config.difficulty))
     (low, high), longest = CONDITIONS[difficulty]
     reverb = rng.uniform(0.1, longest) if longest and rng.random() < 0.6 else 0.0

@@ -12,7 +12,7 @@ import numpy as np
 from scipy.signal import fftconvolve
 
 from r1aqa_helpers.data.audio import SAMPLE_RATE
-from r1aqa_helpers.tiny.sounds import SYNTHS, Bank, Take
+from r1aqa_helpers.tiny.sounds import SYNTHS, Bank
 
 #: RMS (full scale = 1) that every event has at a gain of 0 dB, before mixing.
 EVENT_RMS = 0.1
@@ -41,10 +41,10 @@ class Event:
 
 @dataclass(frozen=True)
 class Scene:
-    """A recipe: events, and the room and recorder around them.
+    """A recipe: events, and the reverberation, noise and level around them.
 
     ``snr_db`` is the ratio of the mix to white-ish noise, ``level_db`` the peak (dBFS),
-    ``reverb_seconds`` the time in which the room's echo falls by 60 dB (0: no room).
+    ``reverb_seconds`` the time in which the reverberation falls by 60 dB (0: none).
     ``facts`` say what the scene shows, for captions and questions.
     """
 
@@ -98,27 +98,22 @@ def _fit(wave: np.ndarray, samples: int) -> np.ndarray:
     return out
 
 
-def _note_take(bank: Bank, event: Event) -> tuple[Take, float]:
-    """The recorded note nearest in pitch, and the speed that moves it to the wanted pitch."""
-    takes = [t for t in bank.takes("note", event.name) if t.take == event.take]
-    take = min(takes, key=lambda t: (abs(t.pitch - event.pitch), t.pitch))
-    return take, 2 ** ((event.pitch - take.pitch) / 12)
-
-
 def event_wave(event: Event, bank: Bank) -> np.ndarray:
     """The event alone: float64 samples at 16 kHz, at ``EVENT_RMS`` times its gain."""
     if event.kind == "synth":
         wave = SYNTHS[event.name](np.random.default_rng(event.seed), event.seconds or 1.0)
     elif event.kind == "note":
-        take, speed = _note_take(bank, event)
+        # The recorded note that is nearest in pitch, at the speed that gives the wanted pitch.
+        takes = bank.takes("note", event.name, take=event.take)
+        take = min(takes, key=lambda t: (abs(t.pitch - event.pitch), t.pitch))
+        speed = 2 ** ((event.pitch - take.pitch) / 12)
         wave = _resample(take.wave.astype(np.float64), speed * event.speed)
         if event.seconds is not None:
             wave = wave[: int(event.seconds * SAMPLE_RATE)].copy()
             fall = min(400, len(wave) // 2)
             wave[-fall:] *= np.linspace(1, 0, fall)
     else:
-        takes = bank.takes(event.kind, event.name, voice=event.voice)
-        take = next(t for t in takes if t.take == event.take)
+        take = bank.takes(event.kind, event.name, voice=event.voice, take=event.take)[0]
         wave = _resample(take.wave.astype(np.float64), event.speed)
         if event.seconds is not None:
             wave = _fit(wave, int(event.seconds * SAMPLE_RATE))
@@ -128,7 +123,7 @@ def event_wave(event: Event, bank: Bank) -> np.ndarray:
 
 
 def _echo(wave: np.ndarray, seconds: float, rng: np.random.Generator) -> np.ndarray:
-    """The wave in a room: exponentially falling noise as impulse response, 8 dB below."""
+    """The wave with reverberation: an impulse response of exponentially falling noise."""
     t = np.arange(int(seconds * SAMPLE_RATE)) / SAMPLE_RATE
     tail = rng.standard_normal(len(t)) * 10 ** (-3 * t / seconds)
     tail[: int(0.003 * SAMPLE_RATE)] = 0

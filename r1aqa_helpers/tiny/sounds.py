@@ -1,13 +1,11 @@
 """The sounds that scenes are mixed from: a bank of short takes, and sources that are code.
 
 The bank (effects, notes, words) is rendered once by ``scripts/build_tiny_bank.py`` and committed
-as FLAC, which decodes to the same samples on every machine. Take 2 of every sound is the test
-take: it never occurs in a training scene.
+as FLAC. Take 2 of every sound is the test take, which never occurs in a training scene.
 
-A source that is code draws one rendition from a random generator. It takes ``(rng, seconds)`` and
-returns float64 samples at 16 kHz, about full scale; loudness is set when a scene is mixed.
-``seconds`` is only a wish for the one-shot sources (beep, knock, water drop), which have a length
-of their own.
+A source that is code takes ``(rng, seconds)`` and returns float64 samples at 16 kHz, about full
+scale; loudness is set when a scene is mixed. The one-shot sources (beep, knock, water drop) have
+a length of their own, whatever ``seconds`` is.
 """
 
 import hashlib
@@ -80,25 +78,16 @@ class Bank:
         for take in takes:
             self._by_name.setdefault(take.kind, {}).setdefault(take.name, []).append(take)
 
-    def takes(
-        self,
-        kind: str,
-        name: str,
-        *,
-        split: str | None = None,
-        voice: str | None = None,
-        pitch: int | None = None,
-    ) -> list[Take]:
-        """The takes of one sound, in the order of the index; a filter of None lets all pass.
+    def takes(self, kind: str, name: str, **wanted: str | int | None) -> list[Take]:
+        """The takes of one sound, in the order of the index.
 
-        Raises KeyError where the bank has no such kind or name.
+        ``wanted`` (take, split, voice, pitch) filters by attributes; None lets all pass. Raises
+        KeyError where the bank has no such kind or name.
         """
         return [
             take
             for take in self._by_name[kind][name]
-            if split in (None, take.split)
-            and voice in (None, take.voice)
-            and pitch in (None, take.pitch)
+            if all(value in (None, getattr(take, key)) for key, value in wanted.items())
         ]
 
     def names(self, kind: str) -> list[str]:
@@ -112,27 +101,22 @@ class Bank:
 
 @lru_cache(maxsize=2)
 def load_bank(folder: Path = TINY / "bank") -> Bank:
-    """Read the bank in ``folder`` (``bank.json`` and the FLAC files that it names).
+    """Read the bank in ``folder``: ``bank.json`` and the FLAC files that it names.
 
-    Raises UserError where a file is missing or its SHA-256 is not the one in ``bank.json``:
-    scenes rendered from other takes would not be the scenes that the tiny model was
-    trained and measured on.
+    Raises UserError where a file is missing or has another SHA-256: scenes from other takes
+    would not be those that the tiny model was trained and measured on.
     """
     index = read_json(folder / "bank.json")
     waves = {
         name: _read_flac(folder / name, about["sha256"]) for name, about in index["files"].items()
     }
+    rows = ({"voice": None, "pitch": None} | row for row in index["takes"])
     return Bank(
         Take(
-            kind=row["kind"],
-            name=row["name"],
-            take=row["take"],
-            split=row["split"],
-            voice=row.get("voice"),
-            pitch=row.get("pitch"),
+            **{key: row[key] for key in ("kind", "name", "take", "split", "voice", "pitch")},
             wave=waves[row["file"]][row["start"] : row["stop"]],
         )
-        for row in index["takes"]
+        for row in rows
     )
 
 
@@ -159,8 +143,7 @@ def _time(seconds: float) -> np.ndarray:
 
 def _fade(wave: np.ndarray, attack: float = 0.01, release: float = 0.04) -> np.ndarray:
     wave = wave.copy()
-    rise, fall = int(attack * SAMPLE_RATE), int(release * SAMPLE_RATE)
-    rise, fall = min(rise, len(wave) // 2), min(fall, len(wave) // 2)
+    rise, fall = (min(int(s * SAMPLE_RATE), len(wave) // 2) for s in (attack, release))
     if rise:
         wave[:rise] *= np.linspace(0, 1, rise)
     if fall:
@@ -256,14 +239,6 @@ def water_drop(rng: np.random.Generator, seconds: float) -> np.ndarray:
 
 #: name in questions -> its function
 SYNTHS: dict[str, Synth] = {
-    "siren": siren,
-    "wind": wind,
-    "rain": rain,
-    "engine": engine,
-    "clock": clock,
-    "alarm": alarm,
-    "buzzer": buzzer,
-    "beep": beep,
-    "knock": knock,
-    "water drop": water_drop,
+    synth.__name__.replace("_", " "): synth
+    for synth in (siren, wind, rain, engine, clock, alarm, buzzer, beep, knock, water_drop)
 }

@@ -5,8 +5,6 @@ a table of checksums. Users never need to: :mod:`r1aqa_helpers.tiny.data` render
 the committed files.
 """
 
-import hashlib
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,7 +13,7 @@ import numpy as np
 from r1aqa_helpers.data import AudioQuestion, write_avqa, write_mmau
 from r1aqa_helpers.tiny import question_types
 from r1aqa_helpers.tiny.scene_families import TESTING, TRAINING, SplitConfig
-from r1aqa_helpers.tiny.scenes import Scene, render
+from r1aqa_helpers.tiny.scenes import render
 from r1aqa_helpers.tiny.sounds import load_bank
 from r1aqa_helpers.utils import io
 from r1aqa_helpers.utils.paths import TINY
@@ -90,6 +88,7 @@ def draw_split(split: Split) -> tuple[list[AudioQuestion], list[dict]]:
     positions, bank = _Positions(rng), load_bank()
     questions, recipes = [], []
     folder = TINY / "audio" / split.name
+    name = "tiny-mmau" if split.name == "test" else "tiny-avqa"
     for i, kind in enumerate(track(_types(split, rng), f"drawing {split.name}")):
         scene = kind.scene(rng, split.config)
         text, answer, wrong = kind.write(scene, rng)
@@ -98,7 +97,6 @@ def draw_split(split: Split) -> tuple[list[AudioQuestion], list[dict]]:
         )
         mislabelled = bool(rng.random() < split.wrong_labels)
         label = wrong[int(rng.integers(len(wrong)))] if mislabelled else answer
-        name = "tiny-mmau" if split.name == "test" else "tiny-avqa"
         identity = f"{name}-{split.name}-{i:04d}"
         questions.append(
             AudioQuestion(
@@ -116,18 +114,10 @@ def draw_split(split: Split) -> tuple[list[AudioQuestion], list[dict]]:
                 extra={"question-type": kind.name},
             )
         )
-        recipes.append(_recipe(identity, scene, fingerprint(render(scene, bank)), mislabelled))
+        recipe = {"id": identity, "levels": fingerprint(render(scene, bank))}
+        recipe["scene"] = scene.as_dict()
+        recipes.append(recipe | ({"mislabelled": True} if mislabelled else {}))
     return questions, recipes
-
-
-def _recipe(identity: str, scene: Scene, levels: Sequence[int], mislabelled: bool) -> dict:
-    recipe = {"id": identity, "levels": list(levels), "scene": scene.as_dict()}
-    return {**recipe, "mislabelled": True} if mislabelled else recipe
-
-
-def sha256(path: Path) -> str:
-    """Hexadecimal SHA-256 of a file."""
-    return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 def write_splits(folder: Path = TINY) -> None:
@@ -139,7 +129,7 @@ def write_splits(folder: Path = TINY) -> None:
         write(folder / split.questions_file, questions)
         io.write_jsonl(folder / split.recipes_file, recipes)
         for name in (split.questions_file, split.recipes_file):
-            sums[name] = sha256(folder / name)
+            sums[name] = io.file_hash(folder / name)
     io.write_json(folder / "checksums.json", sums)
 
 

@@ -13,7 +13,7 @@ from r1aqa_helpers.models.lora import describe_trained
 from r1aqa_helpers.models.quantised import is_quantised
 from r1aqa_helpers.training import distributed
 from r1aqa_helpers.training.settings import TrainingSettings
-from r1aqa_helpers.utils.io import read_journal, read_json
+from r1aqa_helpers.utils.io import read_json, read_log
 from r1aqa_helpers.utils.machine import hardware
 
 
@@ -55,7 +55,7 @@ def _card(
     settings: TrainingSettings,
 ) -> CardFields:
     """What the run in ``out_dir`` knows of the model that it trained."""
-    rows = read_journal(out_dir / "metrics.jsonl")
+    rows = read_log(out_dir / "metrics.jsonl")
     facts = {"steps made": rows[-1].get("step")} if rows else {}
     if rows and "seconds" in rows[-1]:
         facts["minutes of training"] = f"{sum(row['seconds'] for row in rows) / 60:.1f}"

@@ -21,7 +21,7 @@ from r1aqa_helpers.training.settings import (
     check_answers,
     divide_step,
 )
-from r1aqa_helpers.utils.io import read_journal
+from r1aqa_helpers.utils.io import read_log
 
 #: Makes a row of ``metrics.jsonl`` of what a trainer logs.
 RowMaker = Callable[[dict[str, Any]], dict[str, Any]]
@@ -57,7 +57,7 @@ def run_training(
     description = {**(facts or {}), **describe_run(loaded, questions, settings)}
     checkpoint = open_run(out_dir, description)
     if distributed.is_main():  # of the steps that were made before
-        watch = show_to(watch, read_journal(out_dir / "metrics.jsonl"), method)
+        watch = show_to(watch, read_log(out_dir / "metrics.jsonl"), method)
     if (out_dir / "model").is_dir():
         return out_dir / "model"
     shared = {

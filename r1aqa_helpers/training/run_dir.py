@@ -12,7 +12,7 @@ from r1aqa_helpers.models import LoadedModel, weights_fingerprint
 from r1aqa_helpers.training import distributed
 from r1aqa_helpers.training.settings import TrainingSettings
 from r1aqa_helpers.utils.errors import UserError
-from r1aqa_helpers.utils.io import read_journal, read_json, shown, write_json, write_jsonl
+from r1aqa_helpers.utils.io import read_json, read_log, shown, write_json, write_jsonl
 
 #: What a run adds rows to, step by step; GRPO has both.
 LOGS = ("metrics.jsonl", "rollouts.jsonl")
@@ -77,12 +77,12 @@ def _open_run(out_dir: Path, description: dict[str, Any]) -> Path | None:
             checkpoint, done = folder, int(number)
     for path in (out_dir / name for name in LOGS):
         if path.exists():
-            rows = read_journal(path)
+            rows = read_log(path)
             write_jsonl(path, [row for row in rows if row.get("step", 0) <= done])
     return checkpoint
 
 
 def steps_made(out_dir: Path) -> int:
     """The steps that a run has made by now."""
-    rows = read_journal(out_dir / "metrics.jsonl")
+    rows = read_log(out_dir / "metrics.jsonl")
     return rows[-1].get("step", 0) if rows else 0

@@ -1,9 +1,8 @@
 """Reading and writing text, JSON and JSON lines: every fault is one clear line.
 
-Files are written under a temporary name beside their place and renamed, so that a reader
-sees the old file or the new one, never half of one. Logs, which grow line by line, are the
-exception: an interruption may tear their last line, which `read_journal` and `append_jsonl`
-discard.
+A file is written under a temporary name and renamed, so that it is whole or not there. Only logs
+grow line by line: an interruption may tear the last line, which `read_log` and
+`append_jsonl` discard.
 """
 
 import contextlib
@@ -163,7 +162,7 @@ def read_jsonl(path: PathLike) -> list[tuple[int, Any]]:
     return _parse_lines(read_bytes(path), path)
 
 
-def read_journal(path: PathLike) -> list[dict[str, Any]]:
+def read_log(path: PathLike) -> list[dict[str, Any]]:
     """The rows that `append_jsonl` wrote; none where the file is not there yet.
 
     A last line without its newline was torn by an interruption and is left out.

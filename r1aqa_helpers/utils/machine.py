@@ -1,4 +1,4 @@
-"""The machine: what it is in words, and which of its facts decide on a profile."""
+"""The machine: in words, and the facts that decide on a profile."""
 
 import os
 import platform
@@ -29,7 +29,7 @@ def this_machine() -> Machine:
 
     count = torch.cuda.device_count() if torch.cuda.is_available() else 0
     seen = [torch.cuda.get_device_properties(index) for index in range(count)]
-    # PyTorch's own answer counts emulation unless told otherwise; compute capability 8 is Ampere.
+    # PyTorch's own answer counts emulation; compute capability 8 is Ampere.
     native = bool(torch.version.hip) or all(
         tuple(torch.cuda.get_device_capability(index)) >= (8, 0) for index in range(count)
     )

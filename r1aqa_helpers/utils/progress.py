@@ -1,8 +1,8 @@
-"""One way to show that something long is under way: tqdm, on stderr."""
+"""Progress of anything long, by tqdm, on stderr."""
 
 import sys
 from collections.abc import Iterable, Iterator
-from typing import TextIO, TypeVar
+from typing import TypeVar
 
 from tqdm import tqdm
 
@@ -23,25 +23,22 @@ class _Bar(tqdm):
 class _Lines:
     """A stream for tqdm that ends each of its states with a new line."""
 
-    def __init__(self, stream: TextIO) -> None:
-        self._stream = stream
-
     def write(self, text: str) -> None:
         if text.strip():
-            self._stream.write(text.strip() + "\n")
+            sys.stderr.write(text.strip() + "\n")
 
     def flush(self) -> None:
-        self._stream.flush()
+        sys.stderr.flush()
 
 
 def track(iterable: Iterable[T], description: str, total: int | None = None) -> Iterator[T]:
-    """Yield the items of ``iterable`` and show how far it is and how long it will still take.
+    """Yield the items of ``iterable`` and show the progress and the time left.
 
     On a terminal: a bar on stderr. Elsewhere (logs, notebooks): a plain line every
     `PLAIN_INTERVAL` seconds, and one at the end of anything that took so long.
 
     Args:
-        iterable: what to go through.
+        iterable: the items.
         description: what is being done, a few words.
         total: number of items; by default ``len(iterable)`` where it has one.
     """
@@ -49,16 +46,8 @@ def track(iterable: Iterable[T], description: str, total: int | None = None) -> 
         return iter(_Bar(iterable, description, total, file=sys.stderr, leave=None))
     if total is None and hasattr(iterable, "__len__"):
         total = len(iterable)
+    every = {"mininterval": PLAIN_INTERVAL, "delay": PLAIN_INTERVAL, "miniters": 1}
+    line = _LINE_OF if total else _LINE
     return iter(
-        _Bar(
-            iterable,
-            description,
-            total,
-            file=_Lines(sys.stderr),
-            bar_format=_LINE_OF if total else _LINE,
-            mininterval=PLAIN_INTERVAL,
-            delay=PLAIN_INTERVAL,
-            miniters=1,
-            position=0,
-        )
+        _Bar(iterable, description, total, file=_Lines(), bar_format=line, position=0, **every)
     )

@@ -68,7 +68,5 @@ def provenance() -> dict[str, Any]:
 
 
 def _git(folder: Path, *arguments: str) -> str:
-    done = subprocess.run(
-        ["git", *arguments], cwd=folder, capture_output=True, text=True, check=True, timeout=20
-    )
-    return done.stdout.strip()
+    options = {"cwd": folder, "text": True, "timeout": 20, "stderr": subprocess.DEVNULL}
+    return subprocess.check_output(["git", *arguments], **options).strip()

@@ -11,7 +11,7 @@ from r1aqa_helpers.data import AudioQuestion, read_questions
 from r1aqa_helpers.reporting.human import human_row, read_answers
 from r1aqa_helpers.scoring import wilson_interval
 from r1aqa_helpers.utils.errors import UserError
-from r1aqa_helpers.utils.io import append_jsonl, read_journal
+from r1aqa_helpers.utils.io import append_jsonl, read_log
 
 
 @pytest.fixture
@@ -48,7 +48,7 @@ def test_answers_are_kept_and_the_test_goes_on_where_it_was(
     assert not state.exists()
     pressed(live, "dog")
     assert 'role="status"' in live._feedback.value and "✓ Right:</b> dog" in live._feedback.value
-    assert read_journal(state) == [{"id": "q0", "answer": "dog"}]
+    assert read_log(state) == [{"id": "q0", "answer": "dog"}]
 
     later = listening.ListeningWidget(questions, state)
     assert "Clip 2 of 3, music" in later._clip.value
@@ -67,7 +67,7 @@ def test_only_the_first_answer_counts(questions: list[AudioQuestion], state: Pat
     pressed(live, "car")
     assert all(button.disabled for button in live._choices.children)
     live.answer("dog")
-    assert read_journal(state) == [{"id": "q0", "answer": "car"}]
+    assert read_log(state) == [{"id": "q0", "answer": "car"}]
     append_jsonl(state, {"id": "q0", "answer": "dog"})
     assert read_answers(state, questions) == {"q0": "car"}
 
@@ -134,4 +134,4 @@ def test_the_terminal_asks_until_it_has_a_number_and_shares_the_answers(
     assert told.count("Type a number from 1 to 4.") == 5
     assert f"Clip 1 of 3: open {questions[0].audio}" in told and "Clip 2 of 3" not in told
     assert "✓ Right: dog." in told and "✗ Not right: the answer is car." in told
-    assert "66.7, n 3" in told and len(read_journal(state)) == 3
+    assert "66.7, n 3" in told and len(read_log(state)) == 3

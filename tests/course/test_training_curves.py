@@ -8,9 +8,9 @@ import pytest
 from r1aqa_helpers.course import REFERENCE, LiveCurves, curves
 from r1aqa_helpers.course import training_curves as module
 from r1aqa_helpers.course.training_curves import GRPO_PANELS, OWN_PANELS, smoothed
-from r1aqa_helpers.utils.io import read_journal
+from r1aqa_helpers.utils.io import read_log
 
-ROWS = read_journal(REFERENCE / "metrics.jsonl")
+ROWS = read_log(REFERENCE / "metrics.jsonl")
 
 
 @pytest.fixture(autouse=True)

@@ -38,20 +38,13 @@ def middle(wave: np.ndarray) -> np.ndarray:
     return wave[len(wave) // 8 : -len(wave) // 8]
 
 
-def loudest_hertz(wave: np.ndarray) -> float:
-    spectrum = np.abs(np.fft.rfft(wave * np.hanning(len(wave)), n=8 * SAMPLE_RATE))
-    return float(np.argmax(spectrum)) / 8
-
-
-def decibels(wave: np.ndarray, reference: float) -> float:
-    return 20 * np.log10(np.sqrt(np.mean(wave**2)) / reference)
-
-
 def assert_is_the_tone(wave: np.ndarray, level: float = 0.5) -> None:
     assert wave.dtype == np.float32 and wave.ndim == 1
     assert abs(len(wave) - SAMPLE_RATE) <= 1
-    assert loudest_hertz(middle(wave)) == pytest.approx(440, abs=1)
-    assert abs(decibels(middle(wave), level / np.sqrt(2))) < 0.5
+    wave = middle(wave)
+    spectrum = np.abs(np.fft.rfft(wave * np.hanning(len(wave)), n=8 * SAMPLE_RATE))
+    assert np.argmax(spectrum) / 8 == pytest.approx(440, abs=1)
+    assert wave.std() == pytest.approx(level / np.sqrt(2), rel=0.05)
 
 
 @pytest.fixture
@@ -65,12 +58,12 @@ def file(tmp_path):
 
 
 # 44,101 Hz shares no factor with 16,000: a table of filters for it would take gigabytes.
-@pytest.mark.parametrize("rate", [8000, 11025, 16000, 44100, 44101, 48000, 192000])
+@pytest.mark.parametrize("rate", [8000, 16000, 44100, 44101, 192000])
 def test_a_tone_keeps_pitch_and_level_from_any_rate(file, rate):
     assert_is_the_tone(load_audio(file(encoded(tone(rate), rate))))
 
 
-@pytest.mark.parametrize("rate", [44100, 44101, 96000])
+@pytest.mark.parametrize("rate", [44100, 44101])
 def test_what_16_khz_cannot_hold_is_filtered_out_and_not_folded_down(file, rate):
     wave = load_audio(file(encoded(tone(rate, 440) + tone(rate, 12_000, level=0.45), rate)))
     assert_is_the_tone(wave)
@@ -81,24 +74,17 @@ def test_what_16_khz_cannot_hold_is_filtered_out_and_not_folded_down(file, rate)
 @pytest.mark.parametrize(
     "kind, subtype, name",
     [
-        ("WAV", "PCM_U8", "a.wav"),
         ("WAV", "PCM_24", "a.wav"),
-        ("WAV", "PCM_32", "a.wav"),
         ("WAV", "FLOAT", "a.wav"),
-        ("WAV", "DOUBLE", "a.wav"),
         ("WAVEX", "PCM_16", "a.wav"),
-        ("FLAC", "PCM_16", "a.flac"),
         ("FLAC", "PCM_24", "a.flac"),
-        ("OGG", "VORBIS", "a.ogg"),
         ("OGG", "OPUS", "a.opus"),
-        ("MP3", "MPEG_LAYER_III", "a.mp3"),
         ("AIFF", "PCM_16", "a.aiff"),
         ("MP3", "MPEG_LAYER_III", "mp3 named.wav"),
-        ("FLAC", "PCM_16", "flac named.mp3"),
-        ("WAV", "PCM_16", "wav without suffix"),
+        ("OGG", "VORBIS", "without suffix"),
     ],
 )
-def test_formats_are_told_by_content(file, kind, subtype, name):
+def test_the_content_decides_on_the_format(file, kind, subtype, name):
     wave = load_audio(file(encoded(tone(SAMPLE_RATE), kind=kind, subtype=subtype), name))
     assert_is_the_tone(wave)
 
@@ -108,10 +94,6 @@ def test_channels_are_averaged(file, channels):
     levels = np.linspace(0.1, 0.6, channels)
     wave = load_audio(file(encoded(np.outer(tone(48000, level=1.0), levels), 48000)))
     assert_is_the_tone(wave, level=levels.mean())
-    left = tone(SAMPLE_RATE)
-    assert (
-        np.abs(decode_audio(encoded(np.stack([left, -left], axis=1), subtype="FLOAT"))).max() == 0
-    )
 
 
 def test_a_wav_longer_than_one_block_is_read_whole_and_float_peaks_stay():
@@ -131,20 +113,18 @@ def test_a_length_left_open_by_a_pipe_is_no_fault(file):
 TONE = tone(SAMPLE_RATE) + np.random.default_rng(0).normal(0, 0.05, SAMPLE_RATE)
 KINDS = {
     "wav": ("WAV", "PCM_16"),
-    "float wav": ("WAV", "FLOAT"),
     "flac": ("FLAC", "PCM_16"),
     "vorbis": ("OGG", "VORBIS"),
     "opus": ("OGG", "OPUS"),
     "mp3": ("MP3", "MPEG_LAYER_III"),
     "aiff": ("AIFF", "PCM_16"),
     "au": ("AU", "PCM_16"),
-    "caf": ("CAF", "PCM_16"),
     "w64": ("W64", "PCM_16"),
     "rf64": ("RF64", "PCM_16"),
 }
 
 
-@pytest.mark.parametrize("kept", [0.01, 0.3, 0.5, 0.97])
+@pytest.mark.parametrize("kept", [0.01, 0.5, 0.97])
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_truncated_file_is_an_error(kind, kept):
     data = encoded(TONE, kind=KINDS[kind][0], subtype=KINDS[kind][1])
@@ -192,20 +172,12 @@ def wav_with(value: float) -> bytes:
 
 BAD = {
     "empty": (b"", "is empty"),
-    "one byte": (b"R", "no audio"),
     "text": (b"hello there\n" * 500, "no audio"),
-    "noise": (np.random.default_rng(1).bytes(5000), "no audio"),
-    "json": (b'[{"id": "a"}]', "no audio"),
-    "png": (b"\x89PNG\r\n\x1a\n" + bytes(500), "no audio"),
     "an MPEG head and nothing more": (b"\xff\xfb" + b"a" * 1000, "no audio"),
-    "only a RIFF head": (encoded(TONE)[:12], "no audio"),
     "no samples": (encoded(np.zeros(0)), "no samples"),
-    "no samples, 6 channels": (encoded(np.zeros((0, 6)), kind="AIFF"), "no samples"),
     "nan": (wav_with(np.nan), "NaN or infinite"),
     "inf": (wav_with(np.inf), "NaN or infinite"),
-    "-inf": (wav_with(-np.inf), "NaN or infinite"),
     "rate 1 Hz": (wav_of_rate(1), "sample rate of 1 Hz"),
-    "rate 2 GHz": (wav_of_rate(2_000_000_011), "sample rate of 2000000011 Hz"),
     "open length": (flac_of_open_length(), "does not state its length"),
 }
 
@@ -218,9 +190,6 @@ def test_bad_content_is_one_line(file, data, expected):
 def test_a_missing_file_and_a_folder(tmp_path):
     assert_one_line(tmp_path / "absent.wav", "no such file")
     assert_one_line(tmp_path, "is a folder")
-    with pytest.raises(UserError) as caught:
-        load_audio(tmp_path / "\x1b[2J\n\0.wav")
-    assert str(caught.value).isprintable()
 
 
 def assert_one_line(path, expected: str) -> None:
@@ -243,18 +212,13 @@ def test_full_scale_is_saved_without_wrapping_around(tmp_path):
     assert_is_the_tone(load_audio(tmp_path / "a.ogg"))
 
 
-@pytest.mark.parametrize(
-    "wave", [[], [0.0, 1.01], [np.nan], [[0.0, 0.0]]], ids=["empty", "loud", "nan", "2-D"]
-)
-def test_a_wave_that_would_be_spoilt_is_not_saved(tmp_path, wave):
-    with pytest.raises(ValueError):
-        save_audio(tmp_path / "a.wav", np.array(wave, np.float32))
-    assert not list(tmp_path.iterdir())
-
-
-def test_an_unknown_suffix_is_not_saved(tmp_path):
+def test_what_cannot_be_kept_is_not_saved(tmp_path):
+    for wave in ([], [0.0, 1.01], [np.nan], [[0.0, 0.0]]):
+        with pytest.raises(ValueError):
+            save_audio(tmp_path / "a.wav", np.array(wave, np.float32))
     with pytest.raises(UserError, match=r"use \.wav, \.flac, \.ogg"):
         save_audio(tmp_path / "a.xyz", tone(SAMPLE_RATE))
+    assert not list(tmp_path.iterdir())
 
 
 def test_clip_to_window_says_what_it_cut():
@@ -287,7 +251,6 @@ def test_header_seconds_plans_and_never_fails(tmp_path):
         save_audio(tmp_path / f"a{suffix}", wave)
         assert header_seconds(tmp_path / f"a{suffix}") == pytest.approx(0.5, abs=0.01)
     (tmp_path / "text.wav").write_text("not audio")
-    (tmp_path / "empty.wav").write_bytes(b"")
     (tmp_path / "head.wav").write_bytes(b"RIFF")
-    for name in ("text.wav", "empty.wav", "head.wav", "missing.wav"):
+    for name in ("text.wav", "head.wav", "missing.wav"):
         assert header_seconds(tmp_path / name) is None

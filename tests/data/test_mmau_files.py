@@ -10,10 +10,10 @@ import os
 from pathlib import Path
 
 import pytest
-from r1aqa_helpers.course.measuring import lost_to_wording
 from typer.testing import CliRunner
 
 from r1aqa_helpers.cli import app
+from r1aqa_helpers.course.lessons.n04 import lost_to_wording
 from r1aqa_helpers.data import identify, read_mmau
 from r1aqa_helpers.data.audit import audit_file
 from r1aqa_helpers.data.mmau.convert import unlettered

@@ -98,24 +98,24 @@ def test_both_forms_are_read_field_by_field(tmp_path):
     assert len({question, replace(question), replace(question, id="other")}) == 2
 
 
-def test_avqa_round_trip(tmp_path):
+def test_what_was_read_is_written_back(tmp_path, monkeypatch):
     labelled = AVQA_ROW | {"id": "b", "task": "music", "category": ["x", "y"], "difficulty": "hard"}
     elsewhere = AVQA_ROW | {"id": "c", "audio_path": "/data/clip.wav", "answer": 0}
     questions = read_avqa(avqa_file(tmp_path, AVQA_ROW, labelled, elsewhere))
     write_avqa(tmp_path / "again.jsonl", questions)
-    assert read_avqa(tmp_path / "again.jsonl") == questions
     rows = [json.loads(line) for line in (tmp_path / "again.jsonl").read_text().splitlines()]
     assert rows == [AVQA_ROW | {"id": "183"}, labelled, elsewhere]
     write_avqa(tmp_path / "deep" / "again.jsonl", questions)
     assert read_avqa(tmp_path / "deep" / "again.jsonl") == questions
+    write_mmau(tmp_path / "other.json", [replace(q, task="music") for q in questions])
+    assert [replace(q, task="") for q in read_questions(tmp_path / "other.json")][0] == questions[0]
 
-
-def test_mmau_round_trip(tmp_path):
     hidden = without(MMAU_ROW | {"id": "q-2", "category": "Reasoning"}, "answer")
     elsewhere = MMAU_ROW | {"id": "q-3", "audio_id": "/data/clip.wav", "model_output": "Two"}
     questions = read_mmau(mmau_file(tmp_path, MMAU_ROW, hidden, elsewhere))
-    write_mmau(tmp_path / "again.json", questions)
-    assert read_mmau(tmp_path / "again.json") == questions
+    monkeypatch.chdir(tmp_path)
+    write_mmau("again.json", questions)
+    assert read_mmau("again.json") == questions
     assert json.loads((tmp_path / "again.json").read_text()) == [MMAU_ROW, hidden, elsewhere]
 
 
@@ -128,22 +128,6 @@ def test_mmaus_own_questions_are_read_and_written_back_as_they_are(tmp_path, ver
     write_mmau(tmp_path / "again.json", questions)
     again, first = (json.loads((tmp_path / n).read_text()) for n in ("again.json", "mmau.json"))
     assert again == first
-
-
-def test_one_form_can_be_written_as_the_other(tmp_path):
-    questions = read_avqa(avqa_file(tmp_path, AVQA_ROW | {"task": "sound"}))
-    write_mmau(tmp_path / "a.json", questions)
-    assert read_questions(tmp_path / "a.json") == questions
-    write_avqa(tmp_path / "b.jsonl", read_questions(tmp_path / "a.json"))
-    assert read_questions(tmp_path / "b.jsonl") == questions
-
-
-def test_relative_file_names_give_the_same_questions(tmp_path, monkeypatch):
-    questions = read_avqa(avqa_file(tmp_path, AVQA_ROW))
-    monkeypatch.chdir(tmp_path)
-    assert read_avqa("train.jsonl") == questions
-    write_avqa("again.jsonl", [replace(questions[0], audio=Path("clips/one.wav"))])
-    assert read_avqa(tmp_path / "again.jsonl") == questions
 
 
 @pytest.mark.parametrize("value", [None, "", "  "])
@@ -166,6 +150,8 @@ def test_audio_dir(tmp_path, read):
         else (mmau_file, MMAU_ROW, "audio_id")
     )
     clips, path, name = tmp_path / "clips elsewhere", make(tmp_path, row), row[field]
+    (tmp_path / Path(name).name).touch()  # without audio_dir, no file of this name stands in
+    assert read(path)[0].audio == tmp_path / name
     clips.mkdir()
     assert read(path, clips)[0].audio == clips / name
     (clips / Path(name).name).touch()  # at the top of the folder: found by its name
@@ -175,14 +161,7 @@ def test_audio_dir(tmp_path, read):
     assert read(path, clips)[0].audio == clips / name
 
 
-def test_without_audio_dir_a_bare_name_does_not_stand_in(tmp_path):
-    (tmp_path / "one.wav").touch()
-    assert read_avqa(avqa_file(tmp_path, AVQA_ROW))[0].audio == tmp_path / "clips" / "one.wav"
-
-
-@pytest.mark.parametrize(
-    "path", ["../a.wav", "clips/../../a.wav", "..", "./../a.wav", "a/../../b/a.wav"]
-)
+@pytest.mark.parametrize("path", ["../a.wav", "clips/../../a.wav", ".."])
 def test_a_path_that_climbs_out_is_refused(tmp_path, path):
     message = message_of(read_avqa, avqa_file(tmp_path, AVQA_ROW | {"audio_path": path}))
     assert message.startswith(":1: field audio_path: ") and "climbs out" in message
@@ -200,25 +179,22 @@ def test_inner_detours_are_straightened(tmp_path):
 # --- bad rows -------------------------------------------------------------------------------
 
 AVQA_WRONG = {
-    "id": [True, 1.5, " ", None],
-    "question_text": [None, "", 3],
-    "multi_choice": ["abcd", ["a", 3, "b"], ["a"], [], {"A": "a"}],
-    "answer": ["a bell rings", "2", True, 1.0, None, 4, -1, "\x1b[2J\n"],
-    "dataset_name": ["", 1],
-    "audio_path": [7, "", "a\0.wav"],
-    "category": [[1], 3],
-    "task": [["sound"], None],
+    "id": [True, " "],
+    "question_text": ["", 3],
+    "multi_choice": ["abcd", ["a", 3, "b"], ["a"]],
+    "answer": ["2", True, 1.0, 4, -1, "\x1b[2J\n"],
+    "dataset_name": [""],
+    "audio_path": [7, "a\0.wav"],
+    "category": [[1]],
 }
 MMAU_WRONG = {
-    "id": [7.5, "\t"],
+    "id": [7.5],
     "audio_id": [None],
     "question": [["a"]],
-    "choices": [["Two"], {"A": "Two"}, ["Two", None]],
-    "answer": ["Three", "two", 1, False, "y" * 9999],
-    "task": ["", None],
-    "category": [{}],
+    "choices": [{"A": "Two"}, ["Two", None]],
+    "answer": ["two", 1, "y" * 9999],
+    "task": [""],
     "difficulty": [None],
-    "dataset": [[]],
 }
 MISSING = object()
 
@@ -231,7 +207,7 @@ def wrong_rows(row: dict, wrong: dict, optional: tuple[str, ...]):
 
 
 @pytest.mark.parametrize(
-    ("name", "row"), [*wrong_rows(AVQA_ROW, AVQA_WRONG, ("category", "task"))], ids=str
+    ("name", "row"), [*wrong_rows(AVQA_ROW, AVQA_WRONG, ("category",))], ids=str
 )
 def test_a_bad_avqa_line_is_named(tmp_path, name, row):
     path = avqa_file(tmp_path, AVQA_ROW | {"id": "first"}, row, AVQA_ROW | {"id": "last"})
@@ -241,7 +217,7 @@ def test_a_bad_avqa_line_is_named(tmp_path, name, row):
 
 @pytest.mark.parametrize(
     ("name", "row"),
-    [*wrong_rows(MMAU_ROW, MMAU_WRONG, ("answer", "category", "difficulty", "dataset"))],
+    [*wrong_rows(MMAU_ROW, MMAU_WRONG, ("answer", "difficulty"))],
     ids=str,
 )
 def test_a_bad_mmau_item_is_named(tmp_path, name, row):
@@ -252,16 +228,12 @@ def test_a_bad_mmau_item_is_named(tmp_path, name, row):
     assert "; " in message and len(message) < 300
 
 
-@pytest.mark.parametrize("row", [[AVQA_ROW], 5, None, "q-1"], ids=str)
-def test_what_is_no_object_is_named(tmp_path, row):
+def test_other_values_and_repeated_ids_are_named(tmp_path):
     first = AVQA_ROW | {"id": "first"}
-    assert message_of(read_avqa, avqa_file(tmp_path, first, row)).startswith(":2: holds a JSON ")
-    path = mmau_file(tmp_path, MMAU_ROW, row)
+    assert message_of(read_avqa, avqa_file(tmp_path, first, None)).startswith(":2: holds a JSON ")
+    path = mmau_file(tmp_path, MMAU_ROW, [MMAU_ROW])
     assert message_of(read_mmau, path).startswith(": item 1: holds a JSON ")
-
-
-def test_ids_that_read_alike_are_duplicates(tmp_path):
-    path = avqa_file(tmp_path, AVQA_ROW, AVQA_ROW | {"id": "183"})
+    path = avqa_file(tmp_path, AVQA_ROW, AVQA_ROW | {"id": "183"})  # the same, read as text
     assert "field id: '183' already stands in line 1" in message_of(read_avqa, path)
     path = mmau_file(tmp_path, MMAU_ROW, MMAU_ROW)
     assert "already stands in item 0" in message_of(read_mmau, path)
@@ -277,7 +249,6 @@ def test_ids_that_read_alike_are_duplicates(tmp_path):
         ("a.jsonl", b"\n \n", ": holds no questions"),
         ("a.jsonl", json.dumps(AVQA_ROW).encode() + b"\n" + b'{"id": 3', ":2: "),
         ("a.jsonl", b"\n\xff", ":2: not UTF-8"),
-        ("questions.csv", b"", ": unknown kind of question file"),
         ("questions", b"", ": unknown kind of question file"),
         ("absent.json", None, ": no such file"),
     ],

@@ -53,24 +53,20 @@ def test_of_a_part_that_was_fetched_source_json_says_the_release(asked, tmp_path
     path = tmp_path / "mmau-test-mini-v1.json"
     write_mmau(path, asked)
     source = {"version": "v1", "questions": path.name, "sha256": file_hash(path)}
-
-    def found(**changes) -> QuestionSet:
-        write_json(tmp_path / "source.json", source | changes)
-        return identify(asked, path)
-
-    assert (found().name, found().release, found().whole) == ("mmau-test-mini-v1", "v1", False)
+    write_json(tmp_path / "source.json", source)
+    found = identify(asked, path)
+    assert (found.name, found.release, found.whole) == ("mmau-test-mini-v1", "v1", False)
     assert identify(asked, tmp_path / "other.json").release is None
-    for changes in ({"version": "../../x"}, {"version": ["v1"]}, {"version": None},
-                    {"sha256": "0"}, {"questions": "../x.json"}):  # fmt: skip
-        assert found(**changes).release is None
+    for changes in ({"version": ["v1"]}, {"sha256": "0"}, {"questions": "../x.json"}):
+        write_json(tmp_path / "source.json", source | changes)
+        assert identify(asked, path).release is None
 
 
 def test_a_set_goes_through_json_and_nothing_else_is_taken_for_one(asked, tmp_path):
     found = identify(asked, "a.json")
     write_json(tmp_path / "set.json", found.as_dict())
     assert QuestionSet.from_dict(read_json(tmp_path / "set.json")) == found
-    for wrong in (None, [], {}, "x", {**found.as_dict(), "sha256": 3},
-                  {**found.as_dict(), "release": ["v1"]}):  # fmt: skip
+    for wrong in (None, {}, found.as_dict() | {"sha256": 3}):
         with pytest.raises(UserError, match="test_set: .* is no set of questions"):
             QuestionSet.from_dict(wrong)
 

@@ -12,7 +12,7 @@ from r1aqa_helpers.evaluation.cascade import cascade_lines, run_cascade, weakene
 from r1aqa_helpers.evaluation.local import Prediction
 from r1aqa_helpers.tiny.data import TEXT_MODEL, recipes
 from r1aqa_helpers.tiny.question_types import caption
-from r1aqa_helpers.utils.io import read_journal, read_json
+from r1aqa_helpers.utils.io import read_json, read_log
 from r1aqa_helpers.utils.paths import TINY
 
 ASKED = [
@@ -40,7 +40,7 @@ def test_strong_and_weak_captions_are_scored_and_compared(tmp_path):
     assert strong["tasks"]["music"]["n"] == 4 and strong["seconds"] == 4.0
     assert result["strong_against_weak"]["difference"] == 100
     assert result["strong_against_weak"]["mcnemar_p"] == pytest.approx(2 / 2**8)
-    assert read_journal(tmp_path / "captions.jsonl")[0] == {
+    assert read_log(tmp_path / "captions.jsonl")[0] == {
         "id": "q0", "audio": "0.wav", "question": "What is it?",
         "strong": "A sound far away of a cat.", "weak": "A sound far away",
     }  # fmt: skip
@@ -66,7 +66,7 @@ def test_the_cascade_of_the_tiny_track(few, tmp_path):
     assert [row["name"] for row in result["rows"]] == ["cascade-strong", "cascade-weak"]
     assert result["n"] == 12 and result["request"] == "Describe the audio."
     assert result["text_model"] == "data/tiny/text_model"
-    kept, scenes = read_journal(out / "captions.jsonl"), recipes("test")
+    kept, scenes = read_log(out / "captions.jsonl"), recipes("test")
     true = sum(row["strong"] == caption(scenes[row["id"]]) for row in kept)
     assert len(kept) == 12 and true >= 4  # the tiny model does describe what it hears
     # Again, from the logs: the same, and at once.

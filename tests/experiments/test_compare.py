@@ -21,7 +21,7 @@ from r1aqa_helpers.experiments.compare import RELEASED_MODEL, compare
 from r1aqa_helpers.hardware import Profile
 from r1aqa_helpers.models import LoadedModel, save
 from r1aqa_helpers.utils.errors import UserError
-from r1aqa_helpers.utils.io import append_jsonl, read_journal, read_json, write_json
+from r1aqa_helpers.utils.io import append_jsonl, read_json, read_log, write_json
 
 ROWS = [("direct", 1), ("direct", 2), ("zero-shot-cot", 3), ("trained", 2)]
 FOLDERS = ("direct-1", "direct-2", "zero-shot-cot", "trained")
@@ -140,7 +140,7 @@ def test_an_interrupted_run_goes_on(
         run(random_profile, test_file, out, trained=trained)
     monkeypatch.undo()
     assert not (out / "results.json").exists()
-    assert len(read_journal(out / "trained" / "journal.jsonl")) == 3
+    assert len(read_log(out / "trained" / "journal.jsonl")) == 3
     first = {path: path.stat().st_mtime_ns for path in out.glob("[dz]*/journal.jsonl")}
     results, _ = run(random_profile, test_file, out, trained=trained)
     assert all(path.stat().st_mtime_ns == then for path, then in first.items()) and len(first) == 3

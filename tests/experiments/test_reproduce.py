@@ -21,7 +21,7 @@ from r1aqa_helpers.experiments.reproduce import check_gain, reproduce
 from r1aqa_helpers.hardware import Profile
 from r1aqa_helpers.models import LoadedModel, save
 from r1aqa_helpers.utils.errors import UserError
-from r1aqa_helpers.utils.io import read_journal, read_json
+from r1aqa_helpers.utils.io import read_json, read_log
 
 STEPS = 4
 GRPO_SIZES = ("prompts_per_step", "prompts_per_forward", "group_size")
@@ -77,8 +77,8 @@ def test_everything_is_written(whole):
         predictions = read_json(out / folder / "predictions.json")
         assert [p["id"] for p in predictions] == [f"q{n}" for n in range(6)]
         assert all(p.keys() >= {"response", "model_prediction"} for p in predictions)
-    assert [row["step"] for row in read_journal(out / "metrics.jsonl")] == [1, 2, 3, 4]
-    rollouts = read_journal(out / "rollouts.jsonl")
+    assert [row["step"] for row in read_log(out / "metrics.jsonl")] == [1, 2, 3, 4]
+    rollouts = read_log(out / "rollouts.jsonl")
     assert len(rollouts) == STEPS * 2
     assert rollouts[0].keys() >= {"step", "id", "completions", "rewards", "advantages"}
     assert (out / "report.html").read_text(encoding="utf-8").count("<audio") == 6
@@ -150,13 +150,13 @@ def test_a_killed_run_goes_on(profile, whole, tmp_path):
     )
     metrics = cut / "grpo" / "metrics.jsonl"
     deadline = time.monotonic() + 600
-    while not (metrics.exists() and len(read_journal(metrics)) >= 2):
+    while not (metrics.exists() and len(read_log(metrics)) >= 2):
         assert process.poll() is None, process.stderr.read()
         assert time.monotonic() < deadline, "never came to GRPO"
         time.sleep(0.05)
     process.send_signal(signal.SIGKILL)
     process.communicate()
-    assert len(read_journal(metrics)) < STEPS and not (cut / "results.json").exists()
+    assert len(read_log(metrics)) < STEPS and not (cut / "results.json").exists()
     trained = (cut / "sft" / "model" / "model.safetensors").stat().st_mtime_ns
 
     run(profile, cut, seed=1)
@@ -165,9 +165,9 @@ def test_a_killed_run_goes_on(profile, whole, tmp_path):
     for row in (*results[0]["rows"], *results[1]["rows"]):
         row["seconds"] = row["train_seconds"] = 0
     assert results[0] == results[1]
-    assert [row["step"] for row in read_journal(metrics)] == [1, 2, 3, 4]
+    assert [row["step"] for row in read_log(metrics)] == [1, 2, 3, 4]
     rollouts = [
-        [(r["step"], r["id"], r["completions"]) for r in read_journal(out / "rollouts.jsonl")]
+        [(r["step"], r["id"], r["completions"]) for r in read_log(out / "rollouts.jsonl")]
         for out in (cut, whole)
     ]
     assert rollouts[0] == rollouts[1]
@@ -188,12 +188,12 @@ def test_minutes_end_training_at_a_step_and_it_goes_on(profile, tmp_path, monkey
     for steps in (1, 2):
         printed = run(profile, out, minutes=999)
         assert "999 minutes are over; the same command goes on from here." in printed
-        assert len(read_journal(out / "sft" / "metrics.jsonl")) == steps
+        assert len(read_log(out / "sft" / "metrics.jsonl")) == steps
         assert not (out / "sft" / "model").exists() and not (out / "results.json").exists()
     assert all(900 < minutes <= 999 for minutes in given)
     monkeypatch.undo()
     run(profile, out, minutes=999)
-    assert [row["step"] for row in read_journal(out / "sft" / "metrics.jsonl")] == [1, 2, 3, 4]
+    assert [row["step"] for row in read_log(out / "sft" / "metrics.jsonl")] == [1, 2, 3, 4]
     assert (out / "results.json").exists()
 
 

@@ -41,7 +41,7 @@ from r1aqa_helpers.training.logprobs import Answers, enable_scoring
 from r1aqa_helpers.training.prompt_cache import PromptCache
 from r1aqa_helpers.training.sft import SFTSettings, train_sft
 from r1aqa_helpers.utils.errors import UserError
-from r1aqa_helpers.utils.io import read_journal
+from r1aqa_helpers.utils.io import read_log
 
 HALF = torch.finfo(torch.float16)
 WAVE = (0.1 * np.random.default_rng(0).standard_normal(24_000)).astype(np.float32)
@@ -294,7 +294,7 @@ def test_a_gradient_that_is_not_finite_ends_a_run_but_in_float16_only_a_series(t
 
     with pytest.raises(UserError, match=r"step 7: the gradient is not finite \(its norm is nan\)"):
         log_all([2.0, math.nan], fp16=False)
-    rows = read_journal(tmp_path / "metrics.jsonl")
+    rows = read_log(tmp_path / "metrics.jsonl")
     assert [row["grad_norm"] for row in rows] == [2.0, None]
     some = [math.inf] * 16
     log_all([*some, 1.0, *some], fp16=True)

@@ -9,7 +9,7 @@ import pytest
 from browser import browser, chromium, jupyter_lab, opened, output, run_all, slider, write_notebook
 from playwright.sync_api import Browser, Locator, Page, expect
 
-from r1aqa_helpers.utils.io import read_journal
+from r1aqa_helpers.utils.io import read_log
 
 ROOT = Path(__file__).resolve().parents[2]
 WELCOME = ROOT / "notebooks" / "00_welcome.ipynb"
@@ -111,7 +111,7 @@ def test_a_clip_is_heard_and_answered(page: Page, folder: Path) -> None:
     expect(area.get_by_role("button", name="Next clip")).to_be_hidden()
     press(area, "bell")
     expect(status(area, "You said bell; the answer is dog.")).to_be_visible()
-    assert read_journal(folder / "answers.jsonl") == [{"id": "q0", "answer": "bell"}]
+    assert read_log(folder / "answers.jsonl") == [{"id": "q0", "answer": "bell"}]
 
     press(area, "Next clip")
     expect(area.get_by_text("What makes sound 1?")).to_be_visible()

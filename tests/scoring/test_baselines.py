@@ -45,15 +45,15 @@ def test_random_choices_average_to_chance_and_do_not_depend_on_the_order():
     assert random_choice(many, seed=4) != said
 
 
-def test_a_fixed_position_is_counted_round():
+def test_the_position_and_the_length_decide():
     assert fixed_position(FOUR) == {"1": "a", "2": "no", "3": "x", "4": "B"}
-    assert fixed_position(FOUR, 3) == {"1": "d", "2": "yes", "3": "zz", "4": "a"}
-
-
-def test_the_best_position_is_right_most_often():
+    assert fixed_position(FOUR, 3) == {"1": "d", "2": "yes", "3": "zz", "4": "a"}  # modulo
+    assert longest_choice(FOUR) == {"1": "a", "2": "yes", "3": "long one", "4": "B"}
     assert best_position(FOUR) == 1
     assert score(FOUR, fixed_position(FOUR, 1)).average == 50.0
-    assert best_position([FOUR[3]]) == 0
+    for baseline in (chance, best_position):
+        with pytest.raises(UserError, match="'8': has no gold answer"):
+            baseline([question(8, None, ["a", "b"])])
 
 
 def test_the_majority_answer_goes_by_what_was_seen():
@@ -61,15 +61,3 @@ def test_the_majority_answer_goes_by_what_was_seen():
     said = majority_answer(FOUR, [*seen, question(9, "d", "ad")])
     assert said == {"1": "a", "2": "no", "3": "x", "4": "B"}  # ties: the first choice
     assert majority_answer(FOUR, [question(7, "YES", ["YES"])])["2"] == "yes"
-
-
-def test_the_longest_choice():
-    assert longest_choice(FOUR) == {"1": "a", "2": "yes", "3": "long one", "4": "B"}
-
-
-def test_without_questions_or_gold_there_is_no_baseline():
-    for baseline in (chance, best_position):
-        with pytest.raises(UserError, match="there are no questions"):
-            baseline([])
-        with pytest.raises(UserError, match="'8': has no gold answer"):
-            baseline([question(8, None, ["a", "b"])])

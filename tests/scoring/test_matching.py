@@ -39,14 +39,11 @@ def literal_match(answer, prediction, choices):
     ("response", "answer"),
     [
         ("<answer>Dog</answer>", "Dog"),
-        ("<answer> \nDog\t</answer>", "Dog"),
-        ("<answer>a\nb</answer>", "a\nb"),
+        ("<answer> \na\nb\t</answer>", "a\nb"),
         ("<think>Cat?</think>\n<answer>Dog</answer> done", "Dog"),
         ("<answer>Cat</answer> or <answer>Dog</answer>", "Cat"),
-        ("<answer></answer>", ""),
         (" Dog.\n", "Dog."),
         ("<answer>Dog", "<answer>Dog"),
-        ("Dog</answer>", "Dog</answer>"),
         ("</answer>Dog<answer>", "</answer>Dog<answer>"),
         ("<Answer>Dog</Answer>", "<Answer>Dog</Answer>"),
         ("", ""),
@@ -92,38 +89,18 @@ def test_every_choice_and_wrapper_matches_literally():
         ("Dog", [0]),
         ("it is a dog.", [0]),
         ("Dog and Cat", []),
-        ("", []),
-        ("bird", []),
         ("<answer>Dog", [0]),
     ],
 )
 def test_accepted_choices_are_those_that_the_matcher_takes(prediction, places):
     assert accepted_choices(prediction, ("Dog", "Cat", "Cow")) == places
+    mixed = ("calm, then angry", "angry, then calm", "calm, then calm")
+    assert accepted_choices("angry, then calm", mixed) == [0, 1]
 
 
-def test_choices_made_of_the_same_words_are_accepted_together():
-    choices = ("calm, then angry", "angry, then calm", "calm, then calm")
-    assert accepted_choices("angry, then calm", choices) == [0, 1]
-    assert accepted_choices("calm, then", choices) == [2]
-
-
-@pytest.mark.parametrize("said", ["Dog", "dog", " DOG.\n", "Dog .", "a  dog"])
-def test_strict_match_forgives_case_space_and_a_full_stop(said):
-    assert strict_match("a dog" if "a" in said else "Dog", said)
-
-
-@pytest.mark.parametrize(
-    ("gold", "said"),
-    [
-        ("Dog", "The answer is Dog."),
-        ("Dog", "Dog, Dog"),
-        ("Dog", "'Dog'"),
-        ("Dog", "Dog..."),
-        ("calm, then angry", "angry, then calm"),
-        ("Dog", ""),
-        (".", ""),
-        (".", "."),
-    ],
-)
-def test_strict_match_takes_nothing_beside_the_answer(gold, said):
-    assert not strict_match(gold, said)
+def test_strict_match_takes_the_answer_alone_but_for_case_space_and_a_full_stop():
+    for said in ("dog", " DOG.\n", "Dog ."):
+        assert strict_match("Dog", said)
+    for said in ("The answer is Dog.", "Dog, Dog", "'Dog'", "Dog...", ""):
+        assert not strict_match("Dog", said)
+    assert not strict_match("calm, then angry", "angry, then calm") and not strict_match(".", ".")

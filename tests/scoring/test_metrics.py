@@ -17,24 +17,18 @@ from r1aqa_helpers.scoring import (
 from r1aqa_helpers.utils.errors import UserError
 
 FIXTURES = Path(__file__).parents[1] / "fixtures"
-SCORED = {
-    "made up": FIXTURES / "scored_responses.json",
-    "v1": FIXTURES / "mmau" / "v1.json",
-    "v05.15.25": FIXTURES / "mmau" / "v05.15.25.json",
-}
 
 
 def question(key, answer="Dog", choices=("Dog", "Cat"), **labels):
     return AudioQuestion(key, Path("a.wav"), "Which?", choices, answer, **labels)
 
 
-@pytest.mark.parametrize("path", SCORED.values(), ids=SCORED)
-def test_it_agrees_with_mmaus_own_script(path):
-    rows = json.loads(path.read_text(encoding="utf-8"))
-    result = score(read_mmau(path), read_predictions(path))
-    assert result.matches == {row["id"]: row["match"] for row in rows}
-    assert (result.overall.correct, result.n) == (sum(r["match"] for r in rows), len(rows))
-    assert result.missing == 0
+def test_it_agrees_with_mmaus_own_script():
+    for name in ("scored_responses.json", "mmau/v1.json", "mmau/v05.15.25.json"):
+        rows = json.loads((FIXTURES / name).read_text(encoding="utf-8"))
+        result = score(read_mmau(FIXTURES / name), read_predictions(FIXTURES / name))
+        assert result.matches == {row["id"]: row["match"] for row in rows}
+        assert (result.n, result.missing) == (len(rows), 0)
 
 
 def test_every_question_counts_and_the_contracts_keys_are_there():
@@ -62,16 +56,6 @@ def test_every_question_counts_and_the_contracts_keys_are_there():
         "Animal": 2, "Content": 1,
     }  # fmt: skip
     assert json.loads(json.dumps(result)) == result
-
-
-def test_strict_and_unparsed_stand_beside_the_official_verdict():
-    questions = [question(str(n)) for n in range(8)]
-    said = dict(
-        zip("0123456", ["dog.", "a Dog", "cat.", "Dog and Cat", "", "hm", "bird"], strict=True)
-    )
-    result = score(questions, said)
-    assert (result.overall.correct, result.strict.correct, result.strict.n) == (2, 1, 8)
-    assert (result.unparsed, result.missing) == (4, 1)
 
 
 def test_what_cannot_be_scored_is_refused():
@@ -108,12 +92,12 @@ def test_groups_have_both_verdicts_and_their_baselines():
     # The second choice is correct twice of three times: a constant answer gets two.
     assert (found["task", "sound"].constant.correct, found["task", "sound"].n) == (2, 3)
     assert found["task", "music"].constant.correct == 1
-    told = [group.group_dict() for group in groups]
-    assert json.loads(json.dumps(told)) == told
-    assert list(told[0]) == [
+    printed = [group.group_dict() for group in groups]
+    assert json.loads(json.dumps(printed)) == printed
+    assert list(printed[0]) == [
         "grouping", "name", "accuracy", "n", "ci95", "strict", "unparsed", "constant", "chance",
     ]  # fmt: skip
-    assert told[0]["strict"]["accuracy"] == 25 and told[0]["constant"]["n"] == 4
+    assert printed[0]["strict"]["accuracy"] == 25 and printed[0]["constant"]["n"] == 4
 
 
 def test_each_answer_is_judged_once(monkeypatch):

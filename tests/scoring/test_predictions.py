@@ -38,15 +38,12 @@ def test_lines_hold_raw_responses(tmp_path):
     [
         ("a.json", {"id": "1", "model_prediction": "Dog"}, "not a list"),
         ("a.json", [{"id": "1"}], "holds no prediction"),
-        ("a.json", ["Dog"], "item 0: "),
         ("a.json", [{"model_prediction": "Dog"}], 'item 0: field "id"'),
-        ("a.json", [{"id": True, "model_prediction": "Dog"}], 'item 0: field "id"'),
         ("a.json", [{"id": "1", "model_output": ["Dog"]}], 'item 0: field "model_output"'),
         ("a.json", [{"id": "1", "model_output": "a"}] * 2, "item 1: id '1' comes twice"),
         ("a.jsonl", '{"id": "1"}\n', r'a.jsonl:1: field "response"'),
         ("a.jsonl", '{"id": "1", "response": null}\n', ':1: field "response"'),
         ("a.jsonl", '{"id": 1, "response": "a"}\n{"id": "1", "response": "a"}\n', ":2: id '1'"),
-        ("a.jsonl", "", "holds no prediction"),
     ],
 )
 def test_faulty_prediction_files_give_one_line(tmp_path, name, content, place):

@@ -1,4 +1,4 @@
-"""Readers that cannot hear: they find what leaks, and stay at chance where nothing does."""
+"""Text-only baselines find leaks, and stay at chance where there are none."""
 
 import random
 from dataclasses import replace
@@ -16,7 +16,7 @@ WORDS = ("dog", "cat", "bell", "siren", "rain", "wind", "owl", "tuba")
 
 
 def drawn(count: int, seed: int) -> list[AudioQuestion]:
-    """Four choices and a gold answer by lot: nothing can be learnt from them."""
+    """Four choices and a gold answer at random: nothing can be learnt from them."""
     rng = random.Random(seed)
     questions = []
     for number in range(count):
@@ -32,26 +32,21 @@ def right(questions: list[AudioQuestion], seen: list[AudioQuestion]) -> float:
     return sum(answers[q.id] == q.answer for q in questions) / len(questions)
 
 
-def first(question: AudioQuestion) -> AudioQuestion:
-    return replace(question, answer=question.choices[0])
-
-
-def longest(question: AudioQuestion) -> AudioQuestion:
-    return replace(question, answer=max(question.choices, key=len))
-
-
-def alphabetical(question: AudioQuestion) -> AudioQuestion:
-    return replace(question, answer=min(question.choices))
-
-
 def test_nothing_is_found_where_nothing_leaks():
     assert right(drawn(1000, 1), drawn(2000, 2)) == pytest.approx(0.25, abs=0.04)
 
 
-@pytest.mark.parametrize("leak", [first, longest, alphabetical])
+LEAKS = {
+    "first": lambda q: q.choices[0],
+    "longest": lambda q: max(q.choices, key=len),
+    "alphabetical": lambda q: min(q.choices),
+}
+
+
+@pytest.mark.parametrize("leak", LEAKS.values(), ids=LEAKS)
 def test_a_leak_is_found(leak):
     # Several words are equally long, so that the longest choice is not always one alone.
-    questions, seen = ([leak(q) for q in drawn(n, n)] for n in (300, 2000))
+    questions, seen = ([replace(q, answer=leak(q)) for q in drawn(n, n)] for n in (300, 2000))
     assert right(questions, seen) > 0.85
 
 
@@ -60,11 +55,6 @@ def test_the_question_counts():
     seen = [replace(q, answer="rain") for q in seen if "rain" in q.choices] + drawn(400, 4)
     wet = replace(drawn(1, 5)[0], choices=("dog", "rain", "owl", "cat"), question="Which is wet?")
     assert TextReader(seen).answer(wet) == "rain"
-
-
-def test_a_reader_that_has_seen_nothing_names_the_first():
-    question = drawn(1, 6)[0]
-    assert TextReader([]).answer(question) == question.choices[0]
 
 
 def test_tiny_mmau_does_not_leak():

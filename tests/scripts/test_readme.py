@@ -10,7 +10,7 @@ import pytest
 from r1aqa_helpers.experiments.plan import REGIMES
 from r1aqa_helpers.experiments.summary import load_records, summarise
 from r1aqa_helpers.reporting import load_measured, load_published
-from r1aqa_helpers.utils.io import read_journal, read_json
+from r1aqa_helpers.utils.io import read_json, read_log
 
 ROOT = Path(__file__).resolve().parents[2]
 RESULTS = ROOT / "data" / "results" / "tiny"
@@ -89,7 +89,7 @@ def test_half_of_the_gain_needs_no_recordings_in_training(tested, untrained) -> 
 
 
 def test_many_groups_hold_no_right_answer_at_first() -> None:
-    early = [r for r in read_journal(REFERENCE / "rollouts.jsonl") if r["step"] <= 10]
+    early = [r for r in read_log(REFERENCE / "rollouts.jsonl") if r["step"] <= 10]
     none = [r for r in early if not any(r["rewards_by_function"]["accuracy_reward"])]
     assert len(none) > len(early) / 4
 

@@ -6,13 +6,7 @@ import numpy as np
 import pytest
 import torch
 from pretraining import encoder, language
-from pretraining.lessons import (
-    hearing_lessons,
-    instruct_lesson,
-    rarity_of_scenes,
-    rarity_of_types,
-    reading_lessons,
-)
+from pretraining.lessons import hearing_lessons, rarity_of_types, reading_lessons
 from pretraining.loop import Schedule, run_stage
 from pretraining.pool import COLUMNS, FRAME_RATE, Pool, build_pool, frame_targets
 
@@ -20,7 +14,6 @@ from r1aqa_helpers.data.audio import SAMPLE_RATE
 from r1aqa_helpers.data.prompts import chat_messages
 from r1aqa_helpers.models import LoadedModel, encode
 from r1aqa_helpers.tiny.build import random_tiny
-from r1aqa_helpers.tiny.question_types import TYPES, fitting
 from r1aqa_helpers.tiny.scene_families import TRAINING, draw
 from r1aqa_helpers.tiny.scenes import Event, Scene, event_wave, render
 from r1aqa_helpers.tiny.sounds import NUMBERS, load_bank
@@ -112,7 +105,6 @@ def test_interrupted_stage_goes_on_exactly(world, tmp_path):
     ("capabilities", "dtype"),
     [
         ({"avx2": True, "avx512_bf16": True}, torch.bfloat16),
-        ({"avx2": True, "amx_bf16": True}, torch.bfloat16),
         ({"neon": True, "bf16": True}, torch.bfloat16),
         ({"avx2": True, "avx512_f": True, "avx512_bf16": False}, torch.float32),
     ],
@@ -128,36 +120,6 @@ def test_bfloat16_only_where_the_processor_has_it(capabilities, dtype, monkeypat
 
     run_stage(layer, loss_of, Schedule(1, 1, 1e-3, 0), tmp_path, say=lambda line: None)
     assert seen == [dtype]
-
-
-def test_instruct_style_is_as_documented(world):
-    _, pool = world
-    rng = np.random.default_rng(0)
-    said = [instruct_lesson(pool.scenes[i % 12], rng) for i in range(3000)]
-    choice = [(user, answer) for user, answer in said if "following options" in user]
-    assert len(choice) / len(said) == pytest.approx(0.45, abs=0.03)
-    # Half and a little more name the first choice on purpose, the others where it is correct or
-    # drawn; longer answers hold no other choice's name in front of it.
-    options = [re.findall(r"'([^']*)'", user.split("options: ")[1]) for user, _ in choice]
-    first = [offered[0] in said for offered, (_, said) in zip(options, choice, strict=True)]
-    expected = np.mean([0.52 + 0.48 / len(offered) for offered in options])
-    assert np.mean(first) == pytest.approx(expected, abs=0.06)
-    tagged = [answer for _, answer in choice if answer.startswith("<answer>")]
-    assert len(tagged) / len(choice) == pytest.approx(0.15, abs=0.03)
-
-
-def test_rarity_makes_question_types_alike_often():
-    rng = np.random.default_rng(1)
-    scenes = [draw(rng, TRAINING) for _ in range(3000)]
-    rarity = rarity_of_types(scenes)
-    asked = dict.fromkeys(TYPES, 0.0)
-    for scene, weight in zip(scenes, rarity_of_scenes(scenes, rarity), strict=True):
-        types = fitting(scene)
-        total = sum(rarity[t.name] for t in types)
-        for t in types:
-            asked[t.name] += weight * rarity[t.name] / total
-    shares = np.array(list(asked.values())) / sum(asked.values())
-    assert np.allclose(shares, 1 / len(TYPES))
 
 
 def test_reading_lessons_are_answered_correctly():

@@ -21,7 +21,7 @@ from r1aqa_helpers.data import write_avqa
 from r1aqa_helpers.models import load
 from r1aqa_helpers.training import COMPLETE
 from r1aqa_helpers.training.grpo.trainer import AudioGRPOTrainer
-from r1aqa_helpers.utils.io import read_journal
+from r1aqa_helpers.utils.io import read_log
 
 pytestmark = pytest.mark.slow
 PACKAGE = Path(r1aqa_helpers.__file__).parent
@@ -88,7 +88,7 @@ def assert_same_run(one: Path, other: Path, start: Path) -> None:
     Adam divides a gradient by its own size, so that where it is nothing but rounding (the keys'
     biases have none), the step is full-sized and its direction chance.
     """
-    rows, others = (read_journal(out / "metrics.jsonl") for out in (one, other))
+    rows, others = (read_log(out / "metrics.jsonl") for out in (one, other))
     assert [row["step"] for row in others] == list(range(1, STEPS + 1))
     for row, again in zip(rows, others, strict=True):
         timeless = {name: value for name, value in row.items() if name != "seconds"}
@@ -123,12 +123,12 @@ def test_two_processes_stop_together_and_go_on_as_one_does(
     command = train("grpo", questions, random_model_dir, tmp_path / "two")
     done = launch("ddp", *command, "--minutes", 0)
     assert done.returncode == 0, done.stderr[-2000:]
-    assert [row["step"] for row in read_journal(tmp_path / "two/metrics.jsonl")] == [1]
+    assert [row["step"] for row in read_log(tmp_path / "two/metrics.jsonl")] == [1]
     assert (tmp_path / "two" / "checkpoint-1" / COMPLETE).exists()
     done = launch("ddp", *command)
     assert done.returncode == 0, done.stderr[-2000:]
     assert_same_run(tmp_path / "one", tmp_path / "two", random_model_dir)
-    one, two = (read_journal(tmp_path / name / "rollouts.jsonl") for name in ("one", "two"))
+    one, two = (read_log(tmp_path / name / "rollouts.jsonl") for name in ("one", "two"))
     assert len(one) == 8 * STEPS, "the groups of all processes"
     for row, again in zip(one, two, strict=True):
         assert again.pop("advantages") == pytest.approx(row.pop("advantages"), abs=1e-6)
@@ -167,7 +167,7 @@ def test_killed_while_saving_it_goes_on_from_the_last_whole_checkpoint(make_ques
 
     whole = train_killed(questions, tmp_path / "whole")
     again = train_killed(questions, tmp_path / "torn")
-    assert [r["step"] for r in read_journal(tmp_path / "torn/metrics.jsonl")] == [1, 2, 3, 4]
+    assert [r["step"] for r in read_log(tmp_path / "torn/metrics.jsonl")] == [1, 2, 3, 4]
     expected, got = (load(out, device="cpu").model.state_dict() for out in (whole, again))
     for name in expected:
         torch.testing.assert_close(got[name], expected[name], rtol=0, atol=1e-6)

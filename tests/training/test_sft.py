@@ -17,7 +17,7 @@ from r1aqa_helpers.training import run, run_schedule
 from r1aqa_helpers.training.callbacks import train_with
 from r1aqa_helpers.training.sft import SFTSettings, answer_tokens, collate, train_sft
 from r1aqa_helpers.utils.errors import UserError
-from r1aqa_helpers.utils.io import read_journal
+from r1aqa_helpers.utils.io import read_log
 
 SETTINGS = SFTSettings(steps=4, batch_size=4, rows_per_forward=2, lr=1e-3, save_every=2)
 
@@ -86,7 +86,7 @@ def test_loss_is_the_mean_over_the_answers_tokens_of_a_step(
     assert len({count for _, count in parts}) > 1, "unequal answers, or a mean of means passes"
     expected = sum(loss for loss, _ in parts) / sum(count for _, count in parts)
     expected.backward()
-    logged = read_journal(tmp_path / "metrics.jsonl")[0]["loss"]
+    logged = read_log(tmp_path / "metrics.jsonl")[0]["loss"]
     assert logged == pytest.approx(expected.item(), abs=1e-5)
     for name, parameter in original.model.named_parameters():
         if parameter.grad is not None:
@@ -119,7 +119,7 @@ def test_reasoning_is_learnt_before_the_answer(loaded, questions, tmp_path):
 
     settings = replace(SETTINGS, prompt=3, steps=15, lr=3e-3, save_every=100)
     train_sft(loaded, with_reasoning(questions), settings, tmp_path)
-    rows = read_journal(tmp_path / "metrics.jsonl")
+    rows = read_log(tmp_path / "metrics.jsonl")
     assert rows[-1]["loss"] < 0.7 * rows[0]["loss"]
     others = [replace(q, extra={"reasoning": "Plan: none."}) for q in questions]
     with pytest.raises(UserError, match="a run with another reasoning"):
@@ -162,7 +162,7 @@ def test_an_interrupted_run_goes_on_as_if_nothing_had_been(
         torch.testing.assert_close(got[key], expected[key], rtol=0, atol=1e-6)
         if lora_rank and "language_model.layers" not in key:
             assert torch.equal(expected[key], begin[key])
-    one, other = (read_journal(tmp_path / name / "metrics.jsonl") for name in ("whole", "torn"))
+    one, other = (read_log(tmp_path / name / "metrics.jsonl") for name in ("whole", "torn"))
     assert [row["step"] for row in other] == [1, 2, 3, 4]
     assert [row["loss"] for row in other] == pytest.approx([row["loss"] for row in one], abs=1e-5)
 
@@ -170,7 +170,7 @@ def test_an_interrupted_run_goes_on_as_if_nothing_had_been(
 def test_it_learns_the_answers_and_says_so(loaded, questions, tmp_path, capsys):
     settings = replace(SETTINGS, steps=15, lr=3e-3, save_every=100)
     train_sft(loaded, questions, settings, tmp_path)
-    rows = read_journal(tmp_path / "metrics.jsonl")
+    rows = read_log(tmp_path / "metrics.jsonl")
     assert rows[-1]["loss"] < 0.7 * rows[0]["loss"]
     assert rows[0].keys() == {"step", "loss", "lr", "grad_norm", "seconds"}
     assert rows[0]["lr"] == pytest.approx(3e-3) and rows[-1]["lr"] == pytest.approx(2e-4)
@@ -200,7 +200,7 @@ def test_minutes_end_a_run_with_a_model_and_the_same_call_goes_on(loaded, questi
         folder = train_sft(
             copy.deepcopy(loaded), questions, replace(SETTINGS, minutes=0), tmp_path
         )  # fmt: skip
-        rows = read_journal(tmp_path / "metrics.jsonl")
+        rows = read_log(tmp_path / "metrics.jsonl")
         assert [row["step"] for row in rows] == list(range(1, made + 1))
         assert load(folder, device="cpu")
     seen, after = [], []
@@ -214,6 +214,6 @@ def test_minutes_end_a_run_with_a_model_and_the_same_call_goes_on(loaded, questi
         train_sft(copy.deepcopy(loaded), questions, SETTINGS, tmp_path, watch=watch)
     weights = (folder / "model.safetensors").read_bytes()
     train_sft(copy.deepcopy(loaded), questions, SETTINGS, tmp_path, watch=after.append)  # ended
-    rows = read_journal(tmp_path / "metrics.jsonl")
+    rows = read_log(tmp_path / "metrics.jsonl")
     assert [row["step"] for row in rows] == [1, 2, 3, 4] and after == rows and seen == rows[:3]
     assert (folder / "model.safetensors").read_bytes() == weights

@@ -12,7 +12,7 @@ import pytest
 import r1aqa_helpers
 from r1aqa_helpers.models import load
 from r1aqa_helpers.training import COMPLETE
-from r1aqa_helpers.utils.io import read_journal
+from r1aqa_helpers.utils.io import read_log
 from r1aqa_helpers.utils.paths import TINY
 
 pytestmark = pytest.mark.slow
@@ -83,11 +83,11 @@ def test_shards_are_trained_as_whole_models_are(whole, tmp_path, way):
     assert (tmp_path / "checkpoint-1" / COMPLETE).exists()
     run(python, way, command)
 
-    one, two = (read_journal(out / "rollouts.jsonl") for out in (expected, tmp_path))
+    one, two = (read_log(out / "rollouts.jsonl") for out in (expected, tmp_path))
     assert [(r["step"], r["id"], r["completions"]) for r in two] == [
         (r["step"], r["id"], r["completions"]) for r in one
     ]
-    rows, others = (read_journal(out / "metrics.jsonl") for out in (expected, tmp_path))
+    rows, others = (read_log(out / "metrics.jsonl") for out in (expected, tmp_path))
     assert len(rows) == len(others) == STEPS
     # Adam makes steps of full size where a gradient is all rounding, so that after the first step
     # what was learnt agrees to APART only; KL grows with its square.

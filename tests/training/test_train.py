@@ -16,7 +16,7 @@ from r1aqa_helpers.training.grpo.run import _passes_per_rollout, train_grpo
 from r1aqa_helpers.training.grpo.settings import GRPOSettings
 from r1aqa_helpers.training.grpo.trainer import AudioGRPOTrainer
 from r1aqa_helpers.utils.errors import UserError
-from r1aqa_helpers.utils.io import read_journal
+from r1aqa_helpers.utils.io import read_log
 
 SETTINGS = GRPOSettings(
     steps=4,
@@ -77,7 +77,7 @@ def test_an_interrupted_run_goes_on_as_if_nothing_had_been(
     whole, _ = run(tmp_path / "whole", settings)
     with pytest.raises(KeyboardInterrupt):
         run(tmp_path / "torn", settings, interrupt_at=4)
-    assert [row["step"] for row in read_journal(tmp_path / "torn/metrics.jsonl")] == [1, 2, 3]
+    assert [row["step"] for row in read_log(tmp_path / "torn/metrics.jsonl")] == [1, 2, 3]
     unfinished = tmp_path / "torn" / "checkpoint-3"
     unfinished.mkdir()
     (unfinished / "model.safetensors").write_bytes(b"half of it")
@@ -92,7 +92,7 @@ def test_an_interrupted_run_goes_on_as_if_nothing_had_been(
     for key in expected:
         torch.testing.assert_close(got[key], expected[key], rtol=0, atol=1e-6)
     for name in ("metrics.jsonl", "rollouts.jsonl"):
-        one, other = (read_journal(tmp_path / run / name) for run in ("whole", "torn"))
+        one, other = (read_log(tmp_path / run / name) for run in ("whole", "torn"))
         assert [r["step"] for r in other] == [r["step"] for r in one]
         for a, b in zip(without_time(one), without_time(other), strict=True):
             assert a == pytest.approx(b, abs=1e-5) if name == "metrics.jsonl" else a == b
@@ -101,7 +101,7 @@ def test_an_interrupted_run_goes_on_as_if_nothing_had_been(
 def test_what_a_run_writes(questions, tmp_path, run, capsys):
     folder, _ = run(tmp_path)
     assert folder == tmp_path / "model"
-    metrics = read_journal(tmp_path / "metrics.jsonl")
+    metrics = read_log(tmp_path / "metrics.jsonl")
     assert [row["step"] for row in metrics] == [1, 2, 3, 4]
     assert list(metrics[0]) == [
         "step", "loss", "reward", "accuracy", "format", "reward_std", "zero_variance_groups",
@@ -110,7 +110,7 @@ def test_what_a_run_writes(questions, tmp_path, run, capsys):
     ]  # fmt: skip
     assert [row["lr"] for row in metrics] == pytest.approx([1e-2, 7.5e-3, 5e-3, 2.5e-3])
 
-    rollouts = read_journal(tmp_path / "rollouts.jsonl")
+    rollouts = read_log(tmp_path / "rollouts.jsonl")
     assert [row["step"] for row in rollouts] == [1, 1, 2, 2, 3, 3, 4, 4]
     order = run_schedule(len(questions), 8, SETTINGS.seed)
     assert [row["id"] for row in rollouts] == [f"q{i}" for i in order]
@@ -134,7 +134,7 @@ def test_what_a_run_writes(questions, tmp_path, run, capsys):
     stamp = (folder / "model.safetensors").stat().st_mtime_ns
     assert run(tmp_path) == (folder, 0)
     assert (folder / "model.safetensors").stat().st_mtime_ns == stamp
-    assert read_journal(tmp_path / "metrics.jsonl") == metrics
+    assert read_log(tmp_path / "metrics.jsonl") == metrics
 
 
 def test_a_folder_of_another_run_is_refused(questions, tmp_path, run):
@@ -198,9 +198,9 @@ def longest(completions, choices, solution, **columns):
 def test_a_run_is_trained_on_rewards_of_ones_own(loaded, questions, tmp_path):
     settings = replace(SETTINGS, steps=1)
     train_grpo(copy.deepcopy(loaded), questions, settings, tmp_path, [longest])
-    rollouts = read_journal(tmp_path / "rollouts.jsonl")
+    rollouts = read_log(tmp_path / "rollouts.jsonl")
     assert all(list(row["rewards_by_function"]) == ["longest"] for row in rollouts)
-    metrics = read_journal(tmp_path / "metrics.jsonl")
+    metrics = read_log(tmp_path / "metrics.jsonl")
     assert metrics[0]["accuracy"] is None and metrics[0]["reward"] > 0
     assert "longest" in (tmp_path / "model" / "README.md").read_text()
     with pytest.raises(UserError, match="another rewards"):
@@ -230,7 +230,7 @@ def test_a_step_sampled_in_parts_is_made_of_the_same_questions(tmp_path, run, mo
         out = tmp_path / str(most)
         run(out, replace(SETTINGS, steps=2, prompts_per_rollout=most))
         assert sampled == calls
-        rollouts = read_journal(out / "rollouts.jsonl")
+        rollouts = read_log(out / "rollouts.jsonl")
         found.append(sorted((row["step"], row["id"]) for row in rollouts))
     assert found[0] == found[1] and len(found[0]) == 4
 

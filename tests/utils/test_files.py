@@ -22,19 +22,16 @@ ROWS = [{"id": "é\u2028x", "n": 1}, {"id": "b", "list": [1.5, None, True]}]
 
 
 def test_json_and_lines_come_back_equal(tmp_path):
-    (tmp_path / "a.json").write_bytes(b'"\\ud83d\\ude00"')  # a pair of surrogates
-    assert io.read_json(tmp_path / "a.json") == "😀"
     io.write_json(tmp_path / "new" / "deep" / "a.json", ROWS)
     assert io.read_json(tmp_path / "new" / "deep" / "a.json") == ROWS
     io.write_jsonl(tmp_path / "a.jsonl", iter(ROWS))
     assert io.read_jsonl(tmp_path / "a.jsonl") == [(1, ROWS[0]), (2, ROWS[1])]
     lines = (tmp_path / "a.jsonl").read_bytes().decode().split("\n")
     assert [json.loads(line) for line in lines[:-1]] == ROWS and lines[-1] == ""
-
-
-def test_line_numbers_count_blank_lines_and_crlf(tmp_path):
-    (tmp_path / "a.jsonl").write_bytes(b'\xef\xbb\xbf{"a": 1}\r\n\r\n{"a": 2}')
-    assert io.read_jsonl(tmp_path / "a.jsonl") == [(1, {"a": 1}), (3, {"a": 2})]
+    (tmp_path / "b.jsonl").write_bytes(b'\xef\xbb\xbf{"a": 1}\r\n\r\n{"a": 2}')
+    assert io.read_jsonl(tmp_path / "b.jsonl") == [(1, {"a": 1}), (3, {"a": 2})]
+    with pytest.raises(ValueError):
+        io.write_json(tmp_path / "nan.json", {"loss": float("nan")})
 
 
 def test_a_write_that_fails_keeps_the_old_file_and_no_temporary_one(tmp_path, monkeypatch):
@@ -65,21 +62,11 @@ def test_a_place_that_cannot_be_written(tmp_path, write):
     assert sorted(p.name for p in tmp_path.iterdir()) == ["file", "out"]
 
 
-def test_nan_is_not_written(tmp_path):
-    with pytest.raises(ValueError):
-        io.write_json(tmp_path / "a.json", {"loss": float("nan")})
-    assert not list(tmp_path.iterdir())
-
-
 BAD_JSON = {
-    "empty": (b"", ""),
     "truncated": (b'[\n {"id": "a"},\n {"id": "b', ":3: not valid JSON (column 9"),
     "syntax": (b'{"a": 1,\n "b" 2}', ":2: not valid JSON (column 6"),
     "not utf-8": ('{"a": 1,\n "b": "é"}'.encode("latin-1"), ":2: not UTF-8 (byte 0xe9)"),
-    "utf-16": ('{"a": 1}'.encode("utf-16"), ":1: not UTF-8"),
     "nan": (b'{"a": NaN}', ": not valid JSON (NaN"),
-    "infinity": (b'{"a": -Infinity}', ": not valid JSON (-Infinity"),
-    "long integer": (b"1" * 5000, ": not valid JSON"),
     "deep": (b"[" * 200_000, ": not valid JSON"),
     "surrogate": (b'{"a": "\\ud800"}', ": not valid JSON"),
 }
@@ -94,7 +81,7 @@ def test_bad_json_is_one_line_with_its_place(tmp_path, data, expected):
     assert one_line(caught).startswith(f"{path}{expected}")
 
 
-@pytest.mark.parametrize("bad", [b'{"id": "c', b"{'a': 1}", b'{"a": NaN}', b"\xff", b"{} {}"])
+@pytest.mark.parametrize("bad", [b'{"id": "c', b'{"a": NaN}', b"\xff"])
 def test_a_bad_line_is_named(tmp_path, bad):
     path = tmp_path / "a.jsonl"
     path.write_bytes(b'{"id": "a"}\n{"id": "b"}\n' + bad)
@@ -113,18 +100,18 @@ def test_a_file_that_cannot_be_read(tmp_path, name):
 
 def test_an_interrupted_log_goes_on(tmp_path):
     path = tmp_path / "deep" / "log.jsonl"
-    assert io.read_journal(path) == []
+    assert io.read_log(path) == []
     for row in ROWS:
         io.append_jsonl(path, row)
-    assert io.read_journal(path) == ROWS
+    assert io.read_log(path) == ROWS
     with open(path, "ab") as stream:
         stream.write('{"id": "torn é'.encode()[:-1])  # cut within a character
-    assert io.read_journal(path) == ROWS
+    assert io.read_log(path) == ROWS
     io.append_jsonl(path, {"id": "c"}, flush=False)
-    assert io.read_journal(path) == [*ROWS, {"id": "c"}]
+    assert io.read_log(path) == [*ROWS, {"id": "c"}]
     assert b"torn" not in path.read_bytes()
     path.write_bytes(b'{"id"')  # one torn line only
-    assert io.read_journal(path) == []
+    assert io.read_log(path) == []
     io.append_jsonl(path, {"id": "a"})
     assert path.read_bytes() == b'{"id": "a"}\n'
 
@@ -134,14 +121,8 @@ def test_a_log_damaged_elsewhere_is_an_error(tmp_path, line):
     path = tmp_path / "log.jsonl"
     path.write_bytes(b'{"id": "a"}\n' + line + b'{"id": "b"}\n')
     with pytest.raises(UserError) as caught:
-        io.read_journal(path)
+        io.read_log(path)
     assert one_line(caught).startswith(f"{path}:2:")
-
-
-def test_shown_escapes_what_is_not_printable():
-    assert io.shown("/a folder/é.json") == "/a folder/é.json"
-    assert io.shown("a\x1b[31m\n") == r"'a\x1b[31m\n'"
-    assert len(io.shown_value("x" * 500)) == 60
 
 
 class Terminal(StringIO):
@@ -160,28 +141,17 @@ def test_track_yields_every_item_and_nests(monkeypatch, tty):
     assert [(i, j) for i in outer for j in progress.track("ab", "inner")] == [
         (i, j) for i in range(3) for j in "ab"
     ]
+    assert tty or sys.stderr.getvalue() == ""  # nothing for what is quick
 
 
-@pytest.mark.parametrize(
-    ("total", "told"),
-    [
-        (
-            4,
-            [r"answering: [1-3]/4 \(\d+ %\), \d+ s, about \d+ s left", r"answering: 4/4 \(100 %\)"],
-        ),
-        (None, [r"answering: [1-3], \d+ s", r"answering: 4, \d+ s"]),
-    ],
-)
-def test_track_prints_plain_lines_with_an_estimate(monkeypatch, total, told):
+def test_track_prints_plain_lines_with_an_estimate(monkeypatch):
     monkeypatch.setattr(progress, "PLAIN_INTERVAL", 0.05)
     monkeypatch.setattr(sys, "stderr", Terminal(False))
-    for _ in progress.track(iter("abcd"), "answering", total):
+    for _ in progress.track(iter("abcd"), "answering", 4):
         time.sleep(0.03)
-    lines = sys.stderr.getvalue().splitlines()
-    assert re.match(told[0], lines[0]) and re.match(told[1], lines[-1]) and len(lines) <= 4
-
-
-def test_track_is_silent_when_quick(monkeypatch):
-    monkeypatch.setattr(sys, "stderr", Terminal(False))
-    list(progress.track(range(5), "quick"))
-    assert sys.stderr.getvalue() == ""
+    for _ in progress.track(iter("abcd"), "counting"):
+        time.sleep(0.03)
+    printed = sys.stderr.getvalue()
+    assert re.match(r"answering: [1-3]/4 \(\d+ %\), \d+ s, about \d+ s left\n", printed)
+    assert "answering: 4/4 (100 %)" in printed and re.search(r"^counting: 4, \d+ s$", printed, re.M)
+    assert len(printed.splitlines()) <= 8

@@ -31,10 +31,8 @@ def content_hash(questions: Iterable[AudioQuestion]) -> str:
 
     Order, labels, recordings and white space around and between words do not count.
     """
-    rows = (
-        [q.id, *map(_words, (q.question, *q.choices)), _words(q.answer or "")] for q in questions
-    )
-    return _sha256(sorted(rows))
+    rows = ([q.id, q.question, *q.choices, q.answer or ""] for q in questions)
+    return _sha256(sorted([identity, *map(_words, texts)] for identity, *texts in rows))
 
 
 def release_of(
@@ -45,10 +43,8 @@ def release_of(
     ``ids``: of all rows, where not all of them have become questions.
     """
     hashed = _sha256(sorted(set([q.id for q in questions] if ids is None else ids)))
-    for version, (of_ids, of_content) in RELEASES.items():
-        if hashed == of_ids:
-            return version, content_hash(questions) == of_content
-    return None, False
+    version = next((version for version, hashes in RELEASES.items() if hashes[0] == hashed), None)
+    return version, version is not None and content_hash(questions) == RELEASES[version][1]
 
 
 def read_source(folder: PathLike) -> dict[str, Any]:

@@ -1,6 +1,6 @@
 """The shipped checkpoint's model card, from committed figures.
 
-``python -m r1aqa_helpers.tiny.card`` writes it again, after a pre-training or a new reference run.
+``python scripts/pretraining/card.py`` writes it again, after a pre-training or a new reference run.
 """
 
 from pathlib import Path
@@ -41,7 +41,7 @@ def write_card(folder: Path = MODEL) -> Path:
 
 
 def _facts(record: dict[str, Any]) -> dict[str, str]:
-    """The stages whose outcome is shipped, and how well the tower hears."""
+    """The stages whose outcome is shipped, and how much the audio encoder recognises."""
     facts = {
         f"stage {name}": (
             f"{stage['steps']} steps of {stage['batch']} clips, learning rate "
@@ -54,7 +54,7 @@ def _facts(record: dict[str, Any]) -> dict[str, str]:
     clips = record["tower_clips"]
     return {
         **facts,
-        f"read by the tower alone, percent right of {clips} scenes": heard,
+        f"read by the audio encoder alone, percent correct of {clips} scenes": heard,
         "hardware of the pre-training": record["hardware"],
     }
 
