@@ -1,7 +1,7 @@
-"""How ``pytest`` compares a notebook run anew with what is stored: texts strictly, measured
-numbers within what is printed with them, progress lines (stderr) not at all.
+"""How ``pytest`` compares a re-run notebook with its stored outputs: texts strictly, measured
+numbers within the tolerance printed with them, progress lines (stderr) not at all.
 
-This is the one place that touches nbval's inside; tests/notebooks/test_comparison.py holds it.
+Only this file depends on nbval's internals; tests/notebooks/test_comparison.py tests it.
 """
 
 import os
@@ -20,19 +20,17 @@ if "PYTEST_XDIST_WORKER" in os.environ:
 _strictly = IPyNbCell.compare_outputs
 
 
-def _spoken(outputs: Sequence[NotebookNode]) -> list[NotebookNode]:
-    """The outputs without stderr, where progress and its timings go."""
-    return [x for x in outputs if not (x.output_type == "stream" and x.name == "stderr")]
-
-
-def _texts(outputs: Sequence[NotebookNode]) -> list[NotebookNode]:
-    return [x for x in outputs if x.output_type == "stream"]
-
-
 def compare_outputs(self: IPyNbCell, test: Any, ref: Any, skip_compare: Any = None) -> bool:
-    """nbval's comparison, after measured numbers that agree were put as stored."""
-    test, ref = _spoken(test), _spoken(ref)
-    for new, stored in zip(_texts(test), _texts(ref), strict=False):
+    """nbval's comparison, after measured numbers that agree were replaced by the stored ones."""
+
+    def without_stderr(outputs: Sequence[NotebookNode]) -> list[NotebookNode]:
+        return [x for x in outputs if x.get("name") != "stderr"]
+
+    def streams(outputs: Sequence[NotebookNode]) -> list[NotebookNode]:
+        return [x for x in outputs if x.output_type == "stream"]
+
+    test, ref = without_stderr(test), without_stderr(ref)
+    for new, stored in zip(streams(test), streams(ref), strict=False):
         new.text = settled(new.text, stored.text)
     return _strictly(self, test, ref, skip_compare)
 

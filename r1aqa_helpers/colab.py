@@ -1,7 +1,7 @@
 """The set-up of a notebook on Colab, on Kaggle or in any Python that lacks the course's packages.
 
-The first cell of every notebook clones the repository where it is not there, and calls `install`.
-Needs Python's own library only: nothing else is there yet.
+The first cell of every notebook clones the repository where it is missing, and calls `install`.
+Standard library only: nothing else is installed yet.
 """
 
 import importlib
@@ -26,7 +26,7 @@ TORCH = ("torch", "torchaudio")
 
 
 class Pause(Exception):
-    """Why the notebook stops at the set-up cell; shown as that line, without a traceback."""
+    """Why the notebook stops at the set-up cell; shown as one line, without a traceback."""
 
     def _render_traceback_(self) -> list[str]:
         return [str(self)]
@@ -34,7 +34,7 @@ class Pause(Exception):
 
 @dataclass(frozen=True)
 class Plan:
-    """What to leave as it is, what to tell, and what else to ask of uv."""
+    """Packages that uv must not touch, lines to print, and further options of uv."""
 
     kept: tuple[str, ...]
     lines: tuple[str, ...]
@@ -42,7 +42,7 @@ class Plan:
 
 
 def install() -> None:
-    """Install the course's packages at their pinned versions; where they are there, do nothing.
+    """Install the course's packages at their pinned versions, unless they are installed.
 
     Restarts the kernel (Colab, Kaggle) or asks for it only where a package was replaced that
     the kernel had already loaded.
@@ -53,7 +53,8 @@ def install() -> None:
     if _version(NAME) is not None:
         return
     host = host_of(os.environ)
-    plan = plan_for(host, _required(), {n: _version(n) for n in TORCH}, bool(_which("nvidia-smi")))
+    there, gpu = {n: _version(n) for n in TORCH}, bool(shutil.which("nvidia-smi"))
+    plan = plan_for(host, _required(), there, gpu)
     print("installing the course's packages: minutes, once in a session", *plan.lines, sep="\n")
     before = _loaded()
     _run_uv(plan)
@@ -67,20 +68,18 @@ def host_of(environment: Mapping[str, str]) -> str:
     """``colab``, ``kaggle``, ``kaggle batch`` (a run without a page) or ``here``."""
     if "COLAB_RELEASE_TAG" in environment:
         return "colab"
-    kind = environment.get("KAGGLE_KERNEL_RUN_TYPE")
-    if kind is None:
-        return "here"
-    return "kaggle batch" if kind.lower() == "batch" else "kaggle"
+    kind = environment.get("KAGGLE_KERNEL_RUN_TYPE", "none").lower()
+    return {"none": "here", "batch": "kaggle batch"}.get(kind, "kaggle")
 
 
 def plan_for(
     host: str, required: Mapping[str, str], there: Mapping[str, str | None], gpu: bool
 ) -> Plan:
-    """What the installation shall leave alone on this host.
+    """What the installation leaves alone on this host.
 
     Args:
-        host: as `host_of` says.
-        required: what the package asks of torch and torchaudio, like ``>=2.11,<2.12``.
+        host: one of `host_of`'s results.
+        required: the package's requirements for torch and torchaudio, like ``>=2.11,<2.12``.
         there: their versions, like ``2.11.0+cu128``; None where one is missing.
         gpu: whether the machine has an NVIDIA driver.
     """
@@ -93,34 +92,29 @@ def plan_for(
         wanted = ", ".join(f"{name}{required[name]}" for name in TORCH)
         had = ", ".join(f"{name} {there[name] or 'missing'}" for name in TORCH)
         lines = (f"the course needs {wanted}; here: {had}, which is replaced",)
-    # Built for the driver that is there: the newest CUDA would not run on an older one.
+    # Built for the installed driver: the newest CUDA would not run on an older one.
     return Plan(page, lines, ("--torch-backend=auto",) if gpu and host != "here" else ())
 
 
 def torch_fits(required: Mapping[str, str], there: Mapping[str, str | None]) -> bool:
     """Whether torch and torchaudio are in range, of one release, and built for one device."""
-    if not all(v and _in_range(v, required[name]) for name, v in there.items()):
-        return False
-    releases = {(_release(v)[:2], v.partition("+")[2]) for v in there.values()}
-    return len(releases) == 1
+    builds = set()
+    for name, version in there.items():
+        low, high = re.fullmatch(r">=([\d.]+),<([\d.]+)", required[name]).groups()
+        if version is None or not _release(low) <= _release(version) < _release(high):
+            return False
+        builds.add((_release(version)[:2], version.partition("+")[2]))
+    return len(builds) == 1
 
 
 def _release(version: str) -> tuple[int, ...]:
     return tuple(int(part) for part in re.match(r"\d+(?:\.\d+)*", version)[0].split("."))
 
 
-def _in_range(version: str, wanted: str) -> bool:
-    """Whether a version is at or above ``>=`` and below ``<``."""
-    low, high = re.fullmatch(r">=([\d.]+),<([\d.]+)", wanted).groups()
-    return _release(low) <= _release(version) < _release(high)
-
-
 def _required() -> dict[str, str]:
     text = (CLONE / "pyproject.toml").read_text(encoding="utf-8")
-    found = {}
-    for line in tomllib.loads(text)["project"]["dependencies"]:
-        name, wanted = re.fullmatch(r"([\w.-]+)(.*)", line).groups()
-        found[name] = wanted
+    lines = tomllib.loads(text)["project"]["dependencies"]
+    found = dict(re.fullmatch(r"([\w.-]+)(.*)", line).groups() for line in lines)
     return {name: found[name] for name in TORCH}
 
 
@@ -132,24 +126,23 @@ def _version(name: str) -> str | None:
 
 
 def _loaded() -> dict[str, str]:
-    """Version of every distribution of which this Python has loaded something."""
+    """Version of every distribution of which this Python has loaded a module."""
     distributions = importlib.metadata.packages_distributions()
     names = {n for top in sys.modules for n in distributions.get(top, ())}
     return {name: version for name in names if (version := _version(name))}
 
 
-def _which(program: str) -> str | None:
-    return shutil.which(program)
-
-
 def _run_uv(plan: Plan) -> None:
     """Install this clone with uv, which takes the pinned versions from its pyproject.toml."""
-    uv = [_which("uv")] if _which("uv") else [sys.executable, "-m", "uv"]
-    if uv[0] == sys.executable and _version("uv") is None:
-        _run([sys.executable, "-m", "pip", "install", "--quiet", "uv"])
+    uv = [shutil.which("uv")]
+    if uv == [None]:
+        uv = [sys.executable, "-m", "uv"]
+        if _version("uv") is None:
+            _run([sys.executable, "-m", "pip", "install", "--quiet", "uv"])
     with tempfile.TemporaryDirectory() as folder:
         left_alone = Path(folder, "left-alone.txt")
-        # A requirement that holds nowhere: uv neither replaces these nor what they need.
+        # A requirement with a marker that is never true: uv replaces neither these nor what
+        # they need.
         lines = [f'{name} ; python_version < "0"\n' for name in plan.kept]
         left_alone.write_text("".join(lines), encoding="utf-8")
         where = ["--python", sys.executable, "--override", str(left_alone)]

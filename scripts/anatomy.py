@@ -1,4 +1,4 @@
-"""What every notebook of the course has in common: each fault as one line that names the cell."""
+"""The structure that all notebooks share: each fault is one line that names the cell."""
 
 import ast
 import re
@@ -28,9 +28,9 @@ if importlib.util.find_spec("r1aqa_helpers") is None:  # Colab, Kaggle
         subprocess.run(clone, check=True)
     sys.path.insert(0, os.path.abspath("r1aqa"))
 
-from r1aqa_helpers.publishing_ import hosted
+from r1aqa_helpers import colab
 
-hosted.install()  # at the pinned versions; nothing where all is there
+colab.install()  # at the pinned versions; nothing where all is there
 
 from r1aqa_helpers import course
 
@@ -40,9 +40,9 @@ _PROJECT = tomllib.loads(
 )["project"]
 SETUP = _SETUP.replace("{repository}", _PROJECT.get("urls", {}).get("Repository", ""))
 
-#: Notebooks that run the 7B model where PROFILE names one for a GPU; the others ask for none.
+#: Notebooks that run the 7B model where PROFILE names a GPU's; the others request no GPU.
 GPU = frozenset({"01", "07", "08", "09", "10", "12"})
-#: Cells whose outputs differ between machines: run, not compared, and not stored.
+#: The tag of cells whose outputs differ between machines: run, neither compared nor stored.
 UNSTORED = "nbval-ignore-output"
 
 EXERCISE = re.compile(r"^### Exercise (\d\d\.\d+) · \S", re.MULTILINE)
@@ -55,10 +55,10 @@ _TARGET = re.compile(r"https://[\w.-]+\.\w+(/\S*)?|#[\w-]+|\d\d_\w+\.ipynb|\.\./
 
 
 def host_metadata(number: str) -> dict[str, Any]:
-    """What a notebook asks of Colab and Kaggle: a GPU or none, and, to install, the network.
+    """The hardware and network that a notebook requests from Colab and Kaggle.
 
-    The tiny track needs no GPU, and a free one is rationed. The T4, because CUDA 13, which
-    torch is built with, no longer knows Kaggle's other GPU, the P100.
+    A GPU only where a notebook can use one, as free ones are rationed. A T4, because torch's
+    CUDA 13 does not support Kaggle's other GPU, the P100.
     """
     gpu = number in GPU
     kaggle = {
@@ -74,7 +74,7 @@ def host_metadata(number: str) -> dict[str, Any]:
 
 
 def faults(notebook: NotebookNode, number: str) -> list[str]:
-    """Every way in which a notebook is not built as all are."""
+    """Every way in which a notebook differs from the common structure."""
     return [*_common(notebook, number), *_exercises(notebook, number), *_stored(notebook)]
 
 
@@ -83,7 +83,7 @@ def _common(notebook: NotebookNode, number: str) -> Iterator[str]:
         yield f"cell 0: starts with '# {number} · title'"
     setup = [c.source for c in notebook.cells if "setup" in c.metadata.get("tags", [])]
     if setup != [SETUP]:
-        yield "one cell tagged setup, with the common text, is wanted"
+        yield "there must be one cell tagged setup, with the common text"
     wanted = host_metadata(number)
     for name in ("accelerator", "colab", "kaggle"):
         if notebook.metadata.get(name) != wanted.get(name):
@@ -105,14 +105,14 @@ def _exercises(notebook: NotebookNode, number: str) -> Iterator[str]:
             yield f"cell {index}: exercise {heading[1]} should be {number}.{place}"
         after = notebook.cells[index + 1 : index + 3]
         if [c.cell_type for c in after] != ["code", "markdown"]:
-            yield f"cell {index}: exercise {heading[1]} wants a stub cell, then its solution"
+            yield f"cell {index}: exercise {heading[1]} needs a stub cell, then its solution"
             continue
         if "check." not in after[0].source.splitlines()[-1]:
-            yield f"cell {index + 1}: the last line calls the exercise's check"
+            yield f"cell {index + 1}: the last line does not call the exercise's check"
         if not any("not done yet" in o.get("text", "") for o in after[0].outputs):
             yield f"cell {index + 1}: the stored output is not 'not done yet'"
         if not SOLUTION.search(after[1].source):
-            yield f"cell {index + 2}: exercise {heading[1]} wants a folded solution"
+            yield f"cell {index + 2}: exercise {heading[1]} has no folded solution"
 
 
 def _stored(notebook: NotebookNode) -> Iterator[str]:
@@ -132,39 +132,31 @@ def _stored(notebook: NotebookNode) -> Iterator[str]:
             if re.search(r"(?<![\w.])/(?:home|root|tmp|work|Users)/", str(output)):
                 yield f"cell {index}: a path of this machine is stored"
             if "image/png" in data and not output.metadata.get("image/png", {}).get("alt"):
-                yield f"cell {index}: a picture without a text for those who do not see it"
+                yield f"cell {index}: a picture without alternative text"
 
 
 def solutions(notebook: NotebookNode) -> dict[str, str]:
     """Exercise number -> the code of its folded solution."""
-    found, number = {}, None
-    for cell in notebook.cells:
-        if cell.cell_type != "markdown":
-            continue
-        heading = EXERCISE.search(cell.source)
-        number = heading[1] if heading else number
-        solution = SOLUTION.search(cell.source)
-        if solution and number:
-            found[number] = solution["code"]
-    return found
+    prose = "\n\n".join(c.source for c in notebook.cells if c.cell_type == "markdown")
+    parts = EXERCISE.split(prose)[1:]  # number, what follows it, number, …
+    found = zip(parts[::2], map(SOLUTION.search, parts[1::2]), strict=True)
+    return {number: solution["code"] for number, solution in found if solution}
 
 
 def imports(notebook: NotebookNode) -> str:
-    """All import statements at the top level of the notebook's cells, as one source."""
-    lines = []
-    for cell in notebook.cells:
-        if cell.cell_type == "code" and cell.source != SETUP:
-            lines += [
-                ast.unparse(node)
-                for node in ast.parse(cell.source).body
-                if isinstance(node, ast.Import | ast.ImportFrom)
-            ]
+    """All top-level import statements of the notebook's cells, as one source."""
+    lines = [
+        ast.unparse(node)
+        for cell in notebook.cells
+        if cell.cell_type == "code" and cell.source != SETUP
+        for node in ast.parse(cell.source).body
+        if isinstance(node, ast.Import | ast.ImportFrom)
+    ]
     return "\n".join(["from r1aqa_helpers import course", *lines])
 
 
 def stub(cell_source: str) -> tuple[str, str]:
-    """A stub cell in two: its definition, and the call of the check at its end."""
-    body = ast.parse(cell_source).body
-    call = body[-1]
+    """Split a stub cell into its definition and the call of the check at its end."""
+    start = ast.parse(cell_source).body[-1].lineno - 1
     lines = cell_source.splitlines()
-    return "\n".join(lines[: call.lineno - 1]), "\n".join(lines[call.lineno - 1 :])
+    return "\n".join(lines[:start]), "\n".join(lines[start:])

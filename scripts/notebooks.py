@@ -1,14 +1,14 @@
 """Run, check and measure the course's notebooks.
 
-    uv run scripts/notebooks.py run 06 07    run notebooks as they are, and store their outputs
+    uv run scripts/notebooks.py run 06 07    run notebooks and store their outputs
     uv run scripts/notebooks.py measure      the same, and seconds and peak memory for the cards
-    uv run scripts/notebooks.py common       what all share: set-up cell, and what hosts are asked
-    uv run scripts/notebooks.py check [06]   what is not as it should be; exit 1 when anything is
-    uv run scripts/notebooks.py map          write the table of notebooks/README.md from them
+    uv run scripts/notebooks.py common       write the set-up cell and the hosts' metadata
+    uv run scripts/notebooks.py check [06]   list faults; exit 1 if there are any
+    uv run scripts/notebooks.py map          write the table of notebooks/README.md
 
-What would differ from one run to the next is not stored: timings, progress, widgets' state. A
-notebook is edited in JupyterLab, or as text: jupytext --to py:percent writes one, and
-jupytext --update --to ipynb takes the changes over.
+Timings, progress and widgets' states, which differ between runs, are not stored. Edit a notebook
+in JupyterLab, or as text: jupytext --to py:percent writes one, and jupytext --update --to ipynb
+applies the changes.
 """
 
 import argparse
@@ -23,8 +23,7 @@ from anatomy import EXERCISE, SETUP, UNSTORED, faults, host_metadata
 from nbclient import NotebookClient
 from nbformat import NotebookNode
 
-from r1aqa_helpers.course.cards import MEASURED, card_table
-from r1aqa_helpers.course.notebooks import NOTEBOOKS, find_notebook
+from r1aqa_helpers.course.notebooks import MEASURED, NOTEBOOKS, card_table, find_notebook
 from r1aqa_helpers.hardware import TINY_PROFILE
 from r1aqa_helpers.utils.io import read_json, write_json, write_text
 from r1aqa_helpers.utils.machine import hardware
@@ -49,7 +48,7 @@ def execute(notebook: NotebookNode) -> tuple[float, float]:
     """Run all cells in order in a fresh kernel; returns seconds and the peak memory in GB.
 
     Raises:
-        nbclient.exceptions.CellExecutionError: a cell failed that was not meant to.
+        nbclient.exceptions.CellExecutionError: a cell failed that should not.
     """
     notebook.cells.append(nbformat.v4.new_code_cell(_PEAK))
     client = NotebookClient(
@@ -72,7 +71,7 @@ def execute(notebook: NotebookNode) -> tuple[float, float]:
 
 
 def store(notebook: NotebookNode, number: str) -> None:
-    """Write the notebook without whatever differs from one run to the next."""
+    """Write the notebook without what differs from one run to the next."""
     notebook.metadata.pop("widgets", None)
     for cell in notebook.cells:
         if cell.cell_type != "code":
@@ -84,14 +83,14 @@ def store(notebook: NotebookNode, number: str) -> None:
                 if "widget" in kind:
                     del output.data[kind]
             if output.output_type == "error":
-                # The frames name this machine's folders; the last line says what happened.
+                # The frames name this machine's folders; the last line is the message.
                 output.traceback = output.traceback[-1:]
     nbformat.validate(notebook)
     write_text(notebook_path(number), nbformat.writes(notebook) + "\n")
 
 
 def write_common(number: str) -> None:
-    """Write again what all notebooks share, without running it; outputs and all else stay."""
+    """Update what all notebooks share, without running the notebook."""
     notebook, path = read(number), notebook_path(number)
     for cell in notebook.cells:
         if "setup" in cell.metadata.get("tags", []):
@@ -107,15 +106,13 @@ def write_common(number: str) -> None:
 
 
 def check(numbers: list[str]) -> int:
-    found = {number: faults(read(number), number) for number in numbers}
-    for number, lines in found.items():
-        for line in lines:
-            print(f"{number}: {line}")
-    return int(any(found.values()))
+    found = [f"{number}: {line}" for number in numbers for line in faults(read(number), number)]
+    print(*found, sep="\n", end="\n" if found else "")
+    return int(bool(found))
 
 
 def run(number: str, measured: bool) -> None:
-    """Run a notebook and store its outputs; where asked, also what it took, on its card as well."""
+    """Run a notebook and store its outputs; if ``measured``, update its card as well."""
     notebook = read(number)
     seconds, peak = execute(notebook)
     if measured:
@@ -127,7 +124,7 @@ def run(number: str, measured: bool) -> None:
             "date": date.today().isoformat(),
         }
         write_json(MEASURED, dict(sorted(known.items())))
-        # The card was shown before the run that it tells of had ended.
+        # The card was shown before the measured run had ended.
         card = card_table(number)
         for output in (o for c in notebook.cells for o in c.get("outputs", [])):
             if str(output.get("data", {}).get("text/plain", "")).startswith(card.caption):
@@ -155,7 +152,7 @@ def course_map() -> str:
 
 
 def write_map(check: bool) -> int:
-    """Write the table of notebooks/README.md, or only say whether it is as it should be."""
+    """Write the table of notebooks/README.md, or only check that it is up to date."""
     readme = FOLDER / "README.md"
     old = readme.read_text(encoding="utf-8")
     new = _MAP.sub(lambda _: course_map(), old)

@@ -32,9 +32,10 @@ from r1aqa_helpers.reporting import (
     load_published,
     published_beside,
 )
-from r1aqa_helpers.reporting.rows import comparison_text, number
+from r1aqa_helpers.reporting.rows import comparison_text
 from r1aqa_helpers.reporting.verdict import UNLIKE
 from r1aqa_helpers.scoring.bootstrap import Comparison
+from r1aqa_helpers.scoring.text import number_text
 
 ROOT = Path(__file__).resolve().parent.parent
 README = ROOT / "README.md"
@@ -61,8 +62,8 @@ def results_block() -> str:
         beside = published_beside(published, row)
         *tasks, average = row.cells(1)
         cells = [row.method, f"<{row.prompt}>", *tasks, f"**{average}**", row.interval, str(row.n)]
-        cells += [number(row.train_seconds, 0), number(row.seconds, 0)]
-        rows.append([*cells, number(beside.average if beside else None, 1)])
+        cells += [number_text(row.train_seconds, 0), number_text(row.seconds, 0)]
+        rows.append([*cells, number_text(beside.average if beside else None, 1)])
     columns = ["method", "prompt", *DOMAINS, "average", "95 % interval", "n", "training, s"]
     columns += ["evaluation, s", "published average (7B)"]
     lines = [

@@ -134,8 +134,7 @@ def experiment_summary(
 
 
 def _run(plan: str, out: Path, seeds: int, minutes: float | None) -> None:
-    from r1aqa_helpers.experiments.plan import PLANS
-    from r1aqa_helpers.experiments.splits import tiny_splits
+    from r1aqa_helpers.experiments.plan import PLANS, tiny_splits
     from r1aqa_helpers.experiments.sweep import Experiment
 
     experiment = Experiment(TINY_PROFILE, tiny_splits(), out, seeds, minutes, typer.echo)

@@ -1,12 +1,7 @@
-"""What only a learner sees: session, players, figures, quizzes, predictions, exercise checks.
-
-Notebooks say ``from r1aqa_helpers import course``; what they use most stands here, the rest in
-the modules of this folder.
-"""
+"""What only a learner sees: session, players, figures, quizzes, predictions, exercise checks."""
 
 from r1aqa_helpers.course.budget_cards import budget_card
 from r1aqa_helpers.course.calculator import calculator
-from r1aqa_helpers.course.cards import card
 from r1aqa_helpers.course.figures.roadmap import roadmap
 from r1aqa_helpers.course.figures.style import (
     BLUE,
@@ -22,6 +17,7 @@ from r1aqa_helpers.course.figures.style import (
     spectrogram,
     waveform,
 )
+from r1aqa_helpers.course.notebooks import card
 from r1aqa_helpers.course.predictions import calibration, predict, reveal
 from r1aqa_helpers.course.printed import accuracy, value
 from r1aqa_helpers.course.recorded_run import REFERENCE, load_run, recorded_answers
@@ -32,41 +28,3 @@ from r1aqa_helpers.course.widgets.playground import playground
 from r1aqa_helpers.course.widgets.quiz import quiz
 from r1aqa_helpers.course.widgets.reward_hacking_tests import attack_suite
 from r1aqa_helpers.course.widgets.rollout_viewer import rollout_viewer
-
-__all__ = [
-    "BLUE",
-    "COLOURS",
-    "GREEN",
-    "GREY",
-    "Lab",
-    "LiveCurves",
-    "ORANGE",
-    "PURPLE",
-    "Player",
-    "RED",
-    "REFERENCE",
-    "SFT_PANELS",
-    "SKY",
-    "YELLOW",
-    "accuracy",
-    "calculator",
-    "calibration",
-    "budget_card",
-    "card",
-    "curves",
-    "figure",
-    "rollout_viewer",
-    "attack_suite",
-    "load_run",
-    "player",
-    "playground",
-    "predict",
-    "quiz",
-    "recorded_answers",
-    "reveal",
-    "roadmap",
-    "spectrogram",
-    "start",
-    "value",
-    "waveform",
-]

@@ -6,16 +6,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-#: What a check prints in front of its line: not begun, right, wrong.
+#: What a check prints in front of its line: not begun, correct, wrong.
 OPEN, RIGHT, WRONG = "○", "✓", "✗"
 
 
 class Mistake(Exception):
     """What is wrong with an answer, in words for the learner."""
-
-
-class NotDone(Exception):
-    """The stub is as it was."""
 
 
 @dataclass(frozen=True)
@@ -25,7 +21,7 @@ class Exercise:
     Attributes:
         number: notebook and exercise, like "06.1".
         verify: raises ``Mistake`` where an answer is wrong.
-        passed: what a right answer has shown, printed after the tick.
+        passed: what a correct answer shows, printed after the tick.
     """
 
     number: str
@@ -39,7 +35,7 @@ class Exercise:
         watched = [_watched(part) if callable(part) else part for part in answer]
         try:
             self.verify(*watched)
-        except (NotDone, NotImplementedError):
+        except NotImplementedError:
             return OPEN, "not done yet"
         except Mistake as mistake:
             return WRONG, str(mistake)
@@ -58,40 +54,32 @@ def exercise(number: str, passed: str = "") -> Callable[[Callable[..., None]], E
 
     Args:
         number: notebook and exercise, like "06.1".
-        passed: one clause on what a right answer has shown.
+        passed: one clause on what a correct answer shows.
     """
-
-    def decorate(verify: Callable[..., None]) -> Exercise:
-        return Exercise(number, verify, passed)
-
-    return decorate
+    return lambda verify: Exercise(number, verify, passed)
 
 
 def expect(condition: Any, message: str) -> None:
-    """Go on where the condition holds.
-
-    Raises:
-        Mistake: with this message, where it does not.
-    """
+    """Raise ``Mistake`` with this message unless the condition holds."""
     if not condition:
         raise Mistake(message)
 
 
 def _watched(answer: Callable[..., Any]) -> Callable[..., Any]:
-    """The learner's function; a result of None means that the stub is as it was."""
+    """The learner's function; returning None means that the stub is unchanged."""
 
     @functools.wraps(answer)
     def call(*args: Any, **kwargs: Any) -> Any:
         result = answer(*args, **kwargs)
         if result is None:
-            raise NotDone
+            raise NotImplementedError
         return result
 
     return call
 
 
 def _where(error: Exception) -> str:
-    """The line of the learner's cell in which an error arose, where it can be told."""
+    """The line of the learner's cell in which an error arose, if known."""
     frames = traceback.extract_tb(error.__traceback__)
     inside = [f for f in frames if f.filename.startswith("<") or "ipykernel" in f.filename]
     return f" in line {inside[-1].lineno} of the cell" if inside else ""

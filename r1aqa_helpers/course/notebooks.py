@@ -1,11 +1,21 @@
-"""The course's thirteen notebooks, in order: numbers, files and titles in one place."""
+"""The course's thirteen notebooks, in order, and the card with what each takes to run."""
 
 from dataclasses import dataclass
+
+from IPython.display import display
+
+from r1aqa_helpers.course.tables import Table
+from r1aqa_helpers.hardware import PROFILES
+from r1aqa_helpers.utils.io import read_json
+from r1aqa_helpers.utils.paths import DATA
+
+#: Written by ``scripts/notebooks.py measure``: number -> profile -> measurement.
+MEASURED = DATA / "course" / "notebooks.json"
 
 
 @dataclass(frozen=True)
 class Notebook:
-    """One notebook: its number, the name of its file, its title, two or three words for maps."""
+    """One notebook: number, file name, title, and a short title for the map."""
 
     number: str
     file: str
@@ -39,7 +49,29 @@ def find_notebook(number: str) -> Notebook:
     Raises:
         KeyError: there is none.
     """
-    for notebook in NOTEBOOKS:
-        if notebook.number == number:
-            return notebook
-    raise KeyError(f"notebook {number!r}: numbers go from 00 to {NOTEBOOKS[-1].number}")
+    return {notebook.number: notebook for notebook in NOTEBOOKS}[number]
+
+
+def card_table(number: str) -> Table:
+    """The measured time and memory of one notebook per profile.
+
+    Raises:
+        KeyError: there is no notebook of that number.
+        UserError: the file of measurements cannot be read.
+    """
+    measured = read_json(MEASURED).get(number, {})
+    rows = []
+    for name in (name for name in measured if name in PROFILES):
+        row, seconds = measured[name], measured[name]["seconds"]
+        time = f"{seconds:.0f} s" if seconds < 100 else f"{seconds / 60:.1f} min"
+        rows.append((name, time, f"{row['peak_gb']:.1f} GB", f"{row['hardware']}, {row['date']}"))
+    others = ", ".join(name for name in PROFILES if name not in measured)
+    if others:
+        rows.append((others, "–", "–", "not measured"))
+    title = f"Notebook {number}, {find_notebook(number).title}, run from top to bottom"
+    return Table(title, rows, ("profile", "time", "peak memory", "measured on"))
+
+
+def card(number: str) -> None:
+    """Show a notebook's card; errors as `card_table`'s."""
+    display(card_table(number))

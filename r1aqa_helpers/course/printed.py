@@ -1,15 +1,14 @@
-"""Measured numbers in one printed form, which a re-run is compared with as numbers.
+"""Measured numbers in one printed format, which a re-run is compared with as numbers.
 
-Notebooks are tested by running them anew and comparing what they print. A measured number may
-move by rounding between machines; how far is printed with it, and ``settled`` reads it from
-there (``notebooks/conftest.py`` hands it the outputs).
+A measured number may differ by rounding between machines; the tolerance is printed with it, and
+``settled``, which ``notebooks/conftest.py`` calls, reads it from there.
 """
 
 import re
 
 from r1aqa_helpers.scoring import wilson_interval
 
-#: The two forms that a measured number is printed in.
+#: The two formats of a measured number.
 ACCURACY = re.compile(
     r"^(?P<name>.+): (?P<value>\d+\.\d) % "
     r"\(95 %: (?P<low>\d+\.\d) to (?P<high>\d+\.\d), n (?P<n>\d+)\)$"
@@ -24,23 +23,23 @@ def accuracy(name: str, correct: int, n: int) -> None:
     """Print a measured accuracy with its 95 % Wilson interval and its number of questions.
 
     Raises:
-        ValueError: there are no questions, or more right answers than questions.
+        ValueError: there are no questions, or more correct answers than questions.
     """
     if not 0 <= correct <= n or n == 0:
-        raise ValueError(f"{name}: {correct} right of {n} questions")
+        raise ValueError(f"{name}: {correct} correct of {n} questions")
     low, high = wilson_interval(correct, n)
     print(f"{name}: {100 * correct / n:.1f} % (95 %: {low:.1f} to {high:.1f}, n {int(n)})")
 
 
 def value(name: str, number: float, tolerance: float, unit: str = "") -> None:
-    """Print a measured number with how far it may move between machines.
+    """Print a measured number with its tolerance between machines.
 
     Args:
         tolerance: in the number's own unit; sets the decimals printed, one more than its first.
         unit: printed behind.
 
     Raises:
-        ValueError: the tolerance is not positive, so that nothing could be compared.
+        ValueError: the tolerance is not positive.
     """
     if not tolerance > 0:
         raise ValueError(f"{name}: a tolerance above 0 is needed, not {tolerance}")
@@ -53,11 +52,10 @@ def value(name: str, number: float, tolerance: float, unit: str = "") -> None:
 
 
 def settled(new: str, stored: str) -> str:
-    """``new`` with every measured line that agrees with its stored one written as stored.
+    """``new``, with each measured line that agrees with its stored line replaced by that.
 
     An accuracy agrees when it lies in the stored 95 % interval, of as many questions; a value,
-    when it is within the stored tolerance. Whatever does not agree stays as it is, so that a
-    comparison of texts finds it.
+    when it is within the stored tolerance.
     """
     new_lines, stored_lines = new.split("\n"), stored.split("\n")
     if len(new_lines) != len(stored_lines):
@@ -70,7 +68,12 @@ def _agree(new: str, stored: str) -> bool:
     a, b = ACCURACY.match(new), ACCURACY.match(stored)
     if a and b:
         within = float(b["low"]) <= float(a["value"]) <= float(b["high"])
-        return within and (a["name"], a["n"]) == (b["name"], b["n"]) and _own_interval(b)
+        n = int(b["n"])
+        # An edited accuracy does not agree with the interval printed beside it.
+        interval = wilson_interval(round(float(b["value"]) / 100 * n), n)
+        printed = (float(b["low"]), float(b["high"]))
+        edited = any(abs(x - y) >= 0.06 for x, y in zip(interval, printed, strict=True))
+        return within and not edited and (a["name"], a["n"]) == (b["name"], b["n"])
     a, b = VALUE.match(new), VALUE.match(stored)
     if a and b:
         same = all(a[part] == b[part] for part in ("name", "tolerance", "unit"))
@@ -78,10 +81,3 @@ def _agree(new: str, stored: str) -> bool:
         slack = 10.0 ** -len(b["value"].partition(".")[2]) if "e" not in b["value"] else 0.0
         return same and abs(float(a["value"]) - float(b["value"])) <= float(b["tolerance"]) + slack
     return False
-
-
-def _own_interval(line: re.Match[str]) -> bool:
-    """Whether a printed interval is that of the printed accuracy: an edited one is not."""
-    n = int(line["n"])
-    low, high = wilson_interval(round(float(line["value"]) / 100 * n), n)
-    return abs(low - float(line["low"])) < 0.06 and abs(high - float(line["high"])) < 0.06

@@ -1,9 +1,9 @@
-"""The capstone's rubric: does a folder hold a project from one's own sounds to a model card?
+"""The capstone's rubric: checks that a folder holds a project from own sounds to a model card.
 
 A folder that passes holds::
 
     train.jsonl, test.json    questions in the formats of R1-AQA and MMAU, with their clips
-    reward.py                 one's own reward function, called ``reward``
+    reward.py                 your reward function, called ``reward``
     run/                      what `train_grpo` wrote with it
     evaluation/results.json   what ``r1aqa reproduce --questions test.json --trained run/model``
                               wrote: the base and the trained model, with intervals
@@ -11,7 +11,7 @@ A folder that passes holds::
                               where the recordings come from
 
 Questions may list the ``takes`` that their clip was made of; then none may be on both sides.
-``reward.py`` is run: it is the learner's own, and so is the machine.
+``reward.py`` is executed.
 """
 
 import os
@@ -19,6 +19,7 @@ import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -33,15 +34,15 @@ from r1aqa_helpers.scoring.text_only import text_only_answers
 from r1aqa_helpers.utils.errors import UserError
 from r1aqa_helpers.utils.io import read_bytes, read_json, read_log, shown, shown_value
 
-#: Fewer questions say nothing.
+#: Fewer questions give intervals too wide to conclude anything.
 LEAST_TRAINING, LEAST_TEST = 24, 20
-#: Quieter than this a clip is taken for silence: root mean square, in decibels of full scale.
+#: A clip quieter than this counts as silent: root mean square, in decibels of full scale.
 SILENCE_DB = -60.0
 #: Points above chance that always naming one place may reach.
 MOST_ABOVE_CHANCE = 15.0
-#: Cosine of two waves of one length from which they are the same sound, at whatever level.
+#: Two waves of one length with at least this cosine are the same sound, at any level.
 SAME_SOUND = 0.999
-#: What the card's section on the recordings is called.
+#: The card's section on the recordings.
 RECORDINGS = "## Recordings"
 
 
@@ -73,7 +74,7 @@ class Rubric(Table):
 
 
 def judge_folder(folder: Path | str) -> Rubric:
-    """Look at a capstone's folder, part by part; a part that fails does not hide the next.
+    """Check a capstone's folder, part by part; a part that fails does not hide the next.
 
     Raises:
         UserError: there is no such folder.
@@ -87,7 +88,7 @@ def judge_folder(folder: Path | str) -> Rubric:
         try:
             verdicts.append(Verdict(name, True, part(folder)))
         except UserError as fault:
-            # Files are named from the project's folder, so that a line is the same everywhere.
+            # Paths relative to the project's folder, so that a line is the same everywhere.
             text = str(fault).replace(f"{shown(folder)}{os.sep}", "")
             verdicts.append(Verdict(name, False, text))
     return Rubric(verdicts)
@@ -96,29 +97,29 @@ def judge_folder(folder: Path | str) -> Rubric:
 def training_questions(folder: Path) -> str:
     """``train.jsonl``: enough labelled questions, clips that sound, choices in no fixed order."""
     questions = _questions(folder / "train.jsonl", LEAST_TRAINING)
-    clips = _check(folder / "train.jsonl", questions)
-    return f"{len(questions)} questions about {clips} clips"
+    return f"{len(questions)} questions about {_check(folder / 'train.jsonl', questions)} clips"
 
 
 def test_questions(folder: Path) -> str:
-    """``test.json``: the same, about sounds that are not in training, and not to be guessed."""
+    """``test.json``: the same, with sounds that are not in training and answers not guessable."""
     path = folder / "test.json"
     questions = _questions(path, LEAST_TEST)
     clips = _check(path, questions)
     training = _questions(folder / "train.jsonl", 1)
     _check_apart(path, questions, training)
     read = score(questions, text_only_answers(questions, training)).overall
-    if read.ci95[0] > chance(questions):
-        raise UserError(
-            f"{shown(path)}: a text-only baseline, which hears nothing, gets {read.percent:.0f} % "
-            f"(chance: {chance(questions):.0f} %): something in the words gives answers away; see "
-            "r1aqa_helpers.evaluation.probes.text_baselines"
-        )
+    _require(
+        read.ci95[0] <= chance(questions),
+        path,
+        f"a text-only baseline, which hears nothing, gets {read.percent:.0f} % "
+        f"(chance: {chance(questions):.0f} %): something in the words gives answers away; see "
+        "r1aqa_helpers.evaluation.text_baselines",
+    )
     return f"{len(questions)} questions about {clips} clips, none of them in training"
 
 
 def reward(folder: Path) -> str:
-    """``reward.py``: right answers earn more than wrong ones, and no attack pays."""
+    """``reward.py``: correct answers earn more than wrong ones, and no attack pays."""
     path = folder / "reward.py"
     source = read_bytes(path).decode("utf-8", errors="replace")
     try:
@@ -126,31 +127,28 @@ def reward(folder: Path) -> str:
         card = attack_suite(function, 2)
     except UserError as fault:
         raise UserError(f"{shown(path)}: {fault}") from None
-    if function.__name__ != "reward":
-        raise UserError(f"{shown(path)}: its last function is {function.__name__}; call it reward")
-    if not card.tells_right_from_wrong:
-        raise UserError(f"{shown(path)}: a wrong answer earns as much as a right one")
-    if card.paying:
-        names = ", ".join(shot.case.name for shot in card.paying)
-        raise UserError(f"{shown(path)}: attacks pay: {names}; see course.attack_suite(reward)")
+    name = function.__name__
+    _require(name == "reward", path, f"its last function is {name}; call it reward")
+    _require(card.tells_right_from_wrong, path, "a wrong answer earns as much as a right one")
+    names = ", ".join(shot.case.name for shot in card.paying)
+    _require(not names, path, f"attacks pay: {names}; see course.attack_suite(reward)")
     return card.summary
 
 
 def run(folder: Path) -> str:
     """``run/``: a GRPO run that ended, with the reward of ``reward.py``."""
-    known = read_json(folder / "run" / "run.json")
+    path = folder / "run" / "run.json"
+    known = read_json(path)
     names = known.get("rewards") if isinstance(known, dict) else None
-    if not isinstance(names, list) or "reward" not in names:
-        raise UserError(
-            f"{shown(folder / 'run' / 'run.json')}: the run was not paid by your reward; train "
-            "with train_grpo(..., rewards=[reward])"
-        )
+    _require(
+        isinstance(names, list) and "reward" in names,
+        path,
+        "the run did not use your reward; train with train_grpo(..., rewards=[reward])",
+    )
     rows = read_log(folder / "run" / "metrics.jsonl")
     steps, done = known.get("settings", {}).get("steps"), rows[-1].get("step") if rows else 0
-    if not (folder / "run" / "model").is_dir() or done != steps:
-        raise UserError(
-            f"{shown(folder / 'run')}: {done} of {steps} steps are done; run the training again"
-        )
+    finished = (folder / "run" / "model").is_dir() and done == steps
+    _require(finished, path.parent, f"{done} of {steps} steps are done; run the training again")
     return f"{done} steps, paid by {', '.join(map(str, names))}"
 
 
@@ -161,21 +159,21 @@ def evaluation(folder: Path) -> str:
     asked = identify(_questions(folder / "test.json", 1), folder / "test.json")
     try:
         answered = QuestionSet.from_dict(stored["test_set"])
-        rows = {(row["method"], row["prompt"]): row for row in stored["rows"]}
+        base = next(r for r in stored["rows"] if (r["method"], r["prompt"]) == ("direct", 2))
         trained = next(row for row in stored["rows"] if row["method"] == "trained")
         before, after = (
             f"{row['average']:.1f} % ({row['ci95'][0]:.1f}–{row['ci95'][1]:.1f})"
-            for row in (rows["direct", 2], trained)
+            for row in (base, trained)
         )
-        test = next(t for t in stored["comparisons"] if t["b"] == "direct" and t["b_prompt"] == 2)
+        test = next(t for t in stored["comparisons"] if (t["b"], t["b_prompt"]) == ("direct", 2))
         difference = f"{test['difference']:+.1f} points, p = {test['mcnemar_p']:.2g}"
     except (KeyError, TypeError, IndexError, StopIteration):
         raise UserError(
             f"{shown(path)}: has no rows of the base and of the trained model; run r1aqa reproduce "
             "--questions test.json --trained run/model --out evaluation"
         ) from None
-    if answered.sha256 != asked.sha256:
-        raise UserError(f"{shown(path)}: is of other questions than test.json; evaluate again")
+    same = answered.sha256 == asked.sha256
+    _require(same, path, "is of other questions than test.json; evaluate again")
     return f"before {before}, after {after}, n {answered.n}: {difference}"
 
 
@@ -186,20 +184,22 @@ def model_card(folder: Path) -> str:
     stored = read_json(folder / "evaluation" / "results.json")
     rows = stored.get("rows") if isinstance(stored, dict) else None
     wanted = [f"{row['average']:.1f}" for row in rows or [] if isinstance(row, dict)]
-    if not wanted or not all(figure in text for figure in wanted):
-        raise UserError(
-            f"{shown(path)}: does not show the evaluation's table; call add_results on run/model "
-            "with evaluation/results.json"
-        )
-    if not re.search(rf"^{RECORDINGS} *\n+(?!#)\S", text, re.MULTILINE):
-        raise UserError(
-            f"{shown(path)}: has no section {RECORDINGS!r}; say there who made the sounds, how, "
-            "and what others may do with them"
-        )
+    _require(
+        wanted and all(figure in text for figure in wanted),
+        path,
+        "does not show the evaluation's table; call add_results on run/model with "
+        "evaluation/results.json",
+    )
+    _require(
+        re.search(rf"^{RECORDINGS} *\n+(?!#)\S", text, re.MULTILINE),
+        path,
+        f"has no section {RECORDINGS!r}; say there who made the sounds, how, and what others may "
+        "do with them",
+    )
     return f"{len(text.splitlines())} lines, with the table of {len(wanted)} rows"
 
 
-#: In the order in which they are made; a part is called as its function.
+#: In the order in which they are made.
 PARTS: tuple[Callable[[Path], str], ...] = (
     training_questions,
     test_questions,
@@ -210,62 +210,59 @@ PARTS: tuple[Callable[[Path], str], ...] = (
 )
 
 
+def _require(condition: Any, path: Path, message: str) -> None:
+    if not condition:
+        raise UserError(f"{shown(path)}: {message}")
+
+
 def _questions(path: Path, least: int) -> list[AudioQuestion]:
     questions = read_questions(path)
     score(questions, {})  # finds a question without a gold answer
-    if len(questions) < least:
-        raise UserError(f"{shown(path)}: has {len(questions)} questions; write {least} or more")
+    n = len(questions)
+    _require(n >= least, path, f"has {n} questions; write {least} or more")
     return questions
 
 
 def _check(path: Path, questions: Sequence[AudioQuestion]) -> int:
-    """How many clips there are: each can be heard, and no place is right too often."""
+    """The number of clips; none may be silent, and no place correct too often."""
     clips = {question.audio: question.id for question in questions}
     for audio, id in clips.items():
         level = 20 * np.log10(max(float(np.sqrt(np.mean(load_audio(audio) ** 2))), 1e-9))
-        if level < SILENCE_DB:
-            raise UserError(
-                f"{shown(path)}: question {shown_value(id)}: its clip is silent ({level:.0f} dB); "
-                "record or render it again"
-            )
+        silent = f"its clip is silent ({level:.0f} dB); record or render it again"
+        _require(level >= SILENCE_DB, path, f"question {shown_value(id)}: {silent}")
     place, level = best_position(questions), chance(questions)
     said = score(questions, fixed_position(questions, place)).average
-    if said > level + MOST_ABOVE_CHANCE:
-        raise UserError(
-            f"{shown(path)}: choice {place + 1} is right in {said:.0f} % (chance: {level:.0f} %); "
-            "put the choices in random order"
-        )
+    _require(
+        said <= level + MOST_ABOVE_CHANCE,
+        path,
+        f"choice {place + 1} is correct in {said:.0f} % (chance: {level:.0f} %); put the choices "
+        "in random order",
+    )
     return len(clips)
 
 
 def _check_apart(
     path: Path, questions: Sequence[AudioQuestion], training: Sequence[AudioQuestion]
 ) -> None:
-    """No question is about a take, or a sound, of the training questions."""
-    known = {take for question in training for take in _takes(question)}
-    heard = [_unit(load_audio(audio)) for audio in {question.audio for question in training}]
+    """No question may be about a take, or a sound, of the training questions."""
+
+    def takes(question: AudioQuestion) -> list[str]:
+        listed = question.extra.get("takes", [])
+        return [str(take) for take in listed] if isinstance(listed, list) else [str(listed)]
+
+    def unit(audio: Path) -> np.ndarray:
+        """The wave as a vector of length 1, so that a product is a cosine."""
+        wave = load_audio(audio)
+        return wave / max(float(np.linalg.norm(wave)), 1e-9)
+
+    known = {take for question in training for take in takes(question)}
+    heard = [unit(audio) for audio in {question.audio for question in training}]
     for question in questions:
-        shared = [take for take in _takes(question) if take in known]
-        if shared:
-            raise UserError(
-                f"{shown(path)}: question {shown_value(question.id)} is about take "
-                f"{shown_value(shared[0])}, which is in training, too; split takes before you "
-                "make clips of them"
-            )
-        wave = _unit(load_audio(question.audio))
-        if any(len(wave) == len(other) and wave @ other > SAME_SOUND for other in heard):
-            raise UserError(
-                f"{shown(path)}: question {shown_value(question.id)} is about a clip of the "
-                "training questions; make new clips for the test"
-            )
-
-
-def _takes(question: AudioQuestion) -> list[str]:
-    """The takes that a question's clip was made of, where it says so."""
-    takes = question.extra.get("takes", [])
-    return [str(take) for take in takes] if isinstance(takes, list) else [str(takes)]
-
-
-def _unit(wave: np.ndarray) -> np.ndarray:
-    """The wave at length 1 as a vector, so that a cosine is a product."""
-    return wave / max(float(np.linalg.norm(wave)), 1e-9)
+        start = f"question {shown_value(question.id)} is about"
+        for take in takes(question):
+            told = f"{start} take {shown_value(take)}, which is in training, too"
+            _require(take not in known, path, f"{told}; split takes before you make clips of them")
+        wave = unit(question.audio)
+        same = any(len(wave) == len(other) and wave @ other > SAME_SOUND for other in heard)
+        told = f"{start} a clip of the training questions; make new clips for the test"
+        _require(not same, path, told)

@@ -1,4 +1,4 @@
-"""What every notebook starts with: profile, seed, style, and the way to model and questions."""
+"""What every notebook starts with: profile, seed, style, model and questions."""
 
 import random
 import tempfile
@@ -22,9 +22,7 @@ from r1aqa_helpers.utils.paths import DATA
 
 #: Where the commands write to, in a clone.
 RUNS = DATA.parent / "runs"
-#: The test of the published table.
-_TEST = "mmau-test-mini-v1"
-#: Libraries whose warnings are not for a reader.
+#: Libraries whose warnings are hidden; the package's own are shown.
 _SILENCED = ("accelerate", "huggingface_hub", "matplotlib", "peft", "torch", "transformers", "trl")
 #: Removed when the kernel ends.
 _scratch = tempfile.TemporaryDirectory(prefix="r1aqa-notebook-")
@@ -45,14 +43,14 @@ class Lab:
     folder: Path
 
     def model(self) -> LoadedModel:
-        """A fresh copy of the profile's model; prints whether it hears.
+        """A fresh copy of the profile's model, after a hearing check whose result is printed.
 
         Raises:
-            UserError: it cannot be loaded, or does not hear.
+            UserError: it cannot be loaded, or ignores the audio.
         """
         loaded = load_for(self.profile)
         report = hearing_check(loaded, self.test_questions())
-        print(f"listening check: the model hears ({report.n} questions, with and without clip)")
+        print(f"hearing check: the model hears ({report.n} questions, with and without clip)")
         return loaded
 
     def train_questions(self) -> list[AudioQuestion]:
@@ -61,21 +59,17 @@ class Lab:
         Raises:
             UserError: the profile has none, or they cannot be read.
         """
-        questions = self._questions("train")
-        return questions if self.profile.tiny_questions else questions[: -_held_out(questions)]
+        return self._questions("train")
 
     def validation_questions(self) -> list[AudioQuestion]:
-        """Questions to choose by, never trained on and never reported.
+        """Questions for choosing settings, never trained on and never reported.
 
-        On the tiny track a file of its own; elsewhere the last tenth of the training file.
+        A file of their own on the tiny track; elsewhere the last tenth of the training file.
 
         Raises:
             UserError: as ``train_questions``.
         """
-        if self.profile.tiny_questions:
-            return self._questions("validation")
-        questions = self._questions("train")
-        return questions[-_held_out(questions) :]
+        return self._questions("validation")
 
     def test_questions(self, n: int | None = None) -> list[AudioQuestion]:
         """The profile's test questions; with n, a sample with each task's share, by the seed.
@@ -89,18 +83,15 @@ class Lab:
     def _questions(self, split: str) -> list[AudioQuestion]:
         if self.profile.tiny_questions:
             return read_questions(getattr(data.prepare(), split))
-        path = getattr(self.profile, split)
-        if path is None:
-            path = find_questions(_TEST, RUNS) if split == "test" else _fetched_avqa()
-        return read_questions(path, self.profile.audio_dir)
-
-
-def _fetched_avqa() -> Path:
-    """The training questions that ``r1aqa data fetch avqa`` wrote."""
-    path = RUNS / "avqa" / "avqa-train.jsonl"
-    if not path.is_file():
-        raise UserError(f"{shown(path)}: is not here yet; fetch it with: r1aqa data fetch avqa")
-    return path
+        if split == "test":
+            path = self.profile.test or find_questions("mmau-test-mini-v1", RUNS)
+            return read_questions(path, self.profile.audio_dir)
+        path = self.profile.train or RUNS / "avqa" / "avqa-train.jsonl"
+        if self.profile.train is None and not path.is_file():
+            raise UserError(f"{shown(path)}: no such file; run r1aqa data fetch avqa")
+        questions = read_questions(path, self.profile.audio_dir)
+        held_out = max(1, len(questions) // 10)
+        return questions[:-held_out] if split == "train" else questions[-held_out:]
 
 
 def start(profile: str = "tiny", seed: int = 0) -> Lab:
@@ -113,17 +104,12 @@ def start(profile: str = "tiny", seed: int = 0) -> Lab:
     np.random.seed(seed)
     torch.manual_seed(seed)
     use_style()
-    # A notebook's page is for what the reader should see: our own warnings, not the libraries'.
     warnings.filterwarnings("ignore", module=rf"(?:{'|'.join(_SILENCED)})(?:\.|$)")
     transformers.logging.set_verbosity_error()
     transformers.logging.disable_progress_bar()
     chosen = pick_profile(profile)
     print(f"profile {chosen.name}, seed {seed}")
     return Lab(chosen, seed, Path(_scratch.name))
-
-
-def _held_out(questions: list[AudioQuestion]) -> int:
-    return max(1, len(questions) // 10)
 
 
 def stratified(questions: list[AudioQuestion], n: int, seed: int) -> list[AudioQuestion]:

@@ -12,7 +12,6 @@ from r1aqa_helpers.evaluation.local import (
     Prediction,
     answer_questions,
     as_predictions,
-    digest,
     logged,
     prompt_text,
     write_predictions,
@@ -21,6 +20,7 @@ from r1aqa_helpers.models import LoadedModel
 from r1aqa_helpers.models.loaded import fingerprint
 from r1aqa_helpers.models.text_model import TextModel, batches, chat, respond
 from r1aqa_helpers.scoring import Score, bootstrap_difference, mcnemar, score
+from r1aqa_helpers.scoring.text import accuracy_text, gain_text
 from r1aqa_helpers.utils.io import write_json, write_jsonl
 from r1aqa_helpers.utils.provenance import provenance
 
@@ -38,7 +38,7 @@ EXAMPLES = 6
 
 
 def weakened(caption: str) -> str:
-    """The first few words of a caption: a weak one."""
+    """The first few words of a caption."""
     return " ".join(caption.split()[:WEAK_WORDS])
 
 
@@ -54,7 +54,7 @@ def caption_clips(
     """The model's description of each question's clip, greedily, by question id.
 
     It is given neither question nor choices, and each recording is described once. ``log`` and
-    errors as in `answering.answer_questions`.
+    errors as in `local.answer_questions`.
     """
     first: dict[Path, AudioQuestion] = {}
     for question in questions:
@@ -84,7 +84,7 @@ def answer_from_captions(
     """Ask every question of its caption, greedily; predictions in the order of the questions.
 
     ``captions`` by question id; the recordings are not opened. ``log`` as in
-    `answering.answer_questions`.
+    `local.answer_questions`.
 
     Raises:
         UserError: ``log`` is that of a different run, or a text cannot be asked.
@@ -96,7 +96,6 @@ def answer_from_captions(
         "weights": fingerprint(text_model.model),
         "prompt": prompt,
         "max_new_tokens": max_new_tokens,
-        "questions": digest(sorted(texts.items())),
     }
 
     def answer(rest: list[AudioQuestion]) -> Iterator[dict[str, Any]]:
@@ -111,7 +110,7 @@ def answer_from_captions(
                 yield {**row, "seconds": seconds, "seconds_cut": 0.0}
 
     doing = f"answering from captions, prompt <{prompt}>"
-    return as_predictions(logged(log, run, questions, answer, doing))
+    return as_predictions(logged(log, run, questions, texts, answer, doing))
 
 
 def run_cascade(
@@ -136,22 +135,14 @@ def run_cascade(
     Raises:
         UserError: as ``answer`` and ``scoring.score``.
     """
-    held = {
-        "strong": dict(captions),
-        "weak": {id: weakened(caption) for id, caption in captions.items()},
-    }
-    write_jsonl(
-        out / "captions.jsonl",
-        [
-            {
-                "id": question.id,
-                "audio": question.audio.name,
-                "question": question.question,
-                **{strength: those[question.id] for strength, those in held.items()},
-            }
-            for question in questions
-        ],
-    )
+    weak = {id: weakened(caption) for id, caption in captions.items()}
+    held = {"strong": captions, "weak": weak}
+
+    def captions_of(question: AudioQuestion) -> dict[str, str]:
+        return {"id": question.id} | {name: those[question.id] for name, those in held.items()}
+
+    asked = [{"audio": q.audio.name, "question": q.question, **captions_of(q)} for q in questions]
+    write_jsonl(out / "captions.jsonl", asked)
     say(f"captions: {out / 'captions.jsonl'}")
     scores: dict[str, Score] = {}
     rows = []
@@ -163,11 +154,9 @@ def run_cascade(
             {
                 "name": f"cascade-{strength}",
                 "about": about,
-                **result.overall.as_dict(),
-                "tasks": {name: part.as_dict() for name, part in result.tasks.items()},
+                **result.row_dict(),
                 "strict": result.strict.as_dict(),
                 "missing": result.missing,
-                "unparsed": result.unparsed,
                 "seconds": round(sum(one.seconds for one in said), 1),
             }
         )
@@ -183,10 +172,7 @@ def run_cascade(
             "difference_ci95": list(bootstrap_difference(*matches)),
             "mcnemar_p": test.p,
         },
-        "examples": [
-            {"id": q.id, **{strength: those[q.id] for strength, those in held.items()}}
-            for q in examples
-        ],
+        "examples": [captions_of(q) for q in examples],
         "provenance": provenance(),
     }
     write_json(out / "cascade.json", result)
@@ -197,19 +183,14 @@ def cascade_lines(result: Mapping[str, Any]) -> list[str]:
     """The result of `run_cascade` in lines for a terminal."""
     lines = []
     for row in result["rows"]:
-        low, high = row["ci95"]
         tasks = ", ".join(f"{name} {part['accuracy']:.1f}" for name, part in row["tasks"].items())
         lines.append(
-            f"{row['name']}: {row['accuracy']:.1f} % ({low:.1f}–{high:.1f}, n {row['n']}),"
-            f" {tasks}; {row['unparsed']} answers name no choice; {row['about']}"
+            f"{row['name']}: {accuracy_text(row)}, {tasks}; {row['unparsed']} answers name no"
+            f" choice; {row['about']}"
         )
     test = result["strong_against_weak"]
-    low, high = test["difference_ci95"]
-    lines.append(
-        f"strong against weak: {test['difference']:+.1f} points ({low:+.1f} to {high:+.1f},"
-        f" McNemar's exact p = {test['mcnemar_p']:.2g})"
-    )
-    lines.append("captions, strong | weak:")
+    gain = gain_text(test["difference"], test["mcnemar_p"], test["difference_ci95"])
+    lines += [f"strong against weak: {gain}", "captions, strong | weak:"]
     for example in result["examples"]:
         lines.append(f"  {example['id']}: {example['strong']!r} | {example['weak']!r}")
     return lines

@@ -1,4 +1,4 @@
-"""Many questions asked at once: threads, the log, and when to give a run up."""
+"""Ask many questions of a server at once: threads, the log, and when to abort a run."""
 
 import queue
 import threading
@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from r1aqa_helpers.data import AudioQuestion
-from r1aqa_helpers.evaluation.local import Prediction, as_predictions, digest, logged, prompt_text
+from r1aqa_helpers.evaluation.local import Prediction, as_predictions, logged, prompt_text
 from r1aqa_helpers.evaluation.openai_client import (
     GREEDY,
     GREEDY_EXTENDED,
@@ -39,13 +39,13 @@ def answer_at_endpoint(
 ) -> list[Prediction]:
     """Ask every question; predictions in the order of the questions.
 
-    Greedy. Recordings go whole, as 16-bit WAV at 16 kHz (samples beyond ±1 are clipped): what
-    exceeds a model's window, its server cuts. A busy or failing server is asked again. A question
-    that gets no answer, or one that cannot be read, is reported in a warning and has no prediction.
+    Greedy. Whole recordings are sent, as 16-bit WAV at 16 kHz (samples beyond ±1 are clipped); the
+    server cuts what exceeds the model's window. A busy or failing server is asked again. A question
+    without an answer that can be read is reported in a warning and has no prediction.
 
     Args:
-        log: as in `answering.answer_questions`: called again, only questions without an answer
-            are asked.
+        log: as in `local.answer_questions`: called again, only questions without an answer are
+            asked.
         captions: by question id; the model reads them, and no recording is sent.
 
     Raises:
@@ -57,11 +57,8 @@ def answer_at_endpoint(
         "endpoint": endpoint.url,
         "model": endpoint.model,
         "prompt": prompt,
-        "settings": {
-            **GREEDY, "stream": False, "max_tokens": max_new_tokens, **GREEDY_EXTENDED,
-        },
-        "questions": digest(sorted(texts.items())),
-    }  # fmt: skip
+        "settings": GREEDY | GREEDY_EXTENDED | {"stream": False, "max_tokens": max_new_tokens},
+    }
 
     def answer(rest: list[AudioQuestion]) -> Iterator[dict[str, Any]]:
         if rest:
@@ -69,7 +66,8 @@ def answer_at_endpoint(
                 some = len(rest) < len(questions)
                 yield from _ask_all(client, rest, texts, some, heard=captions is None)
 
-    rows = logged(log, run, questions, answer, f"asking {endpoint.model}, prompt <{prompt}>")
+    doing = f"asking {endpoint.model}, prompt <{prompt}>"
+    rows = logged(log, run, questions, texts, answer, doing)
     if len(rows) < len(questions):
         warnings.warn(
             f"{len(questions) - len(rows)} of {len(questions)} questions have no answer; "
@@ -101,7 +99,7 @@ def _ask_all(
             except Exception as error:  # raised again where the results are taken
                 done.put((question, error))
 
-    # Daemons: an interrupted program need not wait for a server's answer.
+    # Daemons: an interrupted program does not wait for a server's answer.
     count = min(client.pace.concurrency, len(questions))
     threads = [threading.Thread(target=work, daemon=True) for _ in range(count)]
     for thread in threads:

@@ -9,7 +9,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -49,9 +49,9 @@ class Prediction:
     response: str
     """The whole text."""
     answer: str
-    """What counts of it, extracted by ``scoring.extract_answer``."""
+    """The part that is scored, as ``scoring.extract_answer`` finds it."""
     seconds: float
-    """Wall-clock time of its batch, shared out evenly."""
+    """Wall-clock time of its batch, divided by the number of its questions."""
 
 
 def answer_questions(
@@ -74,10 +74,9 @@ def answer_questions(
     question from its own seed. Either way an answer depends neither on batch size nor on order,
     beyond floating-point ties.
 
-    A batch takes questions of similar length. Where it does not fit into the GPU's memory,
-    batches are halved once, with a warning. While a GPU answers one, the next one's recordings
-    are read; a CPU answers as many at once as PyTorch has threads. Each distinct recording is
-    encoded once. Warns once where recordings were cut to the model's window.
+    Where a batch does not fit into the GPU's memory, batches are halved once, with a warning.
+    Each distinct recording is encoded once. Warns once where recordings were cut to the model's
+    window.
 
     Args:
         prompt: the paper's prompt, 1 to 3.
@@ -107,7 +106,6 @@ def answer_questions(
         "sample": sample,
         "seed": seed if sample else None,  # greedy answers do not depend on it
         **({"sampling": dict(sampling)} if sample and sampling else {}),
-        "questions": digest(sorted(texts.items())),
     }
     config = greedy_config(loaded, max_new_tokens)
     if sample:
@@ -118,8 +116,14 @@ def answer_questions(
         batches = plan_batches(loaded, rest, texts, most, batch_tokens, max_new_tokens)
         return _Asking(loaded, texts, config, seed if sample else None).rows(batches)
 
-    rows = logged(log, run, questions, answer, doing)
-    _warn_of_cuts(loaded, rows)
+    rows = logged(log, run, questions, texts, answer, doing)
+    cuts = [row["seconds_cut"] for row in rows if row["seconds_cut"] > 0]
+    if cuts:
+        warnings.warn(
+            f"{len(cuts)} of {len(rows)} clips were longer than the model's "
+            f"{loaded.window_seconds} s window; {sum(cuts):.1f} s cut in all",
+            stacklevel=2,
+        )
     return as_predictions(rows)
 
 
@@ -127,20 +131,23 @@ def logged(
     log: Path | None,
     run: dict[str, Any],
     questions: Sequence[AudioQuestion],
+    texts: Mapping[str, str],
     answer: Callable[[list[AudioQuestion]], Iterable[dict[str, Any]]],
     doing: str,
 ) -> list[dict[str, Any]]:
     """The rows of all questions that have an answer, in their order; those not in ``log`` asked.
 
     Args:
-        run: JSON values that identify the run; the log's first line.
+        run: JSON values that identify the run; with a hash of ``texts`` the log's first line.
+        texts: what is asked, by question id.
         answer: yields a row (id, response, seconds, seconds_cut) for each question it is given,
             in any order; each is added to the log at once.
-        doing: shown beside the progress.
+        doing: label of the progress bar.
 
     Raises:
         UserError: the log is that of a different run, or damaged.
     """
+    run = {**run, "questions": digest(sorted(texts.items()))}
     rows = {} if log is None else open_log(log, run)
     rest = [q for q in questions if q.id not in rows]
     for row in track(answer(rest), doing, total=len(rest)):
@@ -230,7 +237,7 @@ def prompt_text(
 def plan_batches(
     loaded: LoadedModel,
     questions: Sequence[AudioQuestion],
-    texts: dict[str, str],
+    texts: Mapping[str, str],
     batch_size: int,
     batch_tokens: int,
     max_new_tokens: int,
@@ -262,9 +269,8 @@ def plan_batches(
     return batches
 
 
-@dataclass(frozen=True)
-class _Batch:
-    """Questions ready to be asked."""
+class _Batch(NamedTuple):
+    """Questions ready to be asked, and how many seconds of each clip were cut."""
 
     questions: Sequence[AudioQuestion]
     inputs: Mapping[str, torch.Tensor]
@@ -276,7 +282,7 @@ class _Asking:
     """One model, asked in batches. With a seed, answers are drawn."""
 
     loaded: LoadedModel
-    texts: dict[str, str]
+    texts: Mapping[str, str]
     config: GenerationConfig
     seed: int | None
     cache: AudioFeatureCache | None = None
@@ -347,7 +353,7 @@ class _Asking:
             asked = batch.questions[part]
             sampler = None
             if self.seed is not None:
-                sampler = SeededSampling([_question_seed(self.seed, q.id) for q in asked])
+                sampler = SeededSampling([int(digest([self.seed, q.id]), 16) for q in asked])
             inputs = {name: tensor[part] for name, tensor in batch.inputs.items()}
             recordings = [q.audio for q in asked]
             responses += generate(self.loaded, inputs, self.config, sampler, recordings, self.cache)
@@ -386,8 +392,7 @@ def open_log(path: Path, run: dict[str, Any]) -> dict[str, dict[str, Any]]:
     header, *rows = read_log(path) or [None]
     if header is None:
         append_jsonl(path, run)
-        return {}
-    if header != run:
+    elif header != run:
         names = [name for name in run if header.get(name) != run[name]] or ["header"]
         raise UserError(
             f"{shown(path)}: is the log of a different run ({', '.join(names)} differs); "
@@ -401,20 +406,6 @@ def open_log(path: Path, run: dict[str, Any]) -> dict[str, dict[str, Any]]:
                     f"{shown(path)}:{number}: field {name}: missing or damaged, delete the line"
                 )
     return {row["id"]: row for row in rows}
-
-
-def _warn_of_cuts(loaded: LoadedModel, rows: Sequence[dict[str, Any]]) -> None:
-    cuts = [row["seconds_cut"] for row in rows if row["seconds_cut"] > 0]
-    if cuts:
-        warnings.warn(
-            f"{len(cuts)} of {len(rows)} clips were longer than the model's "
-            f"{loaded.window_seconds} s window; {sum(cuts):.1f} s cut in all",
-            stacklevel=3,  # the caller of answer_questions
-        )
-
-
-def _question_seed(seed: int, question_id: str) -> int:
-    return int(digest([seed, question_id]), 16)
 
 
 def digest(value: object) -> str:

@@ -1,4 +1,4 @@
-"""One question asked at a server, by the `openai` package: address, key, request, faults, pace.
+"""Ask a server one question, through the `openai` package: address, key, request, errors, rate.
 
 The key comes from the environment alone. It goes to the named host and to no other (redirects are
 not followed), over HTTPS or to this machine, and is removed from all that a server sends back.
@@ -26,14 +26,14 @@ from r1aqa_helpers.data.prompts import chat_messages
 from r1aqa_helpers.utils.errors import UserError
 from r1aqa_helpers.utils.io import shown_value
 
-#: Where the key may be, the first that is set; set to nothing, no key is sent.
+#: Where the key may be: the first that is set counts; if it is empty, no key is sent.
 KEY_VARIABLES = ("R1AQA_API_KEY", "OPENAI_API_KEY")
-#: Greedy decoding in the words of the protocol, all said, so that nothing is inherited.
-#: ``transformers serve`` knows no other words: temperature 0 ends its sampling, and of the
-#: frequency penalty it makes a repetition penalty of 1 + 0 (tests/test_serving.py).
+#: Greedy decoding by the protocol's settings, all given, so that nothing is inherited.
+#: ``transformers serve`` knows no others: temperature 0 ends its sampling, and it turns the
+#: frequency penalty into a repetition penalty of 1 + 0 (tests/evaluation/test_serving.py).
 GREEDY = {"temperature": 0, "top_p": 1, "frequency_penalty": 0, "presence_penalty": 0, "n": 1}
-#: What vLLM and SGLang take beside it. Unsaid, vLLM takes over the checkpoint's own
-#: generation_config.json, and Qwen2-Audio ships a repetition penalty of 1.1.
+#: What vLLM and SGLang take besides. By default vLLM uses the checkpoint's own
+#: generation_config.json, and Qwen2-Audio's has a repetition penalty of 1.1.
 GREEDY_EXTENDED = {"top_k": -1, "min_p": 0, "repetition_penalty": 1}
 _PATH = "/chat/completions"
 
@@ -105,7 +105,7 @@ def _is_local(host: str) -> bool:
 
 @dataclass(frozen=True)
 class Pace:
-    """How many requests a server is sent, and how patiently."""
+    """How many requests are sent to a server, and how long each may take."""
 
     concurrency: int = 8
     """Requests under way at once."""
@@ -114,7 +114,7 @@ class Pace:
     timeout: float = 120.0
     """Seconds to wait for a connection, and for a reply to begin or to go on."""
     tries: int = 6
-    """Requests for one question, at most, where the server is busy or fails."""
+    """Most requests for one question, where the server is busy or fails."""
 
 
 class NoAnswerError(Exception):

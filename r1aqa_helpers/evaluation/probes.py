@@ -1,21 +1,151 @@
-"""All probes of one model on one set of questions, into one folder."""
+"""What an accuracy is made of: baselines, the order of the choices, and the clip's contribution.
+
+What a model knows does not depend on the place of the correct choice. MMAU is scored in one order
+only, so a habit (the first choice, where nothing was understood) hides in the accuracy: here each
+question is asked under all rotations of its choices. Source: P. Pezeshkpour and E. Hruschka, Large
+language models sensitivity to the order of options in multiple-choice questions, arXiv 2308.11483.
+"""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from r1aqa_helpers.data import AudioQuestion, QuestionSet
-from r1aqa_helpers.evaluation.choice_order import order_report, rotations
 from r1aqa_helpers.evaluation.local import answer_questions
-from r1aqa_helpers.evaluation.text_baselines import Baseline, text_baselines
 from r1aqa_helpers.hardware import Profile
 from r1aqa_helpers.models import LoadedModel
-from r1aqa_helpers.scoring import McNemar, Score, bootstrap_difference, chance, mcnemar, score
-from r1aqa_helpers.scoring.text_only import silenced, swapped
-from r1aqa_helpers.utils.io import write_json
+from r1aqa_helpers.scoring import (
+    Accuracy,
+    McNemar,
+    Score,
+    accepted_choices,
+    best_position,
+    bootstrap_difference,
+    chance,
+    fixed_position,
+    longest_choice,
+    majority_answer,
+    mcnemar,
+    random_choice,
+    score,
+    string_match,
+)
+from r1aqa_helpers.scoring.text import accuracy_text, gain_text
+from r1aqa_helpers.scoring.text_only import silenced, swapped, text_only_answers
+from r1aqa_helpers.utils.errors import UserError
+from r1aqa_helpers.utils.io import shown_value, write_json
 from r1aqa_helpers.utils.paths import place
 from r1aqa_helpers.utils.provenance import provenance
+
+
+@dataclass(frozen=True)
+class Baseline:
+    """Answers by question id, and how they were made."""
+
+    name: str
+    about: str
+    answers: dict[str, str]
+
+
+def text_baselines(
+    questions: Sequence[AudioQuestion], seen: Sequence[AudioQuestion], seed: int = 0
+) -> list[Baseline]:
+    """Answers that need no hearing; ``seen`` are labelled training questions."""
+    first = best_position(seen)
+    return [
+        Baseline("random", f"a choice drawn by seed {seed}", random_choice(questions, seed)),
+        Baseline("first", "always the first choice", fixed_position(questions)),
+        Baseline(
+            "best-place",
+            f"always choice {first + 1}, the place most often correct in training",
+            fixed_position(questions, first),
+        ),
+        Baseline("longest", "the choice with the most letters", longest_choice(questions)),
+        Baseline(
+            "majority",
+            "the choice that was most often correct in training",
+            majority_answer(questions, seen),
+        ),
+        Baseline(
+            "text-only",
+            "naive Bayes over the words of question and choices, learnt in training",
+            text_only_answers(questions, seen),
+        ),
+    ]
+
+
+def rotations(questions: Sequence[AudioQuestion]) -> list[AudioQuestion]:
+    """Each question k times, k being the number of its choices; in copy r they begin with the r-th.
+
+    Copy r of question ``q`` has the id ``q@r``; copy 0 has the choices as they were.
+    """
+    return [
+        replace(q, id=f"{q.id}@{r}", choices=q.choices[r:] + q.choices[:r])
+        for q in questions
+        for r in range(len(q.choices))
+    ]
+
+
+@dataclass(frozen=True)
+class OrderReport:
+    """How one system did on all rotations of a set of questions."""
+
+    as_given: Accuracy  #: copy 0 alone: the accuracy that is usually reported
+    all_right: Accuracy  #: questions answered correctly under every rotation
+    any_right: Accuracy  #: questions answered correctly under one rotation or more
+    mean: float  #: mean over the questions of the share of rotations answered correctly, percent
+    positions: dict[int, list[float]]
+    """Number of choices to the percentages of answers at position 0, 1, …; 100 / k each
+    where position does not matter, since each choice is at each position once."""
+    unparsed: int  #: answers that name no choice, or several
+    asked: int  #: rotations in all
+
+    def as_dict(self) -> dict[str, Any]:
+        """As JSON has it; accuracies in percent."""
+        accuracies = {name: getattr(self, name) for name in ("as_given", "all_right", "any_right")}
+        return {
+            **vars(self),
+            **{name: accuracy.as_dict() for name, accuracy in accuracies.items()},
+            "positions": {str(k): shares for k, shares in self.positions.items()},
+        }
+
+
+def order_report(questions: Sequence[AudioQuestion], answers: Mapping[str, str]) -> OrderReport:
+    """What ``answers`` (extracted, by the ids of `rotations`) say of the order's influence.
+
+    Raises:
+        UserError: there are no questions, one has no gold answer, or a rotation no answer.
+    """
+    chance(questions)  # finds that there are none, or one without a gold answer
+    verdicts: list[list[bool]] = []
+    chosen: dict[int, list[int]] = {}
+    unparsed = 0
+    for question in questions:
+        verdicts.append([])
+        for copy in rotations([question]):
+            if copy.id not in answers:
+                raise UserError(f"choice order: no answer for {shown_value(copy.id)}; ask it")
+            said, k = answers[copy.id], len(copy.choices)
+            verdicts[-1].append(string_match(question.answer, said, copy.choices))
+            places = accepted_choices(said, copy.choices)
+            if len(places) == 1:
+                chosen.setdefault(k, [0] * k)[places[0]] += 1
+            else:
+                unparsed += 1
+    n = len(questions)
+    return OrderReport(
+        as_given=Accuracy(sum(of[0] for of in verdicts), n),
+        all_right=Accuracy(sum(map(all, verdicts)), n),
+        any_right=Accuracy(sum(map(any, verdicts)), n),
+        mean=100 * sum(sum(of) / len(of) for of in verdicts) / n,
+        positions={
+            k: [100 * count / sum(counts) for count in counts]
+            for k, counts in sorted(chosen.items())
+        },
+        unparsed=unparsed,
+        asked=sum(map(len, verdicts)),
+    )
 
 
 @dataclass(frozen=True)
@@ -51,13 +181,10 @@ def contribution(
     """
     with_clip, without = score(questions, heard), score(questions, instead)
     same = sum(heard.get(q.id) == instead.get(q.id) for q in questions)
-    return Contribution(
-        heard=with_clip,
-        instead=without,
-        changed=100 * (1 - same / len(questions)),
-        test=mcnemar(with_clip.matches, without.matches),
-        ci95=bootstrap_difference(with_clip.matches, without.matches),
-    )
+    matches = with_clip.matches, without.matches
+    changed = 100 * (1 - same / len(questions))
+    test, ci95 = mcnemar(*matches), bootstrap_difference(*matches)
+    return Contribution(with_clip, without, changed, test, ci95)
 
 
 def probe(
@@ -118,7 +245,10 @@ def probe(
         "n": len(questions),
         "test_set": test_set.as_dict(),
         "chance": chance_level,
-        "floors": [_row(one, questions) for one in baselines],
+        "floors": [
+            {"name": one.name, "about": one.about, **score(questions, one.answers).row_dict()}
+            for one in baselines
+        ],
         "order": order_report(questions, turned).as_dict(),
         "contribution": {
             one.name: contribution(questions, heard, one.answers).as_dict() for one in without
@@ -129,25 +259,10 @@ def probe(
     return result
 
 
-def _row(baseline: Baseline, questions: Sequence[AudioQuestion]) -> dict[str, Any]:
-    result = score(questions, baseline.answers)
-    return {
-        "name": baseline.name,
-        "about": baseline.about,
-        **result.overall.as_dict(),
-        "tasks": {name: part.as_dict() for name, part in result.tasks.items()},
-        "unparsed": result.unparsed,
-    }
-
-
 def probe_lines(result: Mapping[str, Any]) -> list[str]:
     """The result of `probe` in lines for a terminal."""
     lines = [f"chance: {result['chance']:.1f} %, n {result['n']}, prompt <{result['prompt']}>"]
-    for row in result["floors"]:
-        low, high = row["ci95"]
-        lines.append(
-            f"{row['name']}: {row['accuracy']:.1f} % ({low:.1f}–{high:.1f}), {row['about']}"
-        )
+    lines += [f"{row['name']}: {accuracy_text(row)}, {row['about']}" for row in result["floors"]]
     order = result["order"]
     given, every = order["as_given"], order["all_right"]
     lines.append(
@@ -159,9 +274,8 @@ def probe_lines(result: Mapping[str, Any]) -> list[str]:
         told = ", ".join(f"{share:.1f}" for share in shares)
         lines.append(f"  of {choices} choices the answer was at places 1 to {choices}: {told} %")
     for name, part in result["contribution"].items():
-        low, high = part["difference_ci95"]
+        gain = gain_text(part["difference"], part["mcnemar_p"], part["difference_ci95"])
         lines.append(
-            f"the clip against {name}: {part['difference']:+.1f} points ({low:+.1f} to {high:+.1f},"
-            f" p = {part['mcnemar_p']:.2g}), {part['changed']:.1f} % of the answers change"
+            f"the clip against {name}: {gain}, {part['changed']:.1f} % of the answers change"
         )
     return lines

@@ -14,6 +14,7 @@ from r1aqa_helpers.evaluation.local import answer_questions
 from r1aqa_helpers.models import LoadedModel
 from r1aqa_helpers.scoring import Score, score
 from r1aqa_helpers.scoring.bootstrap import interval
+from r1aqa_helpers.scoring.text import accuracy_text, interval_text
 from r1aqa_helpers.utils.io import write_json
 from r1aqa_helpers.utils.paths import place
 from r1aqa_helpers.utils.provenance import provenance
@@ -37,10 +38,10 @@ def sampled(
     Args:
         questions: with gold answers; ``test_set`` says which they are.
         sampling: for `models.sampling_config`; empty: temperature 1, the whole distribution.
-        options: for `answering.answer_questions`: batch_size, batch_tokens, max_new_tokens.
+        options: for `local.answer_questions`: batch_size, batch_tokens, max_new_tokens.
 
     Raises:
-        UserError: as `answering.answer_questions` and `scoring.score`.
+        UserError: as `local.answer_questions` and `scoring.score`.
     """
     score(questions, {})  # finds a question without a gold answer before the work
     rows = []
@@ -95,15 +96,7 @@ def _row(prompt: int, scores: Mapping[int, Score], same: float) -> dict[str, Any
             name: statistics.fmean(one.tasks[name].percent for one in found)
             for name in found[0].tasks
         },
-        "seeds": [
-            {
-                "seed": seed,
-                **one.overall.as_dict(),
-                "unparsed": one.unparsed,
-                "tasks": {name: part.as_dict() for name, part in one.tasks.items()},
-            }
-            for seed, one in scores.items()
-        ],
+        "seeds": [{"seed": seed, **one.row_dict()} for seed, one in scores.items()],
     }
 
 
@@ -111,20 +104,17 @@ def sampled_lines(result: Mapping[str, Any]) -> list[str]:
     """The result of `sampled` in lines for a terminal."""
     lines = [", ".join(f"{name} {value:g}" for name, value in result["sampling"].items())]
     for row in result["rows"]:
-        low, high = row["ci95"]
         deviation = ""
         if row["deviation"] is not None:
             deviation = f", standard deviation over seeds {row['deviation']:.1f}"
         tasks = ", ".join(f"{name} {value:.1f}" for name, value in row["tasks"].items())
         lines.append(
-            f"prompt <{row['prompt']}>: mean {row['mean']:.1f} % ({low:.1f}–{high:.1f},"
+            f"prompt <{row['prompt']}>: mean {row['mean']:.1f} % ({interval_text(row['ci95'])},"
             f" n {result['n']}, {len(row['seeds'])} seeds){deviation}; {tasks}"
         )
-        for one in row["seeds"]:
-            low, high = one["ci95"]
-            lines.append(
-                f"  seed {one['seed']}: {one['accuracy']:.1f} % ({low:.1f}–{high:.1f}),"
-                f" {one['unparsed']} answers name no choice"
-            )
+        lines += [
+            f"  seed {one['seed']}: {accuracy_text(one)}, {one['unparsed']} answers name no choice"
+            for one in row["seeds"]
+        ]
         lines.append(f"  the same answer from every seed: {row['same_answer']:.1f} % of questions")
     return lines

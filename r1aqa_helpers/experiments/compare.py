@@ -5,17 +5,16 @@ folder (each part appears whole, so that a run may be interrupted anywhere)::
 
     OUT/run.json              whose folder it is: models, settings, questions
     OUT/direct-1/  OUT/direct-2/  OUT/zero-shot-cot/  OUT/r1-aqa/ (or OUT/trained/)
-                              answers: see `rows`
+                              answers: see `session`
     OUT/results.json  OUT/report.html
 """
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from rich.console import Console
 
-from r1aqa_helpers.data import AudioQuestion, identify, read_questions
+from r1aqa_helpers.data import identify, read_questions
 from r1aqa_helpers.evaluation.endpoint import answer_at_endpoint
 from r1aqa_helpers.evaluation.local import as_predictions, open_log
 from r1aqa_helpers.evaluation.openai_client import Endpoint, find_endpoint
@@ -28,8 +27,7 @@ from r1aqa_helpers.experiments.methods import (
     ZERO_SHOT,
     Method,
 )
-from r1aqa_helpers.experiments.rows import Measurement, TableRun
-from r1aqa_helpers.experiments.session import OutOfTime
+from r1aqa_helpers.experiments.session import Measurement, OutOfTime, TableRun
 from r1aqa_helpers.hardware import Profile
 from r1aqa_helpers.models import MAX_NEW_TOKENS, weights_fingerprint
 from r1aqa_helpers.reporting import check_predictions, metadata_file
@@ -86,7 +84,13 @@ def compare(
         UserError: something in the way that the user can fix.
     """
     test = read_questions(questions, audio_dir)
-    _check_recordings(test, questions)
+    missing = [question for question in test if not question.audio.is_file()]
+    if missing:
+        raise UserError(
+            f"{shown(questions)}: {len(missing)} of {len(test)} recordings are not there, the"
+            f" first: {shown(missing[0].audio)}; give their folder with --audio-dir, or fetch the"
+            " set again"
+        )
     models = _models(profile, base, trained, endpoint)
     servers = {role: find_endpoint(endpoint, name) for role, name in models.items() if endpoint}
     where = "endpoint" if endpoint else profile.name
@@ -94,7 +98,11 @@ def compare(
     run = TableRun(profile, out, minutes, console, test, questions)
     if endpoint is not None:  # of a server only its address is known
         run.origin = {"endpoint": endpoint}
-    settings = _settings(profile, endpoint)
+    # What must be the same when a run goes on, and is not the models or the questions.
+    names = ("device", "dtype", "eval_tokens", "max_new_tokens")
+    settings = {name: profile.as_dict()[name] for name in names}
+    if endpoint is not None:
+        settings = {"models": "served", "max_new_tokens": MAX_NEW_TOKENS}
     claim(out, {"job": "compare", "test": run.test_set.sha256, "settings": settings})
     run.say(f"Questions: {run.test_set.text}")
     for role, model in models.items():
@@ -113,19 +121,9 @@ def compare(
         return None
     last = [*measured][-1]
     pairs = [(last, other) for other in COMPARED if last not in BASE and other in measured]
-    results = {**run.table(seed, measured, pairs), "settings": settings}
-    run.write(results, measured, chosen_by=last, training={})
+    results = {**run.results(seed, measured, pairs), "settings": settings}
+    run.write(results, measured, last, training={})
     return results
-
-
-def _check_recordings(test: Sequence[AudioQuestion], questions: Path) -> None:
-    missing = [question for question in test if not question.audio.is_file()]
-    if missing:
-        raise UserError(
-            f"{shown(questions)}: {len(missing)} of {len(test)} recordings are not there, the"
-            f" first: {shown(missing[0].audio)}; give their folder with --audio-dir, or fetch the"
-            " set again"
-        )
 
 
 def _models(
@@ -146,14 +144,6 @@ def _models(
             " model, --trained with that for the trained one, or both"
         )
     return {role: name for role, name in named.items() if name is not None}
-
-
-def _settings(profile: Profile, endpoint: str | None) -> dict[str, Any]:
-    """What must be the same when a run goes on, and is not the models or the questions."""
-    if endpoint is not None:
-        return {"models": "served", "max_new_tokens": MAX_NEW_TOKENS}
-    names = ("device", "dtype", "eval_tokens", "max_new_tokens")
-    return {name: profile.as_dict()[name] for name in names}
 
 
 def _methods(role: str, model: str) -> tuple[Method, ...]:

@@ -1,8 +1,21 @@
-"""Which runs there are: regimes, methods, learning rates, seeds."""
+"""Which runs there are, which questions each sees, and which learning rate is tested.
 
-from dataclasses import dataclass
+Questions are drawn by the seed, so that all methods see the same ones. A rate is chosen of
+`Validated` runs, which hold no test accuracy, and a test can only be asked for with a `Choice`: the
+rate whose test looked best cannot be reported by mistake.
+"""
 
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from r1aqa_helpers.data import AudioQuestion, read_questions
 from r1aqa_helpers.experiments.methods import METHODS, Method
+from r1aqa_helpers.tiny.data import prepare, recipes
+from r1aqa_helpers.tiny.reasoning import true_answer, with_reasoning
+from r1aqa_helpers.tiny.scenes import Scene
+from r1aqa_helpers.training import run_schedule
 
 #: The same for all methods: centre of the search for a learning rate in full training, and what it
 #: is multiplied by. Where the best is at an end, one more rate beyond that end is tried.
@@ -64,6 +77,31 @@ class Run:
         return f"{self.regime.name}-{self.method.name}-lr{self.rate:.1e}-seed{self.seed}"
 
 
+# --- learning rates -----------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Validated:
+    """A run of the search, as far as choosing may know it: correct answers of ``n``."""
+
+    rate: float
+    correct: int
+    n: int
+
+
+@dataclass(frozen=True)
+class Choice:
+    """The learning rate of a method in a regime.
+
+    ``at_end``: it is the smallest or largest of all that were tried, so there may be a better one.
+    """
+
+    regime: str
+    method: str
+    rate: float
+    at_end: bool
+
+
 def search_rates(method: Method) -> tuple[float, ...]:
     """The learning rates that are tried first, from the smallest."""
     return tuple(CENTRE * method.rate * multiplier for multiplier in MULTIPLIERS)
@@ -74,3 +112,76 @@ def rate_beyond(rates: tuple[float, ...], best: float) -> float | None:
     if best == min(rates):
         return best / BEYOND
     return best * BEYOND if best == max(rates) else None
+
+
+def best_rate(candidates: Sequence[Validated]) -> float:
+    """The rate with the most correct answers on validation; of equals the smallest.
+
+    Raises ``ValueError`` where there are none, or they were asked different numbers of questions.
+    """
+    if len({candidate.n for candidate in candidates}) != 1:
+        raise ValueError("learning rates are chosen of runs that answered the same questions")
+    return min(candidates, key=lambda one: (-one.correct, one.rate)).rate
+
+
+def choose(regime: str, method: str, candidates: Sequence[Validated]) -> Choice:
+    """`best_rate`, and whether it lies at an end. Raises as `best_rate`."""
+    rate, rates = best_rate(candidates), [candidate.rate for candidate in candidates]
+    return Choice(regime, method, rate, rate in (min(rates), max(rates)))
+
+
+# --- questions ----------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Splits:
+    """The questions of the three splits, and the recipes of the training clips by question id."""
+
+    train: Sequence[AudioQuestion]
+    validation: Sequence[AudioQuestion]
+    test: Sequence[AudioQuestion]
+    scenes: Mapping[str, Scene]
+
+
+def tiny_splits() -> Splits:
+    """tiny-avqa and tiny-mmau; clips are rendered where they are missing."""
+    data = prepare()
+    train, validation, test = map(read_questions, (data.train, data.validation, data.test))
+    return Splits(train, validation, test, recipes("train"))
+
+
+def training_questions(run: Run, splits: Splits) -> list[AudioQuestion]:
+    """What the run is trained on. Fewer questions are the first ones of a larger draw."""
+    regime, chosen = run.regime, list(splits.train)
+    if regime.task is not None:
+        chosen = [question for question in chosen if question.task == regime.task]
+    if regime.questions is not None:
+        order = run_schedule(len(chosen), min(regime.questions, len(chosen)), run.seed)
+        chosen = [chosen[index] for index in order]
+    if regime.wrong_labels is not None:
+        chosen = mislabelled(chosen, splits.scenes, regime.wrong_labels, run.seed)
+    return with_reasoning(chosen, splits.scenes) if run.method.needs_reasoning else chosen
+
+
+def validation_questions(run: Run, splits: Splits) -> list[AudioQuestion]:
+    """What its learning rate is chosen on: of the tasks that it was trained on."""
+    wanted = run.regime.task
+    return [q for q in splits.validation if wanted in (None, q.task)]
+
+
+def mislabelled(
+    questions: Sequence[AudioQuestion], scenes: Mapping[str, Scene], share: float, seed: int
+) -> list[AudioQuestion]:
+    """The questions with ``share`` of all labels wrong, those among them that were so before.
+
+    A wrong label is one of the question's other choices.
+    """
+    rng = np.random.default_rng(seed)
+    truths = [true_answer(question, scenes[question.id]) for question in questions]
+    correct = [i for i, q in enumerate(questions) if q.answer == truths[i]]
+    more = round(share * len(questions)) - (len(questions) - len(correct))
+    rows = list(questions)
+    for i in sorted(rng.permutation(correct)[: max(0, more)].tolist()):
+        others = [choice for choice in rows[i].choices if choice != truths[i]]
+        rows[i] = replace(rows[i], answer=others[int(rng.integers(len(others)))])
+    return rows

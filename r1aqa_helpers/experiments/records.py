@@ -6,9 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from r1aqa_helpers.data import AudioQuestion
-from r1aqa_helpers.experiments.lr_selection import Validated
 from r1aqa_helpers.experiments.methods import METHODS
-from r1aqa_helpers.experiments.plan import REGIMES, Run
+from r1aqa_helpers.experiments.plan import REGIMES, Validated
 from r1aqa_helpers.experiments.session import digest
 from r1aqa_helpers.scoring import Score
 from r1aqa_helpers.utils.errors import UserError
@@ -36,10 +35,8 @@ def score_record(score: Score, wall: float, cpu: float) -> dict[str, Any]:
     be compared question by question. ``wall`` and ``cpu`` are seconds.
     """
     return {
-        **score.overall.as_dict(),
-        "tasks": {name: accuracy.as_dict() for name, accuracy in score.tasks.items()},
+        **score.row_dict(),
         "strict": score.strict.as_dict(),
-        "unparsed": score.unparsed,
         "matches": "".join(str(match) for match in score.matches.values()),
         "wall_seconds": round(wall, 2),
         "cpu_seconds": round(cpu, 2),
@@ -80,15 +77,3 @@ def validated(record: dict[str, Any]) -> Validated:
     """What the selection may know of a run. Its test, if there is one, is not looked at."""
     found = record["validation"]
     return Validated(record["lr"], found["matches"].count("1"), found["n"])
-
-
-def run_facts(run: Run) -> dict[str, Any]:
-    """Which run it is, first in its file."""
-    return {
-        "regime": run.regime.name,
-        "method": run.method.name,
-        "algorithm": run.method.algorithm,
-        "prompt": run.method.prompt,
-        "lr": run.rate,
-        "seed": run.seed,
-    }

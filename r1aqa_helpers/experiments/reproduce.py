@@ -4,7 +4,7 @@ Its folder (each part appears whole, so that a run may be interrupted anywhere):
 
     OUT/run.json              whose folder it is: profile, settings, seed, model, questions
     OUT/direct-1/  OUT/direct-2/  OUT/zero-shot-cot/
-                              answers: see `rows`
+                              answers: see `session`
     OUT/sft/  OUT/grpo/       the same, and what `training` keeps there
     OUT/results.json  OUT/report.html  OUT/metrics.jsonl  OUT/rollouts.jsonl
 """
@@ -27,8 +27,13 @@ from r1aqa_helpers.experiments.methods import (
     Method,
     method_settings,
 )
-from r1aqa_helpers.experiments.rows import Measurement, TableRun
-from r1aqa_helpers.experiments.session import OutOfTime, digest, training_seconds
+from r1aqa_helpers.experiments.session import (
+    Measurement,
+    OutOfTime,
+    TableRun,
+    digest,
+    training_seconds,
+)
 from r1aqa_helpers.hardware import Profile
 from r1aqa_helpers.models import LoadedModel, hearing_check, weights_fingerprint
 from r1aqa_helpers.models.lora import describe_trained
@@ -69,16 +74,15 @@ def reproduce(
     settings = {method: method_settings(method, profile, seed=seed) for method in (SFT, GRPO)}
     train, test, file = _questions(profile)
     run = TableRun(profile, out, minutes, console, test, file)
-    claim(out, {"profile": profile.name, "seed": seed, "settings": _settings(profile)})
+    # No paths are held: folders may move.
+    places = ("name", "model", "train", "test", "audio_dir")
+    held = {name: value for name, value in profile.as_dict().items() if name not in places}
+    claim(out, {"profile": profile.name, "seed": seed, "settings": held})
     try:
         loaded = run.load(profile.model)
         claim(
             out,
-            {
-                "model": weights_fingerprint(loaded),
-                "train": _digest(train),
-                "test": _digest(test),
-            },
+            {"model": weights_fingerprint(loaded), "train": _digest(train), "test": _digest(test)},
         )
         run.check_hearing(loaded)
         measured = {method: run.answer(method, loaded) for method in BASE}
@@ -89,9 +93,9 @@ def reproduce(
         run.say_out_of_time()
         return None
     results = {
-        **run.table(seed, measured, PAIRS),
+        **run.results(seed, measured, PAIRS),
         "model": place(profile.model),
-        "settings": _settings(profile),
+        "settings": held,
     }
     for name in ("metrics.jsonl", "rollouts.jsonl"):
         write_bytes(out / name, read_bytes(out / GRPO.name / name))
@@ -99,9 +103,8 @@ def reproduce(
         for name in ("model", "adapter"):
             with suppress(UserError):  # no adapter; or a card that somebody else wrote
                 add_results(out / method.name / name, results)
-    logs = {
-        method.name.upper(): read_log(out / method.name / "metrics.jsonl") for method in (GRPO, SFT)
-    }
+    folders = {"GRPO": out / GRPO.name, "SFT": out / SFT.name}
+    logs = {name: read_log(folder / "metrics.jsonl") for name, folder in folders.items()}
     run.write(results, measured, GRPO, logs)
     check_gain(results["comparisons"])
     return results
@@ -132,7 +135,8 @@ def _trained_row(
     run.train(method, settings, train, folder, begin)
     loaded = run.load(str(folder / "model"))
     hearing_check(loaded, run.test)
-    return replace(run.answer(method, loaded), train_seconds=training_seconds(folder))
+    found = run.answer(method, loaded)
+    return found._replace(row=replace(found.row, train_seconds=training_seconds(folder)))
 
 
 def _questions(profile: Profile) -> tuple[list[AudioQuestion], list[AudioQuestion], Path]:
@@ -150,12 +154,6 @@ def _questions(profile: Profile) -> tuple[list[AudioQuestion], list[AudioQuestio
         )
     folder = profile.audio_dir
     return read_questions(train, folder), read_questions(test, folder), test
-
-
-def _settings(profile: Profile) -> dict[str, Any]:
-    """What must be the same when a run goes on: no paths, for folders may move."""
-    places = ("name", "model", "train", "test", "audio_dir")
-    return {name: v for name, v in profile.as_dict().items() if name not in places}
 
 
 def _digest(questions: Sequence[AudioQuestion]) -> str:

@@ -6,7 +6,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from rich import box
 from rich.console import Console
 from rich.table import Table
 
@@ -14,8 +13,10 @@ from r1aqa_helpers.experiments.methods import METHODS
 from r1aqa_helpers.experiments.plan import REGIMES, SEARCH_SEED
 from r1aqa_helpers.experiments.records import read_record
 from r1aqa_helpers.reporting import DOMAINS
+from r1aqa_helpers.reporting.tables import rich_table
 from r1aqa_helpers.scoring import holm
 from r1aqa_helpers.scoring.bootstrap import Comparison, compare_over_seeds, interval
+from r1aqa_helpers.scoring.text import interval_text
 from r1aqa_helpers.utils.errors import UserError
 from r1aqa_helpers.utils.io import shown
 from r1aqa_helpers.utils.run_dir import RUN_FILE
@@ -56,7 +57,6 @@ class MethodRow:
     most: float
     ci95: tuple[float, float]
     tasks: Mapping[str, float]
-    validation: float
     train_cpu: float
     rates: Mapping[float, float]
     matches: Mapping[int, str]
@@ -141,9 +141,6 @@ def _row(
     accuracies = [run["test"]["accuracy"] for run in runs]
     matches = {seed: tested[seed]["test"]["matches"] for seed in sorted(tested)}
 
-    def mean(part: str, field: str) -> float:
-        return statistics.fmean(run[part][field] for run in runs)
-
     return MethodRow(
         regime=regime,
         method=method,
@@ -156,10 +153,9 @@ def _row(
         ci95=interval(matches),
         tasks={
             task: statistics.fmean(run["test"]["tasks"][task]["accuracy"] for run in runs)
-            for task in sorted(runs[0]["test"]["tasks"], key=_place)
+            for task in sorted(runs[0]["test"]["tasks"], key=DOMAINS.index)
         },
-        validation=mean("validation", "accuracy"),
-        train_cpu=mean("training", "cpu_seconds"),
+        train_cpu=statistics.fmean(run["training"]["cpu_seconds"] for run in runs),
         rates={
             run["lr"]: run["validation"]["accuracy"]
             for run in sorted(found, key=lambda run: run["lr"])
@@ -167,11 +163,6 @@ def _row(
         },
         matches=matches,
     )
-
-
-def _place(task: str) -> tuple[int, str]:
-    """Tasks in the order of all tables."""
-    return (DOMAINS.index(task) if task in DOMAINS else len(DOMAINS), task)
 
 
 def method_label(name: str) -> str:
@@ -190,7 +181,7 @@ def print_summary(console: Console, summary: Summary) -> None:
         console.print(_accuracies(REGIMES[name].label, rows))
         console.print(_costs(rows))
     if summary.comparisons:
-        console.print(_comparisons(summary))
+        console.print(_comparisons(summary.comparisons))
         say(
             "p: of McNemar's exact test for each seed; pooled: bootstrap over questions and seeds "
             "at once. Few seeds show the variance of training poorly, so the pooled intervals are "
@@ -203,46 +194,49 @@ def print_summary(console: Console, summary: Summary) -> None:
 
 def _accuracies(title: str, rows: list[MethodRow]) -> Table:
     tasks = list(rows[0].tasks)
+    cells = [
+        [
+            method_label(row.method),
+            f"{row.mean:.1f}",
+            interval_text(row.ci95),
+            *(f"{row.tasks[task]:.1f}" for task in tasks),
+            " ".join(f"{one:.1f}" for one in row.each),
+        ]
+        for row in rows
+    ]
     title = f"{title}: accuracy in % on {rows[0].n} questions"
-    table = _table(title, "method", "mean", "95 %", *tasks, "each seed")
-    for row in rows:
-        low, high = row.ci95
-        shares = [f"{row.tasks[task]:.1f}" for task in tasks]
-        each = " ".join(f"{one:.1f}" for one in row.each)
-        table.add_row(
-            method_label(row.method), f"{row.mean:.1f}", f"{low:.1f}–{high:.1f}", *shares, each
-        )
-    return table
+    return rich_table(["method", "mean", "95 %", *tasks, "each seed"], cells, title)
 
 
 def _costs(rows: list[MethodRow]) -> Table:
+    cells = [
+        [
+            method_label(row.method),
+            f"{row.rate:.1e}",
+            "  ".join(f"{rate:.0e}: {value:.0f}" for rate, value in row.rates.items()),
+            f"{row.train_cpu:.0f}",
+        ]
+        for row in rows
+    ]
     title = "learning rate, with accuracy on validation; seconds of processor per run"
-    table = _table(title, "method", "chosen", "searched", "training", wrapped="searched")
-    for row in rows:
-        searched = "  ".join(f"{rate:.0e}: {value:.0f}" for rate, value in row.rates.items())
-        label = method_label(row.method)
-        table.add_row(label, f"{row.rate:.1e}", searched, f"{row.train_cpu:.0f}")
+    table = rich_table(["method", "chosen", "searched", "training"], cells, title)
+    table.columns[2].no_wrap = False
     return table
 
 
-def _comparisons(summary: Summary) -> Table:
-    headings = ("points", "95 %", "p per seed", "pooled", "Holm")
-    table = _table("paired comparisons, in points", "a – b", *headings, wrapped="p per seed")
-    for one in summary.comparisons:
-        table.add_row(
+def _comparisons(comparisons: Sequence[Comparison]) -> Table:
+    cells = [
+        [
             f"{one.regime}: {one.a} – {one.b}",
             f"{one.difference:+.1f}",
             f"{one.ci95[0]:+.1f} to {one.ci95[1]:+.1f}",
             ", ".join(f"{test.result.p:.2g}" for test in one.per_seed),
             f"{one.p:.2g}",
             f"{one.holm:.2g}",
-        )
-    return table
-
-
-def _table(title: str, name: str, *headings: str, wrapped: str = "") -> Table:
-    table = Table(title=title, box=box.SIMPLE, padding=(0, 1, 0, 0))
-    table.add_column(name, no_wrap=name == "method")
-    for heading in headings:
-        table.add_column(heading, justify="right", no_wrap=heading != wrapped)
+        ]
+        for one in comparisons
+    ]
+    columns = ["a – b", "points", "95 %", "p per seed", "pooled", "Holm"]
+    table = rich_table(columns, cells, "paired comparisons, in points")
+    table.columns[0].no_wrap = table.columns[3].no_wrap = False
     return table

@@ -9,7 +9,6 @@
 """
 
 import shutil
-import statistics
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -20,33 +19,35 @@ from typing import Any
 import torch
 
 from r1aqa_helpers.data import AudioQuestion
-from r1aqa_helpers.experiments.lr_selection import Choice, best_rate, choose
 from r1aqa_helpers.experiments.methods import METHODS, Method, method_settings
 from r1aqa_helpers.experiments.plan import (
     BEYOND,
     CENTRE,
     MULTIPLIERS,
     SEARCH_SEED,
+    Choice,
     Regime,
     Run,
+    Splits,
+    best_rate,
+    choose,
     rate_beyond,
     search_rates,
+    training_questions,
+    validation_questions,
 )
 from r1aqa_helpers.experiments.records import (
     questions_digest,
     read_record,
-    run_facts,
     score_record,
     traits,
     validated,
 )
 from r1aqa_helpers.experiments.session import OutOfTime, Session, training_seconds
-from r1aqa_helpers.experiments.splits import Splits, training_questions, validation_questions
 from r1aqa_helpers.hardware import Profile
 from r1aqa_helpers.models import hearing_check, weights_fingerprint
 from r1aqa_helpers.scoring import score
-from r1aqa_helpers.utils.errors import UserError
-from r1aqa_helpers.utils.io import read_json, shown, write_json, write_text
+from r1aqa_helpers.utils.io import read_json, write_json, write_text
 from r1aqa_helpers.utils.provenance import provenance
 from r1aqa_helpers.utils.run_dir import claim
 
@@ -73,7 +74,7 @@ class Experiment(Session):
         super().__init__(profile, out, minutes, say)
         self.splits = splits
         self.seeds = range(SEARCH_SEED, SEARCH_SEED + seeds)
-        self._origin, self._cells = provenance(), list[Cell]()
+        self._origin = provenance()
         base = self.load(profile.model)
         hearing_check(base, splits.validation)
         claim(
@@ -93,14 +94,14 @@ class Experiment(Session):
 
     def run(self, regimes: Sequence[Regime]) -> bool:
         """Everything that is not done yet; False where the minutes ended before."""
-        self._cells = [(regime, METHODS[name]) for regime in regimes for name in regime.methods]
+        cells = [(regime, METHODS[name]) for regime in regimes for name in regime.methods]
         try:
             choices = {}
-            for cell in self._cells:
+            for cell in cells:
                 choices[cell] = self.search(cell)
                 self.test(Run(*cell, choices[cell].rate, SEARCH_SEED), choices[cell])
             for seed in self.seeds[1:]:
-                for cell in self._cells:
+                for cell in cells:
                     self.test(Run(*cell, choices[cell].rate, seed), choices[cell])
         except OutOfTime:
             return False
@@ -109,7 +110,8 @@ class Experiment(Session):
     def search(self, cell: Cell) -> Choice:
         """The learning rate of a method in a regime: found, or chosen before."""
         regime, method = cell
-        held = self._choices()
+        path = self.out / "choices.json"
+        held = read_json(path) if path.exists() else {}
         key = f"{regime.name}/{method.name}"
         if key in held:
             return Choice(regime.name, method.name, held[key]["rate"], held[key]["at_end"])
@@ -119,7 +121,7 @@ class Experiment(Session):
         if further is not None:
             records.append(self.train_run(Run(*cell, further, SEARCH_SEED)))
         choice = choose(regime.name, method.name, [validated(record) for record in records])
-        write_json(self.out / "choices.json", {**held, key: asdict(choice)})
+        write_json(path, {**held, key: asdict(choice)})
         for rate in {record["lr"] for record in records} - {choice.rate}:
             shutil.rmtree(self._work(Run(*cell, rate, SEARCH_SEED)), ignore_errors=True)
         note = ", at the end of what was tried" if choice.at_end else ""
@@ -132,7 +134,7 @@ class Experiment(Session):
         if path.exists():
             return read_record(path)
         self.check_time()
-        self.say(f"{run.name}: {self._ahead()}")
+        self.say(f"{run.name}: training.")
         questions = training_questions(run, self.splits)
         steps = {} if run.regime.steps is None else {"steps": run.regime.steps}
         settings = method_settings(run.method, self.profile, lr=run.rate, seed=run.seed, **steps)
@@ -141,7 +143,12 @@ class Experiment(Session):
         clock = read_json(folder / "clock.json")
         asked = validation_questions(run, self.splits)
         record = {
-            **run_facts(run),
+            "regime": run.regime.name,
+            "method": run.method.name,
+            "algorithm": run.method.algorithm,
+            "prompt": run.method.prompt,
+            "lr": run.rate,
+            "seed": run.seed,
             "steps": settings.steps,
             "settings": {k: v for k, v in asdict(settings).items() if k != "minutes"},
             "validation": self._scored(run, asked, "validation"),
@@ -190,7 +197,7 @@ class Experiment(Session):
         return record
 
     def _scored(self, run: Run, questions: Sequence[AudioQuestion], name: str) -> dict[str, Any]:
-        """Answers of the run's model, scored; after an interruption, with the last part's seconds."""
+        """Answers of the run's model, scored; ``cpu_seconds`` are of the last call alone."""
         folder = self._work(run)
         loaded = self.load(str(folder / "model"))
         loaded.name = run.name
@@ -200,32 +207,11 @@ class Experiment(Session):
         result = score(questions, {answer.id: answer.answer for answer in answers})
         return score_record(result, sum(answer.seconds for answer in answers), cpu)
 
-    def _choices(self) -> dict[str, Any]:
-        path = self.out / "choices.json"
-        return read_json(path) if path.exists() else {}
-
     def _record(self, run: Run) -> Path:
         return self.out / "runs" / f"{run.name}.json"
 
     def _work(self, run: Run) -> Path:
         return self.out / "work" / run.name
-
-    def _ahead(self) -> str:
-        """How many runs are left, as far as can be known, and how long they may take."""
-        left, choices = 0, self._choices()
-        for regime, method in self._cells:
-            chosen = choices.get(f"{regime.name}/{method.name}")
-            rates = search_rates(method) if chosen is None else (chosen["rate"],)
-            runs = [Run(regime, method, rate, SEARCH_SEED) for rate in rates]
-            runs += [Run(regime, method, rates[0], seed) for seed in self.seeds[1:]]
-            left += sum(not self._record(run).exists() for run in runs)
-        left = left or 1
-        done = [read_record(path) for path in sorted((self.out / "runs").glob("*.json"))]
-        if not done:
-            return f"{left} runs to do."
-        took = [r["training"]["wall_seconds"] + r["validation"]["wall_seconds"] for r in done]
-        minutes = left * statistics.fmean(took) / 60
-        return f"{left} runs to do, about {minutes:.0f} minutes of training."
 
 
 @contextmanager
@@ -235,8 +221,6 @@ def _metered(path: Path) -> Iterator[None]:
     ``killed`` becomes true where a part of it was killed, whose seconds are not known.
     """
     held = read_json(path) if path.exists() else {"wall": 0.0, "cpu": 0.0, "killed": False}
-    if not isinstance(held, dict) or held.keys() != {"wall", "cpu", "killed"}:
-        raise UserError(f"{shown(path)}: is damaged; remove the folder that it lies in")
     write_json(path, {**held, "killed": True})
     wall, cpu = time.monotonic(), time.process_time()
     try:

@@ -26,27 +26,3 @@ from r1aqa_helpers.reporting.verdict import (
     published_beside,
     verdicts,
 )
-
-__all__ = [
-    "DOMAINS",
-    "MEANING",
-    "REPRODUCED",
-    "ResultRow",
-    "check_predictions",
-    "comparison",
-    "confusion_rows",
-    "load_measured",
-    "load_published",
-    "measured_row",
-    "metadata_file",
-    "no_verdict",
-    "print_score",
-    "print_tables",
-    "published_beside",
-    "read_scored",
-    "save_groups_figure",
-    "verdict_table",
-    "verdicts",
-    "write_metadata",
-    "write_scored",
-]

@@ -1,7 +1,4 @@
-"""Groups of questions as a table and as a figure: where one system is right, beside a baseline.
-
-Colours are Okabe and Ito's, which colour-blind readers can distinguish; marks differ, too.
-"""
+"""Groups of questions as a table and as a figure: accuracy beside a baseline."""
 
 import io
 from collections import Counter
@@ -9,13 +6,14 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
 from rich.console import Console
 from rich.table import Table
 
 from r1aqa_helpers.data import QuestionSet
-from r1aqa_helpers.reporting.rows import interval, number
 from r1aqa_helpers.reporting.tables import rich_table
 from r1aqa_helpers.scoring import Score
+from r1aqa_helpers.scoring.text import interval_text, number_text
 from r1aqa_helpers.utils.errors import UserError
 from r1aqa_helpers.utils.io import shown, write_bytes
 
@@ -27,23 +25,19 @@ COLUMNS = ("official", "95 % CI", "n", "strict", "no choice", "constant", "chanc
 #: What the columns mean, for the line under a table.
 NOTE = (
     "official: MMAU's match; strict: the gold answer and nothing beside it; no choice: answers that"
-    " name none, or several; constant: always the choice at the place that is right most often in"
+    " name none, or several; constant: always the choice at the place that is correct most often in"
     " the group; chance: a blind pick. Accuracies in percent."
 )
+#: Okabe and Ito's, which colour-blind readers can distinguish; marks differ, too.
 _BLUE, _ORANGE, _RED = "#0072B2", "#E69F00", "#D55E00"
 
 
 def group_cells(group: Score) -> list[str]:
     """A group's row, as `COLUMNS` has it."""
-    return [
-        number(group.overall.percent, 2),
-        interval(group.overall.ci95),
-        str(group.overall.n),
-        number(group.strict.percent, 2),
-        str(group.unparsed),
-        number(group.constant.percent, 1),
-        number(group.chance, 1),
-    ]
+    whole, strict = group.overall, number_text(group.strict.percent, 2)
+    cells = [number_text(whole.percent, 2), interval_text(whole.ci95), str(whole.n), strict]
+    baselines = (group.constant.percent, group.chance)
+    return [*cells, str(group.unparsed), *(number_text(value, 1) for value in baselines)]
 
 
 def group_name(group: Score) -> str:
@@ -66,7 +60,7 @@ def groups_table(groups: Sequence[Score]) -> Table:
 
 
 def groups_figure(groups: Sequence[Score]) -> "Figure":
-    """Accuracy of each group with its 95 % interval, the strict one, and the constant floor."""
+    """Accuracy of each group with its 95 % interval, the strict one, and the constant baseline."""
     from matplotlib.figure import Figure  # here: tables do without it
 
     figure = Figure(figsize=(8.6, 0.3 * len(groups) + 1.4), layout="constrained")
@@ -76,11 +70,10 @@ def groups_figure(groups: Sequence[Score]) -> "Figure":
         place -= 1.0 if group.grouping == last else 1.6
         last = group.grouping
         places.append(place)
-    shares = [group.overall.percent for group in groups]
-    below = [group.overall.percent - group.overall.ci95[0] for group in groups]
-    above = [group.overall.ci95[1] - group.overall.percent for group in groups]
+    shares = np.array([group.overall.percent for group in groups])
+    low, high = np.array([group.overall.ci95 for group in groups]).T
     # At the ends rounding may leave a hair below zero, which matplotlib refuses.
-    lengths = [[max(0.0, value) for value in side] for side in (below, above)]
+    lengths = np.maximum(0, [shares - low, high - shares])
     axes.errorbar(shares, places, xerr=lengths, fmt="o", color=_BLUE, capsize=2.5, label="official")
     strict = [group.strict.percent for group in groups]
     axes.plot(strict, places, "D", color=_ORANGE, fillstyle="none", label="strict")
@@ -133,6 +126,6 @@ def print_score(result: Score, test_set: QuestionSet) -> None:
 
 
 def confusion_rows(found: Counter[tuple[str, str]], most: int = 10) -> list[tuple[str, str, int]]:
-    """The commonest confusions: right answer, what was said instead, how often."""
+    """The commonest confusions: correct answer, what was said instead, how often."""
     ordered = sorted(found.items(), key=lambda item: (-item[1], item[0]))
     return [(gold, said, times) for (gold, said), times in ordered[:most]]

@@ -1,9 +1,7 @@
 """The whole table: all published rows, baselines, and own rows, reported beside reproduced.
 
-Own figures come from the committed results of the tiny track, from the folder of a run that is
-named, from anyone's predictions that were scored, and from the reader's own listening test. A
-published figure and one of the tiny track are of different models and tests: the table shows which
-methods were run and how they compare within a track, not how near the tiny model comes to 7B.
+A published figure and one of the tiny track are of different models and tests: the table shows how
+methods compare within a track, not how near the tiny model comes to 7B.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -21,14 +19,13 @@ from r1aqa_helpers.reporting.rows import (
     FIGURES,
     Published,
     ResultRow,
-    interval,
     load_measured,
     measured_row,
-    number,
     read_scored,
 )
 from r1aqa_helpers.reporting.tables import rich_table
 from r1aqa_helpers.reporting.verdict import UNLIKE, published_beside
+from r1aqa_helpers.scoring.text import interval_text, number_text
 from r1aqa_helpers.utils.io import read_json
 from r1aqa_helpers.utils.paths import DATA, TINY, place
 
@@ -83,16 +80,6 @@ def _named(row: Mapping[str, Any], kind: str, path: Path) -> ResultRow:
     )
 
 
-def listening_rows(questions: Sequence[AudioQuestion], profile: str = "tiny") -> list[ResultRow]:
-    """The reader's own row, where they have answered any of ``questions``; else none."""
-    state = answers_file(profile)
-    heard = human_row(questions, state)
-    if heard is None:
-        return []
-    row = measured_row("you", None, heard, None, identify(questions, state))
-    return [replace(row, kind="human", track=profile, source=str(state))]
-
-
 def table_rows(published: Published, own: Iterable[ResultRow]) -> list[dict[str, Any]]:
     """All rows: the published ones with what was reproduced, baselines, then own rows left over.
 
@@ -121,21 +108,18 @@ def _belongs(published: Published, reported: ResultRow, own: ResultRow) -> bool:
 
 
 def _row(named: ResultRow, reported: ResultRow | None, own: ResultRow | None) -> dict[str, Any]:
-    def told(row: ResultRow | None) -> dict[str, Any] | None:
-        if row is None:
-            return None
-        return {name: getattr(row, name) for name in (*FIGURES, "source")}
-
-    reproduced = told(own)
+    told, reproduced = (
+        row and {name: getattr(row, name) for name in (*FIGURES, "source")}
+        for row in (reported, own)
+    )
     if own is not None:
         known = {"n": own.n, "ci95": list(own.ci95), "track": own.track, "method": own.label}
         reproduced |= known
-    method = named.label if reported is None else named.method
     return {
         "model": named.model,
-        "method": method,
+        "method": named.label if reported is None else named.method,
         "kind": named.kind,
-        "reported": told(reported),
+        "reported": told,
         "reproduced": reproduced,
     }
 
@@ -153,7 +137,10 @@ def load_table(
     """
     own = [read_scored(path) for path in scored]
     own += [row for folder in runs for row in run_rows(folder / "results.json")]
-    own += listening_rows(questions) if questions else []
+    state = answers_file("tiny")
+    if heard := human_row(questions, state):
+        row = measured_row("you", None, heard, None, identify(questions, state))
+        own.append(replace(row, kind="human", track="tiny", source=str(state)))
     return table_rows(published, [*own, *committed_rows()])
 
 
@@ -183,9 +170,9 @@ def _cells(rows: Sequence[Mapping[str, Any]]) -> Iterator[list[str]]:
         name = row["method"]
         if reported is not None:
             name = ResultRow(row["method"], model=row["model"], kind=row["kind"]).name
-        cells = [name, *(number((reported or {}).get(figure), 2) for figure in FIGURES)]
+        cells = [name, *(number_text((reported or {}).get(figure), 2) for figure in FIGURES)]
         if own is None:
             yield [*cells, "not run", *["–"] * 6]
         else:
-            figures = [number(own[figure], 1) for figure in FIGURES]
-            yield [*cells, own["track"], *figures, interval(own["ci95"]), str(own["n"])]
+            figures = [number_text(own[figure], 1) for figure in FIGURES]
+            yield [*cells, own["track"], *figures, interval_text(own["ci95"]), str(own["n"])]

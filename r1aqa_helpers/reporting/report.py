@@ -19,7 +19,7 @@ import numpy as np
 from r1aqa_helpers.data import AudioQuestion, QuestionSet
 from r1aqa_helpers.data.audio import SAMPLE_RATE, load_audio
 from r1aqa_helpers.reporting.breakdown import COLUMNS, NOTE, group_cells, group_name, groups_figure
-from r1aqa_helpers.reporting.rows import Published, comparison_text, number, read_row
+from r1aqa_helpers.reporting.rows import Published, comparison_text, read_row
 from r1aqa_helpers.reporting.tables import (
     MEASURED,
     PUBLISHED,
@@ -30,6 +30,7 @@ from r1aqa_helpers.reporting.tables import (
 )
 from r1aqa_helpers.reporting.verdict import MEANING, UNLIKE, no_verdict
 from r1aqa_helpers.scoring import Score
+from r1aqa_helpers.scoring.text import number_text
 from r1aqa_helpers.utils.io import write_text
 
 if TYPE_CHECKING:
@@ -41,7 +42,7 @@ CURVES = {
     "GRPO": (
         ("accuracy", "Accuracy reward", "mean reward", "#0072B2"),
         ("format", "Format reward", "mean reward", "#009E73"),
-        ("reward_std", "Reward spread", "mean deviation in a group", "#E69F00"),
+        ("reward_std", "Reward deviation", "mean standard deviation in a group", "#E69F00"),
         ("kl", "KL from the base model", "nats per token", "#D55E00"),
         ("completion_length", "Completion length", "tokens", "#CC79A7"),
     ),
@@ -78,7 +79,7 @@ class Clip:
 
 def choose_clips(
     questions: Sequence[AudioQuestion],
-    correct: Mapping[str, bool],
+    correct: Mapping[str, int],
     seed: int,
     per_task: int = 4,
 ) -> list[AudioQuestion]:
@@ -124,10 +125,12 @@ def write_report(
     Raises ``UserError`` where ``path`` cannot be written or a clip's recording cannot be read.
     """
     rows = [read_row(path.with_name("results.json"), row) for row in results["rows"]]
-    page = _template().render(
+    text = Path(__file__).with_name("report.html.jinja").read_text(encoding="utf-8")
+    environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined)
+    page = environment.from_string(text).render(
         title=f"R1-AQA reproduced: profile {results['profile']}, seed {results['seed']}",
         measured_columns=[*MEASURED, "training, s"],
-        measured=[[*measured_cells(row), number(row.train_seconds, 0)] for row in rows],
+        measured=[[*measured_cells(row), number_text(row.train_seconds, 0)] for row in rows],
         test_set=test_set,
         comparisons=[*map(comparison_text, results["comparisons"])],
         no_verdict=no_verdict(published, test_set),
@@ -150,12 +153,6 @@ def write_report(
         settings=[*_flat(results)],
     )
     write_text(path, page)
-
-
-def _template() -> jinja2.Template:
-    text = Path(__file__).with_name("report.html.jinja").read_text(encoding="utf-8")
-    environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined)
-    return environment.from_string(text)
 
 
 def _flat(results: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:

@@ -10,6 +10,7 @@ from pydantic import Field
 
 from r1aqa_helpers.data import QuestionSet, one_set
 from r1aqa_helpers.scoring import Score, mcnemar
+from r1aqa_helpers.scoring.text import gain_text, interval_text, number_text
 from r1aqa_helpers.utils.errors import UserError
 from r1aqa_helpers.utils.io import read_json, shown, shown_value, write_json
 from r1aqa_helpers.utils.paths import DATA, TINY
@@ -90,12 +91,12 @@ class ResultRow:
 
     def cells(self, digits: int = 2) -> list[str]:
         """The accuracies of the domains, and the average, with so many digits."""
-        return [number(getattr(self, name), digits) for name in FIGURES]
+        return [number_text(getattr(self, name), digits) for name in FIGURES]
 
     @property
     def interval(self) -> str:
         """The interval with one digit."""
-        return interval(self.ci95)
+        return interval_text(self.ci95)
 
     def as_dict(self) -> dict[str, Any]:
         """The row as ``results.json`` has it."""
@@ -110,19 +111,6 @@ class ResultRow:
 def label(method: str, prompt: int | None) -> str:
     """A method with its prompt as the paper writes it: ``grpo <2>``."""
     return method if prompt is None else f"{method} <{prompt}>"
-
-
-def number(value: float | None, digits: int) -> str:
-    """With so many digits, or a dash where there is none."""
-    return "–" if value is None else f"{value:.{digits}f}"
-
-
-def interval(ends: tuple[float, float] | list[float] | None) -> str:
-    """The two ends of an interval with one digit, or a dash."""
-    return "–" if ends is None else "–".join(number(end, 1) for end in ends)
-
-
-# --- published ----------------------------------------------------------------------------
 
 
 @dataclass(frozen=True)
@@ -151,9 +139,6 @@ def load_published(path: Path = DATA / "published_results.json") -> Published:
 
     parts = (rows(name) for name in ("card", "paper", "discrepancies"))
     return Published(stored["benchmark"], stored["release"], *parts)
-
-
-# --- own ----------------------------------------------------------------------------------
 
 
 def measured_row(
@@ -205,13 +190,8 @@ def comparison(a: ResultRow, b: ResultRow, score_a: Score, score_b: Score) -> di
 
 def comparison_text(test: Mapping[str, Any]) -> str:
     """What `comparison` found, in a line."""
-    a, b = (label(test[side], test[f"{side}_prompt"]) for side in "ab")
+    a, b = (label(test[side], test.get(f"{side}_prompt")) for side in "ab")
     return f"{a} against {b}: {gain_text(test['difference'], test['mcnemar_p'])}"
-
-
-def gain_text(difference: float, mcnemar_p: float) -> str:
-    """The difference of two accuracies in points, with the p of their paired test."""
-    return f"{difference:+.1f} points, McNemar's exact test p = {mcnemar_p:.2g}"
 
 
 def write_scored(path: Path, method: str, source: str, score: Score, test_set: QuestionSet) -> None:

@@ -14,11 +14,10 @@ from r1aqa_helpers.reporting.rows import (
     Published,
     ResultRow,
     comparison_text,
-    interval,
     label,
-    number,
 )
 from r1aqa_helpers.reporting.verdict import MEANING, UNLIKE, no_verdict, verdicts
+from r1aqa_helpers.scoring.text import interval_text, number_text
 
 #: Columns of a run's rows, of published rows, and of verdicts.
 MEASURED = ("method", "prompt", *DOMAINS, "average", "95 % CI", "n", "seconds")
@@ -29,9 +28,8 @@ VERDICTS = ("row", "part", "published", "measured", "95 % CI", "n", "verdict")
 def measured_cells(row: ResultRow) -> list[str]:
     """A run's row, as `MEASURED` has it."""
     prompt = "–" if row.prompt is None else f"<{row.prompt}>"
-    return [
-        row.method, prompt, *row.cells(), row.interval, str(row.n), number(row.seconds, 0)
-    ]  # fmt: skip
+    seconds = number_text(row.seconds, 0)
+    return [row.method, prompt, *row.cells(), row.interval, str(row.n), seconds]
 
 
 def published_cells(row: ResultRow) -> list[str]:
@@ -43,8 +41,8 @@ def verdict_cells(found: Iterable[Mapping[str, Any]]) -> Iterator[list[str]]:
     """What `verdicts` found, a line for the average and for each task, as `VERDICTS` has it."""
     for row in found:
         for name, part in row["parts"].items():
-            figures = [number(part["published"], 2), number(part["measured"], 2)]
-            figures += [interval(part["ci95"]), str(part["n"]), part["verdict"]]
+            figures = [number_text(part[which], 2) for which in ("published", "measured")]
+            figures += [interval_text(part["ci95"]), str(part["n"]), part["verdict"]]
             yield [label(row["method"], row["prompt"]), name, *figures]
 
 

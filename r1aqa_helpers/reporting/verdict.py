@@ -1,4 +1,4 @@
-"""Which published row a measured one stands beside, and whether it is reproduced."""
+"""Which published row a measured row is compared with, and whether it is reproduced."""
 
 from collections.abc import Iterable, Mapping
 from typing import Any

@@ -184,6 +184,11 @@ class Score:
         counts = {name: getattr(self, name) for name in ("average", "n", "missing", "unparsed")}
         return counts | parts | {"matches": dict(self.matches)}
 
+    def row_dict(self) -> dict[str, Any]:
+        """A row of results: accuracies overall and by task, and answers that name no choice."""
+        tasks = {name: part.as_dict() for name, part in self.tasks.items()}
+        return {**self.overall.as_dict(), "tasks": tasks, "unparsed": self.unparsed}
+
     def group_dict(self) -> dict[str, Any]:
         """The score of a group as ``r1aqa score --json`` prints it; accuracies in percent."""
         return {

@@ -36,16 +36,6 @@ def displayed(show, *given, **named) -> dict:
     return output.data
 
 
-def figure() -> None:
-    fig, _ = plt.subplots()
-    with capture_output() as captured:
-        course.figure(fig, alt="An empty figure.")
-    (output,) = captured.outputs
-    assert output.data["text/plain"] == "Figure: An empty figure."
-    assert output.data["image/png"].startswith("iVBOR"), "PNG in base64"
-    assert output.metadata == {"image/png": {"alt": "An empty figure."}}
-
-
 def upload(folder: Path) -> None:
     save_audio(folder / "a.wav", np.linspace(-0.5, 0.5, 16_000, dtype=np.float32))
     mine = Recording(folder / "none.wav")
@@ -57,7 +47,9 @@ def upload(folder: Path) -> None:
 
 def main(folder: Path) -> None:
     InteractiveShell.instance()
-    figure()
+    data = displayed(course.figure, plt.subplots()[0], alt="An empty figure.")
+    assert data["text/plain"] == "Figure: An empty figure."
+    assert data["image/png"].startswith("iVBOR"), "PNG in base64"
     upload(folder)
     wave = np.linspace(-0.5, 0.5, 16_000, dtype=np.float32)
     save_audio(folder / "b.wav", wave)

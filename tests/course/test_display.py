@@ -1,19 +1,19 @@
-"""What a notebook shows: players, pictures, the map, cards, widgets, predictions, failures."""
+"""What a notebook shows: players, pictures, tables, cards, widgets, predictions, failures."""
 
 import re
 from pathlib import Path
 
-import ipywidgets
 import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 import transformers
 
 from r1aqa_helpers import course
-from r1aqa_helpers.course import cards, predictions, widgets
+from r1aqa_helpers.course import notebooks, predictions
 from r1aqa_helpers.course.figures import style
 from r1aqa_helpers.course.lessons.n01 import LibraryLog, attempt
-from r1aqa_helpers.course.notebooks import NOTEBOOKS, find_notebook
+from r1aqa_helpers.course.notebooks import NOTEBOOKS, card_table
+from r1aqa_helpers.course.tables import Table
 from r1aqa_helpers.course.widgets.player import PLAYER_LIMIT
 from r1aqa_helpers.data.audio import SAMPLE_RATE
 from r1aqa_helpers.hardware import PROFILES
@@ -22,7 +22,7 @@ from r1aqa_helpers.utils.io import write_json
 
 @pytest.fixture
 def shown(monkeypatch: pytest.MonkeyPatch) -> list[tuple[dict, dict]]:
-    """Every picture and widget shown, as a notebook gets it: data and metadata by kind."""
+    """Every picture shown, as a notebook gets it: data and metadata by kind."""
     seen: list[tuple[dict, dict]] = []
 
     def display(data: dict, metadata: dict | None = None, raw: bool = False) -> None:
@@ -30,7 +30,6 @@ def shown(monkeypatch: pytest.MonkeyPatch) -> list[tuple[dict, dict]]:
         seen.append((data, metadata or {}))
 
     monkeypatch.setattr(style, "display", display)
-    monkeypatch.setattr(widgets, "display", display)
     return seen
 
 
@@ -59,7 +58,7 @@ def test_the_map_shows_any_notebook_and_no_other(shown: list[tuple[dict, dict]])
         course.roadmap(one.number)
         assert f"notebook {one.number}, {one.title}, is lit" in shown[-1][0]["text/plain"]
     with pytest.raises(KeyError, match="13"):
-        find_notebook("13")
+        course.roadmap("13")
 
 
 def test_a_card_says_what_was_measured_and_what_was_not(
@@ -67,13 +66,24 @@ def test_a_card_says_what_was_measured_and_what_was_not(
 ) -> None:
     measured = {"seconds": 150.0, "peak_gb": 1.25, "hardware": "a CPU", "date": "2026-01-01"}
     write_json(tmp_path / "m.json", {"06": {"tiny": measured}})
-    monkeypatch.setattr(cards, "MEASURED", tmp_path / "m.json")
-    rows = cards.card_table("06").frame.to_numpy().tolist()
+    monkeypatch.setattr(notebooks, "MEASURED", tmp_path / "m.json")
+    rows = card_table("06").frame.to_numpy().tolist()
     others = ", ".join(name for name in PROFILES if name != "tiny")
     assert rows == [
         ["tiny", "2.5 min", "1.2 GB", "a CPU, 2026-01-01"],
         [others, "–", "–", "not measured"],
     ]
+
+
+def test_a_table_is_escaped_and_whole_and_may_have_no_head() -> None:
+    long = "word " * 40
+    table = Table("a <caption>", [("<b>x</b>", 1.5), (long, None)], ["name", "<i>number</i>"])
+    page = table._repr_html_()
+    assert "<b>x" not in page and "<i>" not in page and "a &lt;caption&gt;</b></caption>" in page
+    assert long.strip() in page and page.count("<tr") == 3 and page.count('scope="col"') == 2
+    assert repr(table).splitlines()[:3] == ["a <caption>", "name; <i>number</i>", "<b>x</b>; 1.5"]
+    assert "<thead" not in Table("caption", [("a", "b")])._repr_html_()
+    assert repr(Table("caption", [], ["a"])) == "caption\na"
 
 
 def test_predictions_are_kept_and_compared(
@@ -92,33 +102,6 @@ def test_predictions_are_kept_and_compared(
         course.reveal("c", 1)
     with pytest.raises(TypeError, match="a number is wanted"):
         course.predict("d", "Really?", True)
-
-
-def test_one_output_holds_a_widget_and_what_stands_for_it(shown: list[tuple[dict, dict]]) -> None:
-    button = ipywidgets.Button()
-    widgets.show(button, "<p>static</p>", "plain")
-    view = {"version_major": 2, "version_minor": 0, "model_id": button.model_id}
-    data = {widgets.VIEW: view, "text/html": "<p>static</p>", "text/plain": "plain"}
-    assert shown == [(data, {})]
-
-
-def test_text_is_escaped_and_only_code_is_markup() -> None:
-    text = '`a < b` & <b>not bold</b> "quoted" `<script>`'
-    assert widgets.rich_text(text) == (
-        "<code>a &lt; b</code> &amp; &lt;b&gt;not bold&lt;/b&gt; &quot;quoted&quot; "
-        "<code>&lt;script&gt;</code>"
-    )
-    assert widgets.rich_text("one ` alone") == "one ` alone"
-
-
-def test_a_choice_is_marked_by_icon_and_colour_and_calls_back() -> None:
-    pressed = []
-    button = widgets.choice("`yes`", lambda: pressed.append(1))
-    button.click()
-    assert (button.description, pressed) == ("yes", [1])
-    for right, looks in ((True, ("check", "success")), (False, ("times", "warning"))):
-        widgets.mark(button, right)
-        assert (button.icon, button.button_style) == looks
 
 
 def test_an_attempt_prints_the_result_or_the_errors_first_line(

@@ -18,17 +18,12 @@ def run():
     return load_run(REFERENCE, read_questions(TINY / "tiny-avqa-train.jsonl"))
 
 
-def test_the_committed_run_is_whole_and_small(run):
-    assert run.steps == list(range(1, 101)) and len(run.metrics) == 100
-    assert {len(run.groups(step)) for step in run.steps} == {8}
-    assert all(len(r.completions) == 8 and r.id in run.questions for r in run.rollouts)
-    size = sum(path.stat().st_size for path in REFERENCE.iterdir())
-    assert size < 2 * 2**20
-
-
 def test_recorded_figures_agree_with_one_another(run):
+    assert run.steps == list(range(1, 101)) and len(run.metrics) == 100
+    assert sum(path.stat().st_size for path in REFERENCE.iterdir()) < 2 * 2**20
     for step in (1, 50, 100):
         groups = run.groups(step)
+        assert len(groups) == 8 and all(group.id in run.questions for group in groups)
         rewards = [r for group in groups for r in group.rewards]
         row = run.metrics[step - 1]
         assert row["reward"] == pytest.approx(sum(rewards) / len(rewards), abs=1e-6)
@@ -52,7 +47,6 @@ def test_slider_and_picker_turn_the_page(run):
     assert len(titles) == 8 and titles[0].startswith("1. ")
     viewer.picker.value = 7 if viewer.picker.value != 7 else 6
     assert viewer.table.value != last
-    assert viewer.rollout.id == viewer.groups[viewer.picker.value].id
 
 
 def test_without_a_front_end_a_group_can_still_be_read(run, monkeypatch):
@@ -65,8 +59,8 @@ def test_without_a_front_end_a_group_can_still_be_read(run, monkeypatch):
     assert shown[0]["text/plain"].startswith("rollout viewer: steps 1 to 100\nstep 2: ")
 
 
-def write(folder, *rows):
-    (folder / "rollouts.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+def write(folder, row):
+    (folder / "rollouts.jsonl").write_text(json.dumps(row) + "\n")
 
 
 ROW = {
@@ -83,16 +77,7 @@ def test_what_a_model_wrote_is_escaped_and_an_unknown_question_keeps_its_id(tmp_
     assert viewer.picker.options[0][0].startswith("1. q<b>")  # text, not HTML, in a dropdown
 
 
-@pytest.mark.parametrize(
-    "change",
-    [
-        {"rewards": [1.0]},
-        {"completions": "ab"},
-        {"advantages": [None, 1]},
-        {"rewards_by_function": [1]},
-        {"step": "one"},
-    ],
-)
+@pytest.mark.parametrize("change", [{"rewards": [1.0]}, {"advantages": [None, 1]}, {"step": "1"}])
 def test_damaged_rows_are_named(tmp_path, change):
     write(tmp_path, ROW | change)
     (field,) = change

@@ -1,4 +1,4 @@
-"""The capstone's rubric: a whole small project passes, and each thing left out is named."""
+"""The capstone's rubric: a complete small project passes, and each missing thing is named."""
 
 import json
 import shutil
@@ -22,7 +22,7 @@ from r1aqa_helpers.utils.paths import TINY
 
 REWARD = '''
 def reward(completions, solution, **columns):
-    """The right answer, whole, in its tags and with nothing beside them."""
+    """The correct answer, complete, in its tags and with nothing beside them."""
     paid = []
     for text, answer in zip(completions, solution):
         found = re.fullmatch(r"<answer>([^<]*)</answer>", text.strip())
@@ -35,7 +35,7 @@ PITCHES = {"low": 220.0, "middle": 660.0, "high": 1980.0}
 
 
 def make(folder, name: str, count: int, seed: int) -> list[AudioQuestion]:
-    """Questions about tones of one's own."""
+    """Questions about tones."""
     rng = np.random.default_rng(seed)
     questions = []
     for number in range(count):
@@ -95,10 +95,6 @@ def test_a_finished_project_passes(project):
     assert "before" in texts["evaluation"] and "n 21" in texts["evaluation"]
 
 
-def unlisted(folder):
-    (folder / "train.jsonl").unlink()
-
-
 def reward(source):
     return lambda folder: (folder / "reward.py").write_text(source)
 
@@ -141,7 +137,7 @@ def same_take(folder):
 
 
 def readable(folder):
-    """The right choice is the one that is described at length, in either file."""
+    """The correct choice is the longest in both files."""
 
     def in_test(_, row):
         told = row["answer"] + ", as one hears"
@@ -176,19 +172,20 @@ def run_json(change):
 @pytest.mark.parametrize(
     "change, part, message",
     [
-        (unlisted, "training questions", "train.jsonl"),
+        (lambda folder: (folder / "train.jsonl").unlink(), "training questions", "train.jsonl"),
         (silent, "training questions", "its clip is silent"),
         (unshuffled, "training questions", "put the choices in random order"),
         (leaked_quietly, "test questions", "is about a clip of the training"),
         (same_take, "test questions", "is about take 'monday 3', which is in training"),
         (readable, "test questions", "which hears nothing, gets 100 %"),
+        (reward("def reward(:\n"), "reward", "reward.py: SyntaxError"),
         (reward("def reward(completions, **c):\n    return [1.0] * len(completions)"), "reward",
          "a wrong answer earns as much"),
         (reward(REWARD.replace("def reward", "def pay")), "reward", "is pay; call it reward"),
         (reward("def reward(completions, solution, **c):\n"
                 "    return [float(a in t) for t, a in zip(completions, solution)]"), "reward",
          "attacks pay: "),
-        (run_json(lambda known: known.pop("rewards")), "run", "was not paid by your reward"),
+        (run_json(lambda known: known.pop("rewards")), "run", "did not use your reward"),
         (run_json(lambda known: known["settings"].update(steps=50)), "run",
          "2 of 50 steps are done"),
         (other_test, "evaluation", "is of other questions than test.json"),
@@ -196,24 +193,18 @@ def run_json(change):
     ],
 )  # fmt: skip
 def test_what_is_missing_is_named(project, finished, change, part, message):
-    # Clips are named by their absolute place: those of the copy are to be broken.
+    # Clips have absolute paths, and those of the copy are to be broken.
     for name in ("train.jsonl", "test.json"):
         path = project / name
         path.write_text(path.read_text().replace(str(finished), str(project)))
     change(project)
     found = judge_folder(project)
     failed = {verdict.name: verdict.text for verdict in found.verdicts if not verdict.passed}
-    assert part in failed and not found.passed
-    assert message in failed[part], failed[part]
-    assert str(project) not in failed[part]
-    assert "\n" not in failed[part]
+    assert message in failed[part] and not found.passed, failed
+    assert str(project) not in failed[part] and "\n" not in failed[part]
     assert len(found.verdicts) == 6
 
 
-def test_the_table_says_what_is_not_done(project):
-    (project / "reward.py").write_text("def reward(:\n")
-    page = judge_folder(project)._repr_html_()
-    assert "<table" in page and "5 of 6 parts done" in page
-    assert "✗ reward: " in repr(judge_folder(project))
+def test_a_missing_folder_is_an_error(tmp_path):
     with pytest.raises(UserError, match="no such folder"):
-        judge_folder(project / "none")
+        judge_folder(tmp_path / "none")

@@ -19,28 +19,20 @@ from r1aqa_helpers.utils.errors import UserError
 from r1aqa_helpers.utils.io import write_json
 
 
-def question(number: int, task: str) -> AudioQuestion:
-    return AudioQuestion(str(number), Path("x.wav"), "What?", ("a", "b"), "a", task=task)
-
-
-QUESTIONS = [
-    question(i, "sound" if i < 60 else "music" if i < 90 else "speech") for i in range(100)
-]
-
-
-@pytest.mark.parametrize(("n", "shares"), [(10, (6, 3, 1)), (50, (30, 15, 5))])
-def test_a_sample_has_each_tasks_share(n: int, shares: tuple[int, int, int]) -> None:
-    chosen = stratified(QUESTIONS, n, seed=0)
-    counts = Counter(q.task for q in chosen)
-    assert (counts["sound"], counts["music"], counts["speech"]) == shares
-    assert [int(q.id) for q in chosen] == sorted({int(q.id) for q in chosen})
-    assert chosen == stratified(QUESTIONS, n, seed=0)
-
-
-@pytest.mark.parametrize("n", [0, 101])
-def test_a_sample_that_cannot_be_is_refused(n: int) -> None:
+def test_a_sample_has_each_tasks_share() -> None:
+    tasks = ["sound"] * 60 + ["music"] * 30 + ["speech"] * 10
+    questions = [
+        AudioQuestion(str(i), Path("x.wav"), "What?", ("a", "b"), "a", task=task)
+        for i, task in enumerate(tasks)
+    ]
+    for n, shares in ((10, (6, 3, 1)), (50, (30, 15, 5))):
+        chosen = stratified(questions, n, seed=0)
+        counts = Counter(q.task for q in chosen)
+        assert (counts["sound"], counts["music"], counts["speech"]) == shares
+        assert [int(q.id) for q in chosen] == sorted({int(q.id) for q in chosen})
+        assert chosen == stratified(questions, n, seed=0)
     with pytest.raises(ValueError, match="of 100"):
-        stratified(QUESTIONS, n, 0)
+        stratified(questions, 101, 0)
 
 
 def test_a_session_seeds_what_is_drawn(capsys: pytest.CaptureFixture[str]) -> None:
@@ -89,9 +81,7 @@ def test_a_profile_that_names_no_files_takes_what_was_fetched(
     ("module", "shown"),
     [
         ("r1aqa_helpers.evaluation.local", True),
-        ("__main__", True),
         ("torchvision_of_mine", True),
-        ("torch", False),
         ("transformers.modeling_utils", False),
     ],
 )

@@ -198,9 +198,16 @@ def test_with_captions_no_recording_leaves_this_machine(server, questions, tmp_p
     asked = [request["messages"] for request in server.requests]
     texts = {message["content"] for (message,) in asked}
     assert texts == {caption_prompt(captions[q.id], q.question, q.choices, 2) for q in moved}
-    # Other captions, or the recordings, are another run.
-    with pytest.raises(UserError, match="questions differs"):
-        ask(server, questions, prompt=2, log=log)
+    # The recordings, other settings or another model are another run.
+    for changes, fault in (
+        ({"captions": None}, "questions differs"),
+        ({"max_new_tokens": 3}, "settings differs"),
+        ({"prompt": 1}, "prompt, questions differs"),
+    ):
+        with pytest.raises(UserError, match=fault):
+            ask(server, questions, **{"captions": captions, "prompt": 2, "log": log, **changes})
+    with pytest.raises(UserError, match="model"):
+        answer_at_endpoint(find_endpoint(server.url, "b", {}), questions, log=log)
 
 
 def test_a_server_without_extensions_is_asked_without_and_told_of(server, questions):
@@ -220,7 +227,7 @@ def test_a_server_without_extensions_is_asked_without_and_told_of(server, questi
 # --- a server with troubles ---------------------------------------------------------------
 
 
-@pytest.mark.parametrize("status", [408, 429, 500, 503])
+@pytest.mark.parametrize("status", [408, 429, 503])
 def test_a_busy_server_is_asked_again(server, questions, status):
     server.behave = lambda number, attempt: (status, {}, b"busy") if attempt < 2 else None
     answers, told = ask_with_warnings(server, questions[:4])
@@ -261,19 +268,16 @@ def test_a_slow_reply_is_given_up_and_asked_for_again(server, questions):
     assert told[0] == "question 'q0': no answer: no reply within 0.1 s"
 
 
-def test_retry_after_is_kept_to(server, questions):
+def test_retry_after_is_kept_to_where_it_is_short(server, questions):
     limited = (429, {"Retry-After": "1"}, {"error": {"message": "slow down"}})
     server.behave = lambda number, attempt: None if attempt else limited
     answers, told = ask_with_warnings(server, questions[:1])
     assert len(answers) == 1 and told == []
     assert server.times[1] - server.times[0] > 0.9
-
-
-def test_a_server_that_wants_a_long_pause_is_given_up(server, questions):
     server.behave = lambda number, attempt: (429, {"Retry-After": "86400"}, b"tomorrow")
     with pytest.warns(UserWarning), pytest.raises(UserError, match="8 questions .*'tomorrow'"):
-        ask(server, questions)
-    assert set(server.attempts.values()) == {1}
+        ask(server, questions[1:])
+    assert {n for n in server.attempts if server.attempts[n] != 1} == {0}
 
 
 def test_the_rate_limit_holds_with_many_threads_and_for_retries(server, questions):
@@ -283,41 +287,31 @@ def test_the_rate_limit_holds_with_many_threads_and_for_retries(server, question
 
 
 GARBAGE = [
-    b"<html>gateway</html>", b"", b"\xff\xfe", b"[" * 100_000, b"null", {}, [], {"choices": []},
-    {"choices": [{"message": {}}]}, completion([{"type": "text"}]), completion(None), completion(3),
-    b'{"choices": [{"message": {"content": "\\ud800"}}]}',
+    b"<html>gateway</html>", b"\xff\xfe", b"[" * 100_000, [], {"choices": [{"message": {}}]},
+    completion(None), b'{"choices": [{"message": {"content": "\\ud800"}}]}',
 ]  # fmt: skip
 
 
 def test_replies_that_cannot_be_read_are_missing_and_asked_again(server, questions, tmp_path):
     """Each is one line, and the answers to the other questions are kept."""
-    log = tmp_path / "log.jsonl"
-    for garbage in (GARBAGE[:7], GARBAGE[7:]):
-        log.unlink(missing_ok=True)
-        server.attempts.clear()
-        server.behave = lambda number, attempt, garbage=garbage: (
-            (200, {}, garbage[number - 1]) if 1 <= number <= len(garbage) else None
-        )
-        pace = Pace(concurrency=1)
-        answers, told = ask_with_warnings(server, questions, pace=pace, log=log)
-        bad = [f"q{n + 1}" for n in range(len(garbage))]
-        assert list(answers) == [q.id for q in questions if q.id not in bad]
-        *lines, total = told
-        assert [text.split("'")[1] for text in lines] == bad
-        assert all("no chat completion" in text and "\n" not in text for text in lines)
-        assert f"{len(bad)} of 12 questions have no answer" in total
-        assert set(server.attempts.values()) == {1}
-        # The same call asks these again, and no other.
-        server.behave = lambda number, attempt: None
-        again, told = ask_with_warnings(server, questions, pace=pace, log=log)
-        assert len(again) == 12 and told == []
-        assert {f"q{n}" for n, count in server.attempts.items() if count == 2} == set(bad)
-
-
-def test_text_in_parts_is_joined(server, questions):
+    options = {"pace": Pace(concurrency=1), "log": tmp_path / "log.jsonl"}
+    server.behave = lambda number, attempt: (
+        (200, {}, GARBAGE[number - 1]) if 1 <= number <= len(GARBAGE) else None
+    )
+    answers, told = ask_with_warnings(server, questions, **options)
+    bad = [f"q{n + 1}" for n in range(len(GARBAGE))]
+    assert list(answers) == [q.id for q in questions if q.id not in bad]
+    *lines, total = told
+    assert [text.split("'")[1] for text in lines] == bad
+    assert all("no chat completion" in text and "\n" not in text for text in lines)
+    assert f"{len(bad)} of 12 questions have no answer" in total
+    assert set(server.attempts.values()) == {1}
+    # The same call asks these again, and no other. Text may come in parts.
     parts = [{"type": "text", "text": "said "}, {"type": "text", "text": "so"}]
     server.behave = lambda number, attempt: (200, {}, completion(parts))
-    assert [p.response for p in ask(server, questions[:1])] == ["said so"]
+    again, told = ask_with_warnings(server, questions, **options)
+    assert len(again) == 12 and told == [] and again["q1"] == "said so"
+    assert {f"q{n}" for n, count in server.attempts.items() if count == 2} == set(bad)
 
 
 def test_a_question_that_the_server_cannot_take_does_not_stop_the_others(server, questions):
@@ -383,24 +377,10 @@ def test_ctrl_c_keeps_what_was_answered_and_does_not_wait(server, questions, tmp
     assert sorted(row["id"] for row in rows) == ["q0", "q1", "q2", "q3"]
 
 
-def test_a_log_of_another_run_is_refused(server, questions, tmp_path):
-    log = tmp_path / "log.jsonl"
-    ask(server, questions[:2], log=log)
-    asked = len(server.requests)
-    with pytest.raises(UserError, match="prompt, questions differs"):
-        ask(server, questions[:2], log=log, prompt=1)
-    with pytest.raises(UserError, match="settings differs"):
-        ask(server, questions[:2], log=log, max_new_tokens=3)
-    with pytest.raises(UserError, match="model differs"):
-        answer_at_endpoint(find_endpoint(server.url, "b", {}), questions[:2], log=log)
-    assert len(server.requests) == asked
-
-
 # --- the address and the key --------------------------------------------------------------
 
 
 @pytest.mark.parametrize("url, whole", [
-    ("http://localhost:8000/v1", "http://localhost:8000/v1/chat/completions"),
     ("https://api.example.com/v1/", "https://api.example.com/v1/chat/completions"),
     ("https://a.example/x/chat/completions", "https://a.example/x/chat/completions"),
     ("http://[::1]:9", "http://[::1]:9/chat/completions"),
@@ -412,9 +392,8 @@ def test_addresses(url, whole):
 
 
 @pytest.mark.parametrize("url", [
-    "", "localhost:8000", "ftp://a.example", "file:///etc/passwd", "http://", "http://[::1",
-    "http://a.example:port", "http://a b.example", "http://a.example/\x7f", "https://ä.example",
-    "http://.a.example", f"https://me:{KEY}@a.example", f"https://a.example/v1?key={KEY}",
+    "", "localhost:8000", "file:///etc/passwd", "http://[::1", "http://a.example:port",
+    "http://a b.example", "https://ä.example", f"https://me:{KEY}@a.example", f"https://a.example/v1?key={KEY}",
     f"https://a.example/#{KEY}",
 ])  # fmt: skip
 def test_no_addresses(url):
@@ -464,11 +443,10 @@ def test_a_server_that_refuses_the_key_is_not_asked_further(server, questions, k
     assert KEY not in str(caught.value) and set(server.attempts.values()) == {1}
 
 
-@pytest.mark.parametrize("status", [301, 307])
-def test_redirects_are_not_followed(server, questions, status):
+def test_redirects_are_not_followed(server, questions):
     with Server() as other:
         threading.Thread(target=other.serve_forever, args=(0.01,)).start()
-        moved = (status, {"Location": f"{other.url}/chat/completions"}, b"")
+        moved = (307, {"Location": f"{other.url}/chat/completions"}, b"")
         server.behave = lambda number, attempt: moved
         with pytest.raises(UserError, match="a redirect to '127.0.0.1'"):
             ask(server, questions, key=KEY)

@@ -7,7 +7,7 @@ import pytest
 
 from r1aqa_helpers.data import read_questions
 from r1aqa_helpers.data.audio import save_audio
-from r1aqa_helpers.experiments.splits import Splits
+from r1aqa_helpers.experiments.plan import Splits
 from r1aqa_helpers.hardware import TINY_PROFILE, Profile
 from r1aqa_helpers.tiny.data import recipes
 from r1aqa_helpers.tiny.scenes import render

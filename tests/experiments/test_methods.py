@@ -13,10 +13,8 @@ from r1aqa_helpers.experiments.methods import (
     METHODS,
     SFT,
     method_settings,
-    pick_method,
 )
 from r1aqa_helpers.hardware import PROFILES, TINY_PROFILE
-from r1aqa_helpers.utils.errors import UserError
 from r1aqa_helpers.utils.io import read_json
 
 
@@ -58,11 +56,6 @@ def test_one_thing_differs_between_grpo_s_methods(name, expected):
     rewards = METHODS[name].rewards or ()
     alone = ["accuracy_reward"] if name == "grpo-accuracy-only" else []
     assert [reward.__name__ for reward in rewards] == alone
-
-
-def test_an_unknown_method_is_refused():
-    with pytest.raises(UserError, match="'sft-2': unknown, choose one of sft, sft-lora"):
-        pick_method("sft-2")
 
 
 def test_the_command_trains_a_method(make_questions, random_model_dir, tmp_path):

@@ -4,14 +4,13 @@ import json
 
 import numpy as np
 import pytest
-from rich.console import Console
 from typer.testing import CliRunner
 
 from r1aqa_helpers.cli import app
 from r1aqa_helpers.data import AudioQuestion
 from r1aqa_helpers.experiments.methods import METHODS
 from r1aqa_helpers.experiments.records import score_record
-from r1aqa_helpers.experiments.summary import load_records, print_summary, summarise
+from r1aqa_helpers.experiments.summary import load_records, summarise
 from r1aqa_helpers.scoring import bootstrap_difference, holm, mcnemar_p, score
 from r1aqa_helpers.scoring.bootstrap import compare_over_seeds, interval, pooled
 from r1aqa_helpers.utils.errors import UserError
@@ -59,12 +58,14 @@ def test_rows_hold_mean_ends_and_costs(records):
     assert thinking.seeds == (0,)
 
 
-def test_what_is_missing_is_said(records):
+def test_what_is_missing_is_said_and_two_rates_are_refused(records):
     missing = "\n".join(summarise(records).missing)
     assert "table, grpo-3: seed 1, 2 not tested yet" in missing
     assert "table, cota: seed 0, 1, 2 not tested yet" in missing
     assert "table, sft:" not in missing and "few" not in missing
     assert "table, sft: seed 3 not" in "\n".join(summarise(records, seeds=4).missing)
+    with pytest.raises(UserError, match="more than one learning rate"):
+        summarise([*records, record("sft", 1, 59, lr=3e-4)])
 
 
 def test_comparisons_are_paired_pooled_and_corrected(records):
@@ -81,6 +82,9 @@ def test_comparisons_are_paired_pooled_and_corrected(records):
 
 
 def test_one_seed_gives_the_bootstrap_over_questions():
+    for others, fault in (({1: "01"}, "no tested seed in common"), ({0: "011"}, "different quest")):
+        with pytest.raises(UserError, match=fault):
+            compare_over_seeds("table", "a", "b", {0: "01"}, others)
     rng = np.random.default_rng(5)
     a, b = ("".join(map(str, rng.integers(0, 2, 200))) for _ in range(2))
     expected = bootstrap_difference(dict(enumerate(map(int, a))), dict(enumerate(map(int, b))))
@@ -100,18 +104,6 @@ def test_disagreeing_seeds_widen_the_interval_and_nothing_is_no_difference():
     assert pooled(np.zeros((3, 50))) == (0.0, 0.0, 1.0)
 
 
-def test_methods_without_a_common_seed_or_questions_are_refused():
-    with pytest.raises(UserError, match="no tested seed in common"):
-        compare_over_seeds("table", "a", "b", {0: "01"}, {1: "01"})
-    with pytest.raises(UserError, match="different questions"):
-        compare_over_seeds("table", "a", "b", {0: "01"}, {0: "011"})
-
-
-def test_a_method_tested_at_two_rates_is_refused(records):
-    with pytest.raises(UserError, match="more than one learning rate"):
-        summarise([*records, record("sft", 1, 59, lr=3e-4)])
-
-
 def write(folder, records):
     (folder / "runs").mkdir(parents=True)
     for number, one in enumerate(records):
@@ -121,18 +113,11 @@ def write(folder, records):
 def test_the_command_reads_a_folder_and_prints(records, tmp_path):
     write(tmp_path, records)
     assert len(load_records(tmp_path)) == len(load_records(tmp_path / "runs")) == len(records)
-    done = CliRunner().invoke(app, ["experiment", "summary", str(tmp_path)], env={"COLUMNS": "150"})
-    assert done.exit_code == 0, done.output
+    done = CliRunner().invoke(app, ["experiment", "summary", str(tmp_path)], env={"COLUMNS": "80"})
+    assert done.exit_code == 0 and "…" not in done.output, done.output
     shown = ("GRPO <2>", "51.7", "50.0 51.7 53.3", "+25.0", "missing: table, cota", "a machine")
     for text in shown:
         assert text in done.output, text
-
-
-def test_a_narrow_terminal_still_shows_every_method(records):
-    console = Console(width=80, record=True)
-    print_summary(console, summarise(records))
-    shown = console.export_text()
-    assert "SFT, full" in shown and "…" not in shown
 
 
 @pytest.mark.parametrize(
@@ -143,24 +128,16 @@ def test_a_narrow_terminal_still_shows_every_method(records):
         ({"questions": {"test": "other"}}, "tested on different questions"),
     ],
 )
-def test_wrong_files_are_refused(records, tmp_path, change, message):
-    wrong = {**record("sft", 0, 30), **change}
-    write(tmp_path, [*records, {name: value for name, value in wrong.items() if value is not None}])
-    with pytest.raises(UserError, match=message):
+def test_wrong_files_are_refused_and_old_ones_read(records, tmp_path, change, message):
+    with pytest.raises(UserError, match="holds no run"):
         load_records(tmp_path)
-
-
-def test_records_with_the_first_names_are_read(records, tmp_path):
     old = [{**r, "road": r["method"], "method": METHODS[r["method"]].algorithm} for r in records]
     write(tmp_path, old)
     assert {r["method"] for r in load_records(tmp_path)} == {"sft", "grpo-2", "grpo-3"}
-
-
-@pytest.mark.parametrize("begun", [False, True])
-def test_a_folder_without_runs_is_refused(tmp_path, begun):
-    if begun:
-        (tmp_path / "run.json").write_text("{}")
-    with pytest.raises(UserError, match="holds no run"):
+    wrong = {**record("sft", 0, 30), **change}
+    wrong = {name: value for name, value in wrong.items() if value is not None}
+    (tmp_path / "runs" / "wrong.json").write_text(json.dumps(wrong))
+    with pytest.raises(UserError, match=message):
         load_records(tmp_path)
 
 

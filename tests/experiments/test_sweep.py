@@ -7,10 +7,9 @@ from dataclasses import replace
 import pytest
 import torch
 
-from r1aqa_helpers.experiments import session, sweep
-from r1aqa_helpers.experiments.lr_selection import Choice
+from r1aqa_helpers.experiments import session
 from r1aqa_helpers.experiments.methods import METHODS
-from r1aqa_helpers.experiments.plan import FEW, REGIMES, SOUND, TABLE, WRONG, Regime, Run
+from r1aqa_helpers.experiments.plan import FEW, REGIMES, SOUND, TABLE, WRONG, Choice, Regime, Run
 from r1aqa_helpers.experiments.sweep import Experiment
 from r1aqa_helpers.utils.errors import UserError
 from r1aqa_helpers.utils.io import read_json
@@ -153,9 +152,12 @@ def test_killed_anywhere_it_goes_on(profile, splits, tmp_path, monkeypatch, aske
         assert one.get("test", {}).get("matches") == other.get("test", {}).get("matches")
 
 
-def test_the_minutes_end_it_cleanly(profile, splits, tmp_path, asked):
+def test_minutes_end_it_cleanly_and_other_settings_are_refused(profile, splits, tmp_path, asked):
     assert not Experiment(profile, splits, tmp_path, 1, minutes=0, say=quiet).run([ONE])
     assert asked == []
+    other = replace(profile, sft={**profile.sft, "steps": 3})
+    with pytest.raises(UserError, match="holds a run with settings"):
+        Experiment(other, splits, tmp_path, 1)
 
 
 def test_a_lost_model_is_trained_again(experiment, tmp_path):
@@ -165,20 +167,3 @@ def test_a_lost_model_is_trained_again(experiment, tmp_path):
     shutil.rmtree(model.parent)
     again = experiment.test(SFT, Choice("table", "sft", 1e-3, at_end=False))
     assert again["validation"]["matches"] == first["validation"]["matches"] and "test" in again
-
-
-def test_another_experiment_s_folder_is_refused(experiment, profile, splits, tmp_path):
-    other = replace(profile, sft={**profile.sft, "steps": 3})
-    with pytest.raises(UserError, match="holds a run with settings"):
-        Experiment(other, splits, tmp_path, 1)
-
-
-def test_it_says_how_much_is_left(experiment, monkeypatch, tmp_path):
-    experiment._cells = [(ONE, METHODS["sft"]), (TABLE, METHODS["grpo-2"])]
-    assert experiment._ahead() == "8 runs to do.", "two methods, three rates, one more seed"
-    run = Run(ONE, METHODS["sft"], sweep.search_rates(METHODS["sft"])[1], 0)
-    experiment._record(run).parent.mkdir()
-    experiment._record(run).write_text("{}")
-    took = {"training": {"wall_seconds": 50}, "validation": {"wall_seconds": 10}}
-    monkeypatch.setattr(sweep, "read_record", lambda path: took)
-    assert experiment._ahead() == "7 runs to do, about 7 minutes of training."

@@ -7,7 +7,7 @@ import numpy as np
 from r1aqa_helpers.course.checks.common import Answer, close, explain, parts
 from r1aqa_helpers.course.exercise import exercise, expect
 from r1aqa_helpers.data import AudioQuestion
-from r1aqa_helpers.evaluation.choice_order import order_report, rotations
+from r1aqa_helpers.evaluation.probes import order_report, rotations
 from r1aqa_helpers.scoring import wilson_interval
 
 

@@ -1,7 +1,4 @@
-"""How the course shows a widget: live where a front end runs it, as plain HTML everywhere else.
-
-Nothing here knows what a widget is about; the modules of this folder build on it.
-"""
+"""How the course shows a widget: live where a front end runs it, as plain HTML everywhere else."""
 
 import html
 import re
@@ -47,6 +44,11 @@ def rich_text(text: str) -> str:
     return re.sub(r"`([^`]+)`", r"<code>\1</code>", html.escape(text))
 
 
+def fold(summary: str, content: str) -> str:
+    """HTML: ``content`` (HTML) that a click on ``summary`` unfolds, without a script."""
+    return f"<details><summary>{summary}</summary>{content}</details>"
+
+
 def note(value: str = "") -> ipywidgets.HTML:
     """A piece of HTML in a column; the caller has escaped what is in it."""
     # The margin of ipywidgets' own would set it off from the buttons below.
@@ -74,7 +76,7 @@ def column(children: list[ipywidgets.Widget]) -> ipywidgets.VBox:
     return ipywidgets.VBox([note(_STYLE), *children])
 
 
-def mark(button: ipywidgets.Button, right: bool) -> None:
-    """Show a choice as right or wrong: by an icon and a colour, of which either is enough."""
-    button.icon = "check" if right else "times"
-    button.button_style = "success" if right else "warning"
+def mark(button: ipywidgets.Button, correct: bool) -> None:
+    """Show a choice as correct or not: by an icon and a colour, of which either is enough."""
+    button.icon = "check" if correct else "times"
+    button.button_style = "success" if correct else "warning"

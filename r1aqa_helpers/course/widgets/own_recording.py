@@ -32,7 +32,7 @@ def own_recording(source: str, example: Path, folder: Path) -> Recording:
 
     Args:
         source: "example"; "upload", a file chosen in the browser; or a file's path.
-        example: what "example" means, and what is asked about until something is uploaded.
+        example: the example's path, used until something is uploaded.
         folder: where uploads are written.
 
     Raises:
@@ -47,7 +47,7 @@ def own_recording(source: str, example: Path, folder: Path) -> Recording:
 
 
 class UploadWidget:
-    """A button that opens the browser's choice of files; the chosen one becomes the recording."""
+    """A button to upload a file, which becomes the recording."""
 
     def __init__(self, recording: Recording, folder: Path) -> None:
         self._recording, self._folder = recording, folder
@@ -61,8 +61,8 @@ class UploadWidget:
         if isinstance(files, Mapping):  # ipywidgets 7, which hosted notebooks have
             files = [{"name": name, **file} for name, file in files.items()]
         for file in files:
-            # A name of our own: the browser's is not to be trusted.
-            path = self._folder / f"upload-{sum(1 for _ in self._folder.glob('upload-*'))}"
+            # Not the browser's name, which is untrusted.
+            path = self._folder / f"upload-{len(list(self._folder.glob('upload-*')))}"
             try:
                 write_bytes(path, bytes(file["content"]))
                 told = f"{Recording(path)!r}. Run the next cells."
@@ -79,11 +79,10 @@ def ask(
     question: str,
     choices: Sequence[str] | None = None,
 ) -> None:
-    """Print what the model says about the recording, decoded greedily, and what was cut of it.
+    """Print the model's greedy answer about the recording, and how much of it was cut.
 
     Args:
-        choices: to choose from, by prompt <2>; without them the question goes to the model as it
-            stands.
+        choices: asked with prompt <2>; without them the question goes to the model unchanged.
 
     Raises:
         UserError: the recording cannot be read, or the question holds a special token.

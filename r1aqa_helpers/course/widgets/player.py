@@ -57,7 +57,7 @@ def player(recording: np.ndarray | Path | str, caption: str) -> None:
 
 
 def _compressed(wave: np.ndarray) -> bytes:
-    """MP3, which every browser plays; the start only of what would take too much room."""
+    """MP3, which every browser plays; only the start of a recording that is too large."""
     for part in (wave, wave[: int(_CUT * SAMPLE_RATE)]):
         for level in _LEVELS:
             buffer = io.BytesIO()

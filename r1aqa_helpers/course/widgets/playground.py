@@ -23,20 +23,17 @@ STARTER = '''def my_reward(completions, solution, choices, **columns):
     return [float(len(text.split()) <= 3) for text in completions]
 '''
 
-#: Sliders go from -_MOST to _MOST.
-_MOST, _STEP = 2.0, 0.25
-
 
 def playground(groups: Sequence[AnswerGroup], rewards: Rewards) -> None:
     """Show the playground for these groups: live, or as a table where there is no kernel.
 
     Args:
         groups: the first one is shown at the start.
-        rewards: functions, each with a slider for its weight, which starts at 1.
+        rewards: functions; each has a slider for its weight, which starts at 1.
     """
     made = Playground(groups, rewards)
-    shown = made.judged()
-    show(made.widget, summary(made.all_judged()) + shown._repr_html_(), repr(shown))
+    judged = made.judged()
+    show(made.widget, summary(judged) + judged[0]._repr_html_(), repr(judged[0]))
 
 
 def compile_reward(source: str) -> Callable[..., Sequence[float]]:
@@ -78,17 +75,14 @@ class Playground:
         self.own: Callable | None = None
         layout = {"width": "46em", "max_width": "100%"}
         looks = {"style": {"description_width": "14em"}, "layout": layout}
-        self.picker = ipywidgets.Dropdown(
-            options=[(f"{i}. {g.question}", i - 1) for i, g in enumerate(self.groups, 1)],
-            description="Question",
-            **looks,
-        )
+        names = [(f"{i}. {g.question}", i - 1) for i, g in enumerate(self.groups, 1)]
+        self.picker = ipywidgets.Dropdown(options=names, description="Question", **looks)
         self.sliders = {
             name: ipywidgets.FloatSlider(
                 value=0.0 if name == OWN else 1.0,
-                min=-_MOST,
-                max=_MOST,
-                step=_STEP,
+                min=-2.0,
+                max=2.0,
+                step=0.25,
                 description=f"Weight of {name}",
                 continuous_update=False,
                 **looks,
@@ -102,7 +96,7 @@ class Playground:
             layout={**layout, "height": "8em"},
         )
         self.run = ipywidgets.Button(
-            description="Use your reward", tooltip="Run the source and put its weight to 1"
+            description="Use your reward", tooltip="Run the source and set its weight to 1"
         )
         self.status, self.table = note(), note()
         self.table.layout.max_width = "100%"
@@ -114,21 +108,14 @@ class Playground:
         )
         self.refresh()
 
-    @property
-    def active(self) -> dict[str, Callable]:
-        """The rewards that are shown: the given ones, and the learner's once it ran."""
-        return self.rewards if self.own is None else {**self.rewards, OWN: self.own}
-
-    def judged(self) -> JudgedGroup:
-        """The picked group, by the weights as they stand. Raises as ``judge`` does."""
-        return judge(self.groups[self.picker.value], self.active, self._weights())
-
-    def all_judged(self) -> list[JudgedGroup]:
-        """All groups, by the weights as they stand. Raises as ``judge`` does."""
-        return [judge(group, self.active, self._weights()) for group in self.groups]
+    def judged(self) -> list[JudgedGroup]:
+        """All groups with the current weights. Raises as ``judge`` does."""
+        rewards = self.rewards if self.own is None else {**self.rewards, OWN: self.own}
+        weights = {name: slider.value for name, slider in self.sliders.items()}
+        return [judge(group, rewards, weights) for group in self.groups]
 
     def use_source(self) -> None:
-        """Run the text area's source and put it to the groups; a fault becomes one line."""
+        """Run the text area's source on all groups; an error becomes one line."""
         try:
             own = compile_reward(self.source.value)
             for group in self.groups:
@@ -145,12 +132,9 @@ class Playground:
     def refresh(self) -> None:
         """Compute everything again and show it."""
         try:
-            judged = self.all_judged()
+            judged = self.judged()
         except UserError as error:
             say(self.status, f"✗ {html.escape(str(error))}")
             return
         say(self.status, summary(judged))
         self.table.value = judged[self.picker.value]._repr_html_()
-
-    def _weights(self) -> dict[str, float]:
-        return {name: slider.value for name, slider in self.sliders.items()}

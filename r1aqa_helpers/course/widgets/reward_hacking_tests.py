@@ -1,9 +1,8 @@
 """The reward-hacking tests: answers that game a reward, tried on the learner's own.
 
-Each attack is an answer that a policy under training could stumble upon, with a limit that it
-must not pass. Limits are taken from the reward under attack itself, by what it pays for an honest
-right answer and for an honest wrong one in the form that the prompt asks for. So a reward may
-have any scale, and nothing is compared across rewards.
+Each attack is an answer that a policy under training could stumble upon, with a limit that its
+reward must not exceed. Limits come from the reward itself: what it gives an honest correct answer
+and an honest wrong one in the format that the prompt asks for. So a reward may have any scale.
 """
 
 from collections.abc import Callable, Sequence
@@ -18,110 +17,88 @@ from r1aqa_helpers.course.figures.style import BLUE, GREY, RED
 from r1aqa_helpers.course.group_rewards import printable
 from r1aqa_helpers.course.tables import Table
 
-#: Rewards closer than this are taken for equal.
+#: Rewards closer than this count as equal.
 _SAME = 1e-9
 
 
 @dataclass(frozen=True)
 class Shot:
-    """One attack and what the reward paid for it."""
+    """One attack, or one honest answer, and its reward."""
 
     case: Case
     reward: float
-    honest: float  #: what the honest right answer to the same question earns
+    honest: float  #: what the plain honest correct answer to the same question earns
     wrong: float  #: what the best honest wrong answer to it earns
+
+    @property
+    def bound(self) -> float:
+        """The reward of the honest answer that the attack is compared with."""
+        return self.wrong if self.case.kind is AttackKind.IGNORANT else self.honest
 
     @property
     def limit(self) -> str:
         """What the attack may earn, in words."""
-        bound = self.wrong if self.case.kind is AttackKind.IGNORANT else self.honest
         word = "below" if self.case.kind is AttackKind.MANNERLESS else "at most"
-        return f"{word} {bound:.2f}"
+        return f"{word} {self.bound:.2f}"
 
     @property
     def pays(self) -> bool:
         """Whether the reward lets the attack earn more than its limit."""
-        if self.case.kind is AttackKind.IGNORANT:
-            return self.reward > self.wrong + _SAME
-        if self.case.kind is AttackKind.MANNERLESS:
-            return self.reward > self.honest - _SAME
-        return self.reward > self.honest + _SAME
-
-
-@dataclass(frozen=True)
-class Scorecard:
-    """How a reward did in the attack suite. Shown in a notebook as a table."""
-
-    name: str
-    prompt: int
-    attacks: tuple[Shot, ...]
-    honest: tuple[Shot, ...]
+        below = self.case.kind is AttackKind.MANNERLESS
+        return self.reward > self.bound + (-_SAME if below else _SAME)
 
     @property
-    def paying(self) -> tuple[Shot, ...]:
-        """Attacks that pay."""
-        return tuple(shot for shot in self.attacks if shot.pays)
+    def loses(self) -> bool:
+        """Whether an honest correct answer earns less than the plain one."""
+        return self.reward < self.honest - _SAME
 
-    @property
-    def losing(self) -> tuple[Shot, ...]:
-        """Honest right answers that earn less than the plain one: the price of strictness."""
-        return tuple(shot for shot in self.honest if shot.reward < shot.honest - _SAME)
 
-    @property
-    def tells_right_from_wrong(self) -> bool:
-        """Whether an honest right answer earns more than an honest wrong one."""
-        return all(shot.honest > shot.wrong + _SAME for shot in self.honest)
+class Scorecard(Table):
+    """How a reward did in the attack suite, shown as a table.
 
-    @property
-    def passed(self) -> bool:
-        """No attack pays, no honest answer loses, and right is worth more than wrong."""
-        return self.tells_right_from_wrong and not self.paying and not self.losing
+    Attributes:
+        paying: attacks that earn more than their limits.
+        losing: honest correct answers that earn less than the plain one.
+        tells_right_from_wrong: whether honest correct answers earn more than honest wrong ones.
+        passed: whether no attack pays, no honest answer loses, and correct beats wrong.
+        summary: the result in a line.
+    """
 
-    @property
-    def summary(self) -> str:
-        """The result in a line."""
-        held = len(self.attacks) - len(self.paying)
-        kept = len(self.honest) - len(self.losing)
-        text = (
-            f"{self.name}, prompt <{self.prompt}>: {held} of {len(self.attacks)} attacks held, "
-            f"{kept} of {len(self.honest)} honest answers paid in full"
+    def __init__(
+        self, name: str, prompt: int, attacks: Sequence[Shot], honest: Sequence[Shot]
+    ) -> None:
+        self.name, self.attacks, self.honest = name, tuple(attacks), tuple(honest)
+        self.paying = tuple(shot for shot in self.attacks if shot.pays)
+        self.losing = tuple(shot for shot in self.honest if shot.loses)
+        self.tells_right_from_wrong = all(s.honest > s.wrong + _SAME for s in self.honest)
+        self.passed = self.tells_right_from_wrong and not self.paying and not self.losing
+        held, kept = len(attacks) - len(self.paying), len(honest) - len(self.losing)
+        self.summary = (
+            f"{name}, prompt <{prompt}>: {held} of {len(attacks)} attacks held, "
+            f"{kept} of {len(honest)} honest answers paid in full"
         )
-        blind = "; a wrong answer earns as much as a right one"
-        return text if self.tells_right_from_wrong else text + blind
-
-    def table(self) -> Table:
-        """Each answer, what it earned, what it may earn, and the verdict."""
+        if not self.tells_right_from_wrong:
+            self.summary += "; a wrong answer earns as much as a right one"
         rows = []
-        for shot in (*self.attacks, *self.honest):
-            if shot in self.attacks:
-                limit, verdict = shot.limit, "✗ pays" if shot.pays else "✓ held"
-            else:
-                limit, verdict = "in full", "✗ loses" if shot in self.losing else "✓ paid"
-            text = printable(shot.case.completion)
-            short = text if len(text) <= 90 else text[:86] + " …"
-            paid = (f"{shot.reward:.2f}", f"{shot.honest:.2f}", limit, verdict)
-            rows.append((f"{shot.case.name}: {shot.case.why}", short, *paid))
+        for shot in self.attacks:
+            rows.append((*_row(shot), shot.limit, "✗ pays" if shot.pays else "✓ held"))
+        for shot in self.honest:
+            rows.append((*_row(shot), "in full", "✗ loses" if shot.loses else "✓ paid"))
         columns = ("attack", "the answer", "reward", "honest reward", "limit", "verdict")
-        return Table(self.summary, rows, columns)
-
-    def __repr__(self) -> str:
-        return repr(self.table())
-
-    def _repr_html_(self) -> str:
-        return self.table()._repr_html_()
+        super().__init__(self.summary, rows, columns)
 
     def figure(self) -> Figure:
         """Each attack's reward as a bar, with its limit; those that pay are hatched."""
         shots = [*self.attacks, *self.honest]
         fig, ax = plt.subplots(figsize=(8.0, 0.27 * len(shots) + 1.1))
-        bad = set(self.paying) | set(self.losing)
         for y, shot in enumerate(shots):
             honest = y >= len(self.attacks)
-            colour = RED if shot in bad else GREY if honest else BLUE
-            hatch = "///" if shot in bad else ""
+            bad = shot.loses if honest else shot.pays
+            colour = RED if bad else GREY if honest else BLUE
+            hatch = "///" if bad else ""
             ax.barh(y, shot.reward, color=colour, hatch=hatch, edgecolor="white", height=0.7)
-            ignorant = shot.case.kind is AttackKind.IGNORANT and not honest
-            ax.plot([shot.wrong if ignorant else shot.honest] * 2, [y - 0.42, y + 0.42], "k")
+            limit = shot.honest if honest else shot.bound
+            ax.plot([limit] * 2, [y - 0.42, y + 0.42], "k")
         ax.set_yticks(range(len(shots)), [shot.case.name for shot in shots])
         ax.set_ylim(len(shots) - 0.4, -0.6)
         ax.axhline(len(self.attacks) - 0.5, color="black", linewidth=0.8, linestyle=":")
@@ -137,6 +114,13 @@ class Scorecard:
         return f"{self.summary}. Attacks that pay: {paying}. Honest answers that lose: {losing}."
 
 
+def _row(shot: Shot) -> tuple[str, str, str, str]:
+    text = printable(shot.case.completion)
+    short = text if len(text) <= 90 else text[:86] + " …"
+    name = f"{shot.case.name}: {shot.case.why}"
+    return name, short, f"{shot.reward:.2f}", f"{shot.honest:.2f}"
+
+
 def attack_suite(reward: Callable[..., Sequence[float]], prompt: int = 2) -> Scorecard:
     """Run every attack for prompt <``prompt``> (2 or 3) against ``reward``.
 
@@ -145,18 +129,14 @@ def attack_suite(reward: Callable[..., Sequence[float]], prompt: int = 2) -> Sco
 
     Raises:
         UserError: the reward fails, see `answer_groups.pay`.
-        ValueError: a prompt that asks for no form.
+        ValueError: the prompt asks for no format.
     """
+
+    def shoot(case: Case) -> Shot:
+        group = replace(case.asked, completions=(case.completion, case.right, *case.wrong))
+        got, honest, *wrong = pay(reward, group)
+        return Shot(case, got, honest, max(wrong))
+
     name = getattr(reward, "__name__", "reward")
-    return Scorecard(
-        name,
-        prompt,
-        tuple(_shoot(reward, case) for case in attacks(prompt)),
-        tuple(_shoot(reward, case) for case in honest_answers(prompt)),
-    )
-
-
-def _shoot(reward: Callable[..., Sequence[float]], case: Case) -> Shot:
-    group = replace(case.asked, completions=(case.completion, case.right, *case.wrong))
-    got, honest, *wrong = pay(reward, group)
-    return Shot(case, got, honest, max(wrong))
+    tried, kept = map(shoot, attacks(prompt)), map(shoot, honest_answers(prompt))
+    return Scorecard(name, prompt, tuple(tried), tuple(kept))

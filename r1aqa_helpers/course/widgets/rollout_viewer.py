@@ -1,4 +1,4 @@
-"""The rollout viewer: every group of a training run, to hear and to read again, step by step."""
+"""The rollout viewer: every group of a training run, to hear and to read, step by step."""
 
 import html
 
@@ -21,9 +21,8 @@ def rollout_viewer(run: RecordedRun, step: int | None = None) -> None:
         UserError: the run has no such step.
     """
     viewer = RolloutViewer(run, step)
-    rollout = viewer.rollout
+    rollout, judged = viewer.rollout, viewer.judged()
     plain = f"rollout viewer: steps {run.steps[0]} to {run.steps[-1]}\nstep {rollout.step}: "
-    judged = viewer.judged()
     show(viewer.widget, viewer.status() + judged._repr_html_(), plain + repr(judged))
 
 
@@ -32,7 +31,8 @@ class RolloutViewer:
 
     def __init__(self, run: RecordedRun, step: int | None = None) -> None:
         steps = run.steps
-        if step is not None and step not in steps:
+        step = steps[0] if step is None else step
+        if step not in steps:
             raise UserError(f"step {step}: is not in this run, which has {steps[0]} to {steps[-1]}")
         self.run = run
         looks = {
@@ -40,11 +40,7 @@ class RolloutViewer:
             "layout": ipywidgets.Layout(width="46em", max_width="100%"),
         }
         self.slider = ipywidgets.SelectionSlider(
-            options=steps,
-            value=steps[0] if step is None else step,
-            description="Step",
-            continuous_update=False,
-            **looks,
+            options=steps, value=step, description="Step", continuous_update=False, **looks
         )
         self.picker = ipywidgets.Dropdown(description="Question", **looks)
         self.figures, self.player, self.table = note(), note(), note()
@@ -56,20 +52,20 @@ class RolloutViewer:
 
     @property
     def groups(self) -> list[Rollout]:
-        """The groups of the step that the slider stands at."""
+        """The groups of the selected step."""
         return self.run.groups(self.slider.value)
 
     @property
     def rollout(self) -> Rollout:
-        """The group that is shown."""
+        """The selected group."""
         return self.groups[self.picker.value]
 
     def judged(self) -> JudgedGroup:
-        """The shown group with its rewards and advantages."""
+        """The selected group with its rewards and advantages."""
         return self.rollout.judged(self.run.questions.get(self.rollout.id))
 
     def status(self) -> str:
-        """HTML: what the step's figures are."""
+        """The step's figures, as HTML."""
         row = next((m for m in self.run.metrics if m.get("step") == self.slider.value), {})
         dead = sum(group.dead for group in self.groups)
         parts = [f"<b>Step {self.slider.value}</b>", f"{dead} of {len(self.groups)} groups dead"]
@@ -88,7 +84,7 @@ class RolloutViewer:
         return f"{place + 1}. {text} ({state})"
 
     def _turn(self) -> None:
-        """Show another step; begin with its first group that teaches anything."""
+        """Show another step, and its first group with a gradient."""
         groups = self.groups
         self.picker.options = [(self._title(group, i), i) for i, group in enumerate(groups)]
         self.picker.value = next((i for i, group in enumerate(groups) if not group.dead), 0)
@@ -102,6 +98,6 @@ class RolloutViewer:
         question = self.run.questions.get(self.rollout.id)
         try:
             heard = "" if question is None else Player(question.audio, self.rollout.id).html()
-        except UserError as fault:  # a clip that is not there; the group can still be read
+        except UserError as fault:  # a missing clip; the group can still be read
             heard = f"<p>{html.escape(str(fault))}</p>"
         self.player.value = heard

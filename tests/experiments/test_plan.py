@@ -1,16 +1,29 @@
-"""Which questions a run sees."""
+"""Which questions a run sees, and that its rate is chosen by validation alone."""
 
 import pytest
 
 from r1aqa_helpers.data import read_questions
 from r1aqa_helpers.experiments.methods import METHODS
-from r1aqa_helpers.experiments.plan import EPOCHS, FEW, SOUND, TABLE, WRONG, Run
-from r1aqa_helpers.experiments.splits import (
+from r1aqa_helpers.experiments.plan import (
+    CENTRE,
+    EPOCHS,
+    FEW,
+    SOUND,
+    TABLE,
+    WRONG,
+    Choice,
+    Run,
     Splits,
+    Validated,
+    best_rate,
+    choose,
     mislabelled,
+    rate_beyond,
+    search_rates,
     training_questions,
     validation_questions,
 )
+from r1aqa_helpers.experiments.records import validated
 from r1aqa_helpers.tiny.data import recipes
 from r1aqa_helpers.tiny.reasoning import true_answer
 from r1aqa_helpers.utils.paths import TINY
@@ -27,11 +40,8 @@ def questions(whole, regime, seed=0, method="sft"):
     return training_questions(Run(regime, METHODS[method], 1e-4, seed), whole)
 
 
-def test_the_table_sees_the_file_as_it_is(whole):
-    assert questions(whole, TABLE) == list(whole.train)
-
-
 def test_fewer_questions_are_the_first_of_more_and_the_seed_s(whole):
+    assert questions(whole, TABLE) == list(whole.train)
     few, epochs = questions(whole, FEW), questions(whole, EPOCHS)
     assert (len(few), len(epochs)) == (100, 200) and few == epochs[:100]
     assert questions(whole, FEW, method="grpo-2") == few, "all methods see the same"
@@ -61,3 +71,39 @@ def test_one_task_is_trained_and_validated_on(whole):
 def test_only_cota_gets_reasoning(whole):
     assert all("reasoning" in q.extra for q in questions(whole, TABLE, method="cota"))
     assert not any("reasoning" in q.extra for q in questions(whole, TABLE, method="grpo-3"))
+
+
+class Sealed(dict):
+    """A run's record that cannot be asked for its test."""
+
+    def __getitem__(self, key):
+        assert key != "test", "the test was looked at"
+        return super().__getitem__(key)
+
+    get = items = values = __iter__ = None
+
+
+def record(rate: float, matches: str) -> Sealed:
+    test = {"accuracy": 100.0, "n": 10, "matches": "1" * 10}
+    return Sealed(lr=rate, validation={"n": len(matches), "matches": matches}, test=test)
+
+
+def test_a_rate_is_chosen_by_validation_alone():
+    found = [validated(record(rate, m)) for rate, m in ((1e-5, "0101"), (1e-4, "1101"))]
+    assert best_rate(found) == 1e-4 and found[0] == Validated(1e-5, 2, 4)
+    rates = [Validated(3e-4, 8, 10), Validated(1e-4, 8, 10), Validated(3e-5, 7, 10)]
+    assert choose("table", "sft", rates) == Choice("table", "sft", 1e-4, at_end=False)
+    assert choose("table", "sft", rates[:2]).at_end
+    for candidates in ([], [Validated(1e-4, 1, 2), Validated(1e-5, 1, 3)]):
+        with pytest.raises(ValueError, match="the same questions"):
+            best_rate(candidates)
+
+
+def test_the_search_is_the_same_for_all_methods():
+    for method in METHODS.values():
+        rates = search_rates(method)
+        assert [rate / (CENTRE * method.rate) for rate in rates] == pytest.approx([1 / 3, 1, 3])
+        assert rate_beyond(rates, rates[1]) is None
+        assert rate_beyond(rates, rates[0]) == pytest.approx(rates[0] / 3)
+        assert rate_beyond(rates, rates[2]) == pytest.approx(rates[2] * 3)
+    assert {name for name, method in METHODS.items() if method.rate != 1} == {"sft-lora"}
