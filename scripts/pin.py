@@ -23,6 +23,7 @@ from typing import NamedTuple
 
 ROOT = Path(__file__).resolve().parent.parent
 
+
 class Failure(Exception):
     """What went wrong, in words for the person who ran the script."""
 
