@@ -77,7 +77,7 @@ def answers(number: str) -> dict[str, list[tuple[str, str]]]:
 
 
 @pytest.mark.parametrize(("number", "named"), exercises())
-def test_the_solution_is_right_and_the_stub_not_done_yet(number: str, named: str) -> None:
+def test_an_exercise_names_each_mistake_and_passes_its_solution(number: str, named: str) -> None:
     mark, line = verdict(number, named, ANATOMY["solutions"](notebook(number))[named])
     assert mark == RIGHT, line
     assert verdict(number, named, None) == (OPEN, "not done yet")

@@ -22,9 +22,9 @@ from r1aqa_helpers.reporting import (
     check_predictions,
     load_measured,
 )
-from r1aqa_helpers.reporting.rows import interval, number
 from r1aqa_helpers.reporting.tables import VERDICTS, verdict_cells
 from r1aqa_helpers.scoring import KINDS, Accuracy, answer_kind, extract_answer, read_predictions
+from r1aqa_helpers.scoring.text import interval_text, number_text
 from r1aqa_helpers.utils.errors import UserError
 from r1aqa_helpers.utils.io import shown
 from r1aqa_helpers.utils.paths import DATA
@@ -133,12 +133,15 @@ def rows_table(rows: Sequence[Mapping[str, Any]], caption: str) -> None:
     for row in rows:
         reported, own = row["reported"] or {}, row["reproduced"]
         line = [", ".join(part for part in (row["model"], row["method"]) if part)]
-        line += [number(reported.get(name), 2) for name in names]
+        line += [number_text(reported.get(name), 2) for name in names]
         if own is None:
             line += ["not run", *["–"] * 6]
         else:
-            line += [f"{own['track']}: {own['method']}", *(number(own[name], 1) for name in names)]
-            line += [interval(own["ci95"]), f"{own['n']:,}"]
+            line += [
+                f"{own['track']}: {own['method']}",
+                *(number_text(own[name], 1) for name in names),
+            ]
+            line += [interval_text(own["ci95"]), f"{own['n']:,}"]
         cells.append(line)
     own_columns = ("own run, on the test of its track", *names, "95 % interval", "n")
     display(Table(caption, cells, ("reported", *names, *own_columns)))
