@@ -1,7 +1,6 @@
 """What only a learner sees: session, players, figures, quizzes, predictions, exercise checks."""
 
 from r1aqa_helpers.course.budget_cards import budget_card
-from r1aqa_helpers.course.calculator import calculator
 from r1aqa_helpers.course.figures.roadmap import roadmap
 from r1aqa_helpers.course.figures.style import (
     BLUE,
@@ -23,6 +22,7 @@ from r1aqa_helpers.course.printed import accuracy, value
 from r1aqa_helpers.course.recorded_run import REFERENCE, load_run, recorded_answers
 from r1aqa_helpers.course.session import Lab, start
 from r1aqa_helpers.course.training_curves import SFT_PANELS, LiveCurves, curves
+from r1aqa_helpers.course.widgets.calculator import calculator
 from r1aqa_helpers.course.widgets.player import Player, player
 from r1aqa_helpers.course.widgets.playground import playground
 from r1aqa_helpers.course.widgets.quiz import quiz

@@ -77,6 +77,6 @@ def _case(row: dict[str, Any], asked: dict[str, Any], prompt: int) -> Case:
     completion = row["completions"][str(prompt)]
     if completion == "{prompt}":
         completion = build_prompt(question, choices, prompt)
-    group = AnswerGroup("range", question, choices, gold, prompt, ())
+    group = AnswerGroup("attack", question, choices, gold, prompt, ())
     wrong = tuple(honest(one) for one in choices if one not in (gold, row.get("names")))
     return Case(row["name"], row["why"], kind, completion, group, honest(gold), wrong)

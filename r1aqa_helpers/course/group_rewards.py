@@ -1,4 +1,4 @@
-"""What rewards and advantages a group of answers gets: as numbers, as a table, as HTML."""
+"""Rewards and advantages of a group of answers: as numbers, as text, as HTML."""
 
 import html
 from collections.abc import Callable, Mapping, Sequence
@@ -20,7 +20,7 @@ _LEFT = 'style="text-align:left"'
 
 @dataclass(frozen=True)
 class JudgedGroup:
-    """A group with what each reward pays, the weighted sums, and GRPO's advantages.
+    """A group with each reward, the weighted sums, and GRPO's advantages.
 
     Shown in a notebook as a table with one row per completion.
     """
@@ -32,8 +32,8 @@ class JudgedGroup:
     advantages: list[float]
 
     @property
-    def dead(self) -> bool:
-        """Whether all sums are equal, so that no answer is reinforced (zero variance)."""
+    def zero_variance(self) -> bool:
+        """Whether all sums are equal, so that no answer is reinforced."""
         return len(set(self.totals)) == 1
 
     def _repr_html_(self) -> str:
@@ -51,9 +51,9 @@ class JudgedGroup:
             cells += [f"<b>{self.totals[i]:.2f}</b>", _bar(self.advantages[i])]
             rows += "<tr>" + "".join(f"<td {_LEFT}>{cell}</td>" for cell in cells) + "</tr>"
         asked = f"{self.group.question} {list(self.group.choices)} Right: {self.group.answer}"
-        verdict = "dead: every advantage is 0" if self.dead else "live"
+        verdict = "has no variance: every advantage is 0" if self.zero_variance else "is live"
         return (
-            f"<table><caption {_LEFT}>{html.escape(asked)} <b>This group is {verdict}.</b>"
+            f"<table><caption {_LEFT}>{html.escape(asked)} <b>This group {verdict}.</b>"
             f"</caption><thead><tr>{heads}</tr></thead><tbody>{rows}</tbody></table>"
         )
 
@@ -88,7 +88,7 @@ def judge(
 
 def live_groups(groups: Sequence[AnswerGroup], rewards: Rewards) -> int:
     """How many groups have rewards that differ, so that GRPO learns something from them."""
-    return sum(not judge(group, rewards).dead for group in groups)
+    return sum(not judge(group, rewards).zero_variance for group in groups)
 
 
 def by_name(rewards: Rewards) -> dict[str, Callable]:

@@ -37,8 +37,8 @@ class Rollout:
     advantages: tuple[float, ...]
 
     @property
-    def dead(self) -> bool:
-        """Whether all answers were paid the same, so that the group taught nothing."""
+    def zero_variance(self) -> bool:
+        """Whether all rewards are equal, so that the group teaches nothing."""
         return len(set(self.rewards)) == 1
 
     def judged(self, question: AudioQuestion | None, prompt: int = 2) -> JudgedGroup:

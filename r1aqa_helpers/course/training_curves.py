@@ -21,9 +21,9 @@ Panel = tuple[str, str, Sequence[tuple[str, str]]]
 GRPO_PANELS: tuple[Panel, ...] = (
     ("Rewards", "mean reward", (("accuracy", "accuracy"), ("format", "format"))),
     (
-        "Spread",
-        "within groups",
-        (("reward_std", "standard deviation"), ("zero_variance_groups", "share of dead groups")),
+        "Variation within groups",
+        "deviation, share",
+        (("reward_std", "standard deviation"), ("zero_variance_groups", "zero-variance groups")),
     ),
     ("Distance from the start", "KL, nats per token", (("kl", "KL"),)),
     ("Length", "tokens per answer", (("completion_length", "length"),)),

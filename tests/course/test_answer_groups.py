@@ -1,7 +1,6 @@
 """Groups of answers: sampled the same in any company, recorded, and put to rewards safely."""
 
 import math
-from dataclasses import asdict
 
 import pytest
 
@@ -17,7 +16,6 @@ from r1aqa_helpers.models import load
 from r1aqa_helpers.tiny import data
 from r1aqa_helpers.training.rewards import accuracy_reward
 from r1aqa_helpers.utils.errors import UserError
-from r1aqa_helpers.utils.io import write_json
 from r1aqa_helpers.utils.paths import TINY
 
 GROUP = AnswerGroup("q", "What?", ("rain", "wind"), "rain", 2, ("rain", "<answer>wind</answer>"))
@@ -46,11 +44,8 @@ def raising(**columns):
     ("reward", "message"),
     [
         (lambda completions: [0.0, 0.0], r"end the parameters with \*\*columns"),
-        (lambda completions, **c: completions + 1, "TypeError: "),
         (lambda completions, **c: [0.0], "1 numbers for 2 completions"),
-        (lambda completions, **c: 1.0, "no list of numbers"),
         (lambda completions, **c: None, "no list of numbers"),
-        (lambda completions, **c: ["much", "little"], "no list of numbers"),
         (lambda completions, **c: [math.nan, 0.0], "not finite"),
         (raising, "^raising: RuntimeError: first line$"),
     ],
@@ -61,18 +56,11 @@ def test_a_reward_that_fails_is_named_in_one_line(reward, message):
     assert "\n" not in str(caught.value)
 
 
-def test_recorded_groups_come_back_as_they_were(tmp_path):
-    path = tmp_path / "groups.json"
-    write_json(path, {"groups": [asdict(GROUP)]})
-    assert recorded_groups(2, path) == [GROUP]
-    with pytest.raises(UserError, match="holds no groups for prompt 3"):
-        recorded_groups(3, path)
-
-
 @pytest.mark.parametrize("prompt", [2, 3])
 def test_the_recording_is_of_training_questions_with_eight_answers_each(prompt):
     training = {question.id: question for question in read_questions(data.prepare().train)}
     groups = recorded_groups(prompt)
+    assert {group.prompt for group in groups} == {prompt}
     assert len(groups) == 12
     for group in groups:
         question = training[group.id]
@@ -86,7 +74,6 @@ def test_an_answer_depends_on_its_seed_and_not_on_its_company():
     loaded = load(TINY / "model", "cpu", "float32")
     both = sample_groups(loaded, questions, 2, size=8)
     assert sample_groups(loaded, questions[1:], 2, size=4)[0].completions == both[1].completions[:4]
-    assert sample_groups(loaded, questions[1:], 2, size=4, seed=1)[0] != both[1]
     # As recorded, but for ties that rounding may break the other way.
     pairs = [
         pair

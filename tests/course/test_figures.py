@@ -10,11 +10,13 @@ import torch
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from r1aqa_helpers.course.figures import n01, n02, n03, n04, n07, n08, n09
+from r1aqa_helpers.course.figures import n01, n02, n03, n07, n08, n09, n10
 from r1aqa_helpers.course.figures.parts import error_bars
 from r1aqa_helpers.course.lessons.n07 import Checkpoint
 from r1aqa_helpers.data import AudioQuestion, read_questions
 from r1aqa_helpers.data.audit import audit
+from r1aqa_helpers.hardware.budgets import budget
+from r1aqa_helpers.hardware.gpus import GPUS
 from r1aqa_helpers.scoring import Accuracy
 
 
@@ -78,13 +80,7 @@ def test_02_a_token_hears_its_four_frames_and_three_more(ax: Axes) -> None:
     assert marked == [2, 3, 4, 5, 6, 7, 8]
 
 
-def test_02_rows_and_shares(ax: Axes) -> None:
-    n02.stages(ax, [("wave", "64,000"), ("log-mel", "128 x 400")])
-    assert {"wave", "64,000", "log-mel", "128 x 400"} <= set(texts(ax))
-    _, ax = plt.subplots()
-    n02.token_row(ax, [("text", 5, False), ("clip", 7, True)])
-    assert len(ax.patches) == 12 and texts(ax) == ["text: 5", "clip: 7"]
-    _, ax = plt.subplots()
+def test_02_shares(ax: Axes) -> None:
     n02.shares(ax, {"a": {"x": 97.0, "y": 3.0}, "b": {"x": 1.0, "y": 1.0}}, "GB")
     assert sum(bar.get_width() for bar in ax.patches) == pytest.approx(2)
     assert texts(ax) == ["50 %", "50 %", "2 GB", "97 %", "100 GB"]
@@ -101,19 +97,16 @@ def test_03_gold_positions_and_composition(questions: list[AudioQuestion]) -> No
     assert [t.get_text() for t in choices.get_legend().get_texts()] == ["4"]
 
 
-def test_03_flow_baselines_and_noise() -> None:
+def test_03_flow_and_noise() -> None:
     shown = texts(n03.conversion_flow(4, {"missing": 3, "broken": 2, "faulty": 1}))
     counts = {"annotations\n10", "training lines\n4", "missing\n3", "broken\n2", "faulty\n1"}
     assert counts <= set(shown)
-    fig = n03.baselines({"first": Accuracy(3, 10), "model": Accuracy(8, 10)}, 25.0)
-    assert ticks(fig) == ["first", "model"]
     _, noisy = n03.noise_lines(0.1).axes[0].get_lines()[:2]
     measured = dict(zip(*noisy.get_data(), strict=True))
     assert measured[25.0] == pytest.approx(25.0) and measured[100.0] == pytest.approx(90.0)
 
 
-def test_04_steps_and_error_bars_in_the_order_given(ax: Axes) -> None:
-    assert {"response", "extract", "match", "count", "interval"} <= set(texts(n04.scoring_steps()))
+def test_04_error_bars_stand_in_the_order_given(ax: Axes) -> None:
     error_bars(ax, {"first": Accuracy(9, 10), "second": Accuracy(1, 10)})
     assert ticks(ax) == ["first", "second"] and list(ax.get_yticks()) == [1, 0]
     assert list(ax.containers[0].lines[0].get_xdata()) == [90, 10]
@@ -149,3 +142,16 @@ def test_09_a_line_for_each_method_or_group() -> None:
     (marks,) = [line for line in fig.axes[0].lines if line.get_label() == "chance"]
     assert list(marks.get_xdata()) == pytest.approx([100 / 3, 50])
     assert ticks(n09.differences_figure({"b − a": (1.0, (-1.0, 3.0))})) == ["b − a"]
+
+
+def test_10_bars_are_as_long_as_their_parts_and_points_lie_on_the_roof(ax: Axes) -> None:
+    stages = budget("t4").stages
+    n10.memory_bars(ax, stages, dict.fromkeys(stages, 16e9))
+    ends = max(patch.get_x() + patch.get_width() for patch in ax.patches)
+    assert ends == pytest.approx(max(sum(x.values()) for x in stages.values()) / 1e9)
+    assert ax.lines[0].get_xdata()[0] == pytest.approx(14.4)
+    gpu = GPUS["A100 40 GB"]
+    _, ax = plt.subplots()
+    n10.roofline(ax, [gpu], {"low": 1.0, "high": 1e4})
+    low, high = (line.get_ydata()[0] for line in ax.lines[1:])
+    assert (low, high) == pytest.approx((gpu.bandwidth / 1e12, gpu.sixteen / 1e12))

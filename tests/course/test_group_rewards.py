@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from r1aqa_helpers.course.answer_groups import AnswerGroup
-from r1aqa_helpers.course.group_rewards import by_name, judge, live_groups, printable, signed
+from r1aqa_helpers.course.group_rewards import by_name, judge, live_groups, printable
 from r1aqa_helpers.training.grpo.objective import group_advantages
 from r1aqa_helpers.training.rewards import accuracy_reward, format_reward
 
@@ -16,7 +16,7 @@ GROUP = AnswerGroup(
     2,
     ("rain", "<answer>rain</answer>", "<script>alert(1)</script>\n\x1c", "wind"),
 )
-DEAD = AnswerGroup("d", "?", ("rain", "wind"), "rain", 2, ("wind", "no"))
+EQUAL = AnswerGroup("d", "?", ("rain", "wind"), "rain", 2, ("wind", "no"))
 
 
 def test_sums_and_advantages_are_the_trainers():
@@ -25,27 +25,24 @@ def test_sums_and_advantages_are_the_trainers():
     assert judged.totals == [1.0, 1.5, 0.0, 0.0]
     expected = group_advantages(torch.tensor(judged.totals, dtype=torch.float64), 4)
     assert judged.advantages == pytest.approx(expected.tolist())
-    assert not judged.dead
+    assert not judged.zero_variance
 
 
-def test_a_group_of_equal_sums_is_dead():
-    assert judge(DEAD, accuracy_reward).dead
-    assert live_groups([GROUP, DEAD], accuracy_reward) == 1
+def test_a_group_of_equal_sums_has_no_variance():
+    assert judge(EQUAL, accuracy_reward).zero_variance
+    assert live_groups([GROUP, EQUAL], accuracy_reward) == 1
 
 
 def test_sums_that_differ_by_rounding_are_equal():
     def third(completions, **columns):
         return [0.1 + 0.2, 0.3]
 
-    assert judge(DEAD, third).dead
+    assert judge(EQUAL, third).zero_variance
 
 
-def test_rewards_of_one_name_are_told_apart():
-    assert list(by_name([accuracy_reward, accuracy_reward])) == [
-        "accuracy_reward",
-        "accuracy_reward 2",
-    ]
-    assert list(by_name({"mine": accuracy_reward})) == ["mine"]
+def test_rewards_of_one_name_get_a_number():
+    named = by_name([accuracy_reward, accuracy_reward])
+    assert list(named) == ["accuracy_reward", "accuracy_reward 2"]
 
 
 def test_what_a_model_wrote_is_shown_as_text():
@@ -54,7 +51,3 @@ def test_what_a_model_wrote_is_shown_as_text():
     assert "Which &lt;b&gt;?" in page
     assert "\x1c" not in repr(judge(GROUP, accuracy_reward))
     assert printable("a\nb\x07") == "a↵b·"
-
-
-def test_signs_are_shown_and_zero_has_none():
-    assert [signed(x) for x in (1.234, -0.5, 0.001, -0.001)] == ["+1.23", "-0.50", " 0.00", " 0.00"]

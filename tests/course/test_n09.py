@@ -35,9 +35,14 @@ def test_kinds_count_every_question_and_matches_go_by_name():
     assert found == {"music": Accuracy(1, 1), "sound": Accuracy(1, 2)}
 
 
-def test_the_table_keeps_reported_and_own_apart_and_escapes(monkeypatch):
-    shown = []
-    monkeypatch.setattr(lesson, "display", shown.append)
+@pytest.fixture
+def shown(monkeypatch) -> list:
+    tables: list = []
+    monkeypatch.setattr(lesson, "display", tables.append)
+    return tables
+
+
+def test_the_table_keeps_reported_and_own_apart_and_escapes(shown):
     own = {"track": "tiny", "method": "grpo <2>", "n": 1000, "ci95": [78.8, 83.6]}
     own |= dict.fromkeys(("sound", "music", "speech", "average"), 81.3)
     reported = {"sound": 69.37, "music": 66.77, "speech": 57.36, "average": 64.5, "source": "u"}
@@ -46,25 +51,21 @@ def test_the_table_keeps_reported_and_own_apart_and_escapes(monkeypatch):
         {"model": "", "method": "first", "reported": None, "reproduced": None},
     ]
     lesson.rows_table(rows, "Accuracies")
-    lesson.rows_table([{**rows[0], "reproduced": None}], "Others")
-    table, others = shown
-    (name, *cells), (_, *nothing) = table.frame.to_numpy().tolist()
+    (name, *cells), (_, *nothing) = shown[0].frame.to_numpy().tolist()
     assert (name, cells[:4]) == ("M, <GRPO>", ["69.37", "66.77", "57.36", "64.50"])
-    assert cells[4:] == ["tiny: grpo <2>", *["81.3"] * 4, "78.8 to 83.6", "1,000"]
+    assert cells[4:] == ["tiny: grpo <2>", *["81.3"] * 4, "78.8–83.6", "1,000"]
     assert nothing == ["–"] * 4 + ["not run"] + ["–"] * 6
-    page = table._repr_html_()
-    assert "&lt;GRPO&gt;" in page and "<GRPO>" not in page
-    assert others.frame.shape == (1, 5) and "none of them was run here" in repr(others)
+    assert "&lt;GRPO&gt;" in shown[0]._repr_html_()
 
 
-def test_verdicts_are_printed_plainly_and_nothing_where_there_are_none(capsys):
-    lesson.print_verdicts([])
-    assert capsys.readouterr().out == ""
+def test_verdicts_are_shown_with_their_meaning_and_nothing_where_there_are_none(capsys, shown):
+    lesson.verdicts_table([])
+    assert capsys.readouterr().out == "" and not shown
     part = {"published": 64.5, "measured": 63.8, "ci95": [60.8, 66.7], "n": 1000}
     part["verdict"] = REPRODUCED
-    lesson.print_verdicts([{"method": "r1-aqa", "prompt": 2, "parts": {"average": part}}])
-    printed = capsys.readouterr().out
-    assert "60.8–66.7" in printed and "reproduced" in printed and "\x1b" not in printed
+    lesson.verdicts_table([{"method": "r1-aqa", "prompt": 2, "parts": {"average": part}}])
+    assert "60.8–66.7; 1000; reproduced" in repr(shown[0])
+    assert "reproduced: the published" in capsys.readouterr().out
 
 
 def test_the_tiny_track_is_the_committed_run():

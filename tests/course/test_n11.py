@@ -1,7 +1,6 @@
 """Notebook 11: case cards and tables, broken runs, and failures that do fail."""
 
 import copy
-import json
 import re
 
 import numpy as np
@@ -11,58 +10,31 @@ import torch
 from r1aqa_helpers.course.lessons import n11 as lesson
 from r1aqa_helpers.models import chat_text, encode, load
 from r1aqa_helpers.models.float16 import guard_float16
-from r1aqa_helpers.utils.errors import UserError
-from r1aqa_helpers.utils.io import read_json
 from r1aqa_helpers.utils.paths import TINY
 
 
-def test_every_case_is_whole_and_has_a_card():
+def test_every_case_is_whole_and_has_a_card(capsys):
     found = lesson.cases()
-    assert [one.number for one in found] == list(range(1, 16))
-    for one in found:
-        assert one.voice in ("loud", "late", "silent")
-        assert all(text.strip() for _, text in one.rows())
-        assert all(address.startswith("https://") for _, address in one.sources)
-    assert len({one.title for one in found}) == len(found)
-
-
-def test_a_card_shows_label_text_and_source(capsys):
-    lesson.card(5)
+    for number, one in enumerate(found, 1):
+        assert one["voice"] in ("loud", "late", "silent")
+        assert all(one[name].strip() for name in ("symptom", "looks_like", "test", "fix"))
+        assert all(address.startswith("https://") for _, address in one["sources"])
+        lesson.card(number)
+    assert len({one["title"] for one in found}) == len(found) == 15
     shown = capsys.readouterr().out
-    assert "Exhibit 5 · Wrong padding side (silent)" in shown
-    assert "test; Is the last column" in shown
+    assert "Case 5 · Wrong padding side (silent)" in shown and "test; Is the last column" in shown
 
 
-def test_an_unknown_case_and_a_damaged_file_are_named(tmp_path, monkeypatch):
-    with pytest.raises(UserError, match="cases 1 to 15"):
-        lesson.card(16)
-    monkeypatch.setattr(lesson, "CASES", tmp_path / "cases.json")
-    lesson.CASES.write_text(json.dumps({"cases": [{"area": "ears", "sources": []}]}))
-    with pytest.raises(UserError, match=r"cases\.json: a case lacks"):
-        lesson.cases()
-    monkeypatch.setattr(lesson, "KEPT", tmp_path / "runs.json")
-    lesson.KEPT.write_text(json.dumps({"runs": {"A": []}}))
-    with pytest.raises(UserError, match="does not hold runs A, B"):
-        lesson.broken_runs()
-
-
-def test_html_is_escaped_and_code_marked():
-    table = lesson.CaseTable("<b>", [("a", "`x<y`", [("z", "https://e.org/?a=1&b=2")])])
-    page = table._repr_html_()
-    assert "&lt;b&gt;" in page
-    assert "<code>x&lt;y</code>" in page
-    assert 'href="https://e.org/?a=1&amp;b=2"' in page
-
-
-def test_the_differential_table_leads_to_every_exhibit(capsys):
+def test_the_differential_table_leads_to_every_case(capsys):
     lesson.differential()
     shown = capsys.readouterr().out
     named = {int(n) for group in re.findall(r"\(([\d, ]+)\)", shown) for n in group.split(",")}
-    assert named == {one.number for one in lesson.cases()}
+    assert named == set(range(1, len(lesson.cases()) + 1))
 
 
-def test_broken_runs_are_told_apart_by_one_number_each(capsys):
+def test_each_broken_run_differs_in_one_number(capsys):
     runs = lesson.broken_runs()
+    assert lesson.run_of("deaf") == runs["F"]
     assert f"6 runs of {lesson.STEPS} steps" in capsys.readouterr().out
 
     def mean(letter, field, part):
@@ -78,10 +50,6 @@ def test_broken_runs_are_told_apart_by_one_number_each(capsys):
     assert [one for one in letters if not any(r["accuracy"] for r in runs[one])] == ["C"]
     assert mean("B", "format", last) > mean("B", "format", first)
     assert mean("B", "accuracy", last) > mean("F", "accuracy", last)
-
-
-def test_a_run_is_found_by_its_fault():
-    assert lesson.run_of("deaf") == read_json(lesson.KEPT)["runs"]["F"]
 
 
 @pytest.fixture(scope="module")
@@ -115,8 +83,7 @@ def test_small_card_does_not_count_views_of_what_was_there_before():
     weight = torch.ones(10, 10)
     with lesson.SmallCard() as card:
         turned = weight.t()
-    assert turned.shape == (10, 10)
-    assert card.live == 0
+    assert turned.shape == (10, 10) and card.live == 0
 
 
 def test_small_card_raises_what_a_gpu_raises():
@@ -169,9 +136,7 @@ def test_only_greedy_writes_none_but_the_likeliest(loaded, inputs):
     width = inputs["input_ids"].shape[1]
     greedy = loaded.model.generate(**inputs)[:, width:]
     assert lesson.likeliest_share(loaded, inputs, greedy) == 1
-    bent = copy.deepcopy(loaded.model.generation_config)
-    bent.repetition_penalty = 5.0
-    other = loaded.model.generate(**inputs, generation_config=bent)[:, width:]
+    other = loaded.model.generate(**inputs, repetition_penalty=5.0)[:, width:]
     assert lesson.likeliest_share(loaded, inputs, other) < 1
 
 

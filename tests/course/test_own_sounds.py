@@ -31,20 +31,10 @@ def takes(tmp_path):
     return read_takes(tmp_path / "sounds")
 
 
-def test_every_rendition_is_another():
-    waves = [render("rain", np.random.default_rng(seed)) for seed in (0, 0, 1)]
-    assert np.array_equal(waves[0], waves[1]) and not np.array_equal(waves[0][:99], waves[2][:99])
-    assert waves[0].dtype == np.float32
-    assert np.abs(waves[0]).max() == pytest.approx(0.7, abs=1e-3)
-    with pytest.raises(UserError, match="sound 'kettle': is not among siren"):
-        render("kettle", np.random.default_rng(0))
-
-
-@pytest.mark.parametrize("name", NAMES)
-def test_a_long_recording_is_cut_at_its_pauses(name, tmp_path):
+def test_a_long_recording_is_cut_at_its_pauses(tmp_path):
     rng = np.random.default_rng(0)
     quiet = 0.0005 * rng.standard_normal(SAMPLE_RATE)
-    sounds = [render(name, rng) for _ in range(3)]
+    sounds = [render(name, rng) for name in NAMES]
     click = np.r_[quiet, 0.7 * np.ones(300)]
     long = np.concatenate([part for one in sounds for part in (quiet, one)] + [click, quiet])
     pieces = cut_at_pauses(long)
@@ -53,25 +43,20 @@ def test_a_long_recording_is_cut_at_its_pauses(name, tmp_path):
         assert len(piece) == pytest.approx(len(one), abs=0.15 * SAMPLE_RATE)
     assert cut_at_pauses(np.zeros(SAMPLE_RATE, np.float32)) == []
     save_audio(tmp_path / "mine" / "phone.wav", long.astype(np.float32))
-    save_audio(tmp_path / "other" / "phone.wav", sounds[0])
-    save_audio(tmp_path / "mine.wav", sounds[0])  # beside the folders: not a take
-    (tmp_path / "other").rename(tmp_path / "a")
+    save_audio(tmp_path / "a" / "phone.wav", sounds[0])
     names = [take.name for take in read_takes(tmp_path)]
     assert names == ["a/phone.wav", *(f"mine/phone.wav ({n})" for n in (1, 2, 3))]
 
 
 def test_what_is_wrong_with_a_folder_is_said(tmp_path):
-    with pytest.raises(UserError, match="has 0 subfolders; make one for each answer"):
+    with pytest.raises(UserError, match="has 0 subfolders"):
         read_takes(tmp_path)
     write_takes(tmp_path, NAMES, count=1)
-    (tmp_path / "rain" / ".hidden").write_text("no audio")
-    assert len(read_takes(tmp_path)) == 3
     save_audio(tmp_path / "rain" / "99.wav", np.zeros(8000, np.float32))
     with pytest.raises(UserError, match="99.wav: holds no sound"):
         read_takes(tmp_path)
-    (tmp_path / "door").mkdir()
-    with pytest.raises(UserError, match="door: is empty"):
-        read_takes(tmp_path)
+    with pytest.raises(UserError, match="sound 'kettle': is not among siren"):
+        write_takes(tmp_path, ["kettle"], count=1)
 
 
 def test_the_split_is_by_take_and_drawn(takes):
@@ -131,7 +116,7 @@ def test_a_reward_is_saved_with_its_source(tmp_path):
         save_reward(len, tmp_path / "reward.py")
 
 
-def test_the_reward_with_a_loophole_passes_the_range():
+def test_the_reward_with_a_loophole_passes_the_attack_suite():
     card = attack_suite(by_pattern)
     assert card.passed, repr(card)
     paid = by_pattern(["<answer>.*</answer>"] * 2, ["rain", "Guitar, 4 notes"])

@@ -27,7 +27,7 @@ def test_recorded_figures_agree_with_one_another(run):
         rewards = [r for group in groups for r in group.rewards]
         row = run.metrics[step - 1]
         assert row["reward"] == pytest.approx(sum(rewards) / len(rewards), abs=1e-6)
-        dead = sum(group.dead for group in groups) / len(groups)
+        dead = sum(group.zero_variance for group in groups) / len(groups)
         assert row["zero_variance_groups"] == pytest.approx(dead)
         for group in groups:
             parts = [sum(values) for values in zip(*group.by_function.values(), strict=True)]
@@ -37,7 +37,7 @@ def test_recorded_figures_agree_with_one_another(run):
 
 def test_slider_and_picker_turn_the_page(run):
     viewer = RolloutViewer(run)
-    assert viewer.slider.value == 1 and not viewer.rollout.dead
+    assert viewer.slider.value == 1 and not viewer.rollout.zero_variance
     before = viewer.table.value
     assert "<b>Step 1</b>" in viewer.figures.value and "<audio" in viewer.player.value
     viewer.slider.value = 100

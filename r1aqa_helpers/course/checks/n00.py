@@ -12,8 +12,6 @@ def accuracy_percent(answer: Answer) -> None:
         "that is how many are right; what share of all is it?": 2,
         "that is a share between 0 and 1; a percentage is wanted": 2 / 3,
         "that is the share of the wrong ones: check the comparison": 100 / 3,
-        "'bell' counted as right: compare each answer with the gold answer in its place": 100,
-        "2 of 3 is 66.67 percent: do not round before the end": 67,
     }
     explain(got, 200 / 3, mistakes, f"2 of 3 are right, and your function says {got:g}")
     cases = {
@@ -21,7 +19,6 @@ def accuracy_percent(answer: Answer) -> None:
             (["a"] * 10, ["a"] * 5 + ["b"] * 5),
             50.0,
         ),
-        "none of 1 right is 0, not {got}": ((["a"], ["b"]), 0.0),
     }
     try_cases(answer, cases)
 
@@ -34,12 +31,9 @@ def gain(answer: Answer) -> None:
     mistakes = {
         "the sign is turned round: better minus baseline": -10,
         "20 is the gain in percent of the baseline; points are wanted": 20,
-        "1.2 is a ratio: how many times as good; points are a difference": 1.2,
-        "0.1 is a share; the table is in percent, and so is its difference": 0.1,
     }
     explain(got, 10, mistakes, f"from 50 to 60 percent is not {got:g} points")
     cases = {
-        "{got}: look up the two names that are given": ((table, "sft", "direct"), 5.0),
         "{got}: a worse method has a negative gain, keep the sign": (
             (table, "direct", "sft"),
             -5.0,
@@ -58,8 +52,6 @@ def advantages(answer: Answer) -> None:
     expect(given == [1.0, 0.0, 0.0, 1.0], "the rewards that were given must stay as they are")
     mistakes = {
         "right answers come out negative: reward minus mean is wanted": [-0.5, 0.5, 0.5, -0.5],
-        "you compared with the best of the group; compare with the mean": [0, -1, -1, 0],
-        "you divided by the mean; what is wanted is the distance from it": [2, 0, 0, 2],
         "these are the rewards themselves: subtract the mean of the group": given,
     }
     explain(got, [0.5, -0.5, -0.5, 0.5], mistakes, f"for rewards 1, 0, 0, 1 it says {got}")
@@ -77,8 +69,6 @@ def chance_percent(answer: Answer) -> None:
         "you averaged the choices first: average the chances": 100 / 3.5,
         "0.35 is a share between 0 and 1; a percentage is wanted": 0.35,
         "25 is right for four choices only: use each question's own number": 25,
-        "that is the sum of both chances; the mean is wanted": 70,
-        "every question counts, not only the one with the fewest choices": 50,
     }
     explain(got, 35, mistakes, f"half of the time 50, half of the time 20 is not {got:g}")
     message = "choices 4, 4, 4, 2 give {got}: a number that appears three times counts thrice"

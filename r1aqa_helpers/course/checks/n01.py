@@ -23,12 +23,10 @@ def messages_with_clips(answer: Answer) -> None:
     expect(isinstance(got, list), "the template takes a list of messages, even if it is one")
     expect(len(got) == 1, f"one turn is wanted, these are {len(got)}: put all into one content")
     turn = of_kind(got[0], dict, "a dict with role and content")
-    expect({"role", "content"} <= set(turn), "a message is a dict with role and content")
     expect(
         turn["role"] == "user", f"role {turn['role']!r}: it is the user who shows clips and asks"
     )
     content = turn["content"]
-    expect(not isinstance(content, str), "a content that is a string has no place for a clip")
     kinds = [part.get("type") if isinstance(part, dict) else None for part in content]
     found = kinds.count("audio")
     expect(found == 2, f"two clips are asked for, {found} have a place")
@@ -67,7 +65,6 @@ def penalise(answer: Answer) -> None:
     got = tensor(answer(given, torch.tensor([3, 4]), 1.5), (5,), "one logit per word, seen or not")
     expect(torch.equal(given, logits), "the caller's logits have changed: work on a copy")
     expect(close(got[:3], logits[:3]), "tokens that were not seen keep their logits")
-    expect(got[3] < 1.8, "the seen token with a positive logit has not become less likely")
     expect(close(got[3], 1.2), f"a positive logit is divided: 1.8 / 1.5 is 1.2, not {got[3]:.2f}")
     expect(got[4] < -1, "a negative logit, divided, comes nearer to zero: the token is likelier")
     expect(close(got[4], -1.5), f"a negative logit is multiplied: -1.5, not {got[4]:.2f}")
@@ -90,7 +87,6 @@ def left_pad(answer: Answer) -> None:
     wanted = [[0, 0, 1, 1, 1], [1] * 5, [0, 0, 0, 1, 1]]
     mistakes = {
         "the mask is 1 everywhere: the model would read the padding as text": [[1] * 5] * 3,
-        "the mask is the wrong way round: 1 is where the prompt is": 1 - torch.tensor(wanted),
     }
     explain(mask, wanted, mistakes, "the mask is 0 for the padding before each row, 1 for the row")
     _, mask = answer([[7, 0, 8], [5]], 0)
@@ -110,10 +106,7 @@ def listening_change(answer: Answer) -> None:
     cancel = "rises and falls cancel here: the absolute value comes before the mean"
     mistakes = {
         cancel: 2 / 6,
-        f"{cancel} (and the sign is turned)": -2 / 6,
         "this is the mean of the questions' means: every choice counts once": 3 / 4,
         "this is the sum: more questions would look like better hearing": 4,
-        "the changes are squared here: their size is wanted, in nats": 1,
-        "this is the largest change: one odd choice would decide alone": 2,
     }
     explain(number(got), 4 / 6, mistakes, f"2/3 is wanted here, not {number(got):.4f}", 1e-4)

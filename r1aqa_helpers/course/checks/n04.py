@@ -17,13 +17,11 @@ def extract(answer: Answer) -> None:
         return of_kind(answer(response), str, "a text")
 
     plain = got("<answer>Dog</answer>")
-    expect("<" not in plain, "the tags came along: only what stands between them is the answer")
     expect(plain == "Dog", f"<answer>Dog</answer> gives {plain!r}")
     expect(got("Dog.").strip(), "a response without tags is lost: all of it is the answer then")
     lines = got("<answer>\nDog\n</answer>")
     expect("<" not in lines, "an answer that spans lines is missed: '.' stops at a line's end")
     two = got("<answer>Cat</answer> or <answer>Dog</answer>")
-    expect("<" not in two, "of two pairs the match runs on to the last closing tag")
     expect(two.strip() == "Cat", "of several pairs the first one counts")
     for response in ("<answer> Dog\n</answer>", " Dog.\n"):
         expect(got(response) == got(response).strip(), "white space is left around the answer")
@@ -47,7 +45,6 @@ def fair_score(answer: Answer) -> None:
     def got(*cases: tuple[str | None, AudioQuestion]) -> tuple[int, int]:
         said = {question.id: text for text, question in cases if text is not None}
         right, n = parts(answer([q for _, q in cases], said), "how many are right, of how many")
-        expect(float(right).is_integer(), "counts are wanted, not a share")
         return int(right), int(n)
 
     man = _question("1", "man", "man", "woman")
@@ -67,7 +64,6 @@ def fair_score(answer: Answer) -> None:
     ambiguous = got(("dog or cat", dog))[0]
     expect(ambiguous == 0, "an answer that names two choices counted as right")
     expect(got(("It is a dog.", dog))[0] == 1, "a right answer in a sentence did not count")
-    expect(got(("DOG", dog))[0] == 1, "'DOG' did not count for 'dog': case does not matter")
     tagged = got(
         ("<think>cat or dog?</think> <answer>dog</answer>", dog),
         ("<think>the cat, surely</think> <answer>horse</answer>", cat),
@@ -91,14 +87,10 @@ def wilson(answer: Answer) -> None:
 
     mistakes = {
         "percent is wanted, from 0 to 100, not shares": (low / 100, high / 100),
-        "the ends are in the wrong order: the lower one first": (high, low),
         "this is Wald's interval: at 18 of 20 it ends beyond 100 %": around(90, wald),
         "the centre is the measured share: Wilson's is nearer 50 %": around(90, half),
         "centre and half width: the two ends are wanted": (centre, half),
-        "z is that of a 90 % interval; for 95 % it is 1.959964": (73.834, 96.634),
         "the division by 1 + z**2 / n is missing": (low * below, high * below),
-        "the half width is to be divided by 1 + z**2 / n too": around(centre, half * below),
-        "z**2 / (4 * n**2) is missing under the root": around(centre, wald / below),
     }
     told = f"18 of 20 should give {low:.2f} to {high:.2f}, not {tuple(got)}"
     explain(got, (low, high), mistakes, told, 0.01)
@@ -114,10 +106,7 @@ def paired_p(answer: Answer) -> None:
     p = float(answer(4, 1))
     mistakes = {
         "one side only: before the test nobody said which system would win": 12 / 64,
-        "only what is more lopsided was counted: the result itself is in the tail": 2 / 32,
-        "only this very result was counted: sum all that is as lopsided": 10 / 32,
         "this is the chi-squared approximation: sum exact ones": math.erfc(3 / math.sqrt(10)),
-        "this is the chance of something less lopsided: one minus p": 1 - 12 / 32,
     }
     explain(p, 12 / 32, mistakes, f"4 to 1 should give 0.375, not {p:g}", 1e-4)
     mirrored = float(answer(1, 4))

@@ -21,7 +21,7 @@ def _paid(reward: Answer, texts: Sequence[str], **columns: Any) -> list[float]:
         raise
     of_kind(got, (list, tuple), "a list, with one number per completion")
     counts = f"{len(texts)} completions came in and {len(got)} numbers went out"
-    expect(len(got) == len(texts), f"{counts}: each completion is paid alone")
+    expect(len(got) == len(texts), f"{counts}: each completion is rewarded alone")
     return [float(of_kind(one, (int, float), "a number per completion")) for one in got]
 
 
@@ -61,19 +61,16 @@ def form(answer: Answer) -> None:
         return _FORM.replace(old, new)
 
     got = _paid(answer, [_FORM, "rain"])
-    expect(got[0] == 1.0, "the form itself, a thought and then an answer, should earn 1.0")
-    expect(got[1] == 0.0, "a bare text keeps to no form and should earn 0.0")
+    expect(got[0] == 1.0, "the format itself, a thought and then an answer, should earn 1.0")
     lines = varied("I hear rain.", "First wind,\nthen rain."), varied("<answer>", "<answer>\n")
     expect(all(kept(*lines)), "several lines earn nothing: a dot stops at a line's end")
     spaced = kept(varied("</think>", "</think>\n\n"))
     expect(all(spaced), "white space between the thought and the answer should be allowed")
     around = kept(f"Sure. {_FORM}", f"{_FORM} Anything else?")
-    expect(not any(around), "words before or after the form still earn 1.0: it is the whole text")
+    expect(not any(around), "words before or after the format still earn 1.0: it is the whole text")
     expect(not any(kept("<answer>rain</answer>")), "an answer without a thought still earns 1.0")
     turned = kept("<answer>rain</answer><think>I hear rain.</think>")
     expect(not any(turned), "the thought has to come before the answer, not after it")
-    twice = kept(f"{_FORM}<answer>wind</answer>", f"<think>hm</think>{_FORM}")
-    expect(not any(twice), "two answers, or two thoughts, pass as one form")
     nested = kept(
         varied("<answer>rain", "<answer><answer>rain</answer>"),
         varied("<answer>rain", "<answer><answer>rain"),
@@ -108,7 +105,6 @@ def weigh(answer: Answer) -> None:
     mistakes = {
         "the weights are not used: each reward counts once, whatever its weight": [2, 0, 1, 1],
         "this is a mean over the rewards; a sum is wanted": [one / 2 for one in wanted],
-        "the weights are made to add up to 1: take them as they are": [w / 2.5 for w in wanted],
     }
     explain(got, wanted, mistakes, f"2 x right + 0.5 x brief is {wanted} here, not {got}")
     minus = _paid(answer([(-1.0, brief)]), texts, solution=gold)
@@ -117,12 +113,12 @@ def weigh(answer: Answer) -> None:
     expect(named, "TRL logs a reward by its __name__, which should be weighted_sum")
 
 
-@exercise("05.4", passed="fourteen attacks held, and no honest answer pays for it")
+@exercise("05.4", passed="fourteen attacks held, and no honest answer earns less")
 def fair_reward(answer: Answer) -> None:
     """The learner's own reward on the attacks for prompt 2."""
     columns = {"solution": ["rain"] * 2, "choices": [["rain", "wind"]] * 2}
     got = _paid(answer, ["<answer>rain</answer>", "<answer>wind</answer>"], **columns)
-    expect(got[0] > got[1], "a wrong answer in good form earns as much as a right one")
+    expect(got[0] > got[1], "a wrong answer in the format earns as much as a correct one")
     card = attack_suite(answer, prompt=2)
     for shot in card.paying:
         told = f"an attack pays, '{shot.case.name}': {shot.reward:g} where {shot.limit} is allowed"

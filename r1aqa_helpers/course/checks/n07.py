@@ -17,25 +17,21 @@ def step_curves(answer: Answer) -> None:
     got = of_kind(answer(rollouts), dict, "a dict from step to two numbers")
     expect(set(got) == {1, 2}, f"its keys should be the steps 1 and 2, not {sorted(got, key=str)}")
     for pair in got.values():
-        parts(pair, "mean reward and share of dead groups")
+        parts(pair, "mean reward and share of zero-variance groups")
     expect(list(got) == [1, 2], "the steps should come in their order: 1 before 2")
-    means, dead = (tuple(float(got[step][i]) for step in (1, 2)) for i in (0, 1))
+    means, flat = (tuple(float(got[step][i]) for step in (1, 2)) for i in (0, 1))
     mistakes = {
         "the two numbers are exchanged: the mean reward comes first": (0.25, 1.0),
-        "these are sums of rewards: divide by the number of answers": (9.0, 12.0),
-        "rewards are added up within each group: the mean is over answers": (9 / 4, 12 / 2),
     }
     told = f"step 1 has 16 answers that earn 9 in all, a mean of 0.5625: yours is {means[0]:g}"
     explain(means, (9 / 16, 1.5), mistakes, told)
     mistakes = {
         "these are counts: the share of a step's groups is wanted": (1.0, 2.0),
         "these are percent: a share goes from 0 to 1": (25.0, 100.0),
-        "a group is dead when its rewards are equal: all 2 is dead as well": (0.25, 0.0),
-        "a group without a single reward is dead too: all 0 teaches nothing": (0.0, 0.5),
-        "this is the share of groups that are alive": (0.75, 0.0),
+        "equal rewards have no variance, and all 2 are equal as well": (0.25, 0.0),
     }
-    told = f"one of step 1's four groups is dead, a share of 0.25: yours is {dead[0]:g}"
-    explain(dead, (0.25, 1.0), mistakes, told)
+    told = f"one of step 1's four groups has no variance, a share of 0.25: yours is {flat[0]:g}"
+    explain(flat, (0.25, 1.0), mistakes, told)
 
 
 @exercise("07.2", passed="as good as the best, within the error, and nearest to the start")
@@ -46,10 +42,7 @@ def choose_checkpoint(answer: Answer) -> None:
     expect(got in right, f"one of the steps is wanted, not {got}")
     mistakes = {
         "step 60 has the highest score; an earlier one is within its error": 60,
-        "step 70 is merely the last": 70,
         "step 10 is far below the best: the error is a share, and shrinks with n": 10,
-        "step 30 lies more than one standard error, about 0.021, below the best": 30,
-        "step 50 qualifies, but an earlier one does, too": 50,
     }
     told = f"step {got} is not the earliest within one standard error of the best"
     explain(got, 40, mistakes, told)
@@ -77,8 +70,6 @@ def repeat_for_groups(answer: Answer) -> None:
     published = clip[1] and mask[0]
     expect(not published, "this is the published line: row 1, of question 0, gets clip 1")
     expect(not (clip[0] and mask[1]), "now the masks are out of step: row 1 has that of clip 1")
-    both = clip[1] and mask[1]
-    expect(not both, "clips and masks agree, but not with the answers: those are in groups")
     expect(clip[0], "the features' rows are not those of questions 0, 0, 0, 0, 1, 1, …")
     expect(mask[0], "the masks' rows are not those of questions 0, 0, 0, 0, 1, 1, …")
 
@@ -111,13 +102,10 @@ def completion(answer: Answer) -> None:
     of_kind(got, torch.Tensor, "a tensor of tokens")
     mistakes = {
         "prompt and answer came back together: cut the prompt off": [[1, 2, 3, 7, 8]],
-        "the answer lost its beginning: cut at the prompt's own length": [[8]],
     }
     explain(got, said, mistakes, f"the answer is [[7, 8]], not {got.tolist()}")
     got, given, error = tried(6)
     if error is None:
-        cut = bool(given) and given[-1] < 6
-        expect(not cut, "the prompt was cut before generating: perhaps the clip itself")
         mistakes = {
             "a prompt of 6 tokens passed a limit of 4: too long has to be an error": said,
             "this is the published way: prompt tokens 5 and 6 count as an answer": [[5, 6, 7, 8]],

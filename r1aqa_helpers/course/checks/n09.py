@@ -19,14 +19,11 @@ def chosen(answer: Answer) -> None:
     place, percent = parts(answer(validation, test), "the checkpoint's index and its accuracy")
     mistakes = {
         "checkpoint 2 is the best on the test: the test has chosen": 2,
-        "checkpoint 0 is not the best on validation: count right answers in rows": 0,
     }
     explain(place, 1, mistakes, f"checkpoint 1 is the best on validation, not {place:g}")
     mistakes = {
         "75 % is what it measures on validation, where it was chosen": 75,
         "100 % is the best of the test: report the one that was chosen": 100,
-        "0.4 is a share: accuracies of the course are in percent": 0.4,
-        "2 is a count: divide by the number of test questions": 2,
     }
     told = f"checkpoint 1 is right on 2 of 5 test questions: 40 %, not {percent:g}"
     explain(percent, 40, mistakes, told)
@@ -47,19 +44,14 @@ def interval(answer: Answer) -> None:
     a, b = both.copy(), both.copy()
     a[:40], b[:24] = True, False
     differences = 100 * (a[draws].mean(axis=1) - b[draws].mean(axis=1))
-    middle = float(differences.mean())
     right = np.percentile(differences, [2.5, 97.5])
     low, high = answer(a, b, draws)
     expect(low <= high, "the lower end comes first")
     expect(high > 0, "the sign is turned round: the difference is a minus b")
     expect(high > 1, "points are wanted: a difference of shares, times 100")
-    near = abs((low + high) / 2 - middle) < 3
-    expect(near, f"the middle should be near {middle:.0f} points, the difference itself")
-    extremes = (differences.min(), differences.max())
     narrow = high - low < 8 * differences.std() / np.sqrt(len(draws))
     mistakes = {
         "from 5 to 95 lie 90 %: leave 2.5 at either end": np.percentile(differences, [5, 95]),
-        "smallest and largest depend on the number of draws: take percentiles": extremes,
     }
     other = f"the ends should be about {right[0]:.1f} and {right[1]:.1f}"
     if narrow:
@@ -85,7 +77,6 @@ def order(answer: Answer) -> None:
     result = answer(questions, answers)
     given, mean, every = parts(result, "as given, mean, right under every rotation", 3)
     right = order_report(questions, answers)
-    expect(max(given, mean, every) > 1, "shares came back: give percent")
     turned = "as given counts a question that is right only when turned: look at copy 0"
     told = "as given is copy 0 alone, `q@0`: one of three questions is right there"
     explain(given, 100 / 3, {turned: 200 / 3}, told)
@@ -111,11 +102,8 @@ def verdict(answer: Answer) -> None:
         ((64.5, 645, 1000, False), "no verdict", "on other questions there is no verdict"),
         ((64.5, 638, 1000, True), "reproduced", "63.8 of 1,000 is within the doubt of 64.5"),
         ((49.2, 600, 1000, True), "above", "say where the measurement lies, seen from 49.2"),
-        ((64.5, 480, 1000, True), "below", "48.0 of 1,000 has its whole interval below 64.5"),
         ((64.5, 13, 25, True), "reproduced", "52 % of 25: no fixed margin, an interval for n"),
-        ((64.5, 6200, 10_000, True), "below", "62.0 of 10,000 differs from 64.5: use this n"),
         ((96.0, 20, 20, True), "reproduced", f"20 of 20 is no proof of 100 %: {reach}"),
-        ((61.1, 581, 1000, True), "reproduced", "the published figure is a point here"),
         (
             (61.1, 575, 1000, True),
             "below",

@@ -18,16 +18,12 @@ def training_bytes(answer: Answer) -> None:
     mistakes = {
         "the frozen weights are missing: they are in memory, too": 160,
         "frozen weights have neither gradient nor moments: only what is trained has": 16160,
-        "these are bits: eight of them make a byte": 2160 * 8,
         "4 bytes are its weight alone: gradient and moments come on top": 2040,
-        "8 bytes are weight and gradient: AdamW's moments come on top": 2080,
-        "12 bytes: of weight, gradient and two moments one is missing": 2120,
     }
     told = f"1000 frozen weights of 2 bytes and 10 trained ones take 2160, not {got:g}"
     explain(
         got, 2160, mistakes, "these are GB: the bytes themselves are wanted" if got < 1 else told
     )
-    expect(close(answer(0, 2.0, 10), 160), "10 trained parameters alone take 160 bytes")
     expect(close(answer(1000, 0.5, 0), 500), "1000 weights in 4 bits take 500: width may be 0.5")
 
 
@@ -49,9 +45,6 @@ def four_bits(answer: Answer) -> None:
         "these lie between -1 and 1: multiply by the scale again": nearest(0.8),
         "the scale is the largest value with its sign": nearest(block.max()) * block.max(),
         one_side: NF4[(torch.bucketize(block / 0.8, NF4, right=True) - 1).clamp(0)] * 0.8,
-        f"{one_side} (here above)": NF4[torch.bucketize(block / 0.8, NF4).clamp(max=15)] * 0.8,
-        "nothing was divided: the levels are for values whose largest is 1": nearest(1.0),
-        "the block came back as it was: sixteen levels cannot do that": block,
     }
     told = "the values differ from levels[nearest to block / scale] * scale"
     explain(got, round_trip(block, NF4, block=8), mistakes, told)
@@ -70,14 +63,12 @@ def step_seconds(answer: Answer) -> None:
     one, few, many = ask(1), ask(10), ask(1000, 0.1)
     mistakes = {
         "the two times were added: they overlap, and the longer one decides": 0.05 + 10.6,
-        "the smaller of the two was taken: the slower one decides": 0.05,
         "the cache is missing: it is read along with the weights": 10.0,
     }
     explain(one, 10.6, mistakes, f"1 row should take 10.6 s here, not {one:g}")
     mistakes = {
         "ten rows were given ten readings of the weights: one serves them all": 10 * 10.6,
         "the cache was read once: each row has its own": 10.6,
-        "this is the time per row: that of the whole step is wanted": 1.6,
     }
     explain(few, 16.0, mistakes, f"10 rows should take 16 s here, not {few:g}")
     # With little cache many rows are bound by arithmetic.
@@ -96,8 +87,5 @@ def combine(answer: Answer) -> None:
     mistakes = {
         "each process has the same weight: one group counts as much as three": (a + b) / 2,
         "the means were added up: the step would grow with the processes": a + b,
-        "weighted, but not divided by the number of all groups": 3 * a + b,
-        "divided by the number of processes: there are four groups": (3 * a + b) / 2,
-        "the weights are exchanged: three groups weigh three quarters": (a + 3 * b) / 4,
     }
     explain(got, (3 * a + b) / 4, mistakes, "the mean over all four groups is [1.75, 1.25]")

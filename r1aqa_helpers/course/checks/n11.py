@@ -1,4 +1,4 @@
-"""Checks of notebook 11: the batch of one, a mask without NaN, six logs, a journal's owner."""
+"""Checks of notebook 11: the batch of one, a mask without NaN, six logs, another run's log."""
 
 import json
 from typing import Any
@@ -21,8 +21,6 @@ def suspects(answer: Answer) -> None:
         return of_kind(found, list, "a list of places")
 
     up, down = got(0.0, 0.5, 0.0, 0.0), got(0.0, 0.0, -0.5, 0.0)
-    truths = any(isinstance(i, bool) for i in up)
-    expect(not truths, "one truth value per row came back: the places of the rows are wanted")
     expect(up or down, "a row that differs by half a nat is not found, in either direction")
     expect(up and down, "rows are found in one direction only: a mispaired row may gain or lose")
     agree = up == [0, 2, 3] or down == [0, 1, 3]
@@ -43,13 +41,8 @@ def masked_softmax(answer: Answer) -> None:
     scores = torch.tensor([[1.0, 2.0, 3.0], [0.5, 0.5, 9.0]])
     mask = torch.tensor([[True, True, False], [False, False, False]])
     plain = tensor(answer(scores.clone(), mask[:1].expand(2, 3)), (2, 3), "a weight per score")
-    weights, unmasked = plain[0], scores[0].softmax(0)
-    expect(not close(weights[2], unmasked[2]), "a masked place still has its weight")
-    after = close(weights.sum(), unmasked[:2].sum())
-    expect(not after, "the places left do not add up to 1: mask before the softmax")
-    expect(close(plain[1, :2], [0.5, 0.5]), "two equal scores get a half each: use the last axis")
     right = torch.cat([scores[0, :2].softmax(0), torch.zeros(1)])
-    expect(close(weights, right), "the places left should get their own softmax")
+    expect(close(plain[0], right), "the places left get their own softmax: mask before it")
     try:
         half = answer(scores.half(), mask)
     except RuntimeError as error:
@@ -68,11 +61,11 @@ def masked_softmax(answer: Answer) -> None:
 #: What distinguishes a fault from the others, the plainest first: a learner fixes one at a time.
 _SIGNS = {
     "D": "run D: its KL in the last steps is exactly 0, so its weights never moved",
-    "A": "run A: look at its dead groups in the first steps, before anything was learnt",
+    "A": "run A: look at its zero-variance groups in the first steps, before anything was learnt",
     "E": "run E: its KL is high from the second step on, and what becomes of right?",
-    "C": "run C: read right and form together: every answer in tags, and how many right?",
-    "F": "run F: the form is learnt; is right above what guessing gives?",
-    "B": "run B: right and form both rise, and KL stays small: what is wrong with it?",
+    "C": "run C: read right and format together: every answer in tags, and how many right?",
+    "F": "run F: the format is learnt; is right above what guessing gives?",
+    "B": "run B: right and format both rise, and KL stays small: what is wrong with it?",
 }
 
 
@@ -89,7 +82,7 @@ def diagnoses(answer: Answer) -> None:
         expect(got[letter] == FAULTS[letter], sign)
 
 
-@exercise("11.4", passed="a foreign journal is refused by name, and a torn last line asked again")
+@exercise("11.4", passed="another run's log is refused by name, and a torn last line asked again")
 def left_to_ask(answer: Answer) -> None:
     """Ids without an answer, in order; ValueError for a foreign header or damage inside."""
     run, ids = {"model": "a", "prompt": 2}, ["q3", "q1", "q2"]
@@ -105,16 +98,15 @@ def left_to_ask(answer: Answer) -> None:
 
     fresh, own = got(), got(head, row)
     empty = isinstance(fresh, IndexError)
-    expect(not empty, "an empty journal raises IndexError: nothing was asked yet")
-    expect(fresh == ids, "with an empty journal every id is to be asked, in the given order")
-    expect(own != ["q1"], "these are the ids that were asked: those that were not are wanted")
+    expect(not empty, "an empty log raises IndexError: nothing was asked yet")
+    expect(fresh == ids, "with an empty log every id is to be asked, in the given order")
     if isinstance(own, Exception):
         raise own
-    expect(sorted(own) == ["q2", "q3"], "q1 has an answer in the journal; q3 and q2 are left")
+    expect(sorted(own) == ["q2", "q3"], "q1 has an answer in the log; q3 and q2 are left")
     expect(own == ["q3", "q2"], "the order of the ids was lost: q3 stands before q2")
     other = got(json.dumps({**run, "prompt": 1}), row)
     refused = isinstance(other, ValueError)
-    expect(refused, "a journal for prompt 1 was taken for one for prompt 2")
+    expect(refused, "a log for prompt 1 was taken for one for prompt 2")
     expect("prompt" in str(other), "the refusal does not name the setting that differs: prompt")
     keys = [got(json.dumps(header), row) for header in ({"model": "a"}, {**run, "seed": 1})]
     refused = all(isinstance(one, ValueError) for one in keys)

@@ -25,17 +25,12 @@ def split_clips(answer: Answer) -> None:
     shared = random.getstate() != state
     expect(not shared, "the module random is shared by everybody: use random.Random(seed)")
     expect(given == clips, "the list that came in was changed: leave it as it is")
-    known = all(clip in clips for clip in [*train, *test])
-    expect(known, "put the clips themselves into the lists, as they came in")
     both = {c["take"] for c in train} & {c["take"] for c in test}
     expect(not both, f"take {min(both, default='')!r} has clips on both sides")
     counts = Counter(clip["audio"] for clip in [*train, *test])
-    expect(max(counts.values()) == 1, "a clip is there twice")
     lost = len(clips) - len(counts)
     expect(not lost, f"{lost} of {len(clips)} clips are on neither side")
     held = Counter(take[0] for take in {c["take"] for c in test})
-    swapped = held == Counter({"a": 3, "b": 3, "c": 3})
-    expect(not swapped, "training and test are exchanged: training comes first")
     without = min(set("abc") - set(held), default="")
     expect(not without, f"the test has no clip of {without!r}: draw takes from each label")
     single = set(held.values()) == {1}
@@ -61,11 +56,9 @@ def avqa_line(answer: Answer) -> None:
         line = of_kind(answer(clip, "Which is last?", given, rng), dict, "a dictionary")
         missing = ", ".join(name for name in _FIELDS if name not in line)
         expect(not missing, f"field {missing} is missing: see the line above")
-        expect(given == labels, "the list of labels was shuffled in place: every line shares it")
         chosen, place = line["multi_choice"], line["answer"]
         each = isinstance(chosen, list) and sorted(chosen) == labels
         expect(each, f"multi_choice should have each label once, not {chosen}")
-        expect(not isinstance(place, str), "answer is a text, MMAU's way; AVQA's is a place")
         of_kind(place, int, "a place, as a whole number")
         high = 1 <= place <= 4 and chosen[place - 1] == clip["label"]
         expect(not high, "answer is one too high: places count from 0")
@@ -79,7 +72,6 @@ def avqa_line(answer: Answer) -> None:
     expect(len(ids) == 80, "two clips have the same id: make it of the clip")
     expect(len(places) > 1 or len(orders) == 1, "the right choice stands in one place every time")
     expect(len(orders) > 4, "the choices stand in the same order in every line: shuffle them")
-    expect(min(places[p] for p in range(4)) >= 6, "some places hardly have the right choice")
     clip = {"audio": "a.flac", "label": "rain", "take": "x"}
     again = [answer(clip, "Which is last?", list(labels), random.Random(7)) for _ in range(6)]
     same = all(line == again[0] for line in again)
@@ -128,12 +120,14 @@ def attack(answer: Answer) -> None:
     """A completion that `by_pattern` rewards in full, whatever the question."""
     text = of_kind(answer(), str, "a completion, as text")
     found = re.fullmatch(r"<answer>((?:(?!</?answer>).)*)</answer>", text.strip(), re.DOTALL)
-    expect(found, "it earns 0, for the form is missing: one pair of answer tags and no more")
+    expect(found, "it earns 0, for the format is missing: one pair of answer tags and no more")
     said = found[1].strip()
     try:
         rewards = by_pattern([text] * len(_ASKED), list(_ASKED))
     except re.error as error:
-        raise Mistake(f"this ends the run with an error ({error}), and nobody is paid") from None
+        raise Mistake(
+            f"this ends the run with an error ({error}), and nothing is rewarded"
+        ) from None
     won = [gold for gold, reward in zip(_ASKED, rewards, strict=True) if reward == 3.0]
     lost = [gold for gold in _ASKED if gold not in won]
     if not lost:
@@ -141,7 +135,7 @@ def attack(answer: Answer) -> None:
     expect(said.lower() not in _ALL, f"{said!r} is right only where it is right: no attack")
     listed = not won and all(word in said for word in _ALL)
     expect(not listed, "a list of all choices is no choice: the suite has this attack")
-    expect(won, f"{said!r} earns 1, for its form: which text is taken for equal to any other?")
+    expect(won, f"{said!r} earns 1, for its format: which text is taken for equal to any other?")
     named = {"rain", "knock"} <= set(won) and "|" in said
     expect(not named, "this wins by naming these four choices; the next question has others")
     raise Mistake(f"it wins for {won[0]!r} and not for {lost[0]!r}: what does it miss in there?")

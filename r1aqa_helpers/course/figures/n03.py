@@ -7,8 +7,8 @@ import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.figure import Figure
 
-from r1aqa_helpers.course.figures.parts import arrow, box, boxes, error_bars, look, stacked
-from r1aqa_helpers.course.figures.style import BLUE, GREY, RED
+from r1aqa_helpers.course.figures.parts import boxes, error_bars, look, stacked
+from r1aqa_helpers.course.figures.style import BLUE, GREY, RED, arrow, box
 from r1aqa_helpers.data import AudioQuestion
 from r1aqa_helpers.data.audit import audit
 from r1aqa_helpers.scoring import Accuracy
@@ -58,7 +58,7 @@ def conversion_flow(written: int, counts: Mapping[str, int]) -> Figure:
     checks = ["clip there?", "clip decodes?", "line is sound?"]
     boxes(ax, [first, *checks, f"training lines\n{written}"])
     for place, name in enumerate(("missing", "broken", "faulty"), start=1):
-        box(ax, 1.9 * place, -1.3, f"{name}\n{counts[name]}", RED)
+        box(ax, (1.9 * place, -1.3), (1.3, 0.7), f"{name}\n{counts[name]}", RED, fontsize=11)
         arrow(ax, (1.9 * place, -0.38), (1.9 * place, -0.92))
     ax.text(6.6, -1.3, "counted, and listed\nin a file", va="center", color=RED)
     ax.set_ylim(-1.75, 0.45)

@@ -26,7 +26,7 @@ def reward_grid(groups: Sequence[AnswerGroup], rewards: Mapping[str, Callable]) 
             x = range(len(one.totals))
             ax.scatter(x, [y] * len(x), marker="s", s=90, c="none", edgecolors="#BBBBBB")
             ax.scatter(x, [y] * len(x), marker="s", s=90 * np.maximum(one.totals, 0), c=BLUE)
-        ax.set_title(f"{name}: {sum(not one.dead for one in judged)} live")
+        ax.set_title(f"{name}: {sum(not one.zero_variance for one in judged)} live")
         ax.set(xlabel="answer", xticks=[], ylim=(len(groups) - 0.4, -0.6))
         ax.grid(False)
     labels = [f"{group.question[:34]}{'…' * (len(group.question) > 34)}" for group in groups]

@@ -8,7 +8,7 @@ import torch
 from matplotlib.colors import ListedColormap
 from matplotlib.figure import Figure
 
-from r1aqa_helpers.course.figures.style import BLUE, GREEN, GREY, ORANGE, PURPLE, SKY, box
+from r1aqa_helpers.course.figures.style import BLUE, GREEN, GREY, ORANGE, PURPLE, SKY, arrow, box
 
 #: Colours of the answers of a pack, in turn; the prompt's is grey.
 _ANSWERS = (BLUE, ORANGE, GREEN, PURPLE, SKY)
@@ -77,7 +77,7 @@ def packing_figure(prompt: int, lengths: Sequence[int]) -> Figure:
         ax.grid(True, which="minor", color="white" if ax is rows else "#DDDDDD")
         ax.tick_params(which="both", length=0, labelsize=8)
         ax.spines[:].set_visible(ax is mask)
-    # Room for the title, which the layout forgets above a picture of fixed shape.
+    # Space for the title, which the layout forgets above a picture of fixed shape.
     fig.set_layout_engine("constrained", h_pad=0.16)
     return fig
 
@@ -96,13 +96,12 @@ _ROUND = (
 def round_figure() -> Figure:
     """One round of GRPO, from a question to new weights and back to the group."""
     fig, ax = plt.subplots(figsize=(9.4, 2.7))
-    arrow = {"arrowstyle": "-|>", "color": GREY}
     for place, (text, colour) in enumerate(_ROUND):
         box(ax, (2 * place, 0), (1.75, 1.4), text, colour)
         if place:
-            ax.annotate("", (2 * place - 0.85, 0), (2 * place - 1.15, 0), arrowprops=arrow)
+            arrow(ax, (2 * place - 1.12, 0), (2 * place - 0.88, 0))
     ax.plot([10, 10, 2], [-0.7, -1.2, -1.2], color=GREY)
-    ax.annotate("", (2, -0.7), (2, -1.23), arrowprops=arrow)
+    arrow(ax, (2, -1.23), (2, -0.7))
     ax.text(6, -1.12, "the new weights sample the next group", ha="center", fontsize=10)
     ax.set(xlim=(-1, 11), ylim=(-1.4, 0.9))
     ax.axis("off")

@@ -48,10 +48,9 @@ def kinds_figure(
 def checkpoints_figure(checkpoints: Sequence[Checkpoint]) -> Figure:
     """Validation accuracies over steps, with their 95 % intervals."""
     steps = [c.step for c in checkpoints]
-    middle = np.array([c.validation.percent for c in checkpoints])
-    ends = np.array([c.validation.ci95 for c in checkpoints])
+    middle = [c.validation.percent for c in checkpoints]
     fig, ax = plt.subplots(figsize=(7.5, 3.2))
-    reach = np.abs(ends.T - middle)
+    reach = np.abs(np.array([c.validation.ci95 for c in checkpoints]).T - middle)
     ax.errorbar(steps, middle, reach, fmt="o-", color=BLUE, ecolor=GREY, capsize=3)
     ax.set(xlabel="step of the checkpoint", ylabel="validation accuracy, %", xticks=steps)
     return fig

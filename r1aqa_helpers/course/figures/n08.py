@@ -27,9 +27,8 @@ from r1aqa_helpers.course.lessons.n08 import (
     claimed,
     group_gradient,
     pair_label,
-    reward_gradient,
     searched,
-    sft_gradient,
+    sentence,
 )
 from r1aqa_helpers.experiments.methods import METHODS
 from r1aqa_helpers.experiments.plan import REGIMES
@@ -49,15 +48,15 @@ def gradients_figure(size: int = 8) -> Figure:
     """The three gradients over the probability of the label; logarithmic on the right."""
     fig, panels = plt.subplots(1, 2, figsize=(9, 3.5), sharey=True)
     curves = (
-        ("SFT", ORANGE, "-", sft_gradient),
+        ("SFT", ORANGE, "-", lambda p: 1 - p),
         (f"GRPO, groups of {size}", BLUE, "--", lambda p: group_gradient(p, size)),
-        ("one answer, reward 0 or 1", GREEN, ":", reward_gradient),
+        ("one answer, reward 0 or 1", GREEN, ":", lambda p: p * (1 - p)),
     )
     for ax, p in zip(panels, (np.linspace(0, 1, 201), np.logspace(-4, 0, 201)), strict=True):
         for name, colour, style, gradient in curves:
             ax.plot(p, gradient(p), style, color=colour, label=name)
         ax.set(xlabel="probability of the label", ylim=(-0.03, 1.05))
-    panels[0].set(ylabel="push on the label's logit", title="from 0 to 1")
+    panels[0].set(ylabel="gradient on the label's logit", title="from 0 to 1")
     panels[1].set(xscale="log", title="rare labels, log scale")
     panels[1].legend(loc="center left", fontsize=10.5)
     return fig
@@ -78,20 +77,24 @@ def right_of_group_figure(counts: np.ndarray) -> Figure:
     return fig
 
 
-def rates_figure(found: Committed, regime: str = "table") -> Figure:
+def rates_figure(found: Committed) -> Figure:
     """Validation accuracy over learning rates, SFT left, GRPO right; ringed: chosen."""
     fig, panels = plt.subplots(1, 2, figsize=(9.4, 4.2), sharey=True)
     titles = {"sft": "imitation", "grpo": "rewards"}
     for ax, (algorithm, title) in zip(panels, titles.items(), strict=True):
-        names = [name for name in REGIMES[regime].methods if METHODS[name].algorithm == algorithm]
+        names = [name for name in REGIMES["table"].methods if METHODS[name].algorithm == algorithm]
         for look, name in zip(_LOOKS, names, strict=False):
-            runs = [(r["lr"], r["validation"]["accuracy"], "test" in r) for r in
-                    searched(found.records, name, regime)]  # fmt: skip
+            runs = searched(found.records, name)
+            rates, accuracies = (
+                [r["lr"] for r in runs],
+                [r["validation"]["accuracy"] for r in runs],
+            )
             if runs:
-                ax.plot(
-                    *zip(*(run[:2] for run in runs), strict=True), label=method_label(name), **look
-                )
-            for lr, accuracy, _ in [run for run in runs if run[2]][:1]:
+                ax.plot(rates, accuracies, label=method_label(name), **look)
+            chosen = [
+                (x, y) for x, y, run in zip(rates, accuracies, runs, strict=True) if "test" in run
+            ]
+            for lr, accuracy in chosen[:1]:
                 ring = {"markersize": 16, "markeredgecolor": look["color"], "fillstyle": "none"}
                 ax.plot(lr, accuracy, "o", **ring)
         ax.set(xscale="log", xlabel="learning rate", title=title)
@@ -120,13 +123,12 @@ def seeds_figure(rows: Sequence[MethodRow], base: float | None = None) -> Figure
     return fig
 
 
-def forest_figure(
-    comparisons: Sequence[Comparison], margin: float, labels: Sequence[str] | None = None
-) -> Figure:
+def forest_figure(comparisons: Sequence[Comparison], margin: float) -> Figure:
     """Differences with their intervals, the margin as a band; colour and marker say the claim."""
-    names = [pair_label(one) for one in comparisons] if labels is None else list(labels)
-    fig, ax = plt.subplots(figsize=(9.4, 0.46 * len(names) + 1.6))
-    places = lines(ax, names, "difference in accuracy, points; bars: 95 %")
+    fig, ax = plt.subplots(figsize=(9.4, 0.46 * len(comparisons) + 1.6))
+    places = lines(
+        ax, [*map(pair_label, comparisons)], "difference in accuracy, points; bars: 95 %"
+    )
     ax.tick_params("y", labelsize=11)
     ax.axvspan(-margin, margin, color=SKY, alpha=0.18, label=f"± {margin:g} points")
     ax.axvline(0, color="black", linewidth=1)
@@ -134,8 +136,7 @@ def forest_figure(
     for place, one in zip(places, comparisons, strict=True):
         verdict = claimed(one, margin)
         colour, marker = _CLAIMED.get(verdict, (PURPLE, "o"))
-        label = None if verdict in shown else verdict
-        style = {"fmt": marker, "color": colour, "label": label}
+        style = {"fmt": marker, "color": colour, "label": None if verdict in shown else verdict}
         intervals(ax, [place], [one.difference], [one.ci95], **style)
         shown.add(verdict)
     legend_above(ax, 5)
@@ -144,12 +145,8 @@ def forest_figure(
 
 def forest_text(comparisons: Sequence[Comparison], margin: float) -> str:
     """What a forest plot shows, in words, for those who do not see it."""
-    told = [
-        f"{pair_label(one)} {one.difference:+.1f} ({one.ci95[0]:+.1f} to {one.ci95[1]:+.1f}), "
-        f"{claimed(one, margin)}"
-        for one in comparisons
-    ]
-    return f"Differences in points with 95 % intervals: {'; '.join(told)}."
+    told = "; ".join(sentence(one, margin) for one in comparisons)
+    return f"Differences in points with 95 % intervals: {told}."
 
 
 def tasks_figure(rows: Sequence[MethodRow], base: Mapping[str, float]) -> Figure:
@@ -166,9 +163,7 @@ def tasks_figure(rows: Sequence[MethodRow], base: Mapping[str, float]) -> Figure
     return fig
 
 
-def traits_figure(
-    found: Committed, methods: Sequence[str], names: Mapping[str, str], regime: str = "table"
-) -> Figure:
+def traits_figure(found: Committed, methods: Sequence[str], names: Mapping[str, str]) -> Figure:
     """Columns of the log over the tenths of the training, a panel for each.
 
     Args:
@@ -177,7 +172,7 @@ def traits_figure(
     fig, panels = plt.subplots(1, len(names), figsize=(9.4, 3.5), squeeze=False)
     for ax, (name, label) in zip(panels.flat, names.items(), strict=True):
         for look, method in zip(_LOOKS, methods, strict=False):
-            values = found.trait(method, name, regime)
+            values = found.trait(method, name)
             if values is not None:
                 tenths = range(1, len(values) + 1)
                 ax.plot(tenths, values, markersize=5, label=method_label(method), **look)
@@ -200,16 +195,14 @@ def costs_figure(rows: Sequence[MethodRow]) -> Figure:
     return fig
 
 
-def regimes_figure(found: Committed, methods: Sequence[str] = ("sft", "grpo-2")) -> Figure:
-    """Accuracy in every regime that was tested, of the methods that all regimes have."""
+def regimes_figure(found: Committed) -> Figure:
+    """Accuracy of SFT and GRPO <2> in every regime that was tested."""
     names = [REGIMES[regime].label for regime in found.regimes]
     fig, ax = plt.subplots(figsize=(9.0, 0.6 * len(names) + 1.6))
     places = lines(ax, names, "test accuracy, %; bars: from the worst to the best seed")
-    for number, (method, colour, marker) in enumerate(
-        zip(methods, (ORANGE, BLUE), "so", strict=True)
-    ):
+    for method, colour, marker, shift in (("sft", ORANGE, "s", 0.08), ("grpo-2", BLUE, "o", -0.08)):
         label: str | None = method_label(method)
-        for place, regime in zip(places + 0.08 - 0.16 * number, found.regimes, strict=True):
+        for place, regime in zip(places + shift, found.regimes, strict=True):
             for row in (row for row in found.rows(regime) if row.method == method):
                 ends = [row.least, row.most]
                 ax.plot(ends, [place, place], color=colour, linewidth=3, alpha=0.4)

@@ -5,9 +5,19 @@ from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.patches import FancyBboxPatch
 
-from r1aqa_helpers.course.figures.style import BLUE, GREEN, GREY, ORANGE, PURPLE, RED, SKY, YELLOW
+from r1aqa_helpers.course.figures.style import (
+    BLUE,
+    GREEN,
+    GREY,
+    ORANGE,
+    PURPLE,
+    RED,
+    SKY,
+    YELLOW,
+    arrow,
+    box,
+)
 from r1aqa_helpers.scoring import Accuracy
 
 #: Colours that differ by their hatch, too, where colours cannot be seen.
@@ -79,30 +89,11 @@ def stacked(ax: Axes, rows: Mapping[str, Mapping[str, float]], names: Sequence[s
     ax.set_xlim(0, 100)
 
 
-def box(ax: Axes, x: float, y: float, text: str, colour: str = BLUE, filled: bool = False) -> None:
-    """Draw a box of 1.3 by 0.7 round (x, y) with a text in it."""
-    shape = "round,pad=0,rounding_size=0.08"
-    face = colour if filled else "white"
-    ax.add_patch(
-        FancyBboxPatch(
-            (x - 0.65, y - 0.35), 1.3, 0.7, shape, facecolor=face, edgecolor=colour, linewidth=2
-        )
-    )
-    colour = "white" if filled else "black"
-    ax.text(x, y, text, ha="center", va="center", color=colour, fontsize=11)
-
-
-def arrow(ax: Axes, start: tuple[float, float], end: tuple[float, float]) -> None:
-    """Draw an arrow between two points."""
-    style = {"arrowstyle": "-|>", "color": GREY, "shrinkA": 0, "shrinkB": 0}
-    ax.annotate("", end, start, arrowprops=style)
-
-
 def boxes(ax: Axes, names: Sequence[str], below: Sequence[str] = ()) -> None:
     """Draw boxes in a row at height 0, 1.9 apart, joined by arrows, with texts below them."""
     ax.set_axis_off()
     for place, name in enumerate(names):
-        box(ax, 1.9 * place, 0, name, filled=place in (0, len(names) - 1))
+        box(ax, (1.9 * place, 0), (1.3, 0.7), name, BLUE, place in (0, len(names) - 1), 11)
         if place:
             arrow(ax, (1.9 * place - 1.22, 0), (1.9 * place - 0.68, 0))
     for place, text in enumerate(below):

@@ -2,7 +2,7 @@
 
 import matplotlib.pyplot as plt
 
-from r1aqa_helpers.course.figures.style import BLUE, GREY, box, figure
+from r1aqa_helpers.course.figures.style import BLUE, GREY, arrow, box, figure
 from r1aqa_helpers.course.notebooks import NOTEBOOKS, find_notebook
 
 #: The three parts of the course, by the number of their first notebook.
@@ -24,8 +24,7 @@ def roadmap(number: str) -> None:
         place = (1.25 * column, -1.3 * row)
         box(ax, place, (1.0, 0.62), f"{one.number}\n{one.short}", colour, one is present)
         if column:
-            ax.annotate("", (place[0] - 0.5, place[1]), (place[0] - 0.75, place[1]),
-                        arrowprops={"arrowstyle": "-|>", "color": GREY})  # fmt: skip
+            arrow(ax, (place[0] - 0.75, place[1]), (place[0] - 0.5, place[1]))
         if one.number in _PARTS:
             label = _PARTS[one.number]
             ax.text(place[0] - 0.5, place[1] + 0.37, label, fontsize=9.5, color=GREY)

@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import FancyBboxPatch
 from PIL import Image
 
-#: Okabe and Ito's colours, told apart with any colour vision (jfly.uni-koeln.de/color).
+#: Okabe and Ito's colours, which differ to any colour vision (jfly.uni-koeln.de/color).
 BLUE, ORANGE, GREEN, RED = "#0072B2", "#E69F00", "#009E73", "#D55E00"
 PURPLE, SKY, YELLOW, GREY = "#CC79A7", "#56B4E9", "#F0E442", "#6B6B6B"
 COLOURS = (BLUE, ORANGE, GREEN, RED, PURPLE, SKY, YELLOW)
@@ -78,6 +78,7 @@ def box(
     text: str,
     colour: str,
     filled: bool = False,
+    fontsize: float = 9.5,
 ) -> None:
     """Draw a rounded box with text in it: of one colour, or framed by it."""
     (x, y), (width, height) = centre, size
@@ -92,7 +93,14 @@ def box(
             linewidth=2,
         )
     )
-    ax.text(x, y, text, ha="center", va="center", fontsize=9.5, color="white" if filled else "k")
+    style = {"ha": "center", "va": "center", "fontsize": fontsize}
+    ax.text(x, y, text, color="white" if filled else "black", **style)
+
+
+def arrow(ax: Axes, start: tuple[float, float], end: tuple[float, float]) -> None:
+    """Draw an arrow between two points."""
+    style = {"arrowstyle": "-|>", "color": GREY, "shrinkA": 0, "shrinkB": 0}
+    ax.annotate("", end, start, arrowprops=style)
 
 
 def waveform(ax: Axes, wave: np.ndarray, rate: int = 16_000) -> None:

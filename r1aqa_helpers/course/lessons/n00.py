@@ -3,8 +3,6 @@
 The two never share a row of bars: another model on another test is another question.
 """
 
-from pathlib import Path
-
 import matplotlib.pyplot as plt
 import pandas as pd
 from IPython.display import display
@@ -13,7 +11,6 @@ from r1aqa_helpers.course.figures.style import BLUE, GREEN, GREY, ORANGE, SKY, f
 from r1aqa_helpers.course.tables import Table
 from r1aqa_helpers.reporting import ResultRow, load_measured, load_published, published_beside
 from r1aqa_helpers.scoring import wilson_interval
-from r1aqa_helpers.utils.io import read_jsonl
 from r1aqa_helpers.utils.paths import TINY
 
 #: Questions of MMAU test-mini, from which the published rows' intervals are computed here.
@@ -23,36 +20,33 @@ PUBLISHED_N = 1000
 Figure95 = tuple[float, tuple[float, float] | None]
 
 _QWEN = "Qwen2-Audio-7B-Instruct"
-#: Heading of a line, and its published row (model, method) or its measured one (method, prompt);
-#: `published_beside` finds what stands beside a measured row.
+#: Heading of a line; its published row (model, method) or its measured one (method, prompt),
+#: beside which `published_beside` finds what was reported; in the picture: the labels of its bars,
+#: reported and measured ("": none), their colour and hatch.
 _LINES = (
-    ("direct inference, as published", (_QWEN, "Direct Inference")),
-    ("direct inference, prompt <2>", ("direct", 2)),
-    ("zero-shot chain of thought, as published", (_QWEN, "Zero-Shot-CoT")),
-    ("zero-shot chain of thought, prompt <3>", ("zero-shot-cot", 3)),
-    ("SFT, full, prompt <1>", (_QWEN, "SFT Full + Prompt <1>")),
-    ("SFT, LoRA, prompt <1>", (_QWEN, "SFT LoRA + Prompt <1>")),
-    ("SFT, prompt <2>", ("sft", 2)),
-    ("SFT on structured thoughts (CoTA)", (_QWEN, "CoTA")),
-    ("GRPO, prompt <2>", ("grpo", 2)),
-    ("GRPO with thinking, prompt <3>", (_QWEN, "GRPO + Prompt <3>")),
-    ("people", ("", "Human")),
-)
-#: The bars of the picture: label, line, colour and hatch; those reported, and those measured.
-_BARS = (
-    {
-        "direct": ("direct inference, as published", SKY, ""),
-        "zero-shot CoT": ("zero-shot chain of thought, as published", GREY, ""),
-        "SFT full": ("SFT, full, prompt <1>", ORANGE, "//"),
-        "SFT LoRA": ("SFT, LoRA, prompt <1>", ORANGE, "//"),
-        "GRPO": ("GRPO, prompt <2>", GREEN, ".."),
-    },
-    {
-        "direct": ("direct inference, prompt <2>", SKY, ""),
-        "zero-shot CoT": ("zero-shot chain of thought, prompt <3>", GREY, ""),
-        "SFT": ("SFT, prompt <2>", ORANGE, "//"),
-        "GRPO": ("GRPO, prompt <2>", GREEN, ".."),
-    },
+    ("direct inference, as published", (_QWEN, "Direct Inference"), ("direct", ""), SKY, ""),
+    ("direct inference, prompt <2>", ("direct", 2), ("", "direct"), SKY, ""),
+    (
+        "zero-shot chain of thought, as published",
+        (_QWEN, "Zero-Shot-CoT"),
+        ("zero-shot CoT", ""),
+        GREY,
+        "",
+    ),
+    (
+        "zero-shot chain of thought, prompt <3>",
+        ("zero-shot-cot", 3),
+        ("", "zero-shot CoT"),
+        GREY,
+        "",
+    ),
+    ("SFT, full, prompt <1>", (_QWEN, "SFT Full + Prompt <1>"), ("SFT full", ""), ORANGE, "//"),
+    ("SFT, LoRA, prompt <1>", (_QWEN, "SFT LoRA + Prompt <1>"), ("SFT LoRA", ""), ORANGE, "//"),
+    ("SFT, prompt <2>", ("sft", 2), ("", "SFT"), ORANGE, "//"),
+    ("SFT on structured thoughts (CoTA)", (_QWEN, "CoTA"), ("", ""), "", ""),
+    ("GRPO, prompt <2>", ("grpo", 2), ("GRPO", "GRPO"), GREEN, ".."),
+    ("GRPO with thinking, prompt <3>", (_QWEN, "GRPO + Prompt <3>"), ("", ""), "", ""),
+    ("people", ("", "Human"), ("", ""), "", ""),
 )
 
 
@@ -66,7 +60,7 @@ def lines() -> dict[str, tuple[Figure95 | None, Figure95 | None]]:
     rows = {(r.model, r.method): r for r in (*published.card, *published.paper)}
     measured = {(r.method, r.prompt): r for r in load_measured()}
     found = {}
-    for name, key in _LINES:
+    for name, key, *_ in _LINES:
         run = measured.get(key)
         reported = rows.get(key) if run is None else published_beside(published, run)
         left = None if reported is None else _reported(reported)
@@ -113,7 +107,7 @@ def results_picture() -> None:
             strict=True,
         )
     ):
-        bars = [(label, *look) for label, look in _BARS[side].items()]
+        bars = [(labels[side], line, *look) for line, _, labels, *look in _LINES if labels[side]]
         for x, (_, line, colour, hatch) in enumerate(bars):
             percent, (low, high) = found[line][side]
             ax.bar(x, percent, width=0.66, color=colour, hatch=hatch, edgecolor="white")
@@ -132,13 +126,9 @@ def results_picture() -> None:
     figure(fig, alt=f"Bars of accuracy in percent with 95 % intervals. {'; '.join(told)}.")
 
 
-def training_picture(metrics: Path = TINY / "reference_run" / "metrics.jsonl") -> None:
-    """Show a recorded GRPO run: how often its answers were right, and of the right form.
-
-    Raises:
-        UserError: the file of metrics cannot be read.
-    """
-    rows = pd.DataFrame([row for _, row in read_jsonl(metrics)]).set_index("step")
+def training_picture() -> None:
+    """Show the recorded GRPO run: the share of answers that are correct, and in the format."""
+    rows = pd.read_json(TINY / "reference_run" / "metrics.jsonl", lines=True).set_index("step")
     smooth = rows.rolling(10, center=True, min_periods=5).mean(numeric_only=True)
     fig, ax = plt.subplots(figsize=(8.0, 3.4))
     told = []

@@ -2,9 +2,8 @@
 
 import copy
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from datasets import Dataset
@@ -26,7 +25,7 @@ from r1aqa_helpers.training.rewards import rewards_for
 def policy_gradients(
     logits: torch.Tensor, arms: torch.Tensor, weights: torch.Tensor
 ) -> torch.Tensor:
-    """What each pull alone says about the gradient: weight * grad log pi(arm).
+    """Each pull's own estimate of the gradient: weight * grad log pi(arm).
 
     For a softmax over logits, grad log pi(arm) is the arm's one-hot vector minus pi (Williams,
     1992, REINFORCE, https://doi.org/10.1007/BF00992696).
@@ -91,31 +90,41 @@ def trainable(model: PreTrainedModel, profile: Profile) -> list[torch.nn.Paramet
     if rank:
         inject_adapter_in_model(lora_config(rank), model)
     chosen = [parameter for parameter in model.parameters() if parameter.requires_grad]
-    if rank:
-        for parameter in chosen:
-            parameter.data = parameter.data.float()
+    for parameter in chosen if rank else ():
+        parameter.data = parameter.data.float()
     return chosen
 
 
-@dataclass(frozen=True)
-class Said:
+class SampledAnswer(NamedTuple):
     """One answer of the compared step."""
 
     question: AudioQuestion
-    tokens: list[int]
-    """Up to and with the end token."""
+    tokens: list[int]  #: up to and with the end token
     reward: float
 
 
-@dataclass(frozen=True)
-class TrainerStep:
-    """What the trainer did in one step, and between which models."""
+class TrainerStep(TrainerCallback):
+    """What the trainer did in one step: its answers, loss and gradients, and the reference.
 
-    said: list[Said]
-    loss: float
-    gradients: dict[str, torch.Tensor]
-    reference: PreTrainedModel
-    """The model before it was nudged."""
+    Attributes:
+        said: the answers, in groups.
+        reference: the model before its weights were changed by noise.
+    """
+
+    def __init__(self) -> None:
+        self.said: list[SampledAnswer] = []
+        self.loss = float("nan")
+        self.gradients: dict[str, torch.Tensor] = {}
+        self.reference: PreTrainedModel | None = None
+
+    def on_pre_optimizer_step(self, *_: Any, model: PreTrainedModel, **rest: Any) -> None:
+        """Keep the gradients."""
+        named = model.named_parameters()
+        self.gradients = {name: p.grad.clone() for name, p in named if p.grad is not None}
+
+    def on_log(self, *_: Any, logs: dict[str, float], **rest: Any) -> None:
+        """Keep the loss."""
+        self.loss = logs.get("loss", self.loss)
 
 
 def trainer_step(
@@ -123,33 +132,39 @@ def trainer_step(
     questions: Sequence[AudioQuestion],
     folder: Path,
     group_size: int = 8,
-    nudge: float = 0.1,
+    noise: float = 0.1,
     seed: int = 0,
 ) -> TrainerStep:
     """One step of `AudioGRPOTrainer` at learning rate 0, so that ``loaded`` stays the policy.
 
-    The policy is nudged away from the reference first, by noise of ``nudge`` times each tensor's
-    own deviation: otherwise the KL term would be 0, and so would its gradient.
+    Noise of ``noise`` times each tensor's standard deviation is added to the policy first:
+    otherwise the KL term would be 0, and so would its gradient.
 
     Args:
-        loaded: in float32 on the CPU; its weights are nudged.
+        loaded: in float32 on the CPU; its weights are changed.
         folder: for what the trainer writes.
     """
-    rewards, watcher, said = rewards_for(2), _Watcher(), []
+    rewards, step = rewards_for(2), TrainerStep()
     by_id = {question.id: question for question in questions}
 
     def both(
         completions: list[str], completion_ids: list[Any], id: list[str], **columns: Any
     ) -> list[float]:
-        totals = [
-            sum(parts) for parts in zip(*(f(completions, **columns) for f in rewards), strict=True)
-        ]
-        said.extend(
-            Said(by_id[name], list(tokens), total)
-            for name, tokens, total in zip(id, completion_ids, totals, strict=True)
-        )
+        parts = [reward(completions, **columns) for reward in rewards]
+        totals = [sum(of_one) for of_one in zip(*parts, strict=True)]
+        answers = zip(id, completion_ids, totals, strict=True)
+        step.said.extend(SampledAnswer(by_id[i], list(ids), total) for i, ids, total in answers)
         return totals
 
+    rows = [
+        {
+            "id": question.id,
+            "prompt": build_prompt(question_text(question), question.choices, 2),
+            "audio": str(question.audio),
+            "solution": question.answer,
+        }
+        for question in questions
+    ]
     with quiet():
         trainer = AudioGRPOTrainer(
             model=loaded.model,
@@ -168,53 +183,16 @@ def trainer_step(
                 seed=seed,
             ),
             processing_class=loaded.processor,
-            train_dataset=_rows(questions),
-            callbacks=[watcher],
+            train_dataset=Dataset.from_list(rows),
+            callbacks=[step],
         )
         trainer.remove_callback(PrinterCallback)
-        reference = copy.deepcopy(trainer.ref_model)
-        disable_scoring(reference)
-        _nudge(loaded.model, nudge, seed)
+        step.reference = copy.deepcopy(trainer.ref_model)
+        disable_scoring(step.reference)
+        random = torch.Generator().manual_seed(seed)
+        for parameter in loaded.model.parameters():
+            drawn = torch.randn(parameter.shape, generator=random)
+            parameter.data.add_(noise * parameter.data.std().nan_to_num(0) * drawn)
         trainer.train()
         trainer.release()
-    return TrainerStep(said, watcher.loss, watcher.gradients, reference)
-
-
-class _Watcher(TrainerCallback):
-    """The step's loss and gradients."""
-
-    def __init__(self) -> None:
-        self.loss = float("nan")
-        self.gradients: dict[str, torch.Tensor] = {}
-
-    def on_pre_optimizer_step(self, *_: Any, model: PreTrainedModel, **rest: Any) -> None:
-        self.gradients = {
-            name: parameter.grad.clone()
-            for name, parameter in model.named_parameters()
-            if parameter.grad is not None
-        }
-
-    def on_log(self, *_: Any, logs: dict[str, float], **rest: Any) -> None:
-        self.loss = logs.get("loss", self.loss)
-
-
-def _nudge(model: PreTrainedModel, by: float, seed: int) -> None:
-    random = torch.Generator().manual_seed(seed)
-    with torch.no_grad():
-        for parameter in model.parameters():
-            noise = torch.randn(parameter.shape, generator=random)
-            parameter.add_(by * parameter.std().nan_to_num(0) * noise)
-
-
-def _rows(questions: Sequence[AudioQuestion]) -> Dataset:
-    return Dataset.from_list(
-        [
-            {
-                "id": question.id,
-                "prompt": build_prompt(question_text(question), question.choices, 2),
-                "audio": str(question.audio),
-                "solution": question.answer,
-            }
-            for question in questions
-        ]
-    )
+    return step

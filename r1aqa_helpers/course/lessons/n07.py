@@ -5,26 +5,24 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 from r1aqa_helpers.course.recorded_run import RecordedRun, Rollout
 from r1aqa_helpers.course.training_curves import smoothed
 from r1aqa_helpers.data import AudioQuestion
 from r1aqa_helpers.scoring import Accuracy
-from r1aqa_helpers.utils.errors import UserError
-from r1aqa_helpers.utils.io import read_json, shown
+from r1aqa_helpers.utils.io import read_json
 from r1aqa_helpers.utils.paths import DATA
 
 KEPT = DATA / "course" / "checkpoints.json"
 
 
-#: What a group is, from its rewards; in a dead group they are equal (zero variance).
-STATES = ("alive", "dead, all perfect", "dead, all equally short of it")
+#: What a group is, from its rewards; in a zero-variance group they are equal.
+STATES = ("varied", "zero variance, all perfect", "zero variance, all equally short of it")
 
 
 def state(rollout: Rollout, perfect: float = 2.0) -> str:
     """One of `STATES`; ``perfect`` is the most that an answer can earn."""
-    if not rollout.dead:
+    if not rollout.zero_variance:
         return STATES[0]
     return STATES[1] if rollout.rewards[0] == perfect else STATES[2]
 
@@ -70,22 +68,13 @@ class Checkpoint:
     validation: Accuracy  #: greedy answers to prompt <2>, by MMAU's matching
 
 
-def recorded_checkpoints(path: Path = KEPT) -> list[Checkpoint]:
-    """The kept checkpoints, by step. Prints where they come from.
-
-    Raises:
-        UserError: the file is missing or damaged.
-    """
-    kept = read_json(path)
-    try:
-        found = [
-            Checkpoint(row["step"], Accuracy(row["right"], kept["n"]))
-            for row in kept["checkpoints"]
-        ]
-        where = f"profile tiny, seed {kept['seed']}, {kept['date']}, {kept['hardware']}"
-    except (KeyError, TypeError):
-        raise UserError(
-            f"{shown(path)}: is damaged; write it again with scripts/record_checkpoints.py"
-        ) from None
-    print(f"{len(found)} checkpoints on {kept['n']} validation questions: {where}")
-    return found
+def recorded_checkpoints() -> list[Checkpoint]:
+    """The kept checkpoints, by step. Prints where they come from."""
+    kept = read_json(KEPT)
+    print(
+        f"{len(kept['checkpoints'])} checkpoints on {kept['n']} validation questions: "
+        f"profile tiny, seed {kept['seed']}, {kept['date']}, {kept['hardware']}"
+    )
+    return [
+        Checkpoint(row["step"], Accuracy(row["right"], kept["n"])) for row in kept["checkpoints"]
+    ]

@@ -37,18 +37,8 @@ ONE, AHEAD, BEHIND, WITHIN, OPEN = CLAIMS = (
     "ahead",
     "behind",
     "within the margin",
-    "not told apart",
+    "inconclusive",
 )
-
-
-def sft_gradient(p: np.ndarray) -> np.ndarray:
-    """SFT's gradient on the logit of a label that the model says with probability p."""
-    return 1 - p
-
-
-def reward_gradient(p: np.ndarray) -> np.ndarray:
-    """The expected gradient of one answer that earns 1 where it is the label (REINFORCE)."""
-    return p * (1 - p)
 
 
 def group_gradient(p: np.ndarray, size: int = 8) -> np.ndarray:
@@ -91,19 +81,19 @@ class Committed:
         found = [r for r in self.records if (r["regime"], r["method"]) == (regime, method)]
         return sorted((r for r in found if "test" in r), key=lambda record: record["seed"])
 
-    def trait(self, method: str, name: str, regime: str = TABLE) -> np.ndarray | None:
+    def trait(self, method: str, name: str) -> np.ndarray | None:
         """A column of the log over the tenths of the training, the mean over the seeds, (10,).
 
         None where the method's log has no such column: SFT has no rewards.
         """
-        kept = [run["traits"].get(name) for run in self.runs(method, regime)]
+        kept = [run["traits"].get(name) for run in self.runs(method)]
         if not kept or any(values is None for values in kept):
             return None
         return np.mean(np.array(kept, dtype=float), axis=0)
 
-    def strict(self, method: str, regime: str = TABLE) -> tuple[float, float]:
+    def strict(self, method: str) -> tuple[float, float]:
         """Of its tests, in percent, mean over the seeds: exactly correct; naming no choice."""
-        tests = [run["test"] for run in self.runs(method, regime)]
+        tests = [run["test"] for run in self.runs(method)]
         exact = np.mean([test["strict"]["accuracy"] for test in tests])
         silent = np.mean([100 * test["unparsed"] / test["n"] for test in tests])
         return float(exact), float(silent)
@@ -197,9 +187,9 @@ def pair_label(one: Comparison) -> str:
     return f"{where}{a} − {b}"
 
 
-def searched(records: Sequence[Mapping[str, Any]], method: str, regime: str = TABLE) -> list[Any]:
-    """The records of a method's search for a learning rate, from the smallest rate."""
-    wanted = (regime, method, SEARCH_SEED)
+def searched(records: Sequence[Mapping[str, Any]], method: str) -> list[Any]:
+    """The records of a method's search for the table's learning rate, from the smallest rate."""
+    wanted = (TABLE, method, SEARCH_SEED)
     found = [r for r in records if (r["regime"], r["method"], r["seed"]) == wanted]
     return sorted(found, key=lambda record: record["lr"])
 
@@ -223,10 +213,6 @@ def noise_intervals(
     return {**found, "both": (low, high)}
 
 
-class _Enough(KeyboardInterrupt):
-    """As if somebody had pressed the stop button."""
-
-
 def first_steps(
     method: Method,
     loaded: LoadedModel,
@@ -234,7 +220,7 @@ def first_steps(
     settings: TrainingSettings,
     folder: Path,
     steps: int,
-    watch: Callable[[Mapping[str, Any]], None] | None = None,
+    watch: Callable[[Mapping[str, Any]], None],
 ) -> list[dict[str, Any]]:
     """Begin a whole run and stop it after so many steps; ``loaded`` is trained in place.
 
@@ -255,16 +241,16 @@ def first_steps(
 
     def count(row: Mapping[str, Any]) -> None:
         rows.append(dict(row))
-        if watch is not None:
-            watch(row)
+        watch(row)
         if len(rows) == steps:
-            raise _Enough
+            raise KeyboardInterrupt  # as if somebody had pressed the stop button
 
     try:
         if method.algorithm == "sft":
             train_sft(loaded, questions, settings, folder, watch=count)
         else:
             train_grpo(loaded, questions, settings, folder, rewards=method.rewards, watch=count)
-    except _Enough:
-        pass
+    except KeyboardInterrupt:
+        if len(rows) < steps:
+            raise
     return rows

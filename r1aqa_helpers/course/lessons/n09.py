@@ -8,8 +8,6 @@ from pathlib import Path
 from typing import Any
 
 from IPython.display import display
-from rich.console import Console
-from rich.text import Text
 
 from r1aqa_helpers.course.recorded_run import REFERENCE, recorded_answers
 from r1aqa_helpers.course.session import Lab
@@ -23,9 +21,10 @@ from r1aqa_helpers.reporting import (
     ResultRow,
     check_predictions,
     load_measured,
-    verdict_table,
 )
+from r1aqa_helpers.reporting.tables import VERDICTS, verdict_cells
 from r1aqa_helpers.scoring import KINDS, Accuracy, answer_kind, extract_answer, read_predictions
+from r1aqa_helpers.scoring.text import interval_text, number_text
 from r1aqa_helpers.utils.errors import UserError
 from r1aqa_helpers.utils.io import shown
 from r1aqa_helpers.utils.paths import DATA
@@ -74,13 +73,13 @@ def evaluated(lab: Lab, runs: Path = RUNS) -> Evaluated:
         }
         return Evaluated(questions, test_set, load_measured(), answers)
     source, folder = runs / MMAU / "source.json", runs / f"{lab.profile.name}-{MMAU}"
+    reproduce = f"r1aqa reproduce --profile {lab.profile.name} --questions {MMAU}"
     for needed, command in (
         (source, "r1aqa data fetch mmau --version v1"),
-        (folder / "results.json", f"r1aqa reproduce --profile {lab.profile.name} --questions MMAU"),
+        (folder / "results.json", reproduce),
     ):
         if not needed.exists():
-            told = command.replace("MMAU", MMAU)
-            raise UserError(f"{shown(needed)}: is not here yet; make it with: {told}")
+            raise UserError(f"{shown(needed)}: is not here yet; make it with: {command}")
     path = source.parent / read_source(source.parent)["questions"]
     questions = read_questions(path)
     test_set, answers = identify(questions, path), {}
@@ -110,56 +109,39 @@ def by(
     return {key: Accuracy(sum(group), len(group)) for key, group in groups.items()}
 
 
-class Heard:
-    """A question to listen to, with what each method answered, folded."""
-
-    def __init__(self, question: AudioQuestion, said: Mapping[str, str]) -> None:
-        self.player = Player(question.audio, f"{question.id}: {question.question}")
-        self.choices = f"choices: {', '.join(question.choices)}; right is: {question.answer}"
-        self.said = [f"{method}: {answer}" for method, answer in said.items()]
-
-    def __repr__(self) -> str:
-        return "\n".join([repr(self.player), self.choices, *self.said])
-
-    def _repr_html_(self) -> str:
-        said = "<br>".join(map(html.escape, self.said))
-        told = f"<details><summary>what the roads said</summary>{said}</details>"
-        return f"{self.player.html()}<p>{html.escape(self.choices)}</p>{told}"
-
-
 def listen(question: AudioQuestion, answers: Mapping[str, Mapping[str, str]]) -> None:
-    """Show a question's clip as a player, and what each method said, folded."""
-    display(Heard(question, {name: said.get(question.id, "–") for name, said in answers.items()}))
+    """Show a question's clip as a player and, folded, its choices and what each method said."""
+    clip = Player(question.audio, f"{question.id}: {question.question}")
+    lines = [f"choices: {', '.join(question.choices)}; correct: {question.answer}"]
+    lines += [f"{method}: {said.get(question.id, '–')}" for method, said in answers.items()]
+    fold = "<br>".join(map(html.escape, lines))
+    page = f"{clip.html()}<details><summary>choices and answers</summary>{fold}</details>"
+    display({"text/html": page, "text/plain": "\n".join([repr(clip), *lines])}, raw=True)
 
 
-def print_verdicts(found: Sequence[Mapping[str, Any]]) -> None:
-    """Print what `results.verdicts` found as plain text, with what the words mean."""
+def verdicts_table(found: Sequence[Mapping[str, Any]]) -> None:
+    """Show what `reporting.verdicts` found, and print what the words mean."""
     if found:
-        console = Console(width=92, force_jupyter=False, force_terminal=False)
-        console.print(verdict_table(found))
-        console.print(Text(MEANING))
+        display(Table("Published beside measured, in percent", [*verdict_cells(found)], VERDICTS))
+        print(MEANING)
 
 
 def rows_table(rows: Sequence[Mapping[str, Any]], caption: str) -> None:
-    """Show rows of `leaderboard.load_table`: what was reported, then what was run here.
-
-    Where none of the rows was run, the second part is left out, and the caption says so.
-    """
+    """Show rows of `leaderboard.load_table`: what was reported, then what was run here."""
     names = (*DOMAINS, "average")
-    run = any(row["reproduced"] for row in rows)
     cells = []
     for row in rows:
         reported, own = row["reported"] or {}, row["reproduced"]
         line = [", ".join(part for part in (row["model"], row["method"]) if part)]
-        line += [f"{reported[name]:.2f}" if reported.get(name) else "–" for name in names]
-        if own:
-            line += [f"{own['track']}: {own['method']}", *(f"{own[name]:.1f}" for name in names)]
-            line += ["{:.1f} to {:.1f}".format(*own["ci95"]), f"{own['n']:,}"]
-        elif run:
+        line += [number_text(reported.get(name), 2) for name in names]
+        if own is None:
             line += ["not run", *["–"] * 6]
+        else:
+            line += [
+                f"{own['track']}: {own['method']}",
+                *(number_text(own[name], 1) for name in names),
+            ]
+            line += [interval_text(own["ci95"]), f"{own['n']:,}"]
         cells.append(line)
-    columns = ["reported", *names]
-    if run:
-        columns += ["own run, on the test of its track", *names, "95 % interval", "n"]
-    caption = caption if run else f"{caption}; none of them was run here"
-    display(Table(caption, cells, columns))
+    own_columns = ("own run, on the test of its track", *names, "95 % interval", "n")
+    display(Table(caption, cells, ("reported", *names, *own_columns)))

@@ -4,11 +4,9 @@ The cards' words stand in ``data/course/failure_cases.json``, the runs in ``brok
 beside it, which ``scripts/record_broken_runs.py`` makes.
 """
 
-import html
 import weakref
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
@@ -22,124 +20,57 @@ from torch.utils._pytree import tree_leaves
 from transformers import Qwen2AudioForConditionalGeneration
 
 from r1aqa_helpers.models import LoadedModel
-from r1aqa_helpers.utils.errors import UserError
-from r1aqa_helpers.utils.io import read_json, shown
+from r1aqa_helpers.utils.io import read_json
 from r1aqa_helpers.utils.paths import DATA
 
 CASES = DATA / "course" / "failure_cases.json"
 KEPT = DATA / "course" / "broken_runs.json"
 #: Steps of each kept run.
 STEPS = 12
-_LEFT = ' style="text-align:left;vertical-align:top"'
 
 
-@dataclass(frozen=True)
-class Case:
-    """One failure: what one sees, what it is taken for, what distinguishes it, what fixes it."""
+def cases() -> list[dict[str, Any]]:
+    """All cases in order: what one sees, what it is taken for, what distinguishes and fixes it.
 
-    number: int
-    area: str
-    title: str
-    voice: str  #: loud, late or silent: does it raise, when it is too late, or never
-    symptom: str
-    looks_like: str
-    test: str
-    fix: str
-    sources: tuple[tuple[str, str], ...]  #: where it happened: words and address
-
-    def rows(self) -> list[tuple[str, str]]:
-        """The card's lines: a label and its text."""
-        return [
-            ("symptom", self.symptom),
-            ("looks like", self.looks_like),
-            ("test", self.test),
-            ("mend", self.fix),
-        ]
-
-
-def cases() -> list[Case]:
-    """All cases, by number.
-
-    Raises:
-        UserError: the file is damaged.
+    Of each: area, title, voice (loud, late or silent: does it raise, when it is too late, or
+    never), symptom, looks_like, test, fix, and sources as pairs of words and address.
     """
-    try:
-        return [
-            Case(**{**row, "number": number, "sources": tuple(map(tuple, row["sources"]))})
-            for number, row in enumerate(read_json(CASES)["cases"], 1)
-        ]
-    except (TypeError, KeyError) as error:
-        raise UserError(f"{shown(CASES)}: a case lacks a field ({error})") from error
-
-
-class CaseTable:
-    """Rows under a caption, as text and as HTML; the first cell of each row heads it.
-
-    A cell is a text, a list of texts in order, or a list of (text, address) for links; what
-    stands in backticks is code.
-    """
-
-    def __init__(
-        self, caption: str, rows: Sequence[Sequence[Any]], head: Sequence[str] = ()
-    ) -> None:
-        self.caption, self.rows, self.head = caption, rows, head
-
-    def __repr__(self) -> str:
-        rows = ("; ".join(_plain(cell) for cell in row) for row in self.rows)
-        return "\n".join([self.caption, *rows])
-
-    def _repr_html_(self) -> str:
-        head = "".join(f'<th scope="col"{_LEFT}>{html.escape(text)}</th>' for text in self.head)
-        body = ""
-        for first, *rest in self.rows:
-            cells = "".join(f"<td{_LEFT}>{_marked(cell)}</td>" for cell in rest)
-            body += f'<tr><th scope="row"{_LEFT}>{_marked(first)}</th>{cells}</tr>'
-        caption = f'<caption style="text-align:left"><b>{html.escape(self.caption)}</b></caption>'
-        top = f"<thead><tr>{head}</tr></thead>" if head else ""
-        return f"<table>{caption}{top}<tbody>{body}</tbody></table>"
-
-
-def _plain(cell: Any) -> str:
-    if isinstance(cell, str):
-        return cell
-    return " · ".join(part if isinstance(part, str) else part[0] for part in cell)
-
-
-def _marked(cell: Any) -> str:
-    if isinstance(cell, str):
-        pieces = html.escape(cell).split("`")
-        return "".join(f"<code>{p}</code>" if i % 2 else p for i, p in enumerate(pieces))
-    if all(isinstance(part, str) for part in cell):
-        return f'<ol style="margin:0">{"".join(f"<li>{_marked(part)}</li>" for part in cell)}</ol>'
-    return " · ".join(f'<a href="{html.escape(url)}">{html.escape(text)}</a>' for text, url in cell)
+    return read_json(CASES)["cases"]
 
 
 def card(number: int) -> None:
-    """Show the card of a case.
-
-    Raises:
-        UserError: there is none of that number.
-    """
-    known = cases()
-    if not 1 <= number <= len(known):
-        raise UserError(f"case {number}: there are cases 1 to {len(known)}")
-    one = known[number - 1]
-    rows: list[Sequence[Any]] = [*one.rows()]
-    if one.sources:
-        rows.append(("in the wild", list(one.sources)))
-    display(CaseTable(f"Exhibit {number} · {one.title} ({one.voice})", rows))
+    """Show the card of a case, counted from 1."""
+    one = cases()[number - 1]
+    rows = [
+        (name.replace("_", " "), one[name]) for name in ("symptom", "looks_like", "test", "fix")
+    ]
+    if one["sources"]:
+        links = " · ".join(f"[{text}]({address})" for text, address in one["sources"])
+        rows.append(("in the wild", links))
+    _show(f"Case {number} · {one['title']} ({one['voice']})", rows, ("", ""))
 
 
 def index() -> None:
     """Show all cases: number, area, title, and whether the failure raises."""
-    rows = [(str(one.number), one.area, one.title, one.voice) for one in cases()]
-    display(CaseTable("On display", rows, ("exhibit", "hall", "failure", "voice")))
+    rows = [(str(n), c["area"], c["title"], c["voice"]) for n, c in enumerate(cases(), 1)]
+    _show("All cases", rows, ("case", "area", "failure", "voice"))
 
 
 def differential() -> None:
     """Show the table from what one sees to the measurements to take, in order."""
-    rows = [(row["see"], row["measure"]) for row in read_json(CASES)["differential"]]
-    display(CaseTable("Differential diagnosis", rows, ("you see", "measure, in this order")))
+    rows = [
+        (row["see"], "<br>".join(f"{n}. {text}" for n, text in enumerate(row["measure"], 1)))
+        for row in read_json(CASES)["differential"]
+    ]
+    _show("Differential diagnosis", rows, ("you see", "measure, in this order"))
+
+
+def _show(caption: str, rows: Sequence[Sequence[str]], head: Sequence[str]) -> None:
+    """Display cells of Markdown as a table under a caption."""
+    lines = [f"| {' | '.join(cells)} |" for cells in (head, ["---"] * len(head), *rows)]
+    text = "\n".join([f"**{caption}**", "", *lines])
+    plain = "\n".join([caption, *("; ".join(row) for row in rows)])
+    display({"text/markdown": text, "text/plain": plain}, raw=True)
 
 
 class SmallCard(TorchDispatchMode):
@@ -347,23 +278,13 @@ FAULTS = {
 
 
 def broken_runs() -> dict[str, list[dict[str, Any]]]:
-    """The kept runs' rows, by letter. Prints where they come from.
-
-    Raises:
-        UserError: the file is damaged, or holds other runs.
-    """
+    """The kept runs' rows, by letter. Prints where they come from."""
     kept = read_json(KEPT)
-    runs = kept.get("runs") if isinstance(kept, dict) else None
-    if not isinstance(runs, dict) or sorted(runs) != sorted(FAULTS):
-        raise UserError(
-            f"{shown(KEPT)}: does not hold runs {', '.join(FAULTS)}; make them again by "
-            "python scripts/record_broken_runs.py"
-        )
     print(
-        f"{len(runs)} runs of {STEPS} steps, profile tiny, seed {kept['seed']}, "
+        f"{len(kept['runs'])} runs of {STEPS} steps, profile tiny, seed {kept['seed']}, "
         f"made on {kept['date']}, {kept['hardware']}"
     )
-    return runs
+    return kept["runs"]
 
 
 def run_of(name: str) -> list[dict[str, Any]]:

@@ -210,9 +210,8 @@ def ask_about(
 ) -> list[AudioQuestion]:
     """The same question about each clip, all labels as choices, the clip's as the answer.
 
-    The right choice stands in each place equally often, the others around it in random order.
-    The takes' names are kept in the field ``takes``, so that whoever reads the files can see that
-    training and test share none.
+    The correct choice stands in each place equally often, the others around it in random order.
+    The takes' names are kept in the field ``takes``, which shows that training and test share none.
     """
     rng = np.random.default_rng(seed)
     labels = sorted({clip.label for clip in clips})
@@ -251,20 +250,18 @@ def save_reward(reward: Callable[..., Sequence[float]], path: PathLike) -> None:
 
 
 #: The format that `by_pattern` asks for, a reward with a hole that no attack of the suite finds.
-_FORM = re.compile(r"<answer>((?:(?!</?answer>).)*)</answer>", re.DOTALL)
+_FORMAT = re.compile(r"<answer>((?:(?!</?answer>).)*)</answer>", re.DOTALL)
 
 
 def by_pattern(
     completions: Sequence[str], solution: Sequence[str], **columns: object
 ) -> list[float]:
-    """0 without the form, 1 with it, 3 where answer and solution agree in any letter case."""
-    paid = []
-    for text, gold in zip(completions, solution, strict=True):
-        form = _FORM.fullmatch(text.strip())
-        if form is None:
-            paid.append(0.0)
-            continue
-        said = form[1].strip().rstrip(".")
-        right = re.fullmatch(said, gold, re.IGNORECASE)
-        paid.append(3.0 if right else 1.0)
-    return paid
+    """0 without the format, 1 with it, 3 where answer and solution agree in any letter case."""
+
+    def reward(text: str, gold: str) -> float:
+        tagged = _FORMAT.fullmatch(text.strip())
+        if tagged is None:
+            return 0.0
+        return 3.0 if re.fullmatch(tagged[1].strip().rstrip("."), gold, re.IGNORECASE) else 1.0
+
+    return [reward(text, gold) for text, gold in zip(completions, solution, strict=True)]

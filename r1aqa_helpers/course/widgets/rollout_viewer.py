@@ -67,7 +67,7 @@ class RolloutViewer:
     def status(self) -> str:
         """The step's figures, as HTML."""
         row = next((m for m in self.run.metrics if m.get("step") == self.slider.value), {})
-        dead = sum(group.dead for group in self.groups)
+        dead = sum(group.zero_variance for group in self.groups)
         parts = [f"<b>Step {self.slider.value}</b>", f"{dead} of {len(self.groups)} groups dead"]
         for name, text in (("accuracy", "right"), ("format", "in the right form")):
             if isinstance(row.get(name), int | float):
@@ -80,14 +80,16 @@ class RolloutViewer:
         question = self.run.questions.get(rollout.id)
         text = rollout.id if question is None else question.question
         mean = sum(rollout.rewards) / len(rollout.rewards)
-        state = "dead" if rollout.dead else f"mean reward {mean:.2f}"
+        state = "dead" if rollout.zero_variance else f"mean reward {mean:.2f}"
         return f"{place + 1}. {text} ({state})"
 
     def _turn(self) -> None:
         """Show another step, and its first group with a gradient."""
         groups = self.groups
         self.picker.options = [(self._title(group, i), i) for i, group in enumerate(groups)]
-        self.picker.value = next((i for i, group in enumerate(groups) if not group.dead), 0)
+        self.picker.value = next(
+            (i for i, group in enumerate(groups) if not group.zero_variance), 0
+        )
         self.figures.value = self.status()
         self._show()
 

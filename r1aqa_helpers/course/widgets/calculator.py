@@ -1,6 +1,6 @@
 """The budget calculator: settings in; memory and arithmetic of a GRPO run out.
 
-All arithmetic is that of ``budgets`` and ``costs``; here are only the controls and the tables.
+All arithmetic is that of ``hardware``; here are only the controls and the table.
 """
 
 import html
@@ -23,8 +23,6 @@ from r1aqa_helpers.utils.errors import UserError
 GB = 1e9
 #: What is trained: the profile's own choice, or the other one.
 TRAINS = ("as the profile", "LoRA of rank 16", "all of the language model")
-#: Stages of a GRPO run.
-_STAGES = ("grpo rollout", "grpo update")
 #: Controls of settings of GRPO: what each is called, and its largest value.
 _SETTINGS = {
     "prompts_per_step": ("Questions per step", 256),
@@ -39,7 +37,6 @@ class Estimate:
 
     Attributes:
         profile: with the settings as chosen.
-        budget: as ``budgets.budget`` computes it.
         stage: the stage that takes the most memory.
         parts: bytes of each part of that stage, on each GPU, without those that are nothing.
         step_flops: FLOPs of one step on all GPUs together.
@@ -81,31 +78,29 @@ def estimate(
 
     Args:
         profile: one that is meant for a listed GPU.
-        gpu: one of ``budgets.GPUS``; by default the profile's own.
-        gpus: so many of it, with the whole model on each.
+        gpu: a name of `hardware.gpus.GPUS`; by default the profile's own.
+        gpus: how many of it, with the whole model on each.
         trains: one of ``TRAINS``; all weights are trained in float32, as in ``h200-full``.
-        seconds: of a clip; ``answer``: tokens of a typical answer, which the FLOPs count.
+        seconds: of a clip.
+        answer: tokens of a typical answer, which the FLOPs count.
         settings: of GRPO, in place of the profile's: prompts_per_step, group_size,
             max_completion (tokens of the longest answer, which the memory counts).
 
     Raises:
         UserError: something unknown, or settings that do not go together.
     """
-    if profile not in MEANT_FOR:
-        raise UserError(f"profile {profile!r}: choose one of {', '.join(MEANT_FOR)}")
+    for value, known in ((profile, MEANT_FOR), (gpu, (None, *GPUS)), (trains, TRAINS)):
+        if value not in known:
+            raise UserError(f"{value!r}: choose one of {', '.join(filter(None, known))}")
+    if min(gpus, seconds, answer, *settings.values()) <= 0:
+        raise UserError("GPUs, seconds, answer and settings: each must be above 0")
     gpu = gpu or MEANT_FOR[profile]
-    if gpu not in GPUS:
-        raise UserError(f"GPU {gpu!r}: choose one of {', '.join(GPUS)}")
-    if min(seconds, answer, gpus) <= 0:
-        raise UserError(
-            f"clip of {seconds:g} s, answer of {answer} tokens, {gpus} GPUs: each must be above 0"
-        )
     chosen = _with(PROFILES[profile], trains, settings)
     grpo = chosen.grpo
-    if grpo["max_completion"] < answer:
+    if answer > grpo["max_completion"]:
+        longest = grpo["max_completion"]
         raise UserError(
-            f"a typical answer of {answer} tokens is longer than the longest, "
-            f"{grpo['max_completion']}: raise max_completion"
+            f"an answer of {answer} tokens: the longest has {longest}; raise that first"
         )
     if chosen.dtype == "bfloat16" and not GPUS[gpu].bf16:
         raise UserError(f"{gpu}: does not compute in bfloat16 itself; profile t4 uses float16")
@@ -117,33 +112,28 @@ def estimate(
     group = flops.Group(grpo["group_size"], audio, TEXT, answer)
     lora = bool(grpo.get("lora_rank", 0))
     total = flops.group_flops(config_of(chosen), group, "shared", lora)["total"]
-    stage = max(_STAGES, key=lambda name: sum(found.stages[name].values()))
+    stage = max(("grpo rollout", "grpo update"), key=lambda name: sum(found.stages[name].values()))
     parts = {name: size for name, size in found.stages[stage].items() if size}
     return Estimate(chosen, found, stage, parts, grpo["prompts_per_step"] * total)
 
 
 def _with(profile: Profile, trains: str, settings: Mapping[str, int]) -> Profile:
     """The profile with other settings of GRPO, and with what is trained."""
-    if trains not in TRAINS:
-        raise UserError(f"trains {trains!r}: choose one of {', '.join(TRAINS)}")
-    for name, value in settings.items():
-        if name not in _SETTINGS:
-            raise UserError(f"setting {name!r}: choose among {', '.join(sorted(_SETTINGS))}")
-        if value < 1:
-            raise UserError(f"{name}: at least 1 is needed, not {value}")
+    if unknown := set(settings) - set(_SETTINGS):
+        raise UserError(f"setting {min(unknown)!r}: choose among {', '.join(sorted(_SETTINGS))}")
     grpo: dict[str, Any] = {**profile.grpo, **settings}
+    dtype = profile.dtype
     if trains == TRAINS[1]:
         grpo |= {"lora_rank": 16, "optim": "adamw_torch"}
-        whole = profile.dtype == "float32"
-        return replace(profile, grpo=grpo, dtype="bfloat16" if whole else profile.dtype)
-    if trains == TRAINS[2]:
+        dtype = "bfloat16" if dtype == "float32" else dtype
+    elif trains == TRAINS[2]:
         if profile.quantise:
             raise UserError(
                 f"profile {profile.name}: weights in 4 bits cannot be trained themselves; "
                 "keep LoRA, or take another profile"
             )
-        return replace(profile, grpo={**grpo, "lora_rank": 0}, dtype="float32")
-    return replace(profile, grpo=grpo)
+        grpo["lora_rank"], dtype = 0, "float32"
+    return replace(profile, grpo=grpo, dtype=dtype)
 
 
 def as_table(one: Estimate) -> Table:
@@ -171,56 +161,40 @@ def verdict(one: Estimate) -> str:
 
 def calculator(profile: str = "a100") -> None:
     """Show the calculator, starting with ``profile``: live, or as a table without a kernel."""
-    made = Calculator(profile)
-    one = made.estimate()
+    one = estimate(profile)
     page = f"<p>{html.escape(verdict(one))}</p>{as_table(one)._repr_html_()}"
-    show(made.widget, page, f"{verdict(one)}\n{as_table(one)!r}")
+    show(Calculator(profile).widget, page, f"{verdict(one)}\n{as_table(one)!r}")
 
 
 class Calculator:
-    """The live calculator's state and widgets; ``widget`` is what is displayed."""
+    """The live calculator: ``controls`` by the names of `estimate`'s arguments, and ``widget``."""
 
     def __init__(self, profile: str = "a100") -> None:
-        first = estimate(profile)
-        self.profile = _choice("Profile", list(MEANT_FOR), profile)
-        self.gpu = _choice("GPU", list(GPUS), first.budget.gpu)
-        self.gpus = _choice("Number of GPUs", [1, 2, 4, 8], 1)
-        self.trains = _choice("Trains", list(TRAINS), TRAINS[0])
-        self.settings = {name: _number(*control) for name, control in _SETTINGS.items()}
-        self.answer = _number("Typical answer, tokens", 2048, 9)
-        self.seconds = _number("Clip, seconds", 30, 10)
+        self.controls: dict[str, ipywidgets.Widget] = {
+            "profile": _choice("Profile", list(MEANT_FOR), profile),
+            "gpu": _choice("GPU", list(GPUS), MEANT_FOR[profile]),
+            "gpus": _choice("Number of GPUs", [1, 2, 4, 8], 1),
+            "trains": _choice("Trains", list(TRAINS), TRAINS[0]),
+            **{name: _number(*control) for name, control in _SETTINGS.items()},
+            "answer": _number("Typical answer, tokens", 2048, 9),
+            "seconds": _number("Clip, seconds", 30, 10),
+        }
         self.status, self.table = note(), note()
         self._setting = False
-        self._take_profile()
-        self.profile.observe(lambda _: self._take_profile(), names="value")
-        for control in self.controls[1:]:
-            control.observe(lambda _: self.refresh(), names="value")
-        self.widget = column([*self.controls, self.status, self.table])
-
-    @property
-    def controls(self) -> list[ipywidgets.Widget]:
-        """All controls in the order of the page; the first one sets others."""
-        fixed = [self.profile, self.gpu, self.gpus, self.trains]
-        return [*fixed, *self.settings.values(), self.answer, self.seconds]
-
-    def estimate(self) -> Estimate:
-        """By the controls as they are. Raises as ``estimate`` does."""
-        return estimate(
-            self.profile.value,
-            self.gpu.value,
-            gpus=self.gpus.value,
-            trains=self.trains.value,
-            seconds=self.seconds.value,
-            answer=self.answer.value,
-            **{name: control.value for name, control in self.settings.items()},
-        )
+        self._take_profile(profile)
+        for name, control in self.controls.items():
+            if name == "profile":
+                control.observe(lambda change: self._take_profile(change["new"]), names="value")
+            else:
+                control.observe(lambda _: self.refresh(), names="value")
+        self.widget = column([*self.controls.values(), self.status, self.table])
 
     def refresh(self) -> None:
         """Compute and show again; what does not go together becomes one line."""
         if self._setting:
             return
         try:
-            found = self.estimate()
+            found = estimate(**{name: control.value for name, control in self.controls.items()})
         except UserError as error:
             say(self.status, f"✗ {html.escape(str(error))}")
             self.table.value = ""
@@ -228,17 +202,14 @@ class Calculator:
         say(self.status, html.escape(verdict(found)))
         self.table.value = as_table(found)._repr_html_()
 
-    def _take_profile(self) -> None:
+    def _take_profile(self, profile: str) -> None:
         """Set the profile's own GPU and settings."""
+        own = {"gpu": MEANT_FOR[profile], "gpus": 8 if profile == "multi-gpu" else 1}
+        own |= {"trains": TRAINS[0], **{name: PROFILES[profile].grpo[name] for name in _SETTINGS}}
         self._setting = True
-        try:
-            self.gpu.value = MEANT_FOR[self.profile.value]
-            self.gpus.value = 8 if self.profile.value == "multi-gpu" else 1
-            self.trains.value = TRAINS[0]
-            for name, control in self.settings.items():
-                control.value = PROFILES[self.profile.value].grpo[name]
-        finally:
-            self._setting = False
+        for name, value in own.items():
+            self.controls[name].value = value
+        self._setting = False
         self.refresh()
 
 
