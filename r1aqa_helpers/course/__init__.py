@@ -1,4 +1,4 @@
-"""What only a learner sees: session, players, figures, quizzes, predictions, exercise checks."""
+"""What only a learner uses: session, widgets, figures, lessons, checks; all else is the library's."""
 
 from r1aqa_helpers.course.budget_cards import budget_card
 from r1aqa_helpers.course.figures.roadmap import roadmap

@@ -1,4 +1,4 @@
-"""Questions about recordings: one form in memory, two on disk.
+"""Questions and their recordings, read, written and fetched; what answers are worth is not.
 
 *AVQA lines* (``.jsonl``), the training form of R1-AQA: ``id, question_text, multi_choice,
 answer`` (an index), ``dataset_name, audio_path``. *MMAU JSON* (``.json``), the test form:

@@ -1,4 +1,4 @@
-"""A Qwen2-Audio: loaded, saved, shared, prompted, and checked to hear.
+"""A Qwen2-Audio, loaded, saved, shared and generating; no questions, training or scores.
 
 `loaded` holds the model with its processor, `loading` reads checkpoints, `adapters` merges LoRA
 into them, `saving` writes folders to share with their `card`, `hub` uploads them; `generation` and

@@ -1,6 +1,6 @@
-"""Reported beside measured: rows of results with their sources, verdicts, and tables of them.
+"""From numbers to tables, verdicts and pages; no accuracy is computed here, but in `scoring`.
 
-Nothing here computes an accuracy; scores come from ``scoring``. `rows` has the one type of row and
+`rows` has the one type of row and
 reads and writes it, `verdict` sets a measured row beside the published one that is like it,
 `tables` prints, `breakdown` shows accuracy by group of questions, `predictions` keeps which
 questions a file of predictions answers.

@@ -1,4 +1,4 @@
-"""From what a model said to how well it did: extraction, MMAU's matching, scores, tests.
+"""From responses to numbers: extraction, matching, accuracy, tests; tables and pages are not.
 
 `matching` judges one answer, `metrics` counts over questions and groups of them, `statistics` says
 how sure the counts are, `power` how many questions are enough, `baselines` what needs no hearing.

@@ -1,1 +1,1 @@
-"""The tiny track: a sound world, its questions, and a small Qwen2-Audio that learns to hear it."""
+"""The tiny track: scenes, their questions, the small model's shape; pre-training is in scripts/."""

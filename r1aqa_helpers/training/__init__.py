@@ -1,4 +1,4 @@
-"""Training by GRPO or SFT, into a folder from which a run can continue.
+"""From questions and a model to weights, by GRPO or SFT; comparisons of runs are `experiments`'.
 
 ::
 

@@ -1,4 +1,1 @@
-"""What every package needs and no field has a word for: files, errors, progress, provenance.
-
-Nothing here knows audio, questions or models.
-"""
+"""Files, errors, progress and provenance; nothing here knows audio, questions or models."""
