@@ -1,4 +1,4 @@
-"""What only a learner uses: session, widgets, figures, lessons, checks; all else is the library's."""
+"""What only a learner uses: session, widgets, figures, lessons, checks; nothing of the library."""
 
 from r1aqa_helpers.course.budget_cards import budget_card
 from r1aqa_helpers.course.figures.roadmap import roadmap
