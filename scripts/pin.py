@@ -1,7 +1,7 @@
 """Pin every version that uv resolves, for uv users (pyproject.toml) and conda users.
 
     uv run scripts/pin.py            resolve, keeping the present pins; write both files
-    uv run scripts/pin.py --upgrade  resolve anew, to the newest allowed versions; write both
+    uv run scripts/pin.py --upgrade  resolve again, to the newest allowed versions; write both
     uv run scripts/pin.py --check    write nothing; exit 1 when either file is stale
 
 ``uv.lock`` records where each file was downloaded from and so is not committed. The
