@@ -3,8 +3,10 @@
 import copy
 import dataclasses
 import json
+import logging
 import runpy
 import sys
+from collections.abc import Iterator
 from importlib import import_module
 from pathlib import Path
 
@@ -30,6 +32,13 @@ common, counting, gpu_7b, reference_trainer = map(
     import_module, ("common", "flops", "gpu_7b", "reference_trainer")
 )
 sys.path.remove(str(FOLDER))
+
+
+@pytest.fixture(autouse=True)
+def logging_given_back() -> Iterator[None]:
+    """A benchmark silences the whole process; the tests after it shall still see what is logged."""
+    yield
+    logging.disable(logging.NOTSET)
 
 
 @pytest.fixture
