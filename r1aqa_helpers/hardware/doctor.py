@@ -4,7 +4,6 @@ It changes nothing and downloads nothing. A check that fails says so, and the ot
 they need is imported inside them, so that a missing package is a finding.
 """
 
-import hashlib
 import importlib.metadata
 import os
 import platform
@@ -19,11 +18,11 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from r1aqa_helpers.hardware.profiles import GB, PROFILES, QWEN2_AUDIO, pick_for, pick_profile
+from r1aqa_helpers.hardware.profiles import GB, QWEN2_AUDIO, Profile, pick_for, pick_profile
 from r1aqa_helpers.utils.errors import UserError
-from r1aqa_helpers.utils.io import first_line, read_json
+from r1aqa_helpers.utils.io import file_hash, first_line, read_json
 from r1aqa_helpers.utils.machine import processor, this_machine, total_memory
-from r1aqa_helpers.utils.paths import DATA, place
+from r1aqa_helpers.utils.paths import DATA
 
 OK, NOTE, STOP = "ok", "note", "stop"
 #: The checkout, beside the package.
@@ -55,14 +54,13 @@ class Finding:
 
 @dataclass
 class Report:
-    """What was found, in the order of the checks, about the profile that is ``wanted``.
-
-    ``facts`` are JSON values by check and name; ``{"error": …}`` where the check failed.
-    """
+    """What was found, in the order of the checks, about the profile that is ``wanted``."""
 
     wanted: str | None = None
     offline: bool = False
-    facts: dict[str, dict[str, Any]] = field(default_factory=dict)
+    check: str = ""  #: the one that is running
+    profile: Profile | None = None  #: the wanted one, or the one that the hardware picks
+    missing: int = 0  #: bytes of its model that are not in the Hub's local cache
     findings: list[Finding] = field(default_factory=list)
 
     @property
@@ -71,44 +69,36 @@ class Report:
         return [finding for finding in self.findings if finding.status == STOP]
 
     @property
+    def needs_questions(self) -> bool:
+        """Whether the main job has to be given its questions."""
+        one = self.profile
+        return one is not None and not (one.tiny_questions or (one.train and one.test))
+
+    @property
     def next(self) -> list[str]:
         """What to do, the most urgent first; each thing once."""
         ordered = sorted(self.findings, key=lambda finding: finding.status != STOP)
         steps = list(dict.fromkeys(f.next for f in ordered if f.next))
         if not self.stops:
             profile = f" --profile {self.wanted}" if self.wanted else ""
-            files = " --train FILE --test FILE" if self.fact("profile", "needs_questions") else ""
+            files = " --train FILE --test FILE" if self.needs_questions else ""
             steps.append(f"run the main job: r1aqa reproduce{profile}{files}")
         return steps
 
     def add(self, status: str, text: str, next: str | None = None) -> None:
         """Add a finding of the check that is running."""
-        self.findings.append(Finding(list(self.facts)[-1], status, text, next))
-
-    def fact(self, check: str, name: str) -> Any:
-        """A fact, or None where its check failed."""
-        return self.facts.get(check, {}).get(name)
+        self.findings.append(Finding(self.check, status, text, next))
 
     def as_dict(self) -> dict[str, Any]:
         """The report as ``--json`` prints it."""
-        return {
-            "main_job_can_run": not self.stops,
-            "checks": self.facts,
-            "findings": [asdict(finding) for finding in self.findings],
-            "next": self.next,
-        }
+        findings = [asdict(finding) for finding in self.findings]
+        return {"main_job_can_run": not self.stops, "findings": findings, "next": self.next}
 
     def as_text(self) -> str:
         """The report as the terminal shows it: a line per finding, then what to do."""
         lines = [f"{f.status:<4}  {f.check:<9}  {f.text}" for f in self.findings]
         steps = [f"{number:>3}. {step}" for number, step in enumerate(self.next, 1)]
         return "\n".join([*lines, "", "What to do next:", *steps])
-
-    def verdict(self) -> str:
-        """One line: whether the main job can run."""
-        if not self.stops:
-            return "the main job can run"
-        return f"the main job cannot run here yet: findings marked stop: {len(self.stops)}"
 
 
 def examine(profile: str | None = None, offline: bool = False) -> Report:
@@ -121,12 +111,10 @@ def examine(profile: str | None = None, offline: bool = False) -> Report:
     report = Report(profile, offline)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # the libraries' own, which would mix with the lines
-        for name, check in CHECKS.items():
-            report.facts[name] = {}
+        for report.check, check in CHECKS.items():
             try:
-                report.facts[name] = check(report)
+                check(report)
             except Exception as fault:
-                report.facts[name] = {"error": _told(fault)}
                 report.add(NOTE, f"the check failed: {_told(fault)}")
     return report
 
@@ -144,19 +132,18 @@ def package_versions() -> dict[str, dict[str, Any]]:
     return found
 
 
-def _machine(report: Report) -> dict[str, Any]:
-    system, cores, memory = platform.platform(), os.cpu_count(), total_memory()
+def _machine(report: Report) -> None:
+    memory = total_memory()
     size = "memory not known" if memory is None else f"{_gb(memory)} memory"
-    report.add(OK, f"{system}, {processor()}, {cores} cores, {size}")
-    return {"system": system, "processor": processor(), "cores": cores, "memory_bytes": memory}
+    report.add(OK, f"{platform.platform()}, {processor()}, {os.cpu_count()} cores, {size}")
 
 
-def _gpu(report: Report) -> dict[str, Any]:
+def _gpu(report: Report) -> None:
     try:
         import torch
     except Exception as fault:
         report.add(STOP, f"torch does not import: {_told(fault)}", INSTALL)
-        return {"error": _told(fault)}
+        return
     seen = this_machine()
     for name, size in seen.gpus:
         report.add(OK, f"{name}, {_gb(size)}")
@@ -168,14 +155,12 @@ def _gpu(report: Report) -> dict[str, Any]:
         report.add(NOTE, f"nvidia-smi is here, but torch (built {built}) sees no GPU", step)
     elif not seen.gpus:
         report.add(OK, "none; the tiny track needs none")
-    gpus = [{"name": name, "memory_bytes": size} for name, size in seen.gpus]
-    return {"cuda": gpus, "cuda_of_torch": torch.version.cuda, "mps": seen.mps}
 
 
-def _packages(report: Report) -> dict[str, Any]:
+def _packages(report: Report) -> None:
     """Direct dependencies that are missing, and important ones that differ from their pins."""
-    found, (direct, _) = package_versions(), _project()
-    for name in direct:
+    found = package_versions()
+    for name in _project()[0]:
         if _installed(name) is None:
             notebooks = name in FOR_NOTEBOOKS
             text = f"{name} is missing" + ("; the notebooks need it" if notebooks else "")
@@ -185,17 +170,16 @@ def _packages(report: Report) -> dict[str, Any]:
             report.add(NOTE, f"{name} is {one['installed']}, pinned is {one['pinned']}", PINNED)
     listed = ", ".join(f"{name} {one['installed']}" for name, one in found.items())
     report.add(OK, f"Python {platform.python_version()}, {listed}")
-    return found
 
 
-def _profile(report: Report) -> dict[str, Any]:
+def _profile(report: Report) -> None:
     """The profile that was asked for or that the hardware picks, and whether it can run here."""
     from r1aqa_helpers.hardware.budgets import budget
     from r1aqa_helpers.hardware.summary import warnings_for
 
     machine = this_machine()
     picked, why = pick_for(machine)
-    profile = pick_profile(report.wanted) if report.wanted else PROFILES[picked]
+    report.profile = profile = pick_profile(report.wanted or picked)
     report.add(OK, f"{profile.name}: {'asked for' if report.wanted else why}")
     other = f"take the profile for this machine: --profile {picked}"
     try:
@@ -203,8 +187,7 @@ def _profile(report: Report) -> dict[str, Any]:
             report.add(NOTE, line, None if picked == profile.name else other)
     except UserError as fault:
         report.add(STOP, str(fault), other)
-    taken = budget(profile)
-    weights = taken.stages["answering"]["weights"]
+    weights = budget(profile).stages["answering"]["weights"]
     smallest = min((size for _, size in machine.gpus), default=weights)
     if profile.device == "cuda" and weights > smallest:
         text = f"the weights alone take {_gb(weights)}, and the GPU has {_gb(smallest)}"
@@ -213,45 +196,34 @@ def _profile(report: Report) -> dict[str, Any]:
         text = f"profile {profile.name} holds weights in 4 bits, and bitsandbytes is not installed"
         step = "install it: uv sync --extra quantised, or pip install 'r1aqa-helpers[quantised]'"
         report.add(STOP, text, step)
-    needs_questions = not profile.tiny_questions and not (profile.train and profile.test)
-    if needs_questions:
+    if report.needs_questions:
         text = f"profile {profile.name} names no questions; the main job takes yours"
         step = "make the files of questions: r1aqa data convert-avqa, r1aqa data fetch mmau"
         report.add(NOTE, text, step)
-    return {
-        **profile.as_dict(),
-        "model": place(profile.model),
-        "why": why,
-        "weights_bytes": weights,
-        "peak_bytes": taken.peak,
-        "needs_questions": needs_questions,
-    }
 
 
-def _tiny_data(report: Report) -> dict[str, Any]:
+def _tiny_data(report: Report) -> None:
     """The committed files against their checksums, and whether the clips are rendered."""
-    folder, faults = ROOT / "data" / "tiny", []
+    folder = ROOT / "data" / "tiny"
+    needed = report.profile is None or report.profile.tiny_questions
     sums = read_json(folder / "checksums.json")
     for name in sorted(sums):
         try:
-            if hashlib.sha256((folder / name).read_bytes()).hexdigest() != sums[name]:
-                faults.append(f"data/tiny/{name} differs from checksums.json")
-        except OSError as fault:
-            faults.append(f"data/tiny/{name}: {fault.strerror or 'cannot be read'}")
-    needed = report.fact("profile", "tiny_questions") is not False
-    for text in faults:
+            if file_hash(folder / name) == sums[name]:
+                continue
+            text = f"data/tiny/{name} differs from checksums.json"
+        except UserError as fault:
+            text = str(fault)
         report.add(STOP if needed else NOTE, text, RESTORE)
     stamp = folder / "audio" / "rendered.json"
-    rendered = stamp.exists() and read_json(stamp) == sums
-    if rendered:
+    if stamp.exists() and read_json(stamp) == sums:
         report.add(OK, "clips rendered")
     elif needed:
         step = "render the clips (the main job does it, too): r1aqa data prepare"
         report.add(NOTE, "clips not rendered, or not from the present recipes", step)
-    return {"faults": faults, "rendered": rendered}
 
 
-def _hub(report: Report) -> dict[str, Any]:
+def _hub(report: Report) -> None:
     """What the Hub's local cache holds, and whether the Hub answers if something is missing."""
     from huggingface_hub import CacheNotFound, constants, get_session, get_token, scan_cache_dir
 
@@ -259,50 +231,48 @@ def _hub(report: Report) -> dict[str, Any]:
         sizes = {repo.repo_id: repo.size_on_disk for repo in scan_cache_dir().repos}
     except CacheNotFound:
         sizes = {}
-    held = ", ".join(
-        f"{name} {_gb(sizes[name]) if name in sizes else 'not there'}" for name in ON_HUB
-    )
-    report.add(OK, f"local cache: {held}")
-    skipped = "--offline" if report.offline else None
-    fault = skipped = "HF_HUB_OFFLINE is set" if constants.HF_HUB_OFFLINE else skipped
-    if not skipped:
+    held = (f"{one} {_gb(sizes[one]) if one in sizes else 'not there'}" for one in ON_HUB)
+    report.add(OK, f"local cache: {', '.join(held)}")
+    fault, state = None, "answers"
+    if constants.HF_HUB_OFFLINE or report.offline:
+        fault = "HF_HUB_OFFLINE is set" if constants.HF_HUB_OFFLINE else "--offline"
+        state = f"was not asked ({fault})"
+    else:
         try:
             status = get_session().head(constants.ENDPOINT, timeout=2.0).status_code
             fault = f"status {status}" if status >= 500 else None
         except Exception as error:  # its text may hold an address with a password
             fault = type(error).__name__
+        state = f"does not answer ({fault})" if fault else state
     token = "set" if get_token() else "not set"
-    state = "was not asked" if skipped else "does not answer" if fault else "answers"
-    why = f" ({fault})" if fault else ""
-    report.add(OK if skipped or not fault else NOTE, f"the Hub {state}{why}; access token {token}")
-    model, missing = report.fact("profile", "model"), 0
+    failed = state.startswith("does not")
+    report.add(NOTE if failed else OK, f"the Hub {state}; access token {token}")
+    model = report.profile and report.profile.model
     if model in ON_HUB:
         from r1aqa_helpers.hardware.flops import config_7b, weight_bytes
 
-        missing = max(0, weight_bytes(config_7b(), "bfloat16") - sizes.get(model, 0))
-    if missing and fault:
+        report.missing = max(0, weight_bytes(config_7b(), "bfloat16") - sizes.get(model, 0))
+    if report.missing and fault:
         step = "connect to the Hub, or give a folder with the model: --model FOLDER"
         text = f"{model} is not whole in the local cache, and cannot be fetched now ({fault})"
-        report.add(NOTE if skipped == "--offline" else STOP, text, step)
-    return {"cached_bytes": sizes, "token": token, "fault": fault, "missing_bytes": missing}
+        report.add(NOTE if fault == "--offline" else STOP, text, step)
 
 
-def _disk(report: Report) -> dict[str, Any]:
+def _disk(report: Report) -> None:
     """Whether the folders that are written to are writable, and large enough for the model."""
     from huggingface_hub import constants
 
-    tiny, free = report.fact("profile", "tiny_questions"), {}
-    cache = Path(constants.HF_HUB_CACHE)
-    folders = {"this folder": Path.cwd() / "runs"}
-    folders |= {"data/tiny": ROOT / "data" / "tiny" / "audio"} if tiny else {"the cache": cache}
+    folders = {"this folder": Path.cwd() / "runs", "the cache": Path(constants.HF_HUB_CACHE)}
+    if report.profile and report.profile.tiny_questions:
+        del folders["the cache"]
+        folders["data/tiny"] = ROOT / "data" / "tiny" / "audio"
     for name, folder in folders.items():
         existing = next(path for path in (folder, *folder.parents) if path.exists())
-        free[name] = shutil.disk_usage(existing).free
-        missing = (report.fact("hub", "missing_bytes") or 0) if folder == cache else 0
-        text = f"{name}: {_gb(free[name])} free"
-        if missing > free[name]:
-            step = f"free {_gb(missing - free[name])} of disk, or set HF_HOME to another one"
-            report.add(STOP, f"{text}, and the model takes {_gb(missing)}", step)
+        free = shutil.disk_usage(existing).free
+        text = f"{name}: {_gb(free)} free"
+        if name == "the cache" and report.missing > free:
+            step = f"free {_gb(report.missing - free)} of disk, or set HF_HOME to another one"
+            report.add(STOP, f"{text}, and the model takes {_gb(report.missing)}", step)
         try:
             with tempfile.TemporaryFile(dir=existing):
                 report.add(OK, f"{text}, writable")
@@ -310,11 +280,10 @@ def _disk(report: Report) -> dict[str, Any]:
             reason = fault.strerror or type(fault).__name__
             step = "make it writable, or work in a copy elsewhere"
             report.add(STOP, f"{name} cannot be written: {reason}", step)
-    return {"free_bytes": free}
 
 
-#: By name, in the order of the report; a check may use the facts of those before it.
-CHECKS: dict[str, Callable[[Report], dict[str, Any]]] = {
+#: By name, in the order of the report; a check may use what those before it put into the report.
+CHECKS: dict[str, Callable[[Report], None]] = {
     "machine": _machine,
     "gpu": _gpu,
     "packages": _packages,
