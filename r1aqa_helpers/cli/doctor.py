@@ -13,11 +13,7 @@ from r1aqa_helpers.utils.io import shown
 from r1aqa_helpers.utils.paths import DATA
 
 
-def doctor(
-    profile: opt.ProfileName = None,
-    as_json: opt.AsJson = False,
-    offline: Annotated[bool, typer.Option("--offline", help="Do not contact the Hub.")] = False,
-) -> None:
+def doctor(profile: opt.ProfileName = None, as_json: opt.AsJson = False) -> None:
     """Check this machine: what is here, what is missing, and what to do next.
 
     Looks at the hardware, versions, profile, data, the Hub and its cache, and disk. Downloads and
@@ -27,7 +23,7 @@ def doctor(
 
     if profile is not None:
         pick_profile(profile)  # an unknown name is a mistake in the command, not a finding
-    report = examine(profile, offline)
+    report = examine(profile)
     opt.echo_result(report.as_dict(), as_json, report.as_text())
     if stops := len(report.stops):
         raise UserError(f"the main job cannot run here yet: findings marked stop: {stops}")

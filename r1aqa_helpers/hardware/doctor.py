@@ -57,7 +57,6 @@ class Report:
     """What was found, in the order of the checks, about the profile that is ``wanted``."""
 
     wanted: str | None = None
-    offline: bool = False
     check: str = ""  #: the one that is running
     profile: Profile | None = None  #: the wanted one, or the one that the hardware picks
     missing: int = 0  #: bytes of its model that are not in the Hub's local cache
@@ -101,14 +100,13 @@ class Report:
         return "\n".join([*lines, "", "What to do next:", *steps])
 
 
-def examine(profile: str | None = None, offline: bool = False) -> Report:
+def examine(profile: str | None = None) -> Report:
     """Run all checks; raises nothing, since a check that fails is a finding.
 
     Args:
         profile: the name of the one to ask about; by default the hardware picks.
-        offline: do not ask the Hub.
     """
-    report = Report(profile, offline)
+    report = Report(profile)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # the libraries' own, which would mix with the lines
         for report.check, check in CHECKS.items():
@@ -233,20 +231,14 @@ def _hub(report: Report) -> None:
         sizes = {}
     held = (f"{one} {_gb(sizes[one]) if one in sizes else 'not there'}" for one in ON_HUB)
     report.add(OK, f"local cache: {', '.join(held)}")
-    fault, state = None, "answers"
-    if constants.HF_HUB_OFFLINE or report.offline:
-        fault = "HF_HUB_OFFLINE is set" if constants.HF_HUB_OFFLINE else "--offline"
-        state = f"was not asked ({fault})"
-    else:
-        try:
-            status = get_session().head(constants.ENDPOINT, timeout=2.0).status_code
-            fault = f"status {status}" if status >= 500 else None
-        except Exception as error:  # its text may hold an address with a password
-            fault = type(error).__name__
-        state = f"does not answer ({fault})" if fault else state
+    try:
+        status = get_session().head(constants.ENDPOINT, timeout=2.0).status_code
+        fault = f"status {status}" if status >= 500 else None
+    except Exception as error:  # its text may hold an address with a password
+        fault = type(error).__name__
+    state = f"does not answer ({fault})" if fault else "answers"
     token = "set" if get_token() else "not set"
-    failed = state.startswith("does not")
-    report.add(NOTE if failed else OK, f"the Hub {state}; access token {token}")
+    report.add(NOTE if fault else OK, f"the Hub {state}; access token {token}")
     model = report.profile and report.profile.model
     if model in ON_HUB:
         from r1aqa_helpers.hardware.flops import config_7b, weight_bytes
@@ -255,7 +247,7 @@ def _hub(report: Report) -> None:
     if report.missing and fault:
         step = "connect to the Hub, or give a folder with the model: --model FOLDER"
         text = f"{model} is not whole in the local cache, and cannot be fetched now ({fault})"
-        report.add(NOTE if fault == "--offline" else STOP, text, step)
+        report.add(STOP, text, step)
 
 
 def _disk(report: Report) -> None:

@@ -11,7 +11,7 @@ from types import SimpleNamespace
 
 import huggingface_hub
 import pytest
-from huggingface_hub import constants
+from huggingface_hub.errors import OfflineModeIsEnabled
 from typer.testing import CliRunner
 
 from r1aqa_helpers.cli import app
@@ -60,7 +60,6 @@ def machine(monkeypatch, tmp_path):
     gpu(monkeypatch)
     hub(monkeypatch, 200)
     cached(monkeypatch)
-    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
     monkeypatch.setattr(huggingface_hub, "get_token", lambda: None)
     monkeypatch.setattr(doctor, "find_spec", lambda name: name)
     monkeypatch.setattr(shutil, "which", lambda name: None)
@@ -148,18 +147,10 @@ def test_without_a_checkout_nothing_is_pinned(monkeypatch, tmp_path):
     assert doctor.package_versions()["torch"]["pinned"] is None
 
 
-@pytest.mark.parametrize("how", ["option", "environment"])
-def test_offline_asks_nobody(monkeypatch, how):
-    monkeypatch.setattr(huggingface_hub, "get_session", lambda: pytest.fail("it asked"))
-    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", how == "environment")
-    assert examine(offline=how == "option").stops == []
-    gpu(monkeypatch, A100)
-    found = [f for f in examine(offline=how == "option").findings if f.text.startswith(QWEN2_AUDIO)]
-    # Not asked is not the same as not there.
-    assert [f.status for f in found] == ["note" if how == "option" else "stop"]
-
-
-@pytest.mark.parametrize("answer", [503, ConnectionError(f"https://user:{SECRET}@example.invalid")])
+@pytest.mark.parametrize(
+    "answer",
+    [503, ConnectionError(f"https://user:{SECRET}@example.invalid"), OfflineModeIsEnabled()],
+)
 def test_a_hub_that_fails_matters_only_where_weights_are_missing(monkeypatch, answer):
     monkeypatch.setattr(huggingface_hub, "get_token", lambda: SECRET)
     hub(monkeypatch, answer)
@@ -219,7 +210,7 @@ def test_no_check_brings_it_down(monkeypatch):
 
 
 def test_the_command():
-    result = CliRunner().invoke(app, ["doctor", "--json", "--offline"])
+    result = CliRunner().invoke(app, ["doctor", "--json"])
     report = json.loads(result.stdout)
     assert result.exit_code == 0 and result.stderr == "the main job can run\n"
     assert list(report) == ["main_job_can_run", "findings", "next"]
