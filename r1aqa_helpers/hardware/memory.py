@@ -59,19 +59,14 @@ class Work:
         return self.config.text_config.vocab_size
 
     @property
-    def dtype(self) -> str:
-        """Format in which the language model computes; float32 where the profile names none."""
-        return self.profile.dtype or "float32"
-
-    @property
     def width(self) -> int:
         """Bytes of a number in the language model."""
-        return 4 if self.dtype == "float32" else 2
+        return 4 if self.profile.dtype == "float32" else 2
 
     @property
     def encoder_width(self) -> int:
         """Bytes of a number in the audio encoder, which is in float32 beside float16."""
-        return 2 if self.dtype == "bfloat16" else 4
+        return 2 if self.profile.dtype == "bfloat16" else 4
 
     @property
     def weights(self) -> int:
@@ -220,10 +215,10 @@ def _decoder_kept(work: Work, rank: int) -> int:
     if not rank:
         return 2 * (4 * h + 2 * width * h) + width * (attention + 4 * i)
     kept = 8 * h + width * (attention + 3 * i)
-    if work.dtype == "float32":
+    if width == 4:
         return kept + 4 * (2 * h + i + 7 * rank)
     copied = 5 * h + q + i + 7 * rank
-    if work.dtype == "float16":
+    if work.profile.dtype == "float16":
         return kept + 4 * copied + 2 * (i + h)
     return kept + 2 * copied
 

@@ -30,7 +30,7 @@ class Profile:
 
     Attributes:
         model: folder of the base checkpoint, or its name on the Hugging Face Hub.
-        device, dtype: as ``models.load`` takes them; a dtype of None leaves the choice to it.
+        device, dtype: as ``models.load`` takes them.
         eval_tokens: tokens per batch when answering, prompts and answers with their padding.
         max_new_tokens: the longest answer, in tokens.
         quantise: "nf4" holds the linear layers in 4 bits; None: all in ``dtype``.
@@ -43,7 +43,7 @@ class Profile:
     name: str
     model: str
     device: str
-    dtype: str | None
+    dtype: str
     eval_tokens: int
     max_new_tokens: int
     quantise: str | None = None

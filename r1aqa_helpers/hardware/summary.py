@@ -61,10 +61,9 @@ def with_settings(profile: Profile, settings: Any) -> Profile:
         settings: ``GRPOSettings`` or ``SFTSettings``, made from the profile's.
     """
     kind = "grpo" if hasattr(settings, "group_size") else "sft"
-    old = {"lora_rank": 0, **getattr(profile, kind)}
-    changed = {name: getattr(settings, name) for name in _CHANGEABLE}
-    changed = {name: value for name, value in changed.items() if value != old[name]}
-    return replace(profile, **{kind: {**old, **changed}}) if changed else profile
+    old, new = getattr(profile, kind), {name: getattr(settings, name) for name in _CHANGEABLE}
+    changed = {name: value for name, value in new.items() if value != old.get(name, 0)}
+    return replace(profile, **{kind: {**old, **changed}})
 
 
 def warnings_for(profile: Profile, machine: Machine) -> list[str]:
@@ -106,7 +105,7 @@ def precision(profile: Profile) -> str:
     """Its number formats in words."""
     if profile.quantise:
         return f"{profile.dtype}, linear layers in 4 bits ({profile.quantise.upper()})"
-    return str(profile.dtype)
+    return profile.dtype
 
 
 def trained(settings: Mapping[str, Any]) -> str:

@@ -181,7 +181,7 @@ def test_a_gpu_that_is_missing_too_small_or_without_bf16():
 def test_settings_that_were_given_are_shown():
     profile = PROFILES["a100"]
     settings = GRPOSettings(**{**profile.grpo, "seed": 3})
-    assert with_settings(profile, settings) is profile
+    assert with_settings(profile, settings) == profile
     changed = with_settings(profile, dataclasses.replace(settings, steps=7))
     assert changed.grpo["steps"] == 7 and changed.sft == profile.sft
     trained = SFTSettings(**{**TINY_PROFILE.sft, "lora_rank": 4, "freeze_tower": True})
@@ -189,4 +189,4 @@ def test_settings_that_were_given_are_shown():
     assert "trains     SFT: LoRA of rank 4 on the language model, audio encoder frozen; " in block
     assert "GRPO: all weights\n" in block
     plain = SFTSettings(**TINY_PROFILE.sft)
-    assert with_settings(TINY_PROFILE, plain) is TINY_PROFILE
+    assert with_settings(TINY_PROFILE, plain) == TINY_PROFILE
