@@ -60,6 +60,8 @@ def reproduce(
     one that --trained names) answer, and each published row is called reproduced, above or below.
     With --endpoint, which is for --questions, one of --model and --trained is enough.
     """
+    from r1aqa_helpers.hardware.summary import announcement
+
     chosen = pick_profile(profile)
     if questions is None:
         if trained is not None or endpoint is not None:
@@ -68,7 +70,6 @@ def reproduce(
                 " is trained here; add --questions, such as mmau-test-mini-v1"
             )
         from r1aqa_helpers.experiments.reproduce import reproduce as run
-        from r1aqa_helpers.hardware.summary import announcement
 
         places = opt.given(train=train, test=test, audio_dir=audio_dir, model=model)
         chosen = replace(chosen, **places)
@@ -82,42 +83,40 @@ def reproduce(
         )
     from r1aqa_helpers.data.mmau.prepare import find_questions
     from r1aqa_helpers.experiments.compare import compare
-    from r1aqa_helpers.hardware.summary import announcement
 
     found = find_questions(questions, opt.RUNS)
     if endpoint is None:
         typer.echo(announcement(chosen))
-    compare(
-        chosen,
-        found,
-        out,
-        base=model,
-        trained=trained,
-        endpoint=endpoint,
-        audio_dir=audio_dir,
-        seed=seed,
-        minutes=minutes,
-    )
+    options = {"base": model, "trained": trained, "endpoint": endpoint, "audio_dir": audio_dir}
+    compare(chosen, found, out, **options, seed=seed, minutes=minutes)
 
 
 _Out = Annotated[Path, typer.Option("--out", help="Folder of the experiment.")]
 _Seeds = Annotated[int, typer.Option("--seeds", min=1, help="Runs of each method.")]
 
 
-@experiment_app.command("table")
-def experiment_table(
-    out: _Out = opt.RUNS / "experiment", seeds: _Seeds = 3, minutes: opt.Minutes = None
-) -> None:
-    """Train all methods on the same number of questions. The same command resumes."""
-    _run("table", out, seeds, minutes)
+def _experiment(name: str, about: str) -> None:
+    """Add the command that carries out the plan of this name."""
+
+    def command(
+        out: _Out = opt.RUNS / "experiment", seeds: _Seeds = 3, minutes: opt.Minutes = None
+    ) -> None:
+        from r1aqa_helpers.experiments.plan import PLANS, tiny_splits
+        from r1aqa_helpers.experiments.sweep import Experiment
+
+        experiment = Experiment(TINY_PROFILE, tiny_splits(), out, seeds, minutes, typer.echo)
+        if experiment.run(PLANS[name]):
+            typer.echo(f"All runs are done; r1aqa experiment summary {out} prints the results.")
+        else:
+            experiment.say_out_of_time()
+
+    experiment_app.command(name, help=f"{about} The same command resumes.")(command)
 
 
-@experiment_app.command("regimes")
-def experiment_regimes(
-    out: _Out = opt.RUNS / "experiment", seeds: _Seeds = 3, minutes: opt.Minutes = None
-) -> None:
-    """Train SFT and GRPO with few questions, wrong labels, many epochs, one domain."""
-    _run("regimes", out, seeds, minutes)
+_experiment("table", "Train all methods on the same number of questions.")
+_experiment(
+    "regimes", "Train SFT and GRPO with few questions, wrong labels, many epochs, one domain."
+)
 
 
 @experiment_app.command("summary")
@@ -131,17 +130,6 @@ def experiment_summary(
     from r1aqa_helpers.experiments.summary import load_records, print_summary, summarise
 
     print_summary(Console(), summarise(load_records(folder), seeds))
-
-
-def _run(plan: str, out: Path, seeds: int, minutes: float | None) -> None:
-    from r1aqa_helpers.experiments.plan import PLANS, tiny_splits
-    from r1aqa_helpers.experiments.sweep import Experiment
-
-    experiment = Experiment(TINY_PROFILE, tiny_splits(), out, seeds, minutes, typer.echo)
-    if experiment.run(PLANS[plan]):
-        typer.echo(f"All runs are done; r1aqa experiment summary {out} prints the results.")
-    else:
-        experiment.say_out_of_time()
 
 
 def table(
