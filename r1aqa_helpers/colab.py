@@ -59,9 +59,9 @@ def install() -> None:
     before = _loaded()
     _run_uv(plan)
     importlib.invalidate_caches()
-    replaced = {n: v for n, v in before.items() if _version(n) != v}
+    replaced = [f"{n} {v} -> {_version(n)}" for n, v in sorted(before.items()) if _version(n) != v]
     if replaced:
-        _restart(host, replaced)
+        _restart(host, ", ".join(replaced))
 
 
 def host_of(environment: Mapping[str, str]) -> str:
@@ -134,8 +134,8 @@ def _loaded() -> dict[str, str]:
 
 def _run_uv(plan: Plan) -> None:
     """Install this clone with uv, which takes the pinned versions from its pyproject.toml."""
-    uv = [shutil.which("uv")]
-    if uv == [None]:
+    uv = ["uv"]
+    if shutil.which("uv") is None:
         uv = [sys.executable, "-m", "uv"]
         if _version("uv") is None:
             _run([sys.executable, "-m", "pip", "install", "--quiet", "uv"])
@@ -156,14 +156,13 @@ def _run(command: list[str]) -> None:
         raise Pause(f"the installation failed; run this cell again once this is fixed:\n{said}")
 
 
-def _restart(host: str, replaced: Mapping[str, str]) -> None:
-    news = ", ".join(f"{n} {v} -> {_version(n)}" for n, v in sorted(replaced.items()))
+def _restart(host: str, replaced: str) -> None:
     if host == "kaggle batch":  # which cannot restart
-        print(f"replaced after it was loaded: {news}")
+        print(f"replaced after it was loaded: {replaced}")
         return
     if host == "here":
-        raise Pause(f"restart the kernel, and run this cell again; replaced: {news}")
+        raise Pause(f"restart the kernel, and run this cell again; replaced: {replaced}")
     from IPython import get_ipython
 
     get_ipython().kernel.do_shutdown(True)
-    raise Pause(f"the kernel restarts; then run this cell again. Replaced: {news}")
+    raise Pause(f"the kernel restarts; then run this cell again. Replaced: {replaced}")
