@@ -41,8 +41,7 @@ def data_audit(
         Path, typer.Argument(help="Questions: .jsonl (AVQA lines) or .json (MMAU).", metavar="FILE")
     ],
     against: Annotated[
-        Path | None,
-        typer.Option("--against", help="Another file, to compare with: shared ids, differences."),
+        Path | None, typer.Option(help="Another file, to compare with: shared ids, differences.")
     ] = None,
     as_json: opt.AsJson = False,
 ) -> None:
@@ -55,11 +54,9 @@ def data_audit(
 
 @data_app.command("convert-avqa")
 def data_convert_avqa(
-    annotations: Annotated[
-        Path, typer.Option("--annotations", help="AVQA's own train_qa.json or val_qa.json.")
-    ],
-    audio_dir: Annotated[Path, typer.Option("--audio-dir", help="Folder of the clips.")],
-    out: Annotated[Path, typer.Option("--out", help="R1-AQA's lines, .jsonl.")],
+    annotations: Annotated[Path, typer.Option(help="AVQA's own train_qa.json or val_qa.json.")],
+    audio_dir: Annotated[Path, typer.Option(help="Folder of the clips.")],
+    out: Annotated[Path, typer.Option(help="R1-AQA's lines, .jsonl.")],
 ) -> None:
     """Turn AVQA's annotations into R1-AQA's training lines.
 
@@ -78,11 +75,11 @@ def data_convert_avqa(
 def data_fetch_mmau(
     version: Annotated[
         Literal["v1", "v05.15.25"] | None,
-        typer.Option("--version", help="Fail where the questions are not of this release."),
+        typer.Option(help="Fail where the questions are not of this release."),
     ] = None,
     folder: FromFolder = None,
     out: Annotated[
-        Path | None, typer.Option("--out", help="By default runs/mmau-test-mini-VERSION.")
+        Path | None, typer.Option(help="By default runs/mmau-test-mini-VERSION.")
     ] = None,
 ) -> None:
     """Fetch MMAU test-mini: questions as MMAU's JSON, recordings, and source.json.
@@ -108,9 +105,9 @@ def data_fetch_mmau(
 @fetch_app.command("avqa")
 def data_fetch_avqa(
     folder: FromFolder = None,
-    out: Annotated[Path, typer.Option("--out", help="Folder to write to.")] = opt.RUNS / "avqa",
+    out: Annotated[Path, typer.Option(help="Folder to write to.")] = opt.RUNS / "avqa",
     split: Annotated[
-        Literal["train", "validation"], typer.Option("--split", help="R1-AQA trains on train.")
+        Literal["train", "validation"], typer.Option(help="R1-AQA trains on train.")
     ] = "train",
 ) -> None:
     """Fetch AVQA for training: R1-AQA's lines, and the clips as files.

@@ -32,8 +32,7 @@ def doctor(profile: opt.ProfileName = None, as_json: opt.AsJson = False) -> None
 
 def lab(
     port: Annotated[
-        int | None,
-        typer.Option("--port", min=1, max=65535, help="By default the first free one from 8888."),
+        int | None, typer.Option(min=1, max=65535, help="By default the first free one from 8888.")
     ] = None,
     no_browser: Annotated[
         bool, typer.Option("--no-browser", help="Only print the address.")

@@ -24,26 +24,22 @@ if TYPE_CHECKING:
 def evaluate(
     model: opt.Model,
     questions: opt.Questions,
-    out: Annotated[Path, typer.Option("--out", help="Predictions, as MMAU's JSON.")],
+    out: Annotated[Path, typer.Option(help="Predictions, as MMAU's JSON.")],
     audio_dir: opt.AudioDir = None,
     profile: Annotated[
-        str | None,
-        typer.Option("--profile", help="Load and ask as this profile does, such as t4: in 4 bits."),
+        str | None, typer.Option(help="Load and ask as this profile does, such as t4: in 4 bits.")
     ] = None,
     base: opt.Base = None,
     prompt: Annotated[
         list[int] | None,
         typer.Option(
-            "--prompt",
             min=1,
             max=3,
             help="The paper's prompt: 1 plain, 2 answer tags, 3 think. With --seeds also several.",
             show_default="2",
         ),
     ] = None,
-    batch_size: Annotated[
-        int | None, typer.Option("--batch-size", min=1, help="Questions at once.")
-    ] = None,
+    batch_size: Annotated[int | None, typer.Option(min=1, help="Questions at once.")] = None,
     seed: opt.Seed = 0,
     sample: Annotated[
         bool, typer.Option("--sample", help="Sample at temperature 1; by default greedy.")
@@ -52,21 +48,18 @@ def evaluate(
         bool, typer.Option("--shipped", help="With --sample: use the checkpoint's own settings.")
     ] = False,
     seeds: Annotated[
-        int | None,
-        typer.Option("--seeds", min=1, help="With --sample: number of seeds; --out gets scores."),
+        int | None, typer.Option(min=1, help="With --sample: number of seeds; --out gets scores.")
     ] = None,
     endpoint: opt.Endpoint = None,
     concurrency: Annotated[
-        int | None,
-        typer.Option("--concurrency", min=1, max=256, help="With --endpoint: requests at once."),
+        int | None, typer.Option(min=1, max=256, help="With --endpoint: requests at once.")
     ] = None,
     per_minute: Annotated[
         float | None,
         typer.Option("--requests-per-minute", min=0.01, help="With --endpoint: at most this many."),
     ] = None,
     timeout: Annotated[
-        float | None,
-        typer.Option("--timeout", min=0.01, help="With --endpoint: seconds for one request."),
+        float | None, typer.Option(min=0.01, help="With --endpoint: seconds for one request.")
     ] = None,
 ) -> None:
     """Answer a file of questions and, where it has gold answers, score them.
@@ -138,23 +131,21 @@ def score(
     predictions: Annotated[
         Path,
         typer.Option(
-            "--predictions",
-            help="MMAU's JSON (model_prediction or model_output), or .jsonl with id and response.",
+            help="MMAU's JSON (model_prediction or model_output), or .jsonl with id and response."
         ),
     ],
     method: Annotated[
         str | None, typer.Option("--as", help="Name of the method, for a row of r1aqa table.")
     ] = None,
     source: Annotated[
-        str | None, typer.Option("--source", help="With --as: where the predictions come from.")
+        str | None, typer.Option(help="With --as: where the predictions come from.")
     ] = None,
     out: Annotated[
         Path | None,
-        typer.Option("--out", help="With --as: file for the row; r1aqa table --scored shows it."),
+        typer.Option(help="With --as: file for the row; r1aqa table --scored shows it."),
     ] = None,
     plot: Annotated[
-        Path | None,
-        typer.Option("--plot", help="Figure of all groups of questions: .svg, .png or .pdf."),
+        Path | None, typer.Option(help="Figure of all groups of questions: .svg, .png or .pdf.")
     ] = None,
     as_json: opt.AsJson = False,
 ) -> None:
@@ -199,11 +190,9 @@ def score(
 
 
 def ask(
-    audio: Annotated[Path, typer.Option("--audio", help="Any recording.")],
-    question: Annotated[str, typer.Option("--question", help="What to ask about it.")],
-    choices: Annotated[
-        list[str], typer.Option("--choices", help="Two or more: --choices A B C D.")
-    ],
+    audio: Annotated[Path, typer.Option(help="Any recording.")],
+    question: Annotated[str, typer.Option(help="What to ask about it.")],
+    choices: Annotated[list[str], typer.Option(help="Two or more: --choices A B C D.")],
     model: opt.OtherModel = None,
     prompt: opt.PromptNumber = 2,
     base: opt.Base = None,
@@ -247,7 +236,7 @@ class ManyChoices(TyperCommand):
 
 
 def probe(
-    out: Annotated[Path, typer.Option("--out", help="Folder for answers and probes.json.")],
+    out: Annotated[Path, typer.Option(help="Folder for answers and probes.json.")],
     model: opt.OtherModel = None,
     questions: opt.TestQuestions = None,
     train: opt.TrainQuestions = None,
@@ -283,14 +272,13 @@ def probe(
 
 
 def cascade(
-    out: Annotated[Path, typer.Option("--out", help="Folder for captions, answers and scores.")],
+    out: Annotated[Path, typer.Option(help="Folder for captions, answers and scores.")],
     model: opt.OtherModel = None,
     text_model: Annotated[
         str | None,
         typer.Option(
-            "--text-model",
             help="Folder of a causal language model, or of a Qwen2-Audio (its language model is "
-            "used); for tiny by default data/tiny/text_model.",
+            "used); for tiny by default data/tiny/text_model."
         ),
     ] = None,
     endpoint: opt.Endpoint = None,
@@ -300,7 +288,7 @@ def cascade(
     base: opt.Base = None,
     prompt: opt.PromptNumber = 2,
     request: Annotated[
-        str, typer.Option("--request", help="The request for a caption.")
+        str, typer.Option(help="The request for a caption.")
     ] = "Describe the audio.",
     as_json: opt.AsJson = False,
 ) -> None:

@@ -21,33 +21,26 @@ def reproduce(
     profile: opt.ProfileName = None,
     out: Annotated[
         Path | None,
-        typer.Option(
-            "--out",
-            help="By default runs/PROFILE, with --questions runs/PROFILE-QUESTIONS.",
-        ),
+        typer.Option(help="By default runs/PROFILE, with --questions runs/PROFILE-QUESTIONS."),
     ] = None,
     seed: opt.Seed = 0,
     minutes: opt.Minutes = None,
     train: opt.TrainQuestions = None,
     test: Annotated[
-        Path | None, typer.Option("--test", help="Test questions, in place of the profile's.")
+        Path | None, typer.Option(help="Test questions, in place of the profile's.")
     ] = None,
     audio_dir: opt.AudioDir = None,
     model: opt.OtherModel = None,
     questions: Annotated[
         str | None,
         typer.Option(
-            "--questions",
             help="Train nothing; compare finished models with the published rows on"
-            " mmau-test-mini-v1, mmau-test-mini-v05.15.25, or a file.",
+            " mmau-test-mini-v1, mmau-test-mini-v05.15.25, or a file."
         ),
     ] = None,
     trained: Annotated[
         str | None,
-        typer.Option(
-            "--trained",
-            help="With --questions: folder or Hub name; by default mispeech/r1-aqa.",
-        ),
+        typer.Option(help="With --questions: folder or Hub name; by default mispeech/r1-aqa."),
     ] = None,
     endpoint: opt.Endpoint = None,
 ) -> None:
@@ -91,8 +84,8 @@ def reproduce(
     compare(chosen, found, out, **options, seed=seed, minutes=minutes)
 
 
-_Out = Annotated[Path, typer.Option("--out", help="Folder of the experiment.")]
-_Seeds = Annotated[int, typer.Option("--seeds", min=1, help="Runs of each method.")]
+_Out = Annotated[Path, typer.Option(help="Folder of the experiment.")]
+_Seeds = Annotated[int, typer.Option(min=1, help="Runs of each method.")]
 
 
 def _experiment(name: str, about: str) -> None:
@@ -134,12 +127,10 @@ def experiment_summary(
 
 def table(
     run: Annotated[
-        list[Path] | None,
-        typer.Option("--run", help="Folder of a run of r1aqa reproduce; may be repeated."),
+        list[Path] | None, typer.Option(help="Folder of a run of r1aqa reproduce; may be repeated.")
     ] = None,
     scored: Annotated[
-        list[Path] | None,
-        typer.Option("--scored", help="Row that r1aqa score --out wrote; may be repeated."),
+        list[Path] | None, typer.Option(help="Row that r1aqa score --out wrote; may be repeated.")
     ] = None,
     as_json: opt.AsJson = False,
 ) -> None:

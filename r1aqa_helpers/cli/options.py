@@ -15,52 +15,37 @@ RUNS = Path("runs")
 _FORMATS = ".jsonl (AVQA lines) or .json (MMAU)"
 
 ProfileName = Annotated[
-    str | None,
-    typer.Option("--profile", help=f"One of {', '.join(PROFILES)}; by default this machine's."),
+    str | None, typer.Option(help=f"One of {', '.join(PROFILES)}; by default this machine's.")
 ]
-Model = Annotated[
-    str, typer.Option("--model", help="Folder of a Qwen2-Audio, or its Hugging Face Hub name.")
-]
+Model = Annotated[str, typer.Option(help="Folder of a Qwen2-Audio, or its Hugging Face Hub name.")]
 OtherModel = Annotated[
-    str | None,
-    typer.Option("--model", help="Folder or Hub name of a Qwen2-Audio, in place of the default."),
+    str | None, typer.Option(help="Folder or Hub name of a Qwen2-Audio, in place of the default.")
 ]
 Base = Annotated[
-    str | None,
-    typer.Option("--base", help="Base model of an adapter; by default the one it names."),
+    str | None, typer.Option(help="Base model of an adapter; by default the one it names.")
 ]
-Questions = Annotated[Path, typer.Option("--questions", help=f"Questions: {_FORMATS}.")]
+Questions = Annotated[Path, typer.Option(help=f"Questions: {_FORMATS}.")]
 TestQuestions = Annotated[
-    Path | None,
-    typer.Option(
-        "--questions", help=f"Labelled questions, in place of the default ones: {_FORMATS}."
-    ),
+    Path | None, typer.Option(help=f"Labelled questions, in place of the default ones: {_FORMATS}.")
 ]
 TrainQuestions = Annotated[
-    Path | None,
-    typer.Option("--train", help="Labelled training questions, in place of the profile's."),
+    Path | None, typer.Option(help="Labelled training questions, in place of the profile's.")
 ]
 AudioDir = Annotated[
-    Path | None,
-    typer.Option("--audio-dir", help="Folder of the recordings; by default that of the file."),
+    Path | None, typer.Option(help="Folder of the recordings; by default that of the file.")
 ]
 PromptNumber = Annotated[
-    int,
-    typer.Option(
-        "--prompt", min=1, max=3, help="The paper's prompt: 1 plain, 2 answer tags, 3 think."
-    ),
+    int, typer.Option(min=1, max=3, help="The paper's prompt: 1 plain, 2 answer tags, 3 think.")
 ]
-Seed = Annotated[int, typer.Option("--seed", min=0, help="Seed of everything random.")]
+Seed = Annotated[int, typer.Option(min=0, help="Seed of everything random.")]
 Minutes = Annotated[
-    float | None,
-    typer.Option("--minutes", min=0, help="Stop after so many minutes; the same command resumes."),
+    float | None, typer.Option(min=0, help="Stop after so many minutes; the same command resumes.")
 ]
 Endpoint = Annotated[
     str | None,
     typer.Option(
-        "--endpoint",
         help="Address of an OpenAI-compatible server to ask in place of a local model; the model "
-        "is then named as the server names it.",
+        "is then named as the server names it."
     ),
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON and nothing else.")]

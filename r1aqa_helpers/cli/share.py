@@ -8,7 +8,7 @@ import typer
 
 def push(
     folder: Annotated[Path, typer.Argument(help="Folder of a saved model.", metavar="FOLDER")],
-    repo: Annotated[str, typer.Option("--repo", help="Where to: OWNER/NAME.")],
+    repo: Annotated[str, typer.Option(help="Where to: OWNER/NAME.")],
     private: Annotated[
         bool, typer.Option("--private", help="Make a new repository private.")
     ] = False,

@@ -26,20 +26,17 @@ def _train(
     algorithm: str | None,
     method: Annotated[str | None, typer.Argument(help="A trained row of the table, such as cota.")],
     questions: opt.Questions,
-    out: Annotated[Path, typer.Option("--out", help="Folder of the training run.")],
+    out: Annotated[Path, typer.Option(help="Folder of the training run.")],
     model: opt.OtherModel = None,
     base: opt.Base = None,
     audio_dir: opt.AudioDir = None,
     profile: opt.ProfileName = None,
     steps: Annotated[
-        int | None, typer.Option("--steps", min=1, help="Training steps; by default the profile's.")
+        int | None, typer.Option(min=1, help="Training steps; by default the profile's.")
     ] = None,
     minutes: opt.Minutes = None,
     lora_rank: Annotated[
-        int | None,
-        typer.Option(
-            "--lora-rank", min=0, help="LoRA rank, 0: all weights; by default the profile's."
-        ),
+        int | None, typer.Option(min=0, help="LoRA rank, 0: all weights; by default the profile's.")
     ] = None,
     train_encoder: Annotated[
         bool | None,
@@ -51,9 +48,8 @@ def _train(
     push_to: Annotated[
         str | None,
         typer.Option(
-            "--push-to",
             help="After the last step, upload the adapter (with LoRA) or the model to OWNER/NAME "
-            "on the Hugging Face Hub.",
+            "on the Hugging Face Hub."
         ),
     ] = None,
     seed: opt.Seed = 0,
