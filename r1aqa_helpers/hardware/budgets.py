@@ -87,10 +87,8 @@ def budget(
     """
     if isinstance(profile, str):
         profile = pick_profile(profile)
-    for name, count in (
-        ("sft", profile.sft["batch_size"]),
-        ("grpo", profile.grpo["prompts_per_step"]),
-    ):
+    shared = {"sft": profile.sft["batch_size"], "grpo": profile.grpo["prompts_per_step"]}
+    for name, count in shared.items():
         if count % gpus:
             raise UserError(
                 f"profile {profile.name}: {gpus} GPUs cannot share the {count} questions of a "
@@ -101,7 +99,9 @@ def budget(
     meant = gpu or MEANT_FOR.get(profile.name)
     sheet = find_gpu(meant, gpu_memory) if meant else None
     available = gpu_memory or (sheet.memory if sheet else None)
-    stages = {name: stage(work) for name, stage in memory.STAGES.items()}
+    stages = {
+        name: {"weights": work.weights, **stage(work)} for name, stage in memory.STAGES.items()
+    }
     peaks = {name: sum(parts.values()) for name, parts in stages.items()}
     measured = _measured(profile, gpus)
     computed = {part: Figure(max(peaks[name] for name in names)) for part, names in PARTS.items()}

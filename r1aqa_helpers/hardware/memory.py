@@ -101,7 +101,6 @@ def answering(work: Work) -> dict[str, int]:
     prompt, longest = flops.window_frames(work.config) // 4 + work.text, work.profile.max_new_tokens
     rows = max(1, work.profile.eval_tokens // (prompt + longest))
     return {
-        "weights": work.weights,
         "cache": rows * _cache(work, prompt, longest),
         "activations": _forward(work, rows, rows * prompt),
         "logits": rows * work.vocabulary * _SAMPLED,
@@ -114,7 +113,6 @@ def sft(work: Work) -> dict[str, int]:
     rows = settings["rows_per_forward"]
     tokens = rows * (work.prompt + work.answer)
     return {
-        "weights": work.weights,
         **_training(work, settings),
         "activations": _kept(work, settings, tokens, rows),
         "logits": rows * work.answer * work.vocabulary * _SCORED_WITHOUT_ENTROPY,
@@ -128,9 +126,7 @@ def grpo_rollout(work: Work) -> dict[str, int]:
     prompts = max(1, min(settings.get("prompts_per_rollout") or share, share))
     rows = prompts * settings["group_size"]
     return {
-        "weights": work.weights,
         **_training(work, settings),
-        **_reference(work, settings),
         "cache": rows * _cache(work, work.prompt, settings["max_completion"]),
         "activations": _forward(work, prompts, prompts * work.prompt),
         "logits": rows * work.vocabulary * _SAMPLED,
@@ -144,15 +140,13 @@ def grpo_update(work: Work) -> dict[str, int]:
     longest = settings["max_completion"]
     tokens = groups * (work.prompt + size * (longest - 1))
     return {
-        "weights": work.weights,
         **_training(work, settings),
-        **_reference(work, settings),
         "activations": _kept(work, settings, tokens, groups),
         "logits": groups * size * longest * work.vocabulary * _SCORED,
     }
 
 
-#: Stages by name, in the order of the main job.
+#: Stages by name, in the order of the main job: what each takes beside the weights.
 STAGES = {
     "answering": answering,
     "sft": sft,
@@ -162,7 +156,11 @@ STAGES = {
 
 
 def _training(work: Work, settings: Mapping[str, Any]) -> dict[str, int]:
-    """What training adds to the weights; with LoRA also the adapter, and its 16-bit copy."""
+    """What training adds to the weights.
+
+    With LoRA also the adapter, and its 16-bit copy. GRPO's reference for the KL term is a frozen
+    copy, or with LoRA the model without the adapter.
+    """
     counted, rank = flops.parameters(work.config), settings.get("lora_rank", 0)
     audio = work.config.audio_config
     if rank:
@@ -177,17 +175,14 @@ def _training(work: Work, settings: Mapping[str, Any]) -> dict[str, int]:
         moments = _MOMENTS_8BIT * (trained - embeddings) + _MOMENTS * embeddings
     else:
         moments = _MOMENTS * trained
-    return {
+    added = {
         "adapter": (4 + (work.width if work.width < 4 else 0)) * trained if rank else 0,
         "gradients": 4 * trained,
         "optimiser": round(moments),
     }
-
-
-def _reference(work: Work, settings: Mapping[str, Any]) -> dict[str, int]:
-    """The frozen copy for the KL term; with LoRA it is the model without the adapter."""
-    needed = settings.get("beta", 0.04) and not settings.get("lora_rank", 0)
-    return {"reference": work.weights if needed else 0}
+    if "group_size" in settings:
+        added["reference"] = work.weights if settings.get("beta", 0.04) and not rank else 0
+    return added
 
 
 def _kept(work: Work, settings: Mapping[str, Any], tokens: int, clips: int) -> int:
