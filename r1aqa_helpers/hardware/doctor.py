@@ -120,12 +120,12 @@ def examine(profile: str | None = None) -> Report:
 def package_versions() -> dict[str, dict[str, Any]]:
     """Of each of `PACKAGES` what is ``installed``, ``pinned``, and whether it is ``as_pinned``.
 
-    None where it is not installed or not pinned. A build's label, as in 2.11.0+cu130, is ignored.
+    None where it is not installed. A build's label, as in 2.11.0+cu130, is ignored.
     """
     pins, found = _project()[1], {}
     for name in PACKAGES:
         installed, pinned = _installed(name), pins.get(name)
-        same = installed.partition("+")[0] == pinned if installed and pinned else None
+        same = installed and installed.partition("+")[0] == pinned
         found[name] = {"installed": installed, "pinned": pinned, "as_pinned": same}
     return found
 
@@ -287,22 +287,20 @@ CHECKS: dict[str, Callable[[Report], None]] = {
 
 
 def _project() -> tuple[list[str], dict[str, str]]:
-    """The direct dependencies here and, in a checkout, the pinned version of each package."""
+    """The direct dependencies here, and the pinned version of each package."""
     from packaging.requirements import Requirement
 
-    file = ROOT / "pyproject.toml"
-    if file.is_file():
-        whole = tomllib.loads(file.read_text(encoding="utf-8"))
-        needed = whole["project"]["dependencies"]
-        pinned = whole["tool"]["uv"]["constraint-dependencies"]
-    else:
-        needed, pinned = importlib.metadata.requires("r1aqa-helpers") or [], []
+    whole = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
 
     def versions(lines: list[str]) -> dict[str, str]:
         parsed = [Requirement(line) for line in lines]
-        wanted = [one for one in parsed if one.marker is None or one.marker.evaluate({"extra": ""})]
+        wanted = [one for one in parsed if one.marker is None or one.marker.evaluate()]
         return {one.name.lower(): str(one.specifier).removeprefix("==") for one in wanted}
 
+    needed, pinned = (
+        whole["project"]["dependencies"],
+        whole["tool"]["uv"]["constraint-dependencies"],
+    )
     return list(versions(needed)), versions(pinned)
 
 

@@ -138,15 +138,6 @@ def test_packages_that_are_missing_or_differ_from_the_pins(machine, monkeypatch)
     assert report.next.count(doctor.PINNED) == 1
 
 
-def test_without_a_checkout_nothing_is_pinned(monkeypatch, tmp_path):
-    monkeypatch.setattr(doctor, "ROOT", tmp_path)
-    lines = ["torch>=2.11,<2.12", 'other>=1; sys_platform == "none"', 'more; extra == "zero"']
-    monkeypatch.setattr(importlib.metadata, "requires", lambda name: lines)
-    report = examine()
-    assert [f.status for f in report.findings if f.check == "packages"] == ["ok"]
-    assert doctor.package_versions()["torch"]["pinned"] is None
-
-
 @pytest.mark.parametrize(
     "answer",
     [503, ConnectionError(f"https://user:{SECRET}@example.invalid"), OfflineModeIsEnabled()],
