@@ -10,7 +10,7 @@ from typing import Any
 from r1aqa_helpers.data.audio import AudioFault, decode_audio
 from r1aqa_helpers.data.parse import Fault
 from r1aqa_helpers.utils.errors import UserError
-from r1aqa_helpers.utils.io import shown, write_bytes
+from r1aqa_helpers.utils.io import first_line, shown, write_bytes
 
 _ROWS = 4  # with recordings, that are in memory at a time
 _SUFFIXES = {b"RIFF": ".wav", b"RF64": ".wav", b"fLaC": ".flac", b"OggS": ".ogg", b"FORM": ".aiff"}
@@ -38,13 +38,12 @@ def fetch_from_hub(
     try:
         api, revision = HfApi(), None
         if before is not None:
-            commits = api.list_repo_commits(repo, repo_type="dataset")
-            earlier = [c for c in commits if c.created_at < before]
-            if not earlier:
+            commits = api.list_repo_commits(repo, repo_type="dataset")  # the newest first
+            revision = next((c.commit_id for c in commits if c.created_at < before), None)
+            if revision is None:
                 raise UserError(
                     f"{repo}: has no revision from before {before:%d %B %Y}; give --from a folder"
                 )
-            revision = max(earlier, key=lambda c: c.created_at).commit_id
         info = api.dataset_info(repo, revision=revision)
         names = wanted([file.rfilename for file in info.siblings or []])
         if not names:
@@ -54,10 +53,9 @@ def fetch_from_hub(
         )
     # The client reports what the Hub answers in errors of several kinds.
     except (OSError, ValueError, RuntimeError, HTTPError) as error:
-        reason = (str(error).strip().splitlines() or [type(error).__name__])[0][:200]
         raise UserError(
-            f"{repo}: cannot be fetched ({shown(reason)}); run the same command again to resume,"
-            " or give --from a folder"
+            f"{repo}: cannot be fetched ({first_line(error)}); run the same command again to"
+            " resume, or give --from a folder"
         ) from error
     return Path(folder), {"hub": repo, "revision": info.sha}
 

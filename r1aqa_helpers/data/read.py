@@ -58,10 +58,12 @@ def read_mmau(path: PathLike, audio_dir: PathLike | None = None) -> list[AudioQu
         raise UserError(
             f"{shown(path)}: holds a JSON {kind(items)}; MMAU's form is a list of questions"
         )
-    rows = [
-        (f": item {number}{_id_note(item)}", f"item {number}", item)
-        for number, item in enumerate(items)
-    ]
+    rows = []
+    for number, item in enumerate(items):
+        known = (
+            f" (id {shown_value(item['id'])})" if isinstance(item, dict) and "id" in item else ""
+        )
+        rows.append((f": item {number}{known}", f"item {number}", item))
     return _read_rows(path, audio_dir, rows, mmau_question)
 
 
@@ -91,7 +93,3 @@ def _read_rows(
         seen[question.id] = short
         questions.append(question)
     return questions
-
-
-def _id_note(item: Any) -> str:
-    return f" (id {shown_value(item['id'])})" if isinstance(item, dict) and "id" in item else ""
