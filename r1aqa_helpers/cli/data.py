@@ -95,11 +95,9 @@ def data_fetch_mmau(
 
     done = fetch_mmau(version, folder, out)
     _print_prepared(done)
-    if done.release is None:
-        typer.echo("release: unknown; do not compare with published results")
-    else:
-        note = "" if done.exact else ", with changed texts; do not compare with published results"
-        typer.echo(f"release: {done.release}{note}")
+    changed = ", with changed texts" if done.release and not done.exact else ""
+    note = "" if done.exact else "; do not compare with published results"
+    typer.echo(f"release: {done.release or 'unknown'}{changed}{note}")
 
 
 @fetch_app.command("avqa")

@@ -93,14 +93,13 @@ def _train(
     typer.echo(f"training {trained}")
     typer.echo(f"trained model: {run(loaded, train_questions, settings, out)}")
     del loaded  # a sharded model holds on to the process group
-    made = steps_made(out)
+    made, adapter = steps_made(out), out / "adapter"
     if push_to is not None and made < settings.steps:
         typer.echo(
             f"not uploaded: stopped after step {made} of {settings.steps}; "
             "the same command resumes, and uploads at the end"
         )
     elif push_to is not None:
-        adapter = out / "adapter"
         folder = adapter if adapter.is_dir() else out / "model"
         distributed.run_on_main(lambda: typer.echo(push(folder, push_to, say=typer.echo)))
     distributed.destroy()
