@@ -89,7 +89,7 @@ def evaluate(
         raise UserError(f"{shown(out)}: is a folder; give --out a file to write")
     check_writable(out.parent)
     from r1aqa_helpers.evaluation.local import answer_questions, write_predictions
-    from r1aqa_helpers.reporting import write_metadata
+    from r1aqa_helpers.scoring import write_metadata
 
     how = {"prompt": prompts[0], "sample": sample, "seed": seed if sample else None}
     if endpoint is not None:
@@ -155,13 +155,8 @@ def score(
     parse failures and the best constant answer; then the most frequent confusions of choices. It
     names the questions' MMAU release, and refuses predictions that `evaluate` made for others.
     """
-    from r1aqa_helpers.reporting import (
-        check_predictions,
-        print_score,
-        save_groups_figure,
-        write_scored,
-    )
-    from r1aqa_helpers.scoring import read_predictions
+    from r1aqa_helpers.reporting import print_score, save_groups_figure, write_scored
+    from r1aqa_helpers.scoring import check_predictions, read_predictions
     from r1aqa_helpers.scoring import score as score_answers
 
     row = (method, source, out)
@@ -309,7 +304,7 @@ def cascade(
     check_writable(out)
     from r1aqa_helpers.evaluation import cascade as lib
     from r1aqa_helpers.models.text_model import check_text_model, load_text_model
-    from r1aqa_helpers.reporting import write_metadata
+    from r1aqa_helpers.scoring import write_metadata
 
     about = {}
     if endpoint is not None:

@@ -30,7 +30,7 @@ from r1aqa_helpers.experiments.methods import (
 from r1aqa_helpers.experiments.session import Measurement, OutOfTime, TableRun
 from r1aqa_helpers.hardware import Profile
 from r1aqa_helpers.models import MAX_NEW_TOKENS, weights_fingerprint
-from r1aqa_helpers.reporting import check_predictions, metadata_file
+from r1aqa_helpers.scoring import check_predictions, metadata_file
 from r1aqa_helpers.utils.errors import UserError
 from r1aqa_helpers.utils.io import read_json, read_log, shown
 from r1aqa_helpers.utils.run_dir import claim

@@ -32,10 +32,9 @@ from r1aqa_helpers.reporting import (
     measured_row,
     print_tables,
     verdicts,
-    write_metadata,
 )
 from r1aqa_helpers.reporting.report import Answer, Clip, choose_clips, write_report
-from r1aqa_helpers.scoring import Score, score
+from r1aqa_helpers.scoring import Score, score, write_metadata
 from r1aqa_helpers.utils.io import read_log, shown, write_json
 from r1aqa_helpers.utils.paths import place
 from r1aqa_helpers.utils.provenance import provenance

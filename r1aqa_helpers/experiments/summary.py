@@ -230,7 +230,7 @@ def _comparisons(comparisons: Sequence[Comparison]) -> Table:
             f"{one.regime}: {one.a} – {one.b}",
             f"{one.difference:+.1f}",
             f"{one.ci95[0]:+.1f} to {one.ci95[1]:+.1f}",
-            ", ".join(f"{test.result.p:.2g}" for test in one.per_seed),
+            ", ".join(f"{test.p:.2g}" for test in one.per_seed.values()),
             f"{one.p:.2g}",
             f"{one.holm:.2g}",
         ]

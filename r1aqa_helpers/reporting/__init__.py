@@ -1,13 +1,10 @@
 """From numbers to tables, verdicts and pages; no accuracy is computed here, but in `scoring`.
 
-`rows` has the one type of row and
-reads and writes it, `verdict` sets a measured row beside the published one that is like it,
-`tables` prints, `breakdown` shows accuracy by group of questions, `predictions` keeps which
-questions a file of predictions answers.
+`rows` has the one type of row and reads and writes it, `verdict` sets a measured row beside the
+published one that is like it, `tables` prints, `breakdown` shows accuracy by group of questions.
 """
 
 from r1aqa_helpers.reporting.breakdown import confusion_rows, print_score, save_groups_figure
-from r1aqa_helpers.reporting.predictions import check_predictions, metadata_file, write_metadata
 from r1aqa_helpers.reporting.rows import (
     DOMAINS,
     ResultRow,

@@ -1,7 +1,8 @@
 """From responses to numbers: extraction, matching, accuracy, tests; tables and pages are not.
 
 `matching` judges one answer, `metrics` counts over questions and groups of them, `statistics` says
-how sure the counts are, `power` how many questions are enough, `baselines` what needs no hearing.
+how sure the counts are, `power` how many questions are enough, `baselines` what needs no hearing,
+`predictions` reads files of answers, and keeps which questions they answer.
 """
 
 from r1aqa_helpers.scoring.baselines import (
@@ -29,7 +30,12 @@ from r1aqa_helpers.scoring.metrics import (
     score,
 )
 from r1aqa_helpers.scoring.power import detection_power, questions_needed
-from r1aqa_helpers.scoring.predictions import read_predictions
+from r1aqa_helpers.scoring.predictions import (
+    check_predictions,
+    metadata_file,
+    read_predictions,
+    write_metadata,
+)
 from r1aqa_helpers.scoring.statistics import (
     McNemar,
     bootstrap_difference,

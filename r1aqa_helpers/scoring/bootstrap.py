@@ -13,18 +13,11 @@ SIGNIFICANT = 0.05
 
 
 @dataclass(frozen=True)
-class SeedTest:
-    """The paired test of one seed."""
-
-    seed: int
-    result: McNemar
-
-
-@dataclass(frozen=True)
 class Comparison:
     """Method a against method b in a regime; all figures in percentage points of accuracy.
 
     Attributes:
+        per_seed: the paired test of each seed.
         difference: a minus b, the mean over the seeds that both have.
         ci95: from the 2.5th to the 97.5th percentile of resampled differences.
         p: two-sided, from the same resamples; at least 1 / (`RESAMPLES` + 1).
@@ -34,7 +27,7 @@ class Comparison:
     regime: str
     a: str
     b: str
-    per_seed: tuple[SeedTest, ...]
+    per_seed: Mapping[int, McNemar]
     difference: float
     ci95: tuple[float, float]
     p: float
@@ -69,42 +62,39 @@ def compare_over_seeds(
         raise UserError(f"comparing {a} with {b}: they have no tested seed in common")
     if len({len(m[seed]) for m in (matches_a, matches_b) for seed in seeds}) > 1:
         raise UserError(f"comparing {a} with {b}: they were tested on different questions")
-    tests = []
-    for seed in seeds:
-        one, other = (dict(enumerate(map(int, m[seed]))) for m in (matches_a, matches_b))
-        tests.append(SeedTest(seed, mcnemar(one, other)))
-    signs = np.array([_digits(matches_a[seed]) - _digits(matches_b[seed]) for seed in seeds])
-    low, high, p = pooled(signs)
-    return Comparison(regime, a, b, tuple(tests), float(100 * signs.mean()), (low, high), p)
-
-
-def resampled(values: np.ndarray, seed: int = 0) -> np.ndarray:
-    """(`RESAMPLES`,) means in points of a (seeds, questions) array, both drawn with replacement."""
-    rng = np.random.default_rng(seed)
-    seeds, questions = values.shape
-    drawn = np.empty(RESAMPLES)
-    for start in range(0, RESAMPLES, 1000):
-        chosen = rng.multinomial(questions, np.full(questions, 1 / questions), 1000)
-        runs = rng.multinomial(seeds, np.full(seeds, 1 / seeds), 1000)
-        part = np.einsum("rs,rs->r", runs, chosen @ values.T) / (seeds * questions)
-        drawn[start : start + 1000] = 100 * part
-    return drawn
+    ours, theirs = (_digits([m[seed] for seed in seeds]) for m in (matches_a, matches_b))
+    tests = {
+        seed: mcnemar(*(dict(enumerate(digits)) for digits in pair))
+        for seed, *pair in zip(seeds, ours, theirs, strict=True)
+    }
+    low, high, p = pooled(ours - theirs)
+    return Comparison(regime, a, b, tests, float(100 * (ours - theirs).mean()), (low, high), p)
 
 
 def interval(matches: Mapping[int, str]) -> tuple[float, float]:
     """The 95 % interval of the mean accuracy over seeds, drawn as in `compare_over_seeds`."""
-    drawn = resampled(np.array([_digits(matches[seed]) for seed in sorted(matches)]))
-    low, high = np.percentile(drawn, [2.5, 97.5])
-    return float(low), float(high)
+    low, high, _ = pooled(_digits([matches[seed] for seed in sorted(matches)]))
+    return low, high
 
 
-def pooled(signs: np.ndarray, seed: int = 0) -> tuple[float, float, float]:
-    """Ends of the interval in points, and p, from (seeds, questions) differences of -1, 0, 1."""
-    drawn = resampled(signs, seed)
+def pooled(signs: np.ndarray) -> tuple[float, float, float]:
+    """Ends of the interval in points, and p, from (seeds, questions) differences of -1, 0, 1.
+
+    Both questions and seeds are drawn with replacement, `RESAMPLES` times.
+    """
+    rng = np.random.default_rng(0)
+    seeds, questions = signs.shape
+    drawn = np.empty(RESAMPLES)
+    for start in range(0, RESAMPLES, 1000):
+        chosen = rng.multinomial(questions, np.full(questions, 1 / questions), 1000)
+        runs = rng.multinomial(seeds, np.full(seeds, 1 / seeds), 1000)
+        part = np.einsum("rs,rs->r", runs, chosen @ signs.T) / (seeds * questions)
+        drawn[start : start + 1000] = 100 * part
     low, high = np.percentile(drawn, [2.5, 97.5])
     tail = min((drawn <= 0).sum(), (drawn >= 0).sum())
     return float(low), float(high), float(min(1.0, 2 * (tail + 1) / (RESAMPLES + 1)))
 
 
 def _digits(matches: Sequence[str]) -> np.ndarray:
-    return np.array(list(map(int, matches)))
+    """(texts, digits) of texts of 0 and 1."""
+    return np.array([list(map(int, text)) for text in matches])

@@ -103,12 +103,9 @@ def holm(p_values: Sequence[float]) -> list[float]:
     Source: S. Holm, A simple sequentially rejective multiple test procedure, Scandinavian
     Journal of Statistics 6 (1979).
     """
-    corrected = [0.0] * len(p_values)
-    highest = 0.0
-    for rank, place in enumerate(sorted(range(len(p_values)), key=lambda i: p_values[i])):
-        p = p_values[place]
-        if not 0 <= p <= 1:
-            raise ValueError(f"{p} is not a p-value")
-        highest = max(highest, min(1.0, (len(p_values) - rank) * p))
-        corrected[place] = highest
-    return corrected
+    if wrong := [p for p in p_values if not 0 <= p <= 1]:
+        raise ValueError(f"{wrong[0]} is not a p-value")
+    p, order = np.array(p_values), np.argsort(p_values)
+    scaled = np.minimum(1, p[order] * np.arange(len(p), 0, -1))
+    p[order] = np.maximum.accumulate(scaled)
+    return p.tolist()

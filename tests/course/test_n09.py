@@ -11,8 +11,8 @@ from r1aqa_helpers.course.lessons import n09 as lesson
 from r1aqa_helpers.course.lessons.n09 import by, kinds
 from r1aqa_helpers.data import AudioQuestion, identify, read_questions
 from r1aqa_helpers.evaluation.local import Prediction, write_predictions
-from r1aqa_helpers.reporting import REPRODUCED, load_measured, measured_row, write_metadata
-from r1aqa_helpers.scoring import KINDS, Accuracy, score
+from r1aqa_helpers.reporting import REPRODUCED, load_measured, measured_row
+from r1aqa_helpers.scoring import KINDS, Accuracy, score, write_metadata
 from r1aqa_helpers.utils.errors import UserError
 from r1aqa_helpers.utils.io import file_hash
 from r1aqa_helpers.utils.paths import TINY

@@ -12,7 +12,6 @@ from rich.console import Console
 from r1aqa_helpers.data import AudioQuestion, QuestionSet, identify, read_questions
 from r1aqa_helpers.reporting import (
     ResultRow,
-    check_predictions,
     comparison,
     load_measured,
     load_published,
@@ -21,9 +20,8 @@ from r1aqa_helpers.reporting import (
     print_tables,
     published_beside,
     verdicts,
-    write_metadata,
 )
-from r1aqa_helpers.scoring import score, wilson_interval
+from r1aqa_helpers.scoring import check_predictions, score, wilson_interval, write_metadata
 from r1aqa_helpers.utils.errors import UserError
 from r1aqa_helpers.utils.io import read_json, write_json
 from r1aqa_helpers.utils.paths import TINY

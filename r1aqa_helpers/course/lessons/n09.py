@@ -15,15 +15,16 @@ from r1aqa_helpers.course.tables import Table
 from r1aqa_helpers.course.widgets.player import Player
 from r1aqa_helpers.data import AudioQuestion, QuestionSet, identify, read_questions
 from r1aqa_helpers.data.mmau.releases import read_source
-from r1aqa_helpers.reporting import (
-    DOMAINS,
-    MEANING,
-    ResultRow,
-    check_predictions,
-    load_measured,
-)
+from r1aqa_helpers.reporting import DOMAINS, MEANING, ResultRow, load_measured
 from r1aqa_helpers.reporting.tables import VERDICTS, verdict_cells
-from r1aqa_helpers.scoring import KINDS, Accuracy, answer_kind, extract_answer, read_predictions
+from r1aqa_helpers.scoring import (
+    KINDS,
+    Accuracy,
+    answer_kind,
+    check_predictions,
+    extract_answer,
+    read_predictions,
+)
 from r1aqa_helpers.scoring.text import interval_text, number_text
 from r1aqa_helpers.utils.errors import UserError
 from r1aqa_helpers.utils.io import shown
