@@ -17,7 +17,7 @@ from safetensors.torch import load_file
 from transformers import Qwen2AudioForConditionalGeneration
 
 from r1aqa_helpers.models.lora import ignore_old_torchao
-from r1aqa_helpers.models.quantised import is_quantised
+from r1aqa_helpers.models.precision import is_quantised
 from r1aqa_helpers.utils.errors import UserError
 from r1aqa_helpers.utils.io import read_json, shown, shown_value
 

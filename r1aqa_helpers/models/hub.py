@@ -55,17 +55,35 @@ def push(
     _check_repo(repo)
     folder = Path(folder)
     files, left_out = check_upload(folder)
-    say(_listing(folder, files, left_out))
+    sizes = [(folder / name).stat().st_size / 1e6 for name in files]
+    for size, name in zip(sizes, files, strict=True):
+        say(f"{size:>10,.1f} MB  {name}")
+    say(f"{sum(sizes):>10,.1f} MB  in {len(files)} files")
+    for name in left_out:
+        say(f"left out: {shown(name)}")
     if dry_run:
         say(f"dry run: nothing was sent to {repo}")
         return None
     token = check_target(repo)
+    api = HfApi()
     try:
-        return _send(folder, files, repo, private)
+        address = api.create_repo(repo, private=private or None, repo_type="model", exist_ok=True)
+        if private and not api.repo_info(repo, repo_type="model").private:
+            raise UserError(
+                f"{repo}: is there already, and public; make it private, or name another"
+            )
+        api.upload_folder(
+            repo_id=repo,
+            repo_type="model",
+            folder_path=folder,
+            allow_patterns=files,
+            commit_message="Upload model",
+        )
     # The client reports what the Hub answers in errors of several kinds.
     except (OSError, ValueError, RuntimeError) as error:
         reason = first_line(error).replace(token, "…")
         raise UserError(f"{repo}: the Hub did not take the upload ({reason})") from None
+    return str(address)
 
 
 def check_target(repo: str) -> str:
@@ -110,7 +128,16 @@ def check_upload(folder: Path) -> tuple[list[str], list[str]]:
         path = folder / name
         if path.suffix != ".safetensors" and _TOKEN.search(read_bytes(path)):
             raise UserError(f"{shown(path)}: seems to hold an access token of the Hub; remove it")
-    _check_tensors(folder)
+    if is_adapter(folder):
+        read_adapter_weights(folder)
+        base = adapter_base(folder)
+        if base is None or not is_hub_name(base):
+            raise UserError(
+                f"{shown(folder / ADAPTER_CONFIG)}: base_model_name_or_path is no name on the Hub,"
+                " so that nobody else could load the adapter; push the merged model"
+            )
+    else:
+        check_weights(folder)
     card = folder / CARD
     if not card.is_file() or not read_bytes(card).startswith(b"---\n"):
         raise UserError(
@@ -127,39 +154,3 @@ def _check_repo(repo: str) -> None:
         repo = ""
     if not is_hub_name(repo):
         raise UserError(f"repository {shown(repo)}: give it as owner/name")
-
-
-def _send(folder: Path, files: list[str], repo: str, private: bool) -> str:
-    api = HfApi()
-    address = api.create_repo(repo, private=private or None, repo_type="model", exist_ok=True)
-    if private and not api.repo_info(repo, repo_type="model").private:
-        raise UserError(f"{repo}: is there already, and public; make it private, or name another")
-    api.upload_folder(
-        repo_id=repo,
-        repo_type="model",
-        folder_path=folder,
-        allow_patterns=files,
-        commit_message="Upload model",
-    )
-    return str(address)
-
-
-def _listing(folder: Path, files: list[str], left_out: list[str]) -> str:
-    sizes = {name: (folder / name).stat().st_size / 1e6 for name in files}
-    lines = [f"{size:>10,.1f} MB  {name}" for name, size in sizes.items()]
-    lines.append(f"{sum(sizes.values()):>10,.1f} MB  in {len(files)} files")
-    return "\n".join([*lines, *(f"left out: {shown(name)}" for name in left_out)])
-
-
-def _check_tensors(folder: Path) -> None:
-    """The weights that a model or an adapter needs are there and whole, and so is its base."""
-    if not is_adapter(folder):
-        check_weights(folder)
-        return
-    read_adapter_weights(folder)
-    base = adapter_base(folder)
-    if base is None or not is_hub_name(base):
-        raise UserError(
-            f"{shown(folder / ADAPTER_CONFIG)}: base_model_name_or_path is no name on the Hub, so "
-            "that nobody else could load the adapter; push the merged model"
-        )

@@ -26,8 +26,12 @@ from r1aqa_helpers.models.adapters import (
 from r1aqa_helpers.models.float16 import guard_float16
 from r1aqa_helpers.models.generation_config import greedy_config, shipped_sampling
 from r1aqa_helpers.models.loaded import LoadedModel
-from r1aqa_helpers.models.precision import pick_device, pick_dtype
-from r1aqa_helpers.models.quantised import keep_as_stored, quantisation_config
+from r1aqa_helpers.models.precision import (
+    keep_as_stored,
+    pick_device,
+    pick_dtype,
+    quantisation_config,
+)
 from r1aqa_helpers.utils.errors import UserError
 from r1aqa_helpers.utils.io import first_line, read_json, shown, shown_value
 
@@ -55,7 +59,7 @@ def load(
         dtype: a torch dtype or its name; by default bfloat16 on a GPU that has it, float16 on
             other GPUs, float32 elsewhere, whatever the checkpoint is stored in.
         base: an adapter's base model; by default the one that its configuration names.
-        quantise: "nf4": the linear layers' weights in 4 bits, see `quantised`; None: in ``dtype``.
+        quantise: "nf4": the linear layers' weights in 4 bits (`quantisation_config`); None: not.
 
     Raises:
         UserError: there is no complete Qwen2-Audio of this name; weights are missing or left over.
@@ -155,10 +159,6 @@ def _has_processor(folder: Path) -> bool:
 
 def _check_config(folder: Path) -> None:
     path = folder / "config.json"
-    if not path.is_file():
-        raise UserError(
-            f"model {shown(folder)}: has no config.json, give the folder of a Qwen2-Audio"
-        )
     config = read_json(path)
     found = config.get("model_type") if isinstance(config, dict) else None
     if found != "qwen2_audio":
@@ -171,17 +171,21 @@ def _check_config(folder: Path) -> None:
 def check_weights(folder: Path) -> None:
     """Every safetensors file is there, and as long as its header says."""
     index = folder / "model.safetensors.index.json"
-    if (folder / "model.safetensors").is_file():
-        shards = ["model.safetensors"]
-    elif index.is_file():
-        shards = _shards(index)
-    elif any(folder.glob("*.bin")):
+    shards = ["model.safetensors"]
+    if index.is_file() and not (folder / shards[0]).is_file():
+        content = read_json(index)
+        weights = content.get("weight_map") if isinstance(content, dict) else None
+        shards = list(dict.fromkeys(weights.values())) if isinstance(weights, dict) else []
+        # Only names, never paths: they are joined to the folder.
+        if not shards or any(not isinstance(s, str) or Path(s).name != s for s in shards):
+            raise UserError(
+                f"{shown(index)}: has no weight_map of plain file names, download the model again"
+            )
+    elif not (folder / shards[0]).is_file():
         raise UserError(
-            f"model {shown(folder)}: its weights are pickled (.bin), which can run code when "
-            "loaded; give a checkpoint in safetensors"
+            f"model {shown(folder)}: has no {shards[0]}, copy it completely (pickled weights, .bin,"
+            " are not read: they can run code)"
         )
-    else:
-        raise UserError(f"model {shown(folder)}: has no model.safetensors, copy it completely")
     for shard in shards:
         try:
             with safe_open(folder / shard, framework="pt"):
@@ -191,21 +195,6 @@ def check_weights(folder: Path) -> None:
                 f"{shown(folder / shard)}: weights missing or truncated, copy or download them "
                 f"again ({first_line(error)})"
             ) from error
-
-
-def _shards(index: Path) -> list[str]:
-    """The file names in a shard index; only names, never paths."""
-    content = read_json(index)
-    weights = content.get("weight_map") if isinstance(content, dict) else None
-    if not isinstance(weights, dict) or not weights:
-        raise UserError(f"{shown(index)}: has no weight_map, copy or download the model again")
-    for shard in weights.values():
-        if not isinstance(shard, str) or Path(shard).name != shard:
-            raise UserError(
-                f"{shown(index)}: {shown_value(shard)} in weight_map is no plain file name, "
-                "download the model again"
-            )
-    return list(dict.fromkeys(weights.values()))
 
 
 def _load_model(

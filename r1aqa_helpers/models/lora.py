@@ -9,7 +9,7 @@ from peft.import_utils import is_torchao_available
 from torch import nn
 from transformers import Qwen2AudioForConditionalGeneration
 
-from r1aqa_helpers.models.quantised import numel
+from r1aqa_helpers.models.precision import numel
 from r1aqa_helpers.utils.errors import UserError
 
 #: Modules for LoRA: the language model's projections. The audio encoder's have the same names

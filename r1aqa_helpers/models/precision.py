@@ -1,11 +1,12 @@
-"""Number formats: which one by device, and what training in it asks for."""
+"""Number formats, 4 bits to 32: which one by device, and what training in it asks for."""
 
+import math
 from importlib.util import find_spec
 
 import torch
-from transformers import PreTrainedModel
+from torch import nn
+from transformers import BitsAndBytesConfig, PreTrainedModel
 
-from r1aqa_helpers.models.quantised import MISSING, is_quantised
 from r1aqa_helpers.utils.errors import UserError
 
 _DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
@@ -13,6 +14,10 @@ _DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torc
 #: Optimisers to choose from: AdamW, and the same with its two moments in 8 bits (arXiv 2110.02861).
 OPTIMISERS = ("adamw_torch", "adamw_bnb_8bit")
 
+_MISSING = (
+    "bitsandbytes is not installed; install it "
+    "(pip install 'r1aqa-helpers[quantised]', in a checkout uv sync --extra quantised)"
+)
 #: What to do where numbers overflow.
 NOT_FINITE = (
     "check the checkpoint's weights, or use bfloat16 or float32 in place of float16, whose range "
@@ -54,6 +59,59 @@ def pick_dtype(dtype: str | torch.dtype | None, device: torch.device) -> torch.d
     # A T4 computes bfloat16 by emulation only, which counts as support unless told otherwise.
     native = torch.cuda.is_bf16_supported(including_emulation=False)
     return torch.bfloat16 if native else torch.float16
+
+
+def quantisation_config(
+    quantise: str | None, device: torch.device, dtype: torch.dtype
+) -> BitsAndBytesConfig | None:
+    """What transformers is to do with the weights; None: leave them as they are.
+
+    "nf4": 4 bits, NF4 with double quantisation (QLoRA, arXiv 2305.14314), by bitsandbytes. All
+    linear layers are quantised but the head, those of the audio encoder and projector among them;
+    `flops.weight_bytes` counts the same. What is computed with them is in ``dtype``.
+
+    Raises:
+        UserError: there is no such way, bitsandbytes is missing or has nothing for the device.
+    """
+    if quantise is None:
+        return None
+    if quantise != "nf4":
+        raise UserError(f"quantise {quantise!r}: unknown, use nf4")
+    if device.type not in ("cuda", "cpu"):
+        raise UserError(
+            f"quantise {quantise}: bitsandbytes has no 4-bit weights for device {device}; "
+            "use cuda or cpu, or load the model without quantise"
+        )
+    if find_spec("bitsandbytes") is None:
+        raise UserError(f"quantise {quantise}: {_MISSING}, or load the model without quantise")
+    return BitsAndBytesConfig(
+        load_in_4bit=True,
+        bnb_4bit_quant_type="nf4",
+        bnb_4bit_use_double_quant=True,
+        bnb_4bit_compute_dtype=dtype,
+    )
+
+
+def is_quantised(model: nn.Module) -> bool:
+    """Whether the model's linear layers are in 4 bits; ``model`` may be in an adapter."""
+    return bool(getattr(model, "is_loaded_in_4bit", False))
+
+
+def keep_as_stored(model: nn.Module) -> None:
+    """Have 4-bit weights stay as they are stored.
+
+    At their first use on some CPUs (AVX-512 with bfloat16) bitsandbytes would rearrange them, and
+    `weights_fingerprint` would take the model for another one.
+    """
+    for module in model.modules():
+        if hasattr(module, "support_avx512bf16_for_cpu"):
+            module.support_avx512bf16_for_cpu = False
+
+
+def numel(parameter: nn.Parameter) -> int:
+    """How many numbers a parameter stands for: in 4 bits, two are stored as one."""
+    state = getattr(parameter, "quant_state", None)
+    return parameter.numel() if state is None else math.prod(state.shape)
 
 
 def language_dtype(model: PreTrainedModel) -> torch.dtype:
@@ -103,5 +161,5 @@ def training_precision(model: PreTrainedModel, lora_rank: int, optim: str) -> di
     if optim not in OPTIMISERS:
         raise UserError(f"optim {optim!r}: unknown, choose one of {', '.join(OPTIMISERS)}")
     if "bnb" in optim and find_spec("bitsandbytes") is None:
-        raise UserError(f"optim {optim}: {MISSING}, or use adamw_torch")
+        raise UserError(f"optim {optim}: {_MISSING}, or use adamw_torch")
     return {"bf16": dtype == torch.bfloat16, "fp16": dtype == torch.float16}

@@ -13,7 +13,7 @@ from r1aqa_helpers.models.adapters import ADAPTER_CONFIG
 from r1aqa_helpers.models.card import CARD, CardFields
 from r1aqa_helpers.models.generation_config import greedy_config, own_generation_config
 from r1aqa_helpers.models.loaded import LoadedModel
-from r1aqa_helpers.models.quantised import is_quantised
+from r1aqa_helpers.models.precision import is_quantised
 from r1aqa_helpers.utils.errors import UserError
 from r1aqa_helpers.utils.io import first_line, shown, write_text
 
@@ -39,13 +39,20 @@ def save(loaded: LoadedModel, folder: str | Path, card: CardFields | None = None
     empty = folder.is_dir() and not any(folder.iterdir())
     if folder.exists() and not empty and not is_model_folder(folder):
         raise UserError(f"{shown(folder)}: exists and is not a model folder, choose another place")
+    weights, adapter = loaded.model.named_parameters(), isinstance(loaded.model, PeftModel)
+    card = replace(
+        card or CardFields(base=loaded.name),
+        adapter=adapter,
+        parameters=sum(p.numel() for name, p in weights if not adapter or ".lora_" in name),
+        window_seconds=loaded.window_seconds,
+    )
     temporary = folder.with_name(f".{folder.name}.{os.getpid()}.partial")
     replaced = folder.with_name(f".{folder.name}.{os.getpid()}.replaced")
     try:
         temporary.mkdir(parents=True)
         _write_weights(loaded, temporary)
         loaded.processor.save_pretrained(temporary)
-        write_text(temporary / CARD, _completed(card, loaded).text())
+        write_text(temporary / CARD, card.text())
         if folder.exists():
             folder.rename(replaced)
         temporary.rename(folder)
@@ -77,15 +84,3 @@ def _write_weights(loaded: LoadedModel, folder: Path) -> None:
     # Whether the vocabulary was changed, which it never is here, PEFT would ask of the Hub.
     model.save_pretrained(folder, save_embedding_layers=False)
     config.save_pretrained(folder)
-
-
-def _completed(card: CardFields | None, loaded: LoadedModel) -> CardFields:
-    model: Any = loaded.model
-    adapter = isinstance(model, PeftModel)
-    counted = (p.numel() for n, p in model.named_parameters() if not adapter or ".lora_" in n)
-    return replace(
-        card or CardFields(base=loaded.name),
-        adapter=adapter,
-        parameters=sum(counted),
-        window_seconds=loaded.window_seconds,
-    )

@@ -48,13 +48,7 @@ class TextModel:
 def check_text_model(folder: str | Path) -> Path:
     """The folder, where it holds a complete model; raises ``UserError`` otherwise."""
     folder = Path(folder).expanduser()
-    if not folder.is_dir():
-        raise UserError(
-            f"text model {shown(folder)}: no such folder; give one with config.json, tokenizer and "
-            "safetensors"
-        )
-    if not (folder / "config.json").is_file():
-        raise UserError(f"text model {shown(folder)}: has no config.json; give a model's folder")
+    read_json(folder / "config.json")
     check_weights(folder)
     return folder
 

@@ -1,7 +1,7 @@
 """From responses to numbers: extraction, matching, accuracy, tests; tables and pages are not.
 
 `matching` judges one answer, `metrics` counts over questions and groups of them, `statistics` says
-how sure the counts are, `power` how many questions are enough, `baselines` what needs no hearing,
+how sure the counts are and how many questions are enough, `baselines` what needs no hearing,
 `predictions` reads files of answers, and keeps which questions they answer.
 """
 
@@ -29,7 +29,6 @@ from r1aqa_helpers.scoring.metrics import (
     confusions,
     score,
 )
-from r1aqa_helpers.scoring.power import detection_power, questions_needed
 from r1aqa_helpers.scoring.predictions import (
     check_predictions,
     metadata_file,
@@ -39,8 +38,10 @@ from r1aqa_helpers.scoring.predictions import (
 from r1aqa_helpers.scoring.statistics import (
     McNemar,
     bootstrap_difference,
+    detection_power,
     holm,
     mcnemar,
     mcnemar_p,
+    questions_needed,
     wilson_interval,
 )

@@ -12,8 +12,7 @@ from transformers import PrinterCallback, Trainer
 from r1aqa_helpers.data import AudioQuestion
 from r1aqa_helpers.models import CardFields, LoadedModel, save
 from r1aqa_helpers.models.lora import choose_trained, describe_trained
-from r1aqa_helpers.models.precision import training_precision
-from r1aqa_helpers.models.quantised import is_quantised
+from r1aqa_helpers.models.precision import is_quantised, training_precision
 from r1aqa_helpers.training import distributed
 from r1aqa_helpers.training.callbacks import StepLog, Watch, quiet, show_to
 from r1aqa_helpers.training.logprobs import disable_scoring

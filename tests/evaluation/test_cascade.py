@@ -79,7 +79,7 @@ def test_the_cascade_of_the_tiny_track(few, tmp_path):
 @pytest.mark.parametrize(
     "more, message",
     [
-        (["--text-model", "nowhere"], "text model nowhere: no such folder"),
+        (["--text-model", "nowhere"], "nowhere/config.json: no such file"),
         (["--endpoint", "http://localhost:1/v1"], "give the text model, --text-model"),
     ],
 )

@@ -24,7 +24,7 @@ from r1aqa_helpers.models import (
     weights_fingerprint,
 )
 from r1aqa_helpers.models.lora import describe_trained
-from r1aqa_helpers.models.quantised import is_quantised
+from r1aqa_helpers.models.precision import is_quantised
 from r1aqa_helpers.training.grpo.run import GRPOSettings, train_grpo
 from r1aqa_helpers.training.grpo.trainer import sample_answers
 from r1aqa_helpers.training.logprobs import Answers, answer_logps

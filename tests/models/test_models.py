@@ -170,7 +170,7 @@ def _shard_index(name: str):
 
 
 DAMAGE = {
-    "no config": (lambda f: (f / "config.json").unlink(), "no config.json"),
+    "no config": (lambda f: (f / "config.json").unlink(), "config.json: no such file"),
     "torn config": (lambda f: (f / "config.json").write_text('{"model_type":'), "not valid JSON"),
     "another model": (_edit_config(model_type="llama"), "model_type is 'llama'"),
     "impossible config": (
@@ -188,7 +188,7 @@ DAMAGE = {
     "pickled weights": (_pickle, "safetensors"),
     "truncated weights": (_truncate, "missing or truncated"),
     "missing shard": (_shard_index("model-00001-of-00002.safetensors"), "missing or truncated"),
-    "shard elsewhere": (_shard_index("../model.safetensors"), "no plain file name"),
+    "shard elsewhere": (_shard_index("../model.safetensors"), "plain file names"),
     "missing key": (
         _edit_weights(lambda w: w.pop("multi_modal_projector.linear.weight")),
         "missing keys, such as model.multi_modal_projector.linear.weight",

@@ -106,7 +106,7 @@ def test_another_architecture_is_asked_greedily_whatever_it_ships(llama_dir):
 @pytest.mark.parametrize(
     "damage, message",
     [
-        (lambda f: (f / "config.json").unlink(), "has no config.json"),
+        (lambda f: (f / "config.json").unlink(), "config.json: no such file"),
         (lambda f: (f / "model.safetensors").rename(f / "pytorch_model.bin"), "pickled"),
         (lambda f: (f / "model.safetensors").write_bytes(b"x" * 99), "missing or truncated"),
         (lambda f: (f / "config.json").write_text('{"model_type": "evil"}'), "cannot be loaded"),
@@ -122,7 +122,7 @@ def test_a_wrong_folder_is_told_in_one_line(llama_dir, tmp_path, damage, message
 
 
 def test_no_folder_and_code_of_a_folder_are_refused(llama_dir, tmp_path):
-    with pytest.raises(UserError, match="no such folder"):
+    with pytest.raises(UserError, match="config.json: no such file"):
         load_text_model(tmp_path / "none")
     folder = shutil.copytree(llama_dir, tmp_path / "model")
     config = json.loads((folder / "config.json").read_text())

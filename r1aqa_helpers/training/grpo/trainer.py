@@ -16,7 +16,7 @@ from trl import GRPOConfig
 
 from r1aqa_helpers.models import AudioFeatureCache, Clips, LoadedModel, decode, embed_prompts
 from r1aqa_helpers.models.generation_config import NEUTRAL, own_generation_config
-from r1aqa_helpers.models.quantised import is_quantised
+from r1aqa_helpers.models.precision import is_quantised
 from r1aqa_helpers.training.callbacks import ExactResume
 from r1aqa_helpers.training.grpo.trl_compat import TRLCompat
 from r1aqa_helpers.training.logprobs import disable_scoring, enable_scoring

@@ -1,0 +1,238 @@
+"""Rewards for GRPO, as TRL reward functions: from completions to one number each.
+
+First the two that R1-AQA adds up, unweighted: is the answer correct, and its format? From
+src/utils/rewards.py of https://github.com/xiaomi-research/r1-aqa, kept as the paper describes them;
+where that code departs from the description, the docstrings say so. Then what others add to them,
+each with what it is for and its weak side; those that look at the choices want them as a column
+``choices`` of the data set, one sequence of texts per completion. Last, rewards made of rewards.
+"""
+
+import re
+from collections.abc import Callable, Sequence
+
+from r1aqa_helpers.data.prompts import check_prompt_number
+from r1aqa_helpers.scoring import extract_answer, string_match
+
+#: Called by TRL as f(completions=..., solution=..., other columns); one float per completion.
+RewardFunction = Callable[..., list[float]]
+
+# No tag of either kind within a pair: two answers, or an answer inside the thinking, would
+# otherwise pass as one.
+_INNER = r"(?:(?!</?(?:think|answer)>).)*"
+_ANSWER_PAIR = rf"<answer>{_INNER}</answer>"
+_FORMATS = {
+    2: re.compile(_ANSWER_PAIR, re.DOTALL),
+    3: re.compile(rf"<think>{_INNER}</think>\s*{_ANSWER_PAIR}", re.DOTALL),
+}
+_TAGS = {
+    2: ("<answer>", "</answer>"),
+    3: ("<think>", "</think>", "<answer>", "</answer>"),
+}
+_THOUGHT = re.compile(r"<think>(.*?)</think>", re.DOTALL)
+_WORD = re.compile(r"\w+")
+
+
+def text_of(completion: str | Sequence[dict]) -> str:
+    """A completion's text: TRL gives a string, or messages for conversational prompts."""
+    return completion if isinstance(completion, str) else completion[0]["content"]
+
+
+def reward_of_text(name: str, score: Callable[[str], float]) -> RewardFunction:
+    """The reward function, logged as ``name``, that gives each completion its text's ``score``."""
+
+    def reward(completions: Sequence[str | Sequence[dict]], **columns: object) -> list[float]:
+        return [float(score(text_of(completion))) for completion in completions]
+
+    reward.__name__ = name
+    return reward
+
+
+def accuracy_reward(
+    completions: Sequence[str | Sequence[dict]], solution: Sequence[str], **columns: object
+) -> list[float]:
+    """1.0 where the extracted answer equals the gold answer's text, trimmed; else 0.0.
+
+    ``solution`` holds the gold text per completion, without tags. The comparison is exact, so
+    ``car`` is not ``Car``: the choices are in the prompt and are to be repeated, and the reward
+    stays stricter than the matcher that evaluates. A bare answer without tags counts, as in the
+    reference code; asking for tags is the format reward's part.
+
+    Unlike the reference code, an answer on lines of its own between the tags counts, and no
+    symbolic mathematics is tried first: it took "Piano, 4 notes" for "Guitar, 4 notes".
+    """
+    return [
+        float(extract_answer(text_of(completion)) == gold.strip())
+        for completion, gold in zip(completions, solution, strict=True)
+    ]
+
+
+def format_reward(prompt: int) -> RewardFunction:
+    """The reward for keeping to the format that prompt <``prompt``> asks for (2 or 3).
+
+    It gives 1.0 where the whole completion is ``<answer>…</answer>`` for prompt 2, or
+    ``<think>…</think>`` and then ``<answer>…</answer>`` for prompt 3, with nothing but white
+    space between the two; else 0.0. The contents may span lines. Unlike in the reference code,
+    each pair of tags may occur only once, and no tag inside a pair. Raises ``ValueError`` for a
+    prompt without a format.
+    """
+    if prompt not in _FORMATS:
+        raise ValueError(f"prompt {prompt!r} asks for no format that could be rewarded")
+    pattern = _FORMATS[prompt]
+    return reward_of_text("format_reward", lambda text: pattern.fullmatch(text) is not None)
+
+
+def rewards_for(prompt: int) -> list[RewardFunction]:
+    """R1-AQA's rewards for a prompt, to be summed: accuracy, and format where tags are asked.
+
+    Their ``__name__`` (``accuracy_reward``, ``format_reward``) is what TRL logs. Raises
+    ``UserError`` for an unknown prompt number.
+    """
+    check_prompt_number(prompt)
+    return [accuracy_reward] + ([format_reward(prompt)] if prompt in _FORMATS else [])
+
+
+def match_reward(
+    completions: Sequence[str | Sequence[dict]],
+    solution: Sequence[str],
+    choices: Sequence[Sequence[str]],
+    **columns: object,
+) -> list[float]:
+    """1.0 where MMAU's matcher would count the extracted answer as correct, else 0.0.
+
+    More forgiving than `accuracy_reward`: "I hear rain." counts as "rain", so that a model which
+    talks in sentences has something to gain from the first step on. What the matcher cannot see
+    can be exploited: it compares sets of words, and "not rain" has the word of "rain".
+    """
+    return [
+        float(string_match(gold, extract_answer(text_of(completion)), options))
+        for completion, gold, options in zip(completions, solution, choices, strict=True)
+    ]
+
+
+def partial_format_reward(prompt: int) -> RewardFunction:
+    """A shaped format reward: half for the tags that are there, half for the whole format.
+
+    The first half is shared out among the tags that prompt <``prompt``> asks for: each counts
+    where it occurs exactly once. The second half is `format_reward`'s, so that tags in a wrong
+    order never earn as much as the format. The idea of a reward per tag is that of
+    ``tag_count_reward`` in https://github.com/huggingface/open-r1 (src/open_r1/rewards.py).
+    Raises ``ValueError`` for a prompt without a format.
+    """
+    whole = format_reward(prompt)
+    tags = _TAGS[prompt]
+
+    def score(text: str) -> float:
+        share = sum(text.count(tag) == 1 for tag in tags) / len(tags)
+        return 0.5 * share + 0.5 * whole([text])[0]
+
+    return reward_of_text("partial_format_reward", score)
+
+
+def length_penalty(free: int, limit: int) -> RewardFunction:
+    """A penalty on long answers: 0 up to ``free`` words, then falling in a line to -1.
+
+    -1 is reached at ``limit`` words and holds beyond. DAPO's soft overlong punishment
+    (arXiv 2503.14476, equation 13), over words in place of tokens. It never rewards length, so
+    that there is nothing to gain from padding. Raises ``ValueError`` unless
+    ``0 <= free < limit``.
+    """
+    if not 0 <= free < limit:
+        raise ValueError(f"free {free} and limit {limit}: 0 <= free < limit is needed")
+
+    def score(text: str) -> float:
+        return 0.0 - min(max(len(text.split()) - free, 0) / (limit - free), 1.0)
+
+    return reward_of_text("length_penalty", score)
+
+
+def thinking_reward(least: int = 3, most: int = 50) -> RewardFunction:
+    """1.0 where there is a thought: ``least`` different words or more, ``most`` words at most.
+
+    The thought is the first ``<think> </think>`` pair's content. Different words are counted,
+    since "hmm hmm hmm" is no thought; the limit is the 50 words that Ke-Omni-R's prompt sets
+    (https://github.com/shuaijiang/Ke-Omni-R). It cannot tell whether the thought is about the
+    sound. Raises ``ValueError`` unless ``1 <= least <= most``.
+    """
+    if not 1 <= least <= most:
+        raise ValueError(f"least {least} and most {most}: 1 <= least <= most is needed")
+
+    def score(text: str) -> float:
+        words = _words(_thought(text))
+        return len(set(words)) >= least and len(words) <= most
+
+    return reward_of_text("thinking_reward", score)
+
+
+def consistency_reward(
+    completions: Sequence[str | Sequence[dict]], **columns: object
+) -> list[float]:
+    """1.0 where the thought names the answer that is then given, correct or not; else 0.0.
+
+    Named means: its words occur in the thought, next to one another, in any case. An answer
+    without a thought, or an empty answer, earns nothing. Thoughts that argue for another answer
+    than the one given are what CESAR (arXiv 2510.20867) and Audio-Thinker (arXiv 2508.08039)
+    reward against, the latter by a judge model. A thought that names every choice is beyond this
+    rule.
+    """
+    return [_consistent(text_of(completion)) for completion in completions]
+
+
+def _consistent(text: str) -> float:
+    thought, answer = _words(_thought(text)), _words(extract_answer(text))
+    places = range(len(thought) - len(answer) + 1)
+    return float(bool(answer) and any(thought[i : i + len(answer)] == answer for i in places))
+
+
+def _thought(text: str) -> str:
+    found = _THOUGHT.search(text)
+    return found.group(1) if found else ""
+
+
+def _words(text: str) -> list[str]:
+    return _WORD.findall(text.lower())
+
+
+def named(name: str, reward: RewardFunction) -> RewardFunction:
+    """``reward`` under another ``__name__``, which is what TRL logs its mean by."""
+
+    def renamed(completions: Sequence, **columns: object) -> list[float]:
+        return reward(completions=completions, **columns)
+
+    renamed.__name__ = name
+    return renamed
+
+
+def weighted(*terms: tuple[float, RewardFunction], name: str | None = None) -> RewardFunction:
+    """The sum of rewards, each times its weight: ``weighted((1.0, f), (0.5, g))``.
+
+    TRL sums a list of rewards itself, by ``reward_weights`` of its configuration, and then logs
+    each alone; this is for where one function is wanted. Weights may be negative. ``name`` is by
+    default made of weights and names, like ``1*f + 0.5*g``. Raises ``ValueError`` without terms.
+    """
+    if not terms:
+        raise ValueError("weighted: at least one (weight, reward) is needed")
+
+    def total(completions: Sequence, **columns: object) -> list[float]:
+        each = [reward(completions=completions, **columns) for _, reward in terms]
+        weights = [weight for weight, _ in terms]
+        return [
+            float(sum(w * one for w, one in zip(weights, ones, strict=True)))
+            for ones in zip(*each, strict=True)
+        ]
+
+    default = " + ".join(f"{weight:g}*{reward.__name__}" for weight, reward in terms)
+    return named(name or default, total)
+
+
+def only_if(condition: RewardFunction, reward: RewardFunction) -> RewardFunction:
+    """``reward`` where ``condition`` gives more than 0, else 0: a gate in place of a sum.
+
+    In a sum, what is lost in one term can be made up for in another; behind a gate it cannot.
+    """
+
+    def gated(completions: Sequence, **columns: object) -> list[float]:
+        gates = condition(completions=completions, **columns)
+        rewards = reward(completions=completions, **columns)
+        return [one if gate > 0 else 0.0 for gate, one in zip(gates, rewards, strict=True)]
+
+    return named(f"{reward.__name__} if {condition.__name__}", gated)
