@@ -96,12 +96,17 @@ def save_audio(path: PathLike, wave: np.ndarray) -> None:
         raise UserError(f"{shown(path)}: unknown audio suffix; use {', '.join(_FORMATS)}")
     if wave.ndim != 1 or not wave.size or not (np.abs(wave) <= 1).all():
         raise ValueError("a wave to save has one axis, some samples, and stays within [-1, 1]")
+    write_bytes(path, audio_file(wave, format))
+
+
+def audio_file(wave: np.ndarray, format: str) -> bytes:
+    """The content of a file that holds the wave, ``(samples,)`` at 16 kHz, with 16 bits."""
     # Scaled here and not by libsndfile, whose factors for writing (2¹⁵ - 1) and reading (2¹⁵)
     # differ, so that a file that is loaded and saved would change.
     steps = np.rint(wave.astype(np.float64) * 2**15).clip(-(2**15), 2**15 - 1).astype(np.int16)
     buffer = io.BytesIO()
     soundfile.write(buffer, steps, SAMPLE_RATE, format=format)
-    write_bytes(path, buffer.getvalue())
+    return buffer.getvalue()
 
 
 def clip_to_window(wave: np.ndarray, seconds: float) -> tuple[np.ndarray, float]:

@@ -12,13 +12,14 @@ from r1aqa_helpers.evaluation.local import (
     Prediction,
     answer_questions,
     as_predictions,
+    fill_batches,
     logged,
     prompt_text,
     write_predictions,
 )
 from r1aqa_helpers.models import LoadedModel
 from r1aqa_helpers.models.loaded import fingerprint
-from r1aqa_helpers.models.text_model import TextModel, batches, chat, respond
+from r1aqa_helpers.models.text_model import TextModel, chat, respond
 from r1aqa_helpers.scoring import Score, bootstrap_difference, mcnemar, score
 from r1aqa_helpers.scoring.text import accuracy_text, gain_text
 from r1aqa_helpers.utils.io import write_json, write_jsonl
@@ -47,26 +48,17 @@ def caption_clips(
     questions: Sequence[AudioQuestion],
     *,
     request: str = REQUEST,
-    batch_tokens: int = BATCH_TOKENS,
-    max_new_tokens: int = 64,
-    log: Path | None = None,
+    **options: Any,
 ) -> dict[str, str]:
     """The model's description of each question's clip, greedily, by question id.
 
-    It is given neither question nor choices, and each recording is described once. ``log`` and
-    errors as in `local.answer_questions`.
+    It is given neither question nor choices, and each recording is described once. ``options``
+    and errors as in `local.answer_questions`.
     """
     first: dict[Path, AudioQuestion] = {}
     for question in questions:
         first.setdefault(question.audio, question)
-    said = answer_questions(
-        loaded,
-        list(first.values()),
-        request=request,
-        batch_tokens=batch_tokens,
-        max_new_tokens=max_new_tokens,
-        log=log,
-    )
+    said = answer_questions(loaded, list(first.values()), request=request, **options)
     captions = {one.id: " ".join(one.response.split()) for one in said}
     return {question.id: captions[first[question.audio].id] for question in questions}
 
@@ -100,14 +92,14 @@ def answer_from_captions(
 
     def answer(rest: list[AudioQuestion]) -> Iterator[dict[str, Any]]:
         count = partial(text_model.tokenizer, add_special_tokens=False)
-        lengths = [len(count(texts[q.id]).input_ids) for q in rest]
-        for batch in batches(lengths, batch_tokens, max_new_tokens):
+        tokens = {q.id: len(count(texts[q.id]).input_ids) for q in rest}
+        longest_first = sorted(rest, key=lambda q: -tokens[q.id])
+        for batch in fill_batches(longest_first, tokens, batch_tokens, max_new_tokens):
             started = time.perf_counter()
-            said = respond(text_model, [texts[rest[place].id] for place in batch], max_new_tokens)
+            said = respond(text_model, [texts[q.id] for q in batch], max_new_tokens)
             seconds = round((time.perf_counter() - started) / len(batch), 4)
-            for place, response in zip(batch, said, strict=True):
-                row = {"id": rest[place].id, "response": response}
-                yield {**row, "seconds": seconds, "seconds_cut": 0.0}
+            for q, response in zip(batch, said, strict=True):
+                yield {"id": q.id, "response": response, "seconds": seconds, "seconds_cut": 0.0}
 
     doing = f"answering from captions, prompt <{prompt}>"
     return as_predictions(logged(log, run, questions, texts, answer, doing))

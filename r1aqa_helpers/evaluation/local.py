@@ -257,6 +257,20 @@ def plan_batches(
     # Of a batch, the longest clip costs the audio encoder, the longest prompt the language model.
     step = window / _STEPS
     order = sorted(questions, key=lambda q: (-(seconds[q.audio] // step), -tokens[q.id]))
+    return fill_batches(order, tokens, batch_tokens, max_new_tokens, batch_size)
+
+
+def fill_batches(
+    order: Sequence[AudioQuestion],
+    tokens: Mapping[str, int],
+    batch_tokens: int,
+    max_new_tokens: int,
+    batch_size: int | None = None,
+) -> list[list[AudioQuestion]]:
+    """Questions in this order, in batches of at most so many tokens, padding and answers included.
+
+    ``tokens`` are those of each question's prompt, by id.
+    """
     batches: list[list[AudioQuestion]] = []
     longest = 0
     for question in order:

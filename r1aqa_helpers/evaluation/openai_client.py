@@ -5,7 +5,6 @@ not followed), over HTTPS or to this machine, and is removed from all that a ser
 """
 
 import base64
-import io
 import ipaddress
 import os
 import socket
@@ -18,11 +17,9 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import numpy as np
-import soundfile
 
 from r1aqa_helpers.data import AudioQuestion
-from r1aqa_helpers.data.audio import SAMPLE_RATE, load_audio
-from r1aqa_helpers.data.prompts import chat_messages
+from r1aqa_helpers.data.audio import audio_file, load_audio
 from r1aqa_helpers.utils.errors import UserError
 from r1aqa_helpers.utils.io import shown_value
 
@@ -147,9 +144,15 @@ class Client:
         self._extended: bool | None = None  # whether it takes GREEDY_EXTENDED; None: not known
         parts = urlsplit(endpoint.url)
         local = _is_local(parts.hostname or "")
-        if local:
+        if local:  # a server that was not started shows at once, and not after all tries
             port = parts.port or (443 if parts.scheme == "https" else 80)
-            _check_listening(parts.hostname, port, endpoint.url)
+            try:
+                socket.create_connection((parts.hostname, port), timeout=10).close()
+            except OSError as error:
+                raise UserError(
+                    f"{endpoint.url}: cannot be reached ({error.strerror or error}); start the "
+                    "server, or correct the address"
+                ) from None
         # All said, or the package takes some from the environment.
         self._headers = {
             "Authorization": f"Bearer {endpoint.key}" if endpoint.key else openai.omit,
@@ -269,16 +272,6 @@ class Client:
         return text.replace(self.endpoint.key, "[key]") if self.endpoint.key else text
 
 
-def _check_listening(host: str, port: int, url: str) -> None:
-    try:
-        socket.create_connection((host, port), timeout=10).close()
-    except OSError as error:
-        raise UserError(
-            f"{url}: cannot be reached ({error.strerror or error}); start the server, or correct "
-            "the address"
-        ) from None
-
-
 def request_messages(text: str, wave: np.ndarray | None) -> list[dict[str, Any]]:
     """One user turn, the recording before the text; ``wave`` is float32 (samples,), 16 kHz.
 
@@ -286,18 +279,9 @@ def request_messages(text: str, wave: np.ndarray | None) -> list[dict[str, Any]]
     """
     if wave is None:
         return [{"role": "user", "content": text}]
-    # Scaled as in `audio.save_audio`.
-    steps = np.rint(wave.astype(np.float64) * 2**15).clip(-(2**15), 2**15 - 1).astype(np.int16)
-    buffer = io.BytesIO()
-    soundfile.write(buffer, steps, SAMPLE_RATE, format="WAV", subtype="PCM_16")
-    data = base64.b64encode(buffer.getvalue()).decode("ascii")
+    data = base64.b64encode(audio_file(wave, "WAV")).decode("ascii")
     clip = {"type": "input_audio", "input_audio": {"data": data, "format": "wav"}}
-    messages = chat_messages(text)
-    for message in messages:
-        message["content"] = [
-            clip if part["type"] == "audio" else part for part in message["content"]
-        ]
-    return messages
+    return [{"role": "user", "content": [clip, {"type": "text", "text": text}]}]
 
 
 def reply_text(response: Any) -> str:

@@ -27,7 +27,6 @@ from r1aqa_helpers.models import LoadedModel, hearing_check, load_for
 from r1aqa_helpers.reporting import (
     ResultRow,
     comparison,
-    confusion_rows,
     load_published,
     measured_row,
     print_tables,
@@ -238,8 +237,7 @@ class TableRun(Session):
             training=training,
             clips=[Clip(q, tuple(said(method, q) for method in measured)) for q in chosen],
             chosen_by=chosen_by.label,
-            groups=measured[chosen_by].score.groups(),
-            confused=confusion_rows(measured[chosen_by].score.confusions()),
+            score=measured[chosen_by].score,
         )
         write_json(self.out / "results.json", results)
         rows, tests = [one.row for one in measured.values()], results["comparisons"]

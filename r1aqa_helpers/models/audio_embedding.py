@@ -2,7 +2,9 @@
 
 import threading
 from collections import OrderedDict
+from collections.abc import Hashable
 from dataclasses import dataclass, replace
+from typing import Any
 
 import torch
 from torch import nn
@@ -16,35 +18,36 @@ LOOK_AHEAD = 2
 
 
 class AudioFeatureCache:
-    """A frozen audio encoder's outputs for clips, by content: the latest ``capacity`` bytes.
+    """What was computed of clips, anything with ``nbytes``: the latest ``capacity`` bytes.
 
-    Valid for one set of encoder weights; a copy of the model, such as a frozen reference, may
-    share it. Kept on the CPU. Threads hold ``lock`` from asking for a clip to keeping it, so
-    that none computes what another is about to keep.
+    A frozen audio encoder's outputs, (tokens, width) by a hash of the clip, are valid for one set
+    of its weights; a copy of the model, such as a frozen reference, may share them. Kept on the
+    CPU. Threads hold ``lock`` from asking for a clip to keeping it, so that none computes what
+    another is about to keep.
     """
 
     def __init__(self, capacity: int) -> None:
         self.lock = threading.Lock()
         self._capacity = capacity
-        self._states: OrderedDict[str, torch.Tensor] = OrderedDict()
+        self._kept: OrderedDict[Hashable, Any] = OrderedDict()
         self._bytes = 0
 
     def __len__(self) -> int:
-        return len(self._states)
+        return len(self._kept)
 
-    def get(self, key: str) -> torch.Tensor | None:
-        """(tokens, width) of the clip with this key, or None."""
-        if key in self._states:
-            self._states.move_to_end(key)
-        return self._states.get(key)
+    def get(self, key: Hashable) -> Any:
+        """What was kept for this key, or None."""
+        if key in self._kept:
+            self._kept.move_to_end(key)
+        return self._kept.get(key)
 
-    def put(self, key: str, states: torch.Tensor) -> None:
-        """Keep a clip's states, and forget the oldest beyond the capacity."""
-        self._bytes -= self._states.pop(key).nbytes if key in self._states else 0
-        self._states[key] = states
-        self._bytes += states.nbytes
-        while self._bytes > self._capacity and len(self._states) > 1:
-            self._bytes -= self._states.popitem(last=False)[1].nbytes
+    def put(self, key: Hashable, value: Any) -> None:
+        """Keep a value, and forget the oldest beyond the capacity."""
+        self._bytes -= self._kept.pop(key).nbytes if key in self._kept else 0
+        self._kept[key] = value
+        self._bytes += value.nbytes
+        while self._bytes > self._capacity and len(self._kept) > 1:
+            self._bytes -= self._kept.popitem(last=False)[1].nbytes
 
 
 @dataclass(frozen=True)

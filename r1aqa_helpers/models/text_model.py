@@ -4,7 +4,7 @@ From a folder of any causal language model that transformers knows, or of a Qwen
 language model is taken. Only safetensors are read, and no code in the folder is run.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -131,23 +131,6 @@ def chat(text_model: TextModel, text: str) -> str:
     return text_model.tokenizer.apply_chat_template(
         turn, tokenize=False, add_generation_prompt=True
     )
-
-
-def batches(lengths: Sequence[int], most: int, new: int) -> Iterator[list[int]]:
-    """Places of texts of similar length together, the longest first.
-
-    Args:
-        lengths: in tokens.
-        most: tokens of a batch, with the padding and ``new`` for each answer.
-    """
-    batch: list[int] = []
-    for place in sorted(range(len(lengths)), key=lambda i: -lengths[i]):
-        if batch and (len(batch) + 1) * (lengths[batch[0]] + new) > most:
-            yield batch
-            batch = []
-        batch.append(place)
-    if batch:
-        yield batch
 
 
 @torch.inference_mode()

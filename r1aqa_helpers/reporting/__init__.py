@@ -4,7 +4,7 @@
 published one that is like it, `tables` prints, `breakdown` shows accuracy by group of questions.
 """
 
-from r1aqa_helpers.reporting.breakdown import confusion_rows, print_score, save_groups_figure
+from r1aqa_helpers.reporting.breakdown import print_score, save_groups_figure
 from r1aqa_helpers.reporting.rows import (
     DOMAINS,
     ResultRow,

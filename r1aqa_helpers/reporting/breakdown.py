@@ -1,7 +1,6 @@
 """Groups of questions as a table and as a figure: accuracy beside a baseline."""
 
 import io
-from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -120,12 +119,6 @@ def print_score(result: Score, test_set: QuestionSet) -> None:
     ]
     if found := result.confusions():
         lines.append("most frequent confusions (correct answer: what was said):")
-    for gold, other, times in confusion_rows(found):
+    for (gold, other), times in found.most_common(10):
         lines.append(f"  {times:3} × {shown(gold)}: {shown(other)}")
     print("\n".join(lines))
-
-
-def confusion_rows(found: Counter[tuple[str, str]], most: int = 10) -> list[tuple[str, str, int]]:
-    """The commonest confusions: correct answer, what was said instead, how often."""
-    ordered = sorted(found.items(), key=lambda item: (-item[1], item[0]))
-    return [(gold, said, times) for (gold, said), times in ordered[:most]]

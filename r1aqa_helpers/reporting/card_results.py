@@ -31,7 +31,10 @@ def results_markdown(results: Mapping[str, Any]) -> str:
     """
     try:
         rows = [read_row(Path("results.json"), row) for row in results["rows"]]
-        tests = [f"- {_comparison(test)}" for test in results.get("comparisons", ())]
+        tests = []
+        for test in results.get("comparisons", ()):
+            a, b = (escape(label(test[side], test.get(f"{side}_prompt"))) for side in "ab")
+            tests.append(f"- {a} against {b}: {gain_text(test['difference'], test['mcnemar_p'])}")
     except (AttributeError, KeyError, TypeError, ValueError, UserError) as error:
         raise UserError(
             f"results: are not those of r1aqa reproduce ({shown_value(error)}); give its "
@@ -52,7 +55,9 @@ def results_markdown(results: Mapping[str, Any]) -> str:
     facts = {name: results[name] for name in known if results.get(name) is not None}
     if isinstance(results.get("model"), str):
         facts = {"base model": shown_base(results["model"]), **facts}
-    origin = ", ".join(f"{name} {value(_one_line(fact))}" for name, fact in facts.items())
+    if isinstance(parts := facts.get("versions"), Mapping):
+        facts["versions"] = ", ".join(f"{name} {part}" for name, part in parts.items())
+    origin = ", ".join(f"{name} {value(fact)}" for name, fact in facts.items())
     return "\n\n".join(
         [
             f"Measured by `r1aqa reproduce`: {origin}.",
@@ -62,15 +67,3 @@ def results_markdown(results: Mapping[str, Any]) -> str:
             "The interval is Wilson's, of the average.",
         ]
     )
-
-
-def _comparison(test: Mapping[str, Any]) -> str:
-    a, b = (escape(label(test[side], test.get(f"{side}_prompt"))) for side in "ab")
-    return f"{a} against {b}: {gain_text(test['difference'], test['mcnemar_p'])}"
-
-
-def _one_line(fact: object) -> object:
-    """A mapping of facts in one line."""
-    if isinstance(fact, Mapping):
-        return ", ".join(f"{name} {part}" for name, part in fact.items())
-    return fact

@@ -94,9 +94,9 @@ def table_rows(published: Published, own: Iterable[ResultRow]) -> list[dict[str,
         wanted.sort(key=lambda one: (one.track == "tiny", one.variant != ""))
         if wanted:
             left.remove(wanted[0])
-        rows.append(_row(reported, reported, wanted[0] if wanted else None))
+        rows.append(_row(reported, wanted[0] if wanted else None))
     for kind in ("floor", "own", "human"):
-        rows += [_row(one, None, one) for one in left if one.kind == kind]
+        rows += [_row(None, one) for one in left if one.kind == kind]
     return rows
 
 
@@ -107,7 +107,7 @@ def _belongs(published: Published, reported: ResultRow, own: ResultRow) -> bool:
     return own.label == reported.name or published_beside(published, own) is reported
 
 
-def _row(named: ResultRow, reported: ResultRow | None, own: ResultRow | None) -> dict[str, Any]:
+def _row(reported: ResultRow | None, own: ResultRow | None) -> dict[str, Any]:
     told, reproduced = (
         row and {name: getattr(row, name) for name in (*FIGURES, "source")}
         for row in (reported, own)
@@ -115,6 +115,7 @@ def _row(named: ResultRow, reported: ResultRow | None, own: ResultRow | None) ->
     if own is not None:
         known = {"n": own.n, "ci95": list(own.ci95), "track": own.track, "method": own.label}
         reproduced |= known
+    named = reported or own
     return {
         "model": named.model,
         "method": named.label if reported is None else named.method,

@@ -11,13 +11,15 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import jinja2
+import matplotlib
 import numpy as np
+from matplotlib.figure import Figure
 
 from r1aqa_helpers.data import AudioQuestion, QuestionSet
-from r1aqa_helpers.data.audio import SAMPLE_RATE, load_audio
+from r1aqa_helpers.data.audio import audio_file, load_audio
 from r1aqa_helpers.reporting.breakdown import COLUMNS, NOTE, group_cells, group_name, groups_figure
 from r1aqa_helpers.reporting.rows import Published, comparison_text, read_row
 from r1aqa_helpers.reporting.tables import (
@@ -32,9 +34,6 @@ from r1aqa_helpers.reporting.verdict import MEANING, UNLIKE, no_verdict
 from r1aqa_helpers.scoring import Score
 from r1aqa_helpers.scoring.text import number_text
 from r1aqa_helpers.utils.io import write_text
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
 
 _SMOOTHING = 10  # steps in a running mean
 #: Columns of ``metrics.jsonl`` that are drawn: key, title, label and colour (Okabe and Ito's).
@@ -69,12 +68,8 @@ class Clip:
     @property
     def audio(self) -> str:
         """The recording as a data address: what the model is given, 16 kHz mono, as FLAC."""
-        import soundfile
-
-        buffer = io.BytesIO()
-        wave = load_audio(self.question.audio)
-        soundfile.write(buffer, wave, SAMPLE_RATE, format="FLAC", subtype="PCM_16")
-        return "data:audio/flac;base64," + base64.b64encode(buffer.getvalue()).decode("ascii")
+        data = audio_file(load_audio(self.question.audio), "FLAC")
+        return "data:audio/flac;base64," + base64.b64encode(data).decode("ascii")
 
 
 def choose_clips(
@@ -112,18 +107,18 @@ def write_report(
     training: Mapping[str, Sequence[Mapping[str, Any]]],
     clips: Sequence[Clip],
     chosen_by: str,
-    groups: Sequence[Score] = (),
-    confused: Sequence[tuple[str, str, int]] = (),
+    score: Score | None = None,
 ) -> None:
     """Write the page to ``path``, whole or not at all.
 
     ``results`` is the content of ``results.json``; ``training`` holds for "GRPO" and "SFT", as
     far as there was any, the rows of their ``metrics.jsonl``; ``chosen_by`` is the row by whose
-    answers ``clips`` were chosen, and whose ``groups`` of questions and commonest confusions
-    (correct answer, what was said, how often) are shown.
+    answers ``clips`` were chosen, and whose ``score`` is shown by group of questions, with its
+    commonest confusions (correct answer, what was said, how often).
 
     Raises ``UserError`` where ``path`` cannot be written or a clip's recording cannot be read.
     """
+    groups = score.groups() if score else []
     rows = [read_row(path.with_name("results.json"), row) for row in results["rows"]]
     text = Path(__file__).with_name("report.html.jinja").read_text(encoding="utf-8")
     environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined)
@@ -148,7 +143,9 @@ def write_report(
         groups=[[group_name(group), group.grouping, *group_cells(group)] for group in groups],
         groups_svg=_svg(groups_figure(groups), "groups") if groups else None,
         group_note=NOTE,
-        confused=confused,
+        confused=[(*pair, times) for pair, times in score.confusions().most_common(10)]
+        if score
+        else [],
         clips=clips,
         settings=[*_flat(results)],
     )
@@ -182,11 +179,8 @@ def _curves(name: str, rows: Sequence[Mapping[str, Any]]) -> list[dict[str, str]
 
 def _curve(
     steps: Sequence[float], values: Sequence[float], title: str, label: str, colour: str
-) -> "Figure":
+) -> Figure:
     """``values[i]`` was logged at ``steps[i]``."""
-    import matplotlib
-    from matplotlib.figure import Figure
-
     with matplotlib.rc_context({"font.size": 11}):
         figure = Figure(figsize=(4.2, 2.8), layout="constrained")
         axes = figure.add_subplot()
@@ -202,10 +196,8 @@ def _curve(
         return figure
 
 
-def _svg(figure: "Figure", salt: str) -> str:
+def _svg(figure: Figure, salt: str) -> str:
     """The figure as inline SVG, as wide as its place; ``salt`` differs among those of a page."""
-    import matplotlib
-
     # Text stays text (small files, readable aloud); a salt of its own keeps the ids of the
     # figures of one page apart and the file the same on every run.
     buffer = io.StringIO()

@@ -25,7 +25,6 @@ from r1aqa_helpers.scoring.metrics import (
     Accuracy,
     Score,
     Verdict,
-    answer_kind,
     confusions,
     score,
 )

@@ -27,7 +27,7 @@ GROUPINGS: dict[str, Callable[[AudioQuestion], str]] = {
     "sub-category": lambda question: question.sub_category,
 }
 
-#: What an answer can be, from best to worst; see `answer_kind`.
+#: What an answer can be, from best to worst; see `Verdict.kind`.
 KINDS = ("right, bare", "right, wrapped", "another choice", "no choice")
 
 
@@ -82,7 +82,7 @@ class Verdict:
 
     @property
     def kind(self) -> str:
-        """One of `KINDS`."""
+        """One of `KINDS`; an answer that names several choices counts as naming none."""
         if self.correct:
             return KINDS[0] if self.strict else KINDS[1]
         return KINDS[2] if self.named else KINDS[3]
@@ -230,11 +230,6 @@ def score(questions: Sequence[AudioQuestion], predictions: Mapping[str, str]) ->
                 f"question {shown_value(question.id)}: has no gold answer; score labelled questions"
             )
     return Score(tuple(Verdict(question, predictions.get(question.id)) for question in questions))
-
-
-def answer_kind(question: AudioQuestion, answer: str) -> str:
-    """One of `KINDS`; an answer that names several choices counts as naming none."""
-    return Verdict(question, answer).kind
 
 
 def confusions(

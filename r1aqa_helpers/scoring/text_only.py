@@ -22,35 +22,33 @@ from r1aqa_helpers.utils.io import PathLike
 _PRIOR = 4.0
 
 
-class TextReader:
-    """Naive Bayes over what can be read of a choice.
+def text_only_answers(
+    questions: Sequence[AudioQuestion], seen: Sequence[AudioQuestion]
+) -> dict[str, str]:
+    """Answers, by question id, from ``seen``: naive Bayes over what can be read of a choice.
 
     Its features are its text, its text with the question's, its place, and whether it is the
-    longest; for each, the share of times that it was correct where it was offered.
+    longest; for each, the share of times that it was correct where it was offered. Of equally
+    likely choices the first.
     """
-
-    def __init__(self, seen: Sequence[AudioQuestion]) -> None:
-        self._offered: Counter[Hashable] = Counter()
-        self._correct: Counter[Hashable] = Counter()
-        for question in seen:
-            for choice, features in zip(question.choices, _features(question), strict=True):
-                self._offered.update(features)
-                if choice == question.answer:
-                    self._correct.update(features)
-
-    def answer(self, question: AudioQuestion) -> str:
-        """The likeliest choice; the first of equals."""
-        share = 1 / len(question.choices)
+    offered: Counter[Hashable] = Counter()
+    correct: Counter[Hashable] = Counter()
+    for question in seen:
+        for choice, features in zip(question.choices, _features(question), strict=True):
+            offered.update(features)
+            if choice == question.answer:
+                correct.update(features)
+    answers = {}
+    for question in questions:
+        prior = _PRIOR / len(question.choices)
         scores = [
-            sum(
-                math.log((self._correct[f] + _PRIOR * share) / (self._offered[f] + _PRIOR))
-                for f in features
-            )
+            sum(math.log((correct[f] + prior) / (offered[f] + _PRIOR)) for f in features)
             for features in _features(question)
         ]
-        best = max(scores)
         # Within rounding: else the order of the sum would break ties.
-        return next(c for c, s in zip(question.choices, scores, strict=True) if s > best - 1e-9)
+        place = next(i for i, score in enumerate(scores) if score > max(scores) - 1e-9)
+        answers[question.id] = question.choices[place]
+    return answers
 
 
 def _features(question: AudioQuestion) -> Iterator[list[Hashable]]:
@@ -62,14 +60,6 @@ def _features(question: AudioQuestion) -> Iterator[list[Hashable]]:
             ("place", place, len(question.choices)),
             ("longest", len(choice) == longest),
         ]
-
-
-def text_only_answers(
-    questions: Sequence[AudioQuestion], seen: Sequence[AudioQuestion]
-) -> dict[str, str]:
-    """Answers, by question id, of a `TextReader` that has studied ``seen``."""
-    reader = TextReader(seen)
-    return {question.id: reader.answer(question) for question in questions}
 
 
 def silenced(questions: Sequence[AudioQuestion], folder: PathLike) -> list[AudioQuestion]:

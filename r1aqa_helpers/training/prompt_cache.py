@@ -5,7 +5,6 @@ beside the batch would not.
 """
 
 import hashlib
-from collections import OrderedDict
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -32,6 +31,11 @@ class EncodedPrompt:
     key: str
     """A hash of the clip's samples; empty where there is no clip."""
 
+    @property
+    def nbytes(self) -> int:
+        """The size of the features."""
+        return self.input_features.nbytes + self.feature_attention_mask.nbytes
+
 
 class PromptCache:
     """Encodes each pair of user turn and clip once, and keeps as many as `CAPACITY` allows."""
@@ -42,8 +46,7 @@ class PromptCache:
         self.states: AudioFeatureCache | None = None
         self._numbers: dict[tuple[str, str | None], int] = {}
         self._pairs: list[tuple[str, str | None]] = []
-        self._encoded: OrderedDict[int, EncodedPrompt] = OrderedDict()
-        self._bytes = 0
+        self._encoded = AudioFeatureCache(CAPACITY)
 
     def number(self, text: str, audio: str | Path | None) -> int:
         """The number of the user turn ``text`` about the recording ``audio``, if there is one."""
@@ -58,15 +61,11 @@ class PromptCache:
 
         Raises ``UserError`` where the recording cannot be read or the text holds special tokens.
         """
-        if number in self._encoded:
-            self._encoded.move_to_end(number)
-            return self._encoded[number]
-        text, audio = self._pairs[number]
-        prompt = self._text_alone(text) if audio is None else self._with_clip(text, audio)
-        self._encoded[number] = prompt
-        self._bytes += _size(prompt)
-        while self._bytes > CAPACITY and len(self._encoded) > 1:
-            self._bytes -= _size(self._encoded.popitem(last=False)[1])
+        prompt = self._encoded.get(number)
+        if prompt is None:
+            text, audio = self._pairs[number]
+            prompt = self._text_alone(text) if audio is None else self._with_clip(text, audio)
+            self._encoded.put(number, prompt)
         return prompt
 
     def _with_clip(self, text: str, audio: str) -> EncodedPrompt:
@@ -118,7 +117,3 @@ class PromptCache:
             tuple(places),
             self.states if encoded else None,
         )
-
-
-def _size(prompt: EncodedPrompt) -> int:
-    return prompt.input_features.nbytes + prompt.feature_attention_mask.nbytes

@@ -89,25 +89,16 @@ def run_training(
         trained = LoadedModel(distributed.whole_model(trainer), loaded.processor, loaded.name)
 
         def write() -> None:
-            _save(trained, out_dir, _card(trained, out_dir, method, questions, settings, facts))
+            """Save the model; an adapter alone first, then merged, unless its base is in 4 bits."""
+            card = _card(trained, out_dir, method, questions, settings, facts)
+            if isinstance(trained.model, PeftModel):
+                save(trained, out_dir / "adapter", card)
+                if not is_quantised(trained.model):
+                    trained.model = trained.model.merge_and_unload()
+            save(trained, out_dir / "model", card)
 
         distributed.run_on_main(write)
     return out_dir / "model"
-
-
-def _save(trained: LoadedModel, out_dir: Path, card: CardFields) -> None:
-    """Write ``out_dir/model``, and first ``out_dir/adapter`` where an adapter was trained.
-
-    An adapter is merged in place. On weights in 4 bits it is not: ``out_dir/model`` is the
-    adapter as well, and loads onto the same base.
-    """
-    whole = trained
-    if isinstance(trained.model, PeftModel):
-        save(trained, out_dir / "adapter", card)
-        if not is_quantised(trained.model):
-            merged = trained.model.merge_and_unload()
-            whole = LoadedModel(merged, trained.processor, trained.name)
-    save(whole, out_dir / "model", card)
 
 
 def _card(

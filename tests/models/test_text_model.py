@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,8 +12,9 @@ from transformers import GenerationConfig, LlamaConfig, LlamaForCausalLM
 from r1aqa_helpers.data import AudioQuestion
 from r1aqa_helpers.evaluation import cascade as run
 from r1aqa_helpers.evaluation.cascade import answer_from_captions
+from r1aqa_helpers.evaluation.local import fill_batches
 from r1aqa_helpers.models import chat_text, decode, greedy_config
-from r1aqa_helpers.models.text_model import batches, chat, language_half, load_text_model, respond
+from r1aqa_helpers.models.text_model import chat, language_half, load_text_model, respond
 from r1aqa_helpers.utils.errors import UserError
 
 CHOICES = ("dog", "cat", "bell")
@@ -142,11 +144,13 @@ def test_a_special_token_in_a_caption_is_refused(lively):
 
 
 def test_batches_keep_to_their_tokens_and_lose_nobody():
-    lengths = [5, 30, 7, 30, 1]
-    found = list(batches(lengths, most=80, new=10))
-    assert sorted(place for batch in found for place in batch) == list(range(5))
+    tokens = {"q0": 5, "q1": 30, "q2": 7, "q3": 30, "q4": 1}
+    asked = [replace(ASKED[0], id=name) for name in tokens]
+    found = list(fill_batches(asked, tokens, 80, 10))
+    assert [q.id for batch in found for q in batch] == list(tokens)
     for batch in found:
-        longest = max(lengths[place] for place in batch)
+        longest = max(tokens[q.id] for q in batch)
         assert len(batch) == 1 or len(batch) * (longest + 10) <= 80
-    assert list(batches([500], most=80, new=10)) == [[0]]  # too long for all, asked all the same
-    assert list(batches([], most=80, new=10)) == []
+    assert all(len(batch) == 1 for batch in fill_batches(asked, tokens, 80, 10, 1))
+    assert fill_batches(asked[:1], {"q0": 500}, 80, 10) == [asked[:1]]  # too long for all
+    assert fill_batches([], {}, 80, 10) == []

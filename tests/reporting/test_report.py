@@ -3,6 +3,7 @@
 import base64
 import io
 import re
+from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -85,6 +86,10 @@ def written(tmp_path_factory, clip_file) -> str:
     grpo = [{"step": n, "accuracy": n / 50, **logged} for n in range(1, 51)]
     answers = (Answer("direct <2>", EVIL, False), Answer("grpo <2>", "cat", True))
     clip = Clip(question("q1", clip_file, task=EVIL, text=EVIL), answers)
+    taken = [
+        replace(clip.question, id=f"e{n}", choices=("dog", EVIL), answer=EVIL) for n in range(7)
+    ]
+    said = {"q1": "the cat"} | {q.id: "dog" for q in taken}
     path = tmp_path_factory.mktemp("report") / "report.html"
     write_report(
         path,
@@ -94,8 +99,7 @@ def written(tmp_path_factory, clip_file) -> str:
         training={"GRPO": grpo, "SFT": [{"step": n, "loss": 1 / n} for n in (1, 2, 3)]},
         clips=[clip],
         chosen_by="grpo <2>",
-        groups=score([clip.question], {clip.question.id: "the cat"}).groups(),
-        confused=[(EVIL, "dog", 7)],
+        score=score([clip.question, *taken], said),
     )
     return path.read_text(encoding="utf-8")
 
@@ -145,7 +149,7 @@ def test_tables_tell_measured_from_published(written):
         assert f"{row.average:.2f}" in published
     text = Page(written).text
     # One question, right by the official match and not by the strict one, one choice of two.
-    assert re.search(r"average\s*all\s*100.00\s*20.7–100.0\s*1\s*0.00\s*0\s*100.0\s*50.0", text)
+    assert re.search(r"average\s*all\s*12.50\s*2.2–47.1\s*8\s*0.00\s*0\s*100.0\s*50.0", text)
     assert f"{EVIL}dog7" in re.sub(r"\s*\n\s*", "", text) and "No verdict" not in text
 
 

@@ -8,7 +8,6 @@ import pytest
 from r1aqa_helpers.data import AudioQuestion, read_mmau
 from r1aqa_helpers.scoring import (
     Verdict,
-    answer_kind,
     confusions,
     metrics,
     read_predictions,
@@ -113,7 +112,7 @@ def test_each_answer_is_judged_once(monkeypatch):
 def test_confusions_are_of_one_named_choice():
     assert score(ASKED, SAID).confusions() == confusions(ASKED, SAID) == {("dog", "cat"): 1}
     assert confusions(ASKED, {}) == {}
-    assert [answer_kind(q, SAID[q.id]) for q in ASKED] == [
+    assert [Verdict(q, SAID[q.id]).kind for q in ASKED] == [
         "right, bare", "right, wrapped", "another choice", "no choice",
     ]  # fmt: skip
     assert Verdict(ASKED[0], None).kind == "no choice" and not Verdict(ASKED[0], None).unparsed

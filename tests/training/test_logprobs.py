@@ -268,7 +268,7 @@ def test_prompts_with_and_without_a_recording_may_be_in_one_batch(prompts):
 def test_the_cache_is_bounded_and_makes_again_what_it_dropped(prompts, monkeypatch):
     first = prompts[0]
     size = first.input_features.nbytes
-    monkeypatch.setattr("r1aqa_helpers.training.prompt_cache.CAPACITY", 3 * size)
+    monkeypatch.setattr(prompts._encoded, "_capacity", 3 * size)
     for number in range(5):
         prompts[number]
     assert len(prompts._encoded) == 2

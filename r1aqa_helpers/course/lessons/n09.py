@@ -20,7 +20,7 @@ from r1aqa_helpers.reporting.tables import VERDICTS, verdict_cells
 from r1aqa_helpers.scoring import (
     KINDS,
     Accuracy,
-    answer_kind,
+    Verdict,
     check_predictions,
     extract_answer,
     read_predictions,
@@ -94,7 +94,7 @@ def evaluated(lab: Lab, runs: Path = RUNS) -> Evaluated:
 
 def kinds(questions: Sequence[AudioQuestion], answers: Mapping[str, str]) -> dict[str, int]:
     """How many answers are of each kind; a question without an answer names no choice."""
-    found = Counter(answer_kind(q, answers.get(q.id, "")) for q in questions)
+    found = Counter(Verdict(q, answers.get(q.id)).kind for q in questions)
     return {kind: found[kind] for kind in KINDS}
 
 

@@ -5,7 +5,7 @@ clip would be lost; `AudioGRPOTrainer` numbers the prompts and samples the answe
 of TRL's version, tests/training/test_trl_contract.py says what to check here.
 """
 
-from abc import ABC, abstractmethod
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -28,7 +28,7 @@ TRL_VERSION = "1.16.0"
 PROMPT_NUMBER = "prompt_number"
 
 
-class TRLCompat(GRPOTrainer, ABC):
+class TRLCompat(GRPOTrainer):
     """GRPO in which each row of the data set has the number of its prompt and clip.
 
     The rows' ``prompt`` must be plain strings, which TRL leaves alone; completions then reach
@@ -39,6 +39,10 @@ class TRLCompat(GRPOTrainer, ABC):
     """What the numbers stand for."""
     shared_prefix: bool
     """Compute each prompt once per group."""
+    number_prompt: Callable[[dict[str, Any]], int]
+    """The number in ``prompts`` of a data set row's prompt and clip."""
+    sample: Callable[[nn.Module, torch.Tensor], list[list[int]]]
+    """One answer's tokens, up to and with the end token, for each of these prompts."""
 
     def __init__(
         self, model: PreTrainedModel, reference: nn.Module | None, args: GRPOConfig, **rest: Any
@@ -70,14 +74,6 @@ class TRLCompat(GRPOTrainer, ABC):
         if self.is_fsdp_enabled:
             return prepare_fsdp(reference, self.accelerator)
         return self.accelerator.prepare_model(reference, evaluation_mode=True)
-
-    @abstractmethod
-    def number_prompt(self, row: dict[str, Any]) -> int:
-        """The number in ``prompts`` of a data set row's prompt and clip."""
-
-    @abstractmethod
-    def sample(self, model: nn.Module, numbers: torch.Tensor) -> list[list[int]]:
-        """One answer's tokens, up to and with the end token, for each of these prompts."""
 
     # --- sampling -------------------------------------------------------------------------
 
