@@ -57,9 +57,8 @@ def generate(
         cache: keeps what the audio encoder makes of the recordings, by these names.
     """
     names = list(range(len(inputs["input_ids"])) if recordings is None else recordings)
-    first = {name: row for row, name in reversed(list(enumerate(names)))}
     distinct = list(dict.fromkeys(names))
-    rows = torch.tensor([first[name] for name in distinct], device=loaded.device)
+    rows = torch.tensor([names.index(name) for name in distinct], device=loaded.device)
     clip = torch.tensor([[distinct.index(name)] for name in names], device=loaded.device)
     clips = Clips(
         inputs["input_features"][rows],

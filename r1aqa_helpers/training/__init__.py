@@ -10,10 +10,16 @@
 
 Where to look: the loss is `grpo.objective.grpo_loss`, which TRL computes in training (see
 `grpo.trainer.AudioGRPOTrainer`), and `sft.AnswerTrainer.compute_loss`; answers are sampled by
-`AudioGRPOTrainer.sample`; a run continues by `run_dir.open_run` and `callbacks.ExactResume`.
+`AudioGRPOTrainer.sample`; a run continues by `run.open_run` and `callbacks.ExactResume`.
 """
 
-from r1aqa_helpers.training.callbacks import ExactResume, StepLog, Watch, check_loss, quiet
-from r1aqa_helpers.training.run import run_training
-from r1aqa_helpers.training.run_dir import COMPLETE, describe_run, steps_made
+from r1aqa_helpers.training.callbacks import (
+    COMPLETE,
+    ExactResume,
+    StepLog,
+    Watch,
+    check_loss,
+    quiet,
+)
+from r1aqa_helpers.training.run import describe_run, run_training, steps_made
 from r1aqa_helpers.training.settings import TrainingSettings, divide_step, run_schedule

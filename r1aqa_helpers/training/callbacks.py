@@ -14,10 +14,12 @@ from transformers.utils import logging as hf_logging
 
 from r1aqa_helpers.models.precision import NOT_FINITE, check_finite
 from r1aqa_helpers.training import distributed
-from r1aqa_helpers.training.run_dir import COMPLETE
 from r1aqa_helpers.utils.errors import UserError
 from r1aqa_helpers.utils.io import append_jsonl, write_json
 from r1aqa_helpers.utils.progress import track
+
+#: The file that marks a checkpoint as whole.
+COMPLETE = "complete"
 
 #: Gets each step's row of ``metrics.jsonl`` as soon as it is written; on continuing a run, first
 #: the rows of the steps that were made before.

@@ -7,15 +7,14 @@ import gc
 import os
 from collections.abc import Callable
 from datetime import timedelta
-from typing import TYPE_CHECKING, TypeVar
+from typing import TypeVar
 
 import torch
 import torch.distributed as dist
 from accelerate import PartialState
-
-if TYPE_CHECKING:
-    from peft import PeftModel
-    from transformers import PreTrainedModel, Trainer
+from peft import PeftModel, get_peft_model, get_peft_model_state_dict, set_peft_model_state_dict
+from transformers import PreTrainedModel, Qwen2AudioForConditionalGeneration, Trainer
+from transformers.integrations.deepspeed import unset_hf_deepspeed_config
 
 T = TypeVar("T")
 
@@ -97,14 +96,12 @@ def _group() -> object:
     return _patient[1]
 
 
-def whole_model(trainer: "Trainer") -> "PreTrainedModel | PeftModel":
+def whole_model(trainer: Trainer) -> PreTrainedModel | PeftModel:
     """The trained model without the trainer's wrappers, with its adapter.
 
     From shards (ZeRO-3, FSDP), the main process gets a copy of the whole model on its CPU, and
     the others their shards. All must call it.
     """
-    from transformers.integrations.deepspeed import unset_hf_deepspeed_config
-
     accelerator = trainer.accelerator
     model = accelerator.unwrap_model(trainer.model, keep_fp32_wrapper=False)
     zero3 = trainer.is_deepspeed_enabled and accelerator.state.deepspeed_plugin.zero_stage == 3
@@ -117,17 +114,9 @@ def whole_model(trainer: "Trainer") -> "PreTrainedModel | PeftModel":
 
 
 def _rebuilt(
-    model: "PreTrainedModel | PeftModel", weights: dict[str, torch.Tensor]
-) -> "PreTrainedModel | PeftModel":
+    model: PreTrainedModel | PeftModel, weights: dict[str, torch.Tensor]
+) -> PreTrainedModel | PeftModel:
     """A model like ``model`` on the CPU, with these weights under its names."""
-    from peft import (
-        PeftModel,
-        get_peft_model,
-        get_peft_model_state_dict,
-        set_peft_model_state_dict,
-    )
-    from transformers import Qwen2AudioForConditionalGeneration
-
     if not isinstance(model, PeftModel):
         dtype = next(iter(weights.values())).dtype
         rebuilt = Qwen2AudioForConditionalGeneration.from_pretrained(

@@ -107,29 +107,31 @@ def answer_logps(
 
 def pack_answers(
     prompt_tokens: Sequence[int], groups: Sequence[int], lengths: Sequence[int], row_tokens: int
-) -> tuple[list[int], list[int]]:
+) -> tuple[list[int], list[int], list[int]]:
     """Plan the packed rows: one per group, or more where one would exceed ``row_tokens``.
 
     An answer that exceeds it alone has its own row; nothing is cut.
 
     Args:
-        prompt_tokens: of each group.
+        prompt_tokens: of each answer's prompt.
         groups: of each answer.
         lengths: of each answer, in tokens.
 
     Returns:
-        The packed row of each answer, and the group of each packed row.
+        Of each answer, its packed row, and how many tokens lie between the prompt and it; of each
+        packed row, its first answer.
     """
-    packs, owners = [], []
-    current: dict[int, tuple[int, int]] = {}  # group -> its latest packed row, and tokens in it
-    for group, length in zip(groups, lengths, strict=True):
+    packs, starts, first = [], [], []
+    current: dict[int, tuple[int, int]] = {}  # group -> its latest packed row, and answers' tokens
+    for prompt, group, length in zip(prompt_tokens, groups, lengths, strict=True):
         row, used = current.get(group, (-1, 0))
-        if row < 0 or used + length > row_tokens:
-            row, used = len(owners), prompt_tokens[group]
-            owners.append(group)
+        if row < 0 or prompt + used + length > row_tokens:
+            row, used = len(first), 0
+            first.append(len(packs))
         packs.append(row)
+        starts.append(used)
         current[group] = row, used + length
-    return packs, owners
+    return packs, starts, first
 
 
 def _row_states(model: Qwen2AudioForConditionalGeneration, answers: Answers) -> torch.Tensor:
@@ -153,26 +155,23 @@ def _packed_states(model: Qwen2AudioForConditionalGeneration, answers: Answers) 
     inputs = answers.mask.bool()[:, 1:]
     lengths = inputs.sum(dim=1)
     device = answers.ids.device
-    every = _first_rows(answers.group, len(answers.clips.clip))
-    pack, owners = (
+    pack, start, first = (
         torch.tensor(one, device=device)
         for one in pack_answers(
-            answers.prompt_mask[every].sum(dim=1).tolist(),
+            answers.prompt_mask.sum(dim=1).tolist(),
             answers.group.tolist(),
             lengths.tolist(),
             answers.row_tokens,
         )
     )
-    first = _first_rows(pack, len(owners))
     prompt_ids, prompt_mask = answers.prompt_ids[first], answers.prompt_mask[first].bool()
     width = prompt_ids.shape[1]
 
-    start = _starts(pack, lengths)
     row, column = inputs.nonzero(as_tuple=True)
     packed_row, place = pack[row], width + start[row] + column
     longest = int((start + lengths).max())
 
-    prompts = embed_prompts(model, prompt_ids, answers.clips.of(owners))
+    prompts = embed_prompts(model, prompt_ids, answers.clips.of(answers.group[first]))
     shape = (len(first), width + longest)
     packed = prompts.new_zeros(*shape, prompts.shape[-1])
     packed[:, :width] = prompts
@@ -214,20 +213,6 @@ def _block_mask(
     if model.config.text_config._attn_implementation == "eager":  # adds its mask
         return torch.zeros_like(seen, dtype=dtype).masked_fill(~seen, torch.finfo(dtype).min)
     return seen
-
-
-def _first_rows(group: torch.Tensor, groups: int) -> torch.Tensor:
-    """(B,): one row of each group, the first."""
-    rows = torch.arange(len(group), device=group.device)
-    first = torch.full((groups,), len(group), device=group.device)
-    return first.scatter_reduce(0, group, rows, reduce="amin")
-
-
-def _starts(group: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
-    """(N,): where each row's tokens begin in its group's pack, in the order of the rows."""
-    member = group.unsqueeze(1) == group.unsqueeze(0)
-    earlier = torch.ones_like(member).tril(-1)
-    return ((member & earlier) * lengths).sum(dim=1)
 
 
 def _scatter(mask: torch.Tensor, values: torch.Tensor) -> torch.Tensor:

@@ -1,5 +1,8 @@
 """A whole training run, of either method: checks, folder, loop, saved model."""
 
+import hashlib
+import json
+import shutil
 from collections import Counter
 from collections.abc import Callable, Sequence
 from importlib.metadata import version
@@ -10,17 +13,19 @@ from peft import PeftModel
 from transformers import PrinterCallback, Trainer
 
 from r1aqa_helpers.data import AudioQuestion
-from r1aqa_helpers.models import CardFields, LoadedModel, save
+from r1aqa_helpers.models import CardFields, LoadedModel, save, weights_fingerprint
 from r1aqa_helpers.models.lora import choose_trained, describe_trained
 from r1aqa_helpers.models.precision import is_quantised, training_precision
 from r1aqa_helpers.training import distributed
-from r1aqa_helpers.training.callbacks import StepLog, Watch, quiet, show_to
+from r1aqa_helpers.training.callbacks import COMPLETE, StepLog, Watch, quiet, show_to
 from r1aqa_helpers.training.logprobs import disable_scoring
-from r1aqa_helpers.training.run_dir import describe_run, open_run, steps_made
 from r1aqa_helpers.training.settings import TRAINER_FIELDS, TrainingSettings, divide_step
 from r1aqa_helpers.utils.errors import UserError
-from r1aqa_helpers.utils.io import read_log
+from r1aqa_helpers.utils.io import read_json, read_log, shown, write_json, write_jsonl
 from r1aqa_helpers.utils.machine import hardware
+
+#: What a run adds rows to, step by step; GRPO has both.
+LOGS = ("metrics.jsonl", "rollouts.jsonl")
 
 #: Makes a row of ``metrics.jsonl`` of what a trainer logs.
 RowMaker = Callable[[dict[str, Any]], dict[str, Any]]
@@ -40,12 +45,22 @@ def run_training(
     facts: dict[str, Any],
     watch: Watch | None = None,
 ) -> Path:
-    """What `train_grpo` and `train_sft` have in common; see there.
+    """Train ``loaded`` in place, and save it: what `train_grpo` and `train_sft` have in common.
 
     Args:
         method: "GRPO" or "SFT".
+        loaded: for full training, in float32: small steps vanish in bfloat16's rounding.
         step: what a step is made of (a noun), how many in a step, how many in a forward pass.
         facts: what else makes two runs the same, beside settings, model and questions.
+        watch: called with each step's row, for live curves; see `Watch`.
+
+    Returns:
+        The folder of the trained model, for ``models.load``; adapters are merged (and saved alone
+        beside it). If the run had already ended, that folder, with ``loaded`` unchanged.
+
+    Raises:
+        UserError: a question without an answer, a clip that cannot be read, settings that do not
+            fit together, or a folder of another run.
     """
     out_dir = Path(out_dir)
     if not questions:
@@ -99,6 +114,69 @@ def run_training(
 
         distributed.run_on_main(write)
     return out_dir / "model"
+
+
+def describe_run(
+    loaded: LoadedModel, questions: Sequence[AudioQuestion], settings: TrainingSettings
+) -> dict[str, Any]:
+    """What makes two runs the same: settings, the model's weights, the questions with answers.
+
+    A recording counts by its file name alone: folders may be moved, or mounted elsewhere.
+    """
+    asked = [(q.id, Path(q.audio).name, q.question, q.choices, q.answer) for q in questions]
+    return {
+        "settings": settings.recorded(),
+        "model": weights_fingerprint(loaded),
+        "questions": hashlib.sha256(json.dumps(asked).encode()).hexdigest()[:16],
+    }
+
+
+def open_run(out_dir: Path, description: dict[str, Any]) -> Path | None:
+    """Prepare the folder, and return the checkpoint of this run to continue from, if any.
+
+    Unfinished checkpoints are removed, and so are the logs' rows of steps after the checkpoint,
+    which will be made again. If a limit of minutes ended the run early, its model is removed.
+    Only the main process may call it.
+
+    Raises:
+        UserError: the folder belongs to another run, or cannot be written.
+    """
+    place = out_dir / "run.json"
+    if place.exists():
+        found = read_json(place)
+        held = found if isinstance(found, dict) else {}
+        for key in {**description, **held}:
+            if held.get(key) != description.get(key):
+                raise UserError(
+                    f"{shown(place)}: the folder holds a run with another {key}; "
+                    "give another output folder, or remove this one"
+                )
+    else:
+        write_json(place, description)
+    if (out_dir / "model").is_dir():
+        if steps_made(out_dir) >= description["settings"]["steps"]:
+            return None  # the run has ended
+        shutil.rmtree(out_dir / "model")
+    checkpoint, done = None, 0
+    for folder in out_dir.glob("checkpoint-*"):
+        number = folder.name.removeprefix("checkpoint-")
+        if not number.isdecimal():
+            continue
+        if not (folder / COMPLETE).exists():
+            shutil.rmtree(folder)
+        elif int(number) > done:
+            checkpoint, done = folder, int(number)
+    for path in (out_dir / name for name in LOGS):
+        if path.exists():
+            rows = read_log(path)
+            write_jsonl(path, [row for row in rows if row.get("step", 0) <= done])
+    return checkpoint
+
+
+def steps_made(out_dir: Path) -> int:
+    """The steps that a run has made so far."""
+    rows = read_log(out_dir / "metrics.jsonl")
+    return rows[-1].get("step", 0) if rows else 0
 
 
 def _card(

@@ -92,17 +92,8 @@ def train_sft(
     With prompt <3> each question's ``extra["reasoning"]`` (a field of that name in its line) is
     learnt before its answer, between the tags of thinking.
 
-    Args:
-        loaded: for full training, in float32: small steps vanish in bfloat16's rounding.
-        watch: called with each step's row, for live curves; see `Watch`.
-
-    Returns:
-        The folder of the trained model, for ``models.load``; adapters are merged (and saved alone
-        beside it). If the run had already ended, that folder, with ``loaded`` unchanged.
-
-    Raises:
-        UserError: a question without an answer, or without reasoning for prompt <3>; a clip that
-            cannot be read, settings that do not fit together, or a folder of another run.
+    ``loaded``, ``watch``, and what is returned and raised, as in `run.run_training`; also a
+    ``UserError`` where prompt <3> has a question without reasoning.
     """
     if settings.prompt not in _ANSWERS:
         known = ", ".join(map(str, _ANSWERS))

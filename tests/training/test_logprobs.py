@@ -175,10 +175,13 @@ def test_split_packs_give_the_same(loaded, prompts, row_tokens):
 
 
 def test_packs_keep_to_the_budget_and_lose_no_answer():
-    packs, owners = pack_answers([10, 20], [0, 1, 0, 0, 1, 0], [4, 9, 4, 4, 3, 30], row_tokens=20)
-    assert packs == [0, 1, 0, 2, 3, 4] and owners == [0, 1, 0, 1, 0]
-    assert pack_answers([10], [0, 0], [5, 5], row_tokens=20) == ([0, 0], [0])
-    assert pack_answers([10], [0, 0], [5, 6], row_tokens=20) == ([0, 1], [0, 0])
+    groups = [0, 1, 0, 0, 1, 0]
+    prompts = [[10, 20][group] for group in groups]
+    packs, starts, first = pack_answers(prompts, groups, [4, 9, 4, 4, 3, 30], row_tokens=20)
+    assert packs == [0, 1, 0, 2, 3, 4] and starts == [0, 0, 4, 0, 0, 0]
+    assert first == [0, 1, 3, 4, 5]
+    assert pack_answers([10, 10], [0, 0], [5, 5], row_tokens=20) == ([0, 0], [0, 5], [0])
+    assert pack_answers([10, 10], [0, 0], [5, 6], row_tokens=20) == ([0, 1], [0, 0], [0, 1])
 
 
 def test_trained_weights_are_no_less_exact(questions):
@@ -310,7 +313,7 @@ def test_samples_follow_the_model_s_distribution(loaded, prompts):
             input_features=prompts[1].input_features[None],
             feature_attention_mask=prompts[1].feature_attention_mask[None],
         ).logits[0, -1]
-    p = torch.softmax(logits, dim=-1).numpy()
+    p = torch.softmax(logits.double(), dim=-1).numpy()
     p[loaded.model.config.audio_token_id] = 0  # never sampled
     p /= p.sum()
     torch.manual_seed(11)

@@ -109,20 +109,13 @@ def train_grpo(
     ``metrics.jsonl`` the means over a step's answers: completion_length in tokens, kl in nats per
     token, reward_std the mean deviation within a group, zero_variance_groups a share.
 
+    ``loaded``, ``watch``, and what is returned and raised, as in `run.run_training`; also a
+    ``UserError`` where a prompt is too long.
+
     Args:
-        loaded: for full training, in float32: steps of 1e-6 vanish in bfloat16's rounding.
         rewards: your own functions in place of R1-AQA's accuracy and format (`rewards_for`).
             Each gets ``completions`` and, as keywords, ``solution``, ``choices``, ``id``; it is
             logged under its ``__name__``. A run continues only with rewards of the same names.
-        watch: called with each step's row, for live curves; see `Watch`.
-
-    Returns:
-        The folder of the trained model, for ``models.load``; adapters are merged (and saved alone
-        beside it). If the run had already ended, that folder, with ``loaded`` unchanged.
-
-    Raises:
-        UserError: a question without an answer, a prompt too long, a clip that cannot be read,
-            settings that do not fit together, or a folder of another run.
     """
     chosen = rewards_for(settings.prompt) if rewards is None else list(rewards)
     facts = {} if rewards is None else {"rewards": _names(rewards)}
