@@ -48,10 +48,13 @@ class Prediction:
     id: str
     response: str
     """The whole text."""
-    answer: str
-    """The part that is scored, as ``scoring.extract_answer`` finds it."""
     seconds: float
     """Wall-clock time of its batch, divided by the number of its questions."""
+
+    @property
+    def answer(self) -> str:
+        """The part that is scored."""
+        return extract_answer(self.response)
 
 
 def answer_questions(
@@ -158,11 +161,8 @@ def logged(
 
 
 def as_predictions(rows: Iterable[Mapping[str, Any]]) -> list[Prediction]:
-    """What a log's rows say, with the answers extracted."""
-    return [
-        Prediction(row["id"], row["response"], extract_answer(row["response"]), row["seconds"])
-        for row in rows
-    ]
+    """What a log's rows say."""
+    return [Prediction(row["id"], row["response"], row["seconds"]) for row in rows]
 
 
 def answer_one(
@@ -185,7 +185,7 @@ def answer_one(
         loaded, encode(loaded, [text], [wave]), greedy_config(loaded, max_new_tokens)
     )
     seconds = time.perf_counter() - started
-    return Prediction("", response, extract_answer(response), seconds), cut
+    return Prediction("", response, seconds), cut
 
 
 def write_predictions(
@@ -197,19 +197,12 @@ def write_predictions(
     without a prediction is left out.
     """
     by_id = {prediction.id: prediction for prediction in predictions}
-    write_json(
-        path,
-        [
-            mmau_row(path, q)
-            | {
-                "response": by_id[q.id].response,
-                "model_prediction": by_id[q.id].answer,
-                "model_output": by_id[q.id].answer,
-            }
-            for q in questions
-            if q.id in by_id
-        ],
-    )
+    rows = []
+    for question in questions:
+        if said := by_id.get(question.id):
+            fields = {"model_prediction": said.answer, "model_output": said.answer}
+            rows.append(mmau_row(path, question) | {"response": said.response, **fields})
+    write_json(path, rows)
 
 
 def prompt_text(

@@ -97,7 +97,7 @@ def test_another_track_is_read_from_its_run(tmp_path):
     with pytest.raises(UserError, match="reproduce --profile a100 --questions mmau-test-mini-v1"):
         lesson.evaluated(lab, tmp_path)
     questions = read_questions(path)
-    said = [Prediction(q.id, q.choices[0], q.choices[0], 0.1) for q in questions]
+    said = [Prediction(q.id, q.choices[0], 0.1) for q in questions]
     result = score(questions, {p.id: p.answer for p in said})
     test_set, run = identify(questions, path), tmp_path / f"a100-{lesson.MMAU}"
     predictions = run / "r1-aqa" / "predictions.json"

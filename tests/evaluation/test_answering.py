@@ -247,7 +247,7 @@ def test_one_question_is_answered_as_in_a_batch(lively, questions, monkeypatch):
 def test_predictions_are_mmaus_json_with_three_fields_more(questions, tmp_path):
     path = tmp_path / "predictions.json"
     raw = "It is <answer> dog </answer>."
-    write_predictions(path, questions[:2], [Prediction("q0", raw, "dog", 0.1)])
+    write_predictions(path, questions[:2], [Prediction("q0", raw, 0.1)])
     (row,) = json.loads(path.read_text())
     assert row["response"] == raw
     assert row["model_prediction"] == row["model_output"] == "dog"

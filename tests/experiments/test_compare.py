@@ -168,7 +168,7 @@ def test_a_server_s_missing_answers_count_as_wrong_and_earlier_rows_are_kept(
         for row in ({"model": server.model}, *rows):
             append_jsonl(log, row)
         asked.append((server.model, prompt))
-        return [Prediction(row["id"], row["response"], row["response"], 0.5) for row in rows]
+        return [Prediction(row["id"], row["response"], 0.5) for row in rows]
 
     monkeypatch.setattr(job, "answer_at_endpoint", answer)
     out = tmp_path / "run"
