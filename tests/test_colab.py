@@ -24,7 +24,7 @@ def both(torch: str | None, audio: str | None = "same") -> dict[str, str | None]
     return {"torch": torch, "torchaudio": torch if audio == "same" else audio}
 
 
-def test_only_the_standard_library_is_needed() -> None:
+def test_only_the_standard_library_is_needed():
     code = f"import sys; sys.path.insert(0, {str(ROOT)!r}); import r1aqa_helpers.colab"
     done = subprocess.run([sys.executable, "-I", "-S", "-c", code], capture_output=True, text=True)
     assert (done.returncode, done.stderr) == (0, "")
@@ -39,7 +39,7 @@ def test_only_the_standard_library_is_needed() -> None:
         ({"KAGGLE_KERNEL_RUN_TYPE": "Batch"}, "kaggle batch"),
     ],
 )
-def test_the_environment_tells_the_host(environment: dict[str, str], host: str) -> None:
+def test_the_environment_tells_the_host(environment, host):
     assert host_of(environment) == host
 
 
@@ -55,13 +55,11 @@ def test_the_environment_tells_the_host(environment: dict[str, str], host: str) 
         (both("2.11.0", None), False),
     ],
 )
-def test_torch_fits_if_in_range_and_built_like_torchaudio(
-    there: dict[str, str | None], fits: bool
-) -> None:
+def test_torch_fits_if_in_range_and_built_like_torchaudio(there, fits):
     assert torch_fits(REQUIRED, there) is fits
 
 
-def test_a_torch_that_fits_is_kept_and_another_is_replaced_by_one_for_the_driver() -> None:
+def test_a_torch_that_fits_is_kept_and_another_is_replaced_by_one_for_the_driver():
     plan = plan_for("colab", REQUIRED, both("2.11.1+cu128"), gpu=True)
     assert plan == Plan(PAGE + TORCH, ("torch 2.11.1+cu128 fits and is kept",), ())
     assert plan_for("here", REQUIRED, both("2.11.0"), gpu=True).kept == TORCH
@@ -72,7 +70,7 @@ def test_a_torch_that_fits_is_kept_and_another_is_replaced_by_one_for_the_driver
     assert plan_for("here", REQUIRED, both(None), gpu=True) == Plan((), (), ())
 
 
-def test_the_requirements_are_those_of_pyproject() -> None:
+def test_the_requirements_are_those_of_pyproject():
     required = colab._required()
     assert set(required) == set(TORCH)
     assert torch_fits(required, {name: colab._version(name) for name in TORCH})
@@ -95,9 +93,7 @@ def bare(monkeypatch: pytest.MonkeyPatch) -> tuple[list[Plan], dict[str, str]]:
     return plans, versions
 
 
-def test_a_second_call_installs_nothing_and_without_replacements_nothing_restarts(
-    bare: tuple[list[Plan], dict[str, str]], capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_second_call_installs_nothing_and_without_replacements_nothing_restarts(bare, capsys):
     colab.install()
     assert capsys.readouterr().out.startswith("installing the course's packages")
     colab.install()
@@ -113,13 +109,8 @@ def test_a_second_call_installs_nothing_and_without_replacements_nothing_restart
     ],
 )
 def test_a_loaded_package_that_was_replaced_needs_a_restart(
-    bare: tuple[list[Plan], dict[str, str]],
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
-    environment: dict[str, str],
-    told: str | None,
-    restarts: int,
-) -> None:
+    bare, monkeypatch, capsys, environment, told, restarts
+):
     shut: list[bool] = []
     kernel = SimpleNamespace(do_shutdown=shut.append)
     monkeypatch.setattr("IPython.get_ipython", lambda: SimpleNamespace(kernel=kernel))
@@ -137,12 +128,12 @@ def test_a_loaded_package_that_was_replaced_needs_a_restart(
     assert shut == [True] * restarts
 
 
-def test_a_failed_installation_shows_uvs_message() -> None:
+def test_a_failed_installation_shows_uvs_message():
     with pytest.raises(Pause, match="run this cell again .*\nno such host"):
         colab._run([sys.executable, "-c", "import sys; sys.exit('no such host')"])
 
 
-def test_without_an_address_the_cell_says_what_to_write(tmp_path: Path) -> None:
+def test_without_an_address_the_cell_says_what_to_write(tmp_path):
     cell = re.sub('^REPOSITORY = ".*?"', 'REPOSITORY = ""', SETUP, flags=re.MULTILINE)
     environment = {k: v for k, v in os.environ.items() if k != "R1AQA_REPOSITORY"}
     command = [sys.executable, "-I", "-S", "-c", cell]
@@ -164,7 +155,7 @@ def python(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.mark.slow
-def test_the_cell_sets_up_a_clean_python_from_a_clone(python: Path, tmp_path: Path) -> None:
+def test_the_cell_sets_up_a_clean_python_from_a_clone(python, tmp_path):
     """Asks the package registry for what uv's cache does not have."""
     if not (ROOT / ".git").exists():
         pytest.skip("not a git checkout")
@@ -207,9 +198,7 @@ def test_the_cell_sets_up_a_clean_python_from_a_clone(python: Path, tmp_path: Pa
 
 
 @pytest.mark.slow
-def test_kept_packages_are_neither_replaced_nor_installed(
-    python: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_kept_packages_are_neither_replaced_nor_installed(python, monkeypatch):
     """The command for Colab with a torch that fits, as a dry run."""
     commands = []
 

@@ -43,7 +43,7 @@ def tracked_files() -> list[str]:
     return [name for name in names.split("\0") if name and (ROOT / name).is_file()]
 
 
-def test_tracked_text_has_no_machine_paths_downloads_or_remote_code() -> None:
+def test_tracked_text_has_no_machine_paths_downloads_or_remote_code():
     found = []
     for name in tracked_files():
         text = (ROOT / name).read_bytes().decode("utf-8", errors="replace")
@@ -64,18 +64,18 @@ def test_tracked_text_has_no_machine_paths_downloads_or_remote_code() -> None:
         ("a package registry's address", "https://files.python" + "hosted.org/x"),
     ],
 )
-def test_the_search_finds_what_it_looks_for(what: str, text: str) -> None:
+def test_the_search_finds_what_it_looks_for(what, text):
     assert re.search(FORBIDDEN[what], text)
 
 
-def test_lock_and_rendered_files_are_not_tracked() -> None:
+def test_lock_and_rendered_files_are_not_tracked():
     left_out = re.compile(r"(^|/)(uv\.lock|\.venv|__pycache__|r1aqa-runs|\.ipynb_checkpoints)(/|$)")
     rendered = "data/tiny/audio/"
     names = tracked_files()
     assert [n for n in names if left_out.search(n) or n.startswith(rendered)] == []
 
 
-def test_tracked_files_are_small() -> None:
+def test_tracked_files_are_small():
     sizes = {name: (ROOT / name).stat().st_size for name in tracked_files()}
     assert {n: s for n, s in sizes.items() if s > LARGE.get(n, 4 * MIB)} == {}
 
@@ -89,12 +89,12 @@ def test_tracked_files_are_small() -> None:
     ],
     ids=["ruff check: style, docstrings, types", "ruff format", "import-linter: layers"],
 )
-def test_linters_find_nothing(linter: list[str]) -> None:
+def test_linters_find_nothing(linter):
     done = subprocess.run([sys.executable, *linter], cwd=ROOT, capture_output=True, text=True)
     assert done.returncode == 0, done.stdout + done.stderr
 
 
-def test_citation_names_this_version_and_the_paper() -> None:
+def test_citation_names_this_version_and_the_paper():
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     citation = (ROOT / "CITATION.cff").read_text(encoding="utf-8")
     assert f"\nversion: {project['version']}\n" in citation

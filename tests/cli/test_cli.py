@@ -50,7 +50,7 @@ def fail(*arguments: object) -> str:
 
 
 @pytest.fixture
-def test_file(make_questions) -> Path:
+def test_file(make_questions):
     return make_questions()[1]
 
 

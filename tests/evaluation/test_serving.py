@@ -103,9 +103,7 @@ def no_keys(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.delenv(name, raising=False)
 
 
-def test_a_served_checkpoint_answers_as_the_same_one_in_process(
-    server: str, checkpoint: Path, questions: list[AudioQuestion]
-) -> None:
+def test_a_served_checkpoint_answers_as_the_same_one_in_process(server, checkpoint, questions):
     """Although its own settings would draw answers and penalise repetition."""
     expected = answer_questions(load(str(checkpoint), device="cpu"), questions)
     endpoint = find_endpoint(server, str(checkpoint))
@@ -118,9 +116,7 @@ def test_a_served_checkpoint_answers_as_the_same_one_in_process(
     assert len(told) == 1 and "repetition_penalty" in told[0]
 
 
-def test_another_model_than_the_served_one_is_refused_in_one_line(
-    server: str, questions: list[AudioQuestion]
-) -> None:
+def test_another_model_than_the_served_one_is_refused_in_one_line(server, questions):
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         with pytest.raises(UserError, match="Server is pinned to .*requested 'another'"):

@@ -277,16 +277,14 @@ def old_torchao(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Non
     is_torchao_available.cache_clear()
 
 
-def test_an_old_torchao_does_not_keep_lora_from_working(
-    old_torchao: None, base: Path, saved: Path
-) -> None:
+def test_an_old_torchao_does_not_keep_lora_from_working(old_torchao, base, saved):
     adapted = adapt(base, lora_config(4))
     assert any(".lora_" in name for name, _ in adapted.model.named_parameters())
     sys.modules.pop("torchao")  # what `lora_config` did is undone: loading must do it, too
     assert load(saved, device="cpu").model is not None
 
 
-def test_an_old_torchao_that_is_in_use_is_one_line(old_torchao: None) -> None:
+def test_an_old_torchao_that_is_in_use_is_one_line(old_torchao):
     importlib.import_module("torchao")
     with pytest.raises(UserError, match="torchao 0.10.0.*pip uninstall"):
         lora_config(4)

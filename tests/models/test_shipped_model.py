@@ -20,7 +20,7 @@ def questions() -> list[AudioQuestion]:
     return read_questions(prepare().test)
 
 
-def test_is_small_and_of_the_real_classes(loaded: LoadedModel) -> None:
+def test_is_small_and_of_the_real_classes(loaded):
     assert type(loaded.model).__name__ == "Qwen2AudioForConditionalGeneration"
     assert type(loaded.processor).__name__ == "Qwen2AudioProcessor"
     parameters = sum(p.numel() for p in loaded.model.parameters())
@@ -29,11 +29,11 @@ def test_is_small_and_of_the_real_classes(loaded: LoadedModel) -> None:
     assert (MODEL / "model.safetensors").stat().st_size <= 16 * 2**20
 
 
-def test_hears(loaded: LoadedModel, questions: list[AudioQuestion]) -> None:
+def test_hears(loaded, questions):
     assert hearing_check(loaded, questions[:8]).change > 0.05
 
 
-def test_its_ceiling_was_measured_and_leaves_room_to_elicit() -> None:
+def test_its_ceiling_was_measured_and_leaves_room_to_elicit():
     """What a fine-tune on plentiful questions reaches, as `pretrain_tiny.py` recorded it."""
     record = json.loads((TINY / "pretraining.json").read_text())
     ceiling = record["ceiling"]
@@ -44,7 +44,7 @@ def test_its_ceiling_was_measured_and_leaves_room_to_elicit() -> None:
     assert "reading" in record["stages"]
 
 
-def test_direct_inference_of_the_reference_run_is_that_of_an_unpolished_assistant() -> None:
+def test_direct_inference_of_the_reference_run_is_that_of_an_unpolished_assistant():
     """As Qwen2-Audio's: about half right, below the ceiling in each domain."""
     run = json.loads((TINY / "reference_run" / "results.json").read_text())
     ceiling = json.loads((TINY / "pretraining.json").read_text())["ceiling"]["tasks"]

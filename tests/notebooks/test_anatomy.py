@@ -30,9 +30,7 @@ def prose(notebook: NotebookNode) -> str:
 
 
 @pytest.mark.parametrize("number", [one.number for one in NOTEBOOKS])
-def test_a_notebook_has_the_common_structure_its_card_and_links_that_lead_somewhere(
-    number: str,
-) -> None:
+def test_a_notebook_has_the_common_structure_its_card_and_links_that_lead_somewhere(number):
     notebook = read(number)
     nbformat.validate(notebook)
     assert ANATOMY["faults"](notebook, number) == []
@@ -45,7 +43,7 @@ def test_a_notebook_has_the_common_structure_its_card_and_links_that_lead_somewh
         assert (FOLDER / target).exists(), target
 
 
-def test_the_prose_is_spelt_correctly(tmp_path: Path) -> None:
+def test_the_prose_is_spelt_correctly(tmp_path):
     for one in NOTEBOOKS:
         (tmp_path / f"{one.number}.md").write_text(prose(read(one.number)), encoding="utf-8")
     command = [sys.executable, "-m", "codespell_lib", "-L", SPELT, str(tmp_path)]
@@ -53,7 +51,7 @@ def test_the_prose_is_spelt_correctly(tmp_path: Path) -> None:
     assert (found.returncode, found.stdout) == (0, "")
 
 
-def test_the_map_of_the_notebooks_is_up_to_date() -> None:
+def test_the_map_of_the_notebooks_is_up_to_date():
     assert {path.name for path in FOLDER.glob("*.ipynb")} == {one.file for one in NOTEBOOKS}
     command = [sys.executable, str(ROOT / "scripts" / "notebooks.py"), "map", "--check"]
     done = subprocess.run(command, capture_output=True, text=True)
@@ -94,6 +92,6 @@ def spoiled(kind: str) -> NotebookNode:
         ("error", "ends with ValueError"),
     ],
 )
-def test_each_fault_is_reported(kind: str, told: str) -> None:
+def test_each_fault_is_reported(kind, told):
     found = ANATOMY["faults"](spoiled(kind), "01")
     assert any(told in fault for fault in found), found

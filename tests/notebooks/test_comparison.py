@@ -30,7 +30,7 @@ CASES = [
 
 
 @pytest.mark.slow
-def test_nbval_passes_what_agrees_and_nothing_else(tmp_path: Path) -> None:
+def test_nbval_passes_what_agrees_and_nothing_else(tmp_path):
     """With the course's own conftest and settings, in one kernel."""
     for name in ("conftest.py", "nbval.cfg"):
         (tmp_path / name).write_bytes((ROOT / "notebooks" / name).read_bytes())

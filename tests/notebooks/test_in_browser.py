@@ -162,7 +162,7 @@ def status(area: Locator, text: str) -> Locator:
     return area.get_by_role("status").filter(has_text=text)
 
 
-def test_a_quiz_is_answered(page: Page) -> None:
+def test_a_quiz_is_answered(page):
     area = output(page, 0)
     expect(area.get_by_text("0 of 5 answered.")).to_be_visible()
     expect(area.get_by_text("Answer to question 1")).to_have_count(0)  # not the static HTML
@@ -182,7 +182,7 @@ def test_a_quiz_is_answered(page: Page) -> None:
     expect(status(area, "4 of 5 correct at the first choice.")).to_be_visible()
 
 
-def test_a_clip_is_heard_and_answered(page: Page, folder: Path) -> None:
+def test_a_clip_is_heard_and_answered(page, folder):
     area = output(page, 1)
     sound = area.get_by_label("Clip 1 of 3, sound")
     sound.evaluate("player => player.load()")
@@ -203,7 +203,7 @@ def test_a_clip_is_heard_and_answered(page: Page, folder: Path) -> None:
     expect(area.get_by_role("row").filter(has_text="66.7, n 3")).to_contain_text("you")
 
 
-def test_the_playground_follows_a_slider_and_an_edited_reward(page: Page) -> None:
+def test_the_playground_follows_a_slider_and_an_edited_reward(page):
     area = output(page, 2)
     live = area.get_by_role("status")
     expect(live).to_contain_text("7 of 12 groups are live")
@@ -225,9 +225,7 @@ def test_the_playground_follows_a_slider_and_an_edited_reward(page: Page) -> Non
     expect(area.get_by_role("columnheader", name="your reward")).to_be_visible()
 
 
-def test_a_stored_notebook_shows_its_widgets_as_html(
-    browser: Browser, lab: str, folder: Path
-) -> None:
+def test_a_stored_notebook_shows_its_widgets_as_html(browser, lab, folder):
     notebook = nbformat.read(WELCOME, as_version=4)
     wanted = ("listening.listening_quiz(", "course.quiz(")
     notebook.cells = [c for c in notebook.cells if any(name in c.source for name in wanted)]

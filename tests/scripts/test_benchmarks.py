@@ -55,7 +55,7 @@ def rows(tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, str]]:
 # --- what they share ----------------------------------------------------------------------
 
 
-def test_runs_alternate_after_the_warm_up() -> None:
+def test_runs_alternate_after_the_warm_up():
     called = []
     sides = {name: lambda name=name: called.append(name) for name in "ab"}
     seconds = common.alternate(sides, runs=3, warmup=2)
@@ -66,14 +66,12 @@ def test_runs_alternate_after_the_warm_up() -> None:
         common.alternate(sides, runs=0)
 
 
-def test_ratio_is_of_medians() -> None:
+def test_ratio_is_of_medians():
     seconds = {"slow": [8.0, 100.0, 6.0], "fast": [2.0, 1.0, 50.0]}
     assert common.ratio(seconds, "slow", "fast") == 4.0
 
 
-def test_result_says_what_it_was_measured_on(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_result_says_what_it_was_measured_on(tmp_path, monkeypatch):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     path = common.write_result("some", {"update": 5.25}, n=7, folder=tmp_path)
     found = json.loads(path.read_text(encoding="utf-8"))
@@ -88,7 +86,7 @@ def test_result_says_what_it_was_measured_on(
 
 
 @pytest.mark.parametrize("tokens", [80, 131])
-def test_prompt_is_as_long_as_asked_for(tokens: int) -> None:
+def test_prompt_is_as_long_as_asked_for(tokens):
     loaded = gpu_7b.build(dataclasses.replace(gpu_7b.GPU, device="meta"))
     assert common.text_tokens(loaded, common.long_prompt(loaded, tokens)) == tokens
     with pytest.raises(ValueError, match="more than 5 tokens"):
@@ -96,9 +94,7 @@ def test_prompt_is_as_long_as_asked_for(tokens: int) -> None:
 
 
 @pytest.mark.parametrize("name", SCRIPTS)
-def test_help(
-    name: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_help(name, monkeypatch, capsys):
     monkeypatch.setattr(sys, "argv", [name, "--help"])
     monkeypatch.syspath_prepend(str(FOLDER))
     with pytest.raises(SystemExit) as end:
@@ -117,7 +113,7 @@ def counted(work) -> int:
     return counter.get_total_flops()
 
 
-def test_encoder_flops_are_what_torch_counts(loaded: LoadedModel) -> None:
+def test_encoder_flops_are_what_torch_counts(loaded):
     model, frames = loaded.model, 200
     model.set_attn_implementation("eager")  # as products that the counter knows
     mel = torch.randn(1, 128, frames)
@@ -130,7 +126,7 @@ def test_encoder_flops_are_what_torch_counts(loaded: LoadedModel) -> None:
 
 
 @pytest.mark.parametrize(("tokens", "logits"), [(50, 0), (120, 120)])
-def test_decoder_flops_are_what_torch_counts(loaded: LoadedModel, tokens: int, logits: int) -> None:
+def test_decoder_flops_are_what_torch_counts(loaded, tokens, logits):
     model = loaded.model
     model.set_attn_implementation("eager")
     embedded = torch.randn(1, tokens, model.config.text_config.hidden_size)
@@ -144,12 +140,12 @@ def test_decoder_flops_are_what_torch_counts(loaded: LoadedModel, tokens: int, l
     assert counted(work) == pytest.approx(expected, rel=0.01)
 
 
-def test_causal_pairs_are_those_of_a_mask() -> None:
+def test_causal_pairs_are_those_of_a_mask():
     assert flops.causal_pairs(7) == torch.ones(7, 7).tril().sum()
     assert flops.causal_pairs(3, past=5) == torch.ones(8, 8).tril()[5:].sum()
 
 
-def test_published_size_and_encoder() -> None:
+def test_published_size_and_encoder():
     config = flops.config_7b()
     assert flops.parameters(config)["total"] / 1e9 == pytest.approx(8.397, abs=5e-4)
     projector = 2 * 750 * 1280 * 4096
@@ -160,7 +156,7 @@ def test_published_size_and_encoder() -> None:
         flops.encoder_flops(config, 3004)
 
 
-def test_adapter_s_parameters(loaded: LoadedModel) -> None:
+def test_adapter_s_parameters(loaded):
     from peft import get_peft_model
 
     from r1aqa_helpers.models.lora import lora_config
@@ -170,7 +166,7 @@ def test_adapter_s_parameters(loaded: LoadedModel) -> None:
     assert flops.lora_parameters(loaded.model.config, 4) == trained
 
 
-def test_ways_differ_in_what_they_repeat() -> None:
+def test_ways_differ_in_what_they_repeat():
     config = flops.config_7b()
     group = flops.Group(size=8, audio=750, text=80, answer=1)
     published, plain, shared = (flops.group_flops(config, group, way) for way in flops.WAYS)
@@ -188,7 +184,7 @@ def test_ways_differ_in_what_they_repeat() -> None:
     assert shared["policy_forward"] < frozen["policy_backward"] < 1.1 * shared["policy_forward"]
 
 
-def test_table_is_printed_and_written(tmp_path, capsys) -> None:
+def test_table_is_printed_and_written(tmp_path, capsys):
     counting.main(["--runs", "1", "--out", str(tmp_path)])
     last = capsys.readouterr().out.splitlines()[-1]
     (path,) = tmp_path.iterdir()
@@ -200,7 +196,7 @@ def test_table_is_printed_and_written(tmp_path, capsys) -> None:
 # --- the published trainer ----------------------------------------------------------------
 
 
-def test_published_logps_are_the_shipped_ones(loaded: LoadedModel, rows) -> None:
+def test_published_logps_are_the_shipped_ones(loaded, rows):
     inputs = reference_trainer.PublishedTrainer(loaded, 2, 4).inputs(rows[0])
     answers = torch.randint(10, 300, (3, 5), generator=torch.Generator().manual_seed(0))
     size = len(answers)
@@ -221,9 +217,7 @@ def test_published_logps_are_the_shipped_ones(loaded: LoadedModel, rows) -> None
     torch.testing.assert_close(published, ours, atol=1e-5, rtol=0)
 
 
-def test_both_trainers_have_the_same_loss_and_gradient(
-    loaded: LoadedModel, rows, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_both_trainers_have_the_same_loss_and_gradient(loaded, rows, tmp_path, monkeypatch):
     group, length = 4, 5
     sampled: list[list[int]] = []
 
@@ -262,9 +256,7 @@ def test_both_trainers_have_the_same_loss_and_gradient(
     assert logs["grad_norm"] == pytest.approx(norm, rel=1e-3)
 
 
-def test_published_update_learns_from_answers_of_the_forced_length(
-    loaded: LoadedModel, rows
-) -> None:
+def test_published_update_learns_from_answers_of_the_forced_length(loaded, rows):
     trainer = reference_trainer.PublishedTrainer(loaded, 4, 5)
     answers = trainer.sample(trainer.inputs(rows[0]))
     assert answers.shape == (4, 5)
@@ -277,7 +269,7 @@ def test_published_update_learns_from_answers_of_the_forced_length(
     assert any("language_model" in name for name in changed)
 
 
-def test_both_trainers_are_timed_in_turns(loaded: LoadedModel, rows) -> None:
+def test_both_trainers_are_timed_in_turns(loaded, rows):
     seconds = reference_trainer.compare(loaded, rows, runs=2, group=2, answer_tokens=3)
     assert {name: len(each) for name, each in seconds.items()} == {"published": 2, "shipped": 2}
 
@@ -285,7 +277,7 @@ def test_both_trainers_are_timed_in_turns(loaded: LoadedModel, rows) -> None:
 # --- the 8.4 B architecture ---------------------------------------------------------------
 
 
-def test_model_and_processor_of_7b_belong_together() -> None:
+def test_model_and_processor_of_7b_belong_together():
     loaded = gpu_7b.build(dataclasses.replace(gpu_7b.GPU, device="meta"))
     config, processor = loaded.model.config, loaded.processor
     assert loaded.model.dtype == torch.bfloat16
@@ -297,7 +289,7 @@ def test_model_and_processor_of_7b_belong_together() -> None:
     assert processor.batch_decode(torch.tensor([[150_000, 155_000]])) == [""]
 
 
-def test_clips_of_the_benchmark_make_the_audio_tokens_that_are_counted(tmp_path: Path) -> None:
+def test_clips_of_the_benchmark_make_the_audio_tokens_that_are_counted(tmp_path):
     from r1aqa_helpers.data.audio import load_audio
     from r1aqa_helpers.models import chat_text
 
@@ -309,7 +301,7 @@ def test_clips_of_the_benchmark_make_the_audio_tokens_that_are_counted(tmp_path:
     assert ids.numel() == scale.group.prompt
 
 
-def test_dry_run_goes_through_every_part(tmp_path: Path, capsys) -> None:
+def test_dry_run_goes_through_every_part(tmp_path, capsys):
     if torch.cuda.is_available():
         pytest.skip("has a GPU: the real run is started by hand")
     assert gpu_7b.main(["--out", str(tmp_path)]) == 0
@@ -318,7 +310,7 @@ def test_dry_run_goes_through_every_part(tmp_path: Path, capsys) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_part_that_fails_is_noted_and_the_others_go_on(tmp_path: Path) -> None:
+def test_a_part_that_fails_is_noted_and_the_others_go_on(tmp_path):
     bench = gpu_7b.Bench(gpu_7b.DRY, tmp_path)
 
     def fail() -> None:

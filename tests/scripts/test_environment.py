@@ -55,7 +55,7 @@ def environment_requirements() -> list[Requirement]:
     return [Requirement(line) for line in pip_section() if not line.startswith("-e ")]
 
 
-def test_every_installed_package_has_its_version_pinned() -> None:
+def test_every_installed_package_has_its_version_pinned():
     settings = Path(sys.prefix, "pyvenv.cfg")
     if not settings.is_file() or "\nuv = " not in settings.read_text(encoding="utf-8"):
         pytest.skip("this Python environment was not made by uv")
@@ -71,7 +71,7 @@ def test_every_installed_package_has_its_version_pinned() -> None:
     assert not wrong, f"(installed, pinned): {wrong}; run: uv run scripts/pin.py"
 
 
-def test_constraints_are_sorted_and_name_each_package_once_per_machine() -> None:
+def test_constraints_are_sorted_and_name_each_package_once_per_machine():
     names = [c.name for c in CONSTRAINTS]
     assert names == sorted(names)
     assert {c.name for c in CONSTRAINTS} >= {"appnope", "pywinpty", "torch"}
@@ -79,7 +79,7 @@ def test_constraints_are_sorted_and_name_each_package_once_per_machine() -> None
     assert everywhere == {frozenset(names)}
 
 
-def test_environment_has_the_direct_dependencies_at_the_pinned_versions() -> None:
+def test_environment_has_the_direct_dependencies_at_the_pinned_versions():
     direct = PYPROJECT["project"]["dependencies"] + PYPROJECT["dependency-groups"]["dev"]
     wanted = [Requirement(d) for d in direct]
     for machine in MACHINES:
@@ -94,19 +94,19 @@ def test_environment_has_the_direct_dependencies_at_the_pinned_versions() -> Non
     assert pip_section()[-1] == "-e ."
 
 
-def test_environment_allows_the_same_pythons() -> None:
+def test_environment_allows_the_same_pythons():
     start = ENVIRONMENT.index("dependencies:") + 1
     packages = [line for line in ENVIRONMENT[start:] if line != "  - pip:"]
     assert packages[0].startswith(f"  - python{PYPROJECT['project']['requires-python']} ")
 
 
-def test_what_builds_the_package_is_pinned() -> None:
+def test_what_builds_the_package_is_pinned():
     names = {Requirement(c).name for c in PYPROJECT["tool"]["uv"]["build-constraint-dependencies"]}
     assert names >= {Requirement(r).name for r in PYPROJECT["build-system"]["requires"]}
 
 
 @needs_uv
-def test_the_pins_are_those_of_the_lock() -> None:
+def test_the_pins_are_those_of_the_lock():
     if not (ROOT / "uv.lock").is_file():
         pytest.skip("no uv.lock: this environment was not made by uv")
     done = subprocess.run(
@@ -116,7 +116,7 @@ def test_the_pins_are_those_of_the_lock() -> None:
 
 
 @needs_uv
-def test_the_pip_section_resolves(tmp_path: Path) -> None:
+def test_the_pip_section_resolves(tmp_path):
     """Asks the package registry only where uv's cache does not know the answer."""
     lines = [f"-e {ROOT.as_uri()}" if line == "-e ." else line for line in pip_section()]
     (tmp_path / "requirements.in").write_text("\n".join(lines), encoding="utf-8")

@@ -17,7 +17,7 @@ RESULTS = ROOT / "data" / "results" / "tiny"
 REFERENCE = ROOT / "data" / "tiny" / "reference_run"
 
 
-def test_results_block_is_generated() -> None:
+def test_results_block_is_generated():
     run = subprocess.run(
         [sys.executable, "scripts/readme.py", "--check"],
         cwd=ROOT,
@@ -33,7 +33,7 @@ def test_results_block_is_generated() -> None:
     assert {beside[f"| {name}", rf"\<{prompt}>"] for name, prompt in unlike} == {"– |"}
 
 
-def test_every_results_file_says_where_it_comes_from() -> None:
+def test_every_results_file_says_where_it_comes_from():
     paths = [REFERENCE / "results.json", *(ROOT / "benchmarks" / "results").glob("*.json")]
     names = ("cascade", "probes", "sampled", "experiment")
     paths += [RESULTS / f"{name}.json" for name in names]
@@ -65,7 +65,7 @@ def accuracy(records: list[dict]) -> float:
     return fmean(record["test"]["accuracy"] for record in records)
 
 
-def test_grpo_is_not_told_apart_from_sft_and_the_paper_has_it_ahead() -> None:
+def test_grpo_is_not_told_apart_from_sft_and_the_paper_has_it_ahead():
     found = {(c.regime, c.a, c.b): c for c in summarise(load_records(RESULTS)).comparisons}
     for other in ("sft", "sft-lora"):
         assert found["table", "grpo-2", other].verdict == "not significantly different"
@@ -81,20 +81,20 @@ def test_grpo_is_not_told_apart_from_sft_and_the_paper_has_it_ahead() -> None:
     assert all(grpo > row.average for row in published.paper if row.method.startswith("SFT"))
 
 
-def test_half_of_the_gain_needs_no_recordings_in_training(tested, untrained) -> None:
+def test_half_of_the_gain_needs_no_recordings_in_training(tested, untrained):
     gain = accuracy(tested["grpo-2"]) - untrained
     assert 0.4 < (accuracy(tested["grpo-text-only"]) - untrained) / gain < 0.6
     right = [share for run in tested["grpo-text-only"] for share in run["traits"]["accuracy"]]
     assert max(right) < 0.2, "hardly ever right while it is trained"
 
 
-def test_many_groups_hold_no_right_answer_at_first() -> None:
+def test_many_groups_hold_no_right_answer_at_first():
     early = [r for r in read_log(REFERENCE / "rollouts.jsonl") if r["step"] <= 10]
     none = [r for r in early if not any(r["rewards_by_function"]["accuracy_reward"])]
     assert len(none) > len(early) / 4
 
 
-def test_nobody_thought_and_a_reward_for_accuracy_alone_does_as_well(tested) -> None:
+def test_nobody_thought_and_a_reward_for_accuracy_alone_does_as_well(tested):
     assert max(share for run in tested["grpo-3"] for share in run["traits"]["format"]) == 0
     low, high = sorted(map(accuracy, (tested["grpo-3"], tested["grpo-accuracy-only"])))
     assert high - low < 2
@@ -102,7 +102,7 @@ def test_nobody_thought_and_a_reward_for_accuracy_alone_does_as_well(tested) -> 
     assert min(map(fmean, dead)) > 0.5
 
 
-def test_cota_is_below_the_untrained_model_and_often_names_no_choice(tested, untrained) -> None:
+def test_cota_is_below_the_untrained_model_and_often_names_no_choice(tested, untrained):
     assert all(run["test"]["accuracy"] < untrained for run in tested["cota"])
     assert all(run["test"]["unparsed"] > run["test"]["n"] / 4 for run in tested["cota"])
     assert read_json(RESULTS / "choices.json")["table/cota"]["at_end"]
