@@ -1,6 +1,12 @@
 """What several test files need: a saved random model, and a handful of questions with clips."""
 
 import os
+import shutil
+import socket
+import subprocess
+import time
+import tomllib
+import urllib.request
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -19,7 +25,9 @@ if TYPE_CHECKING:
 if "PYTEST_XDIST_WORKER" in os.environ:
     os.environ.setdefault("OMP_NUM_THREADS", "1")
 
+ROOT = Path(__file__).resolve().parents[1]
 CHOICES = ("dog", "cat", "car", "bell")
+TASKS = ("sound", "music", "speech")
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -54,6 +62,30 @@ def random_profile(random_model_dir: Path) -> Profile:
     )
 
 
+@pytest.fixture
+def loaded() -> "LoadedModel":
+    """An untrained miniature, to be trained or spoilt."""
+    from r1aqa_helpers.models import LoadedModel
+    from r1aqa_helpers.tiny.build import random_tiny
+
+    return LoadedModel(*random_tiny(0), "random")
+
+
+@pytest.fixture
+def encoded(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """How many clips go through the audio encoder, call by call."""
+    from r1aqa_helpers.models import audio_embedding
+
+    counts, compute = [], audio_embedding.audio_states
+
+    def counting(tower, input_features, frames):
+        counts.append(len(input_features))
+        return compute(tower, input_features, frames)
+
+    monkeypatch.setattr(audio_embedding, "audio_states", counting)
+    return counts
+
+
 @pytest.fixture(scope="session")
 def few(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """File of a dozen questions of tiny-mmau, of all tasks."""
@@ -61,7 +93,7 @@ def few(tmp_path_factory: pytest.TempPathFactory) -> Path:
     from r1aqa_helpers.tiny.data import prepare
 
     test = read_questions(prepare().test)
-    picked = [q for task in ("sound", "music", "speech") for q in test if q.task == task][::84]
+    picked = [q for task in TASKS for q in test if q.task == task][::84]
     path = tmp_path_factory.mktemp("few") / "test.json"
     write_mmau(path, picked[:12])
     return path
@@ -81,6 +113,93 @@ def lively() -> "LoadedModel":
             if weight.ndim == 2:
                 weight.mul_(8)
     return LoadedModel(model, processor, "random")
+
+
+@pytest.fixture(scope="session")
+def yes_questions() -> list[AudioQuestion]:
+    """Sixty questions, of each task in turn, to which the answer is yes."""
+    return [
+        AudioQuestion(f"q{i}", Path(f"{i}.wav"), "?", ("yes", "no"), "yes", task=TASKS[i % 3])
+        for i in range(60)
+    ]
+
+
+@pytest.fixture(scope="session")
+def run_record(yes_questions: list[AudioQuestion]) -> Callable[..., dict]:
+    """Makes the record of a run of the experiment: so many correct answers, None: not tested."""
+    from r1aqa_helpers.experiments.records import score_record
+    from r1aqa_helpers.scoring import score
+
+    def scored(right: int, shift: int = 0) -> dict:
+        answers = ("yes" if (i + shift) % 60 < right else "no" for i in range(60))
+        said = {q.id: answer for q, answer in zip(yes_questions, answers, strict=True)}
+        return score_record(score(yes_questions, said), wall=2.0, cpu=3.0)
+
+    def make(method: str, seed: int, right: int | None, lr: float = 1e-4, regime: str = "table"):
+        traits = {"loss": [1.0] * 10}
+        if method.startswith("grpo"):
+            traits |= {"accuracy": [0.1 * seed] * 10, "format": [None] * 9 + [1.0]}
+        made = {
+            "regime": regime, "method": method, "seed": seed, "lr": lr, "hardware": "a machine",
+            "training": {"wall_seconds": 60.0, "cpu_seconds": 100.0}, "traits": traits,
+            "validation": scored(30), "questions": {"train": "a", "validation": "b"},
+            "date": f"2026-11-2{seed}",
+        }  # fmt: skip
+        if right is not None:
+            made["test"] = scored(right, shift=seed)
+            made["questions"]["test"] = "c"
+        return made
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def python_with() -> Callable[[str], list[str]]:
+    """Returns a Python that has one more package, in the pinned version, or skips the test."""
+
+    def command(name: str) -> list[str]:
+        project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+        pins = project["tool"]["uv"]["constraint-dependencies"]
+        (pin,) = (pin for pin in pins if pin.startswith(f"{name}=="))
+        if shutil.which("uv") is None:
+            pytest.skip(f"uv, which would bring {pin}, is not installed")
+        python = ["uv", "run", "--no-sync", "--with", pin, "python"]
+        done = subprocess.run([*python, "-c", ""], cwd=ROOT, capture_output=True, text=True)
+        if done.returncode:
+            pytest.skip(f"{pin} cannot be had: {done.stderr.strip()[-200:]}")
+        return python
+
+    return command
+
+
+@pytest.fixture(scope="session")
+def free_port() -> Callable[[], int]:
+    """Returns a port of this machine that nothing listens on."""
+
+    def find() -> int:
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            return probe.getsockname()[1]
+
+    return find
+
+
+@pytest.fixture(scope="session")
+def wait_for() -> Callable[..., None]:
+    """Waits until a process that was started answers at an address; fails with its log if not."""
+
+    def wait(process: subprocess.Popen, url: str, log: Path, seconds: float = 240) -> None:
+        opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+        end = time.monotonic() + seconds
+        while time.monotonic() < end and process.poll() is None:
+            try:
+                opener.open(url, timeout=5).close()
+                return
+            except OSError:
+                time.sleep(0.2)
+        pytest.fail(f"no answer at {url}:\n{log.read_text(errors='replace')[-2000:]}")
+
+    return wait
 
 
 @pytest.fixture(scope="session")
@@ -107,7 +226,7 @@ def make_questions(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., tu
                     question=f"What makes sound {number}?",
                     choices=CHOICES,
                     answer=CHOICES[number % 4],
-                    task=("sound", "music", "speech")[number % 3],
+                    task=TASKS[number % 3],
                     difficulty="easy",
                     dataset="made",
                     split="test",

@@ -133,16 +133,6 @@ def test_a_failed_installation_shows_uvs_message():
         colab._run([sys.executable, "-c", "import sys; sys.exit('no such host')"])
 
 
-def test_without_an_address_the_cell_says_what_to_write(tmp_path):
-    cell = re.sub('^REPOSITORY = ".*?"', 'REPOSITORY = ""', SETUP, flags=re.MULTILINE)
-    environment = {k: v for k, v in os.environ.items() if k != "R1AQA_REPOSITORY"}
-    command = [sys.executable, "-I", "-S", "-c", cell]
-    done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True)
-    assert done.returncode == 1
-    assert "AssertionError: write the course's git address into REPOSITORY" in done.stderr
-    assert list(tmp_path.iterdir()) == []
-
-
 @pytest.fixture(scope="module")
 def python(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A Python of its own, with nothing installed."""

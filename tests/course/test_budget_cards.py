@@ -4,7 +4,6 @@ from r1aqa_helpers.course.budget_cards import budget_table, peak_memory
 from r1aqa_helpers.hardware import PROFILES
 from r1aqa_helpers.hardware.budgets import budget
 from r1aqa_helpers.training.grpo.run import GRPOSettings
-from r1aqa_helpers.training.sft import SFTSettings
 from r1aqa_helpers.utils.io import append_jsonl
 
 TINY = PROFILES["tiny"]
@@ -39,10 +38,3 @@ def test_actual_is_what_the_log_says_of_the_steps_that_were_made(tmp_path):
     assert time[1] == f"{60 * whole * 2 / TINY.grpo['steps']:.0f} s"
     assert time[3] == "4 s"
     assert memory[3] == f"{peak_memory('cpu') / 1e9:.1f} GB"
-
-
-def test_a_profile_that_was_not_measured_has_computed_memory_only():
-    profile = PROFILES["a100"]
-    (time, memory) = rows_of(profile, SFTSettings(**profile.sft))
-    assert time[1:] == ["not measured", "–", "–"]
-    assert memory[1].endswith(" GB") and memory[2] == "computed"

@@ -2,8 +2,6 @@
 
 import pytest
 
-from r1aqa_helpers.course import calculator
-from r1aqa_helpers.course.widgets import VIEW
 from r1aqa_helpers.course.widgets.calculator import TRAINS, Calculator, estimate, verdict
 from r1aqa_helpers.hardware import flops
 from r1aqa_helpers.hardware.budgets import budget
@@ -58,16 +56,6 @@ def test_what_does_not_go_together_is_one_line(wrong, message):
     assert "\n" not in str(error.value)
 
 
-def test_a_profile_sets_its_gpu_and_settings():
-    made = Calculator()
-    made.controls["group_size"].value = 12
-    made.controls["profile"].value = "t4"
-    assert made.controls["gpu"].value == "T4" and made.controls["group_size"].value == 4
-    assert "✓ fits: 13.4 GB" in made.status.value
-    made.controls["profile"].value = "multi-gpu"
-    assert made.controls["gpus"].value == 8
-
-
 def test_a_control_changes_the_table_and_a_fault_is_a_status():
     made = Calculator()
     before = made.table.value
@@ -78,13 +66,3 @@ def test_a_control_changes_the_table_and_a_fault_is_a_status():
     made.controls["profile"].value = "t4"
     made.controls["trains"].value = TRAINS[2]
     assert "✗ profile t4" in made.status.value and made.table.value == ""
-
-
-def test_without_a_kernel_there_is_a_table(monkeypatch):
-    shown = {}
-    monkeypatch.setattr(
-        "r1aqa_helpers.course.widgets.display", lambda data, raw: shown.update(data)
-    )
-    calculator("l4")
-    assert VIEW in shown and "<table" in shown["text/html"]
-    assert "computed" in shown["text/html"] and "l4 on 1 x L4" in shown["text/plain"]

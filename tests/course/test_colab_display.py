@@ -21,7 +21,7 @@ PACKAGES = (
 
 
 @pytest.mark.slow
-def test_everything_is_displayed_under_colabs_versions(tmp_path: Path) -> None:
+def test_everything_is_displayed_under_colabs_versions(tmp_path):
     uv = shutil.which("uv")
     if uv is None:
         pytest.skip("uv is not installed")

@@ -1,7 +1,6 @@
 """What a notebook shows: players, pictures, tables, cards, widgets, predictions, failures."""
 
 import re
-from pathlib import Path
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -11,8 +10,8 @@ import transformers
 from r1aqa_helpers import course
 from r1aqa_helpers.course import notebooks, predictions
 from r1aqa_helpers.course.figures import style
-from r1aqa_helpers.course.lessons.n01 import LibraryLog, attempt
-from r1aqa_helpers.course.notebooks import NOTEBOOKS, card_table
+from r1aqa_helpers.course.lessons.n01 import LibraryLog
+from r1aqa_helpers.course.notebooks import card_table
 from r1aqa_helpers.course.tables import Table
 from r1aqa_helpers.course.widgets.player import PLAYER_LIMIT
 from r1aqa_helpers.data.audio import SAMPLE_RATE
@@ -34,14 +33,14 @@ def shown(monkeypatch: pytest.MonkeyPatch) -> list[tuple[dict, dict]]:
 
 
 @pytest.mark.parametrize("seconds", [0.3, 30.0])
-def test_a_player_is_small_even_for_noise_and_escapes_its_caption(seconds: float) -> None:
+def test_a_player_is_small_even_for_noise_and_escapes_its_caption(seconds):
     rng = np.random.default_rng(0)
     wave = rng.uniform(-1, 1, int(seconds * SAMPLE_RATE)).astype(np.float32)
     page = course.Player(wave, '<script>"x"').html()
     assert len(page) <= PLAYER_LIMIT and "<script>" not in page and "&lt;script&gt;" in page
 
 
-def test_a_figure_is_shown_with_its_text_and_closed(shown: list[tuple[dict, dict]]) -> None:
+def test_a_figure_is_shown_with_its_text_and_closed(shown):
     before = plt.get_fignums()
     fig, ax = plt.subplots()
     course.waveform(ax, np.zeros(SAMPLE_RATE, np.float32))
@@ -53,17 +52,7 @@ def test_a_figure_is_shown_with_its_text_and_closed(shown: list[tuple[dict, dict
     assert plt.get_fignums() == before
 
 
-def test_the_map_shows_any_notebook_and_no_other(shown: list[tuple[dict, dict]]) -> None:
-    for one in (NOTEBOOKS[0], NOTEBOOKS[-1]):
-        course.roadmap(one.number)
-        assert f"notebook {one.number}, {one.title}, is lit" in shown[-1][0]["text/plain"]
-    with pytest.raises(KeyError, match="13"):
-        course.roadmap("13")
-
-
-def test_a_card_says_what_was_measured_and_what_was_not(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_card_says_what_was_measured_and_what_was_not(tmp_path, monkeypatch):
     measured = {"seconds": 150.0, "peak_gb": 1.25, "hardware": "a CPU", "date": "2026-01-01"}
     write_json(tmp_path / "m.json", {"06": {"tiny": measured}})
     monkeypatch.setattr(notebooks, "MEASURED", tmp_path / "m.json")
@@ -75,7 +64,7 @@ def test_a_card_says_what_was_measured_and_what_was_not(
     ]
 
 
-def test_a_table_is_escaped_and_whole_and_may_have_no_head() -> None:
+def test_a_table_is_escaped_and_whole_and_may_have_no_head():
     long = "word " * 40
     table = Table("a <caption>", [("<b>x</b>", 1.5), (long, None)], ["name", "<i>number</i>"])
     page = table._repr_html_()
@@ -86,9 +75,7 @@ def test_a_table_is_escaped_and_whole_and_may_have_no_head() -> None:
     assert repr(Table("caption", [], ["a"])) == "caption\na"
 
 
-def test_predictions_are_kept_and_compared(
-    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_predictions_are_kept_and_compared(capsys, monkeypatch):
     monkeypatch.setattr(predictions, "_made", {})
     course.predict("a", "How many?", 3)
     course.predict("b", "How much?", None)
@@ -104,17 +91,7 @@ def test_predictions_are_kept_and_compared(
         course.predict("d", "Really?", True)
 
 
-def test_an_attempt_prints_the_result_or_the_errors_first_line(
-    capsys: pytest.CaptureFixture[str],
-) -> None:
-    attempt(lambda: 3)
-    attempt(lambda: int("first line\nsecond line"))
-    attempt(lambda: {}["x"])
-    out = capsys.readouterr().out.splitlines()
-    assert out[0] == "3" and out[1].startswith("ValueError: ") and out[2] == "KeyError: 'x'"
-
-
-def test_the_log_is_shown_once_and_given_back(capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_log_is_shown_once_and_given_back(capsys):
     before = transformers.logging.get_verbosity()
     log = LibraryLog()
     transformers.logging.get_logger("transformers.anything").warning("mind the gap")

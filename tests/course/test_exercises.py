@@ -77,7 +77,7 @@ def answers(number: str) -> dict[str, list[tuple[str, str]]]:
 
 
 @pytest.mark.parametrize(("number", "named"), exercises())
-def test_an_exercise_names_each_mistake_and_passes_its_solution(number: str, named: str) -> None:
+def test_an_exercise_names_each_mistake_and_passes_its_solution(number, named):
     mark, line = verdict(number, named, ANATOMY["solutions"](notebook(number))[named])
     assert mark == RIGHT, line
     assert verdict(number, named, None) == (OPEN, "not done yet")
@@ -116,11 +116,11 @@ def unwritten(x: int) -> int:
         (lambda x: 2 * x, RIGHT, "right: two is even"),
     ],
 )
-def test_a_check_says_open_right_or_wrong(answer: Any, mark: str, line: str) -> None:
+def test_a_check_says_open_right_or_wrong(answer, mark, line):
     assert even.verdict(answer) == (mark, line)
 
 
-def test_a_check_reports_a_learners_exception_in_one_line() -> None:
+def test_a_check_reports_a_learners_exception_in_one_line():
     space: dict[str, Any] = {}
     exec(compile("def answer(x):\n    return [][x]", "<answer>", "exec"), space)
     told = "your code raised IndexError in line 2 of the cell: list index out of range"

@@ -28,12 +28,10 @@ def test_sums_and_advantages_are_the_trainers():
     assert not judged.zero_variance
 
 
-def test_a_group_of_equal_sums_has_no_variance():
+def test_a_group_of_equal_sums_has_no_variance_also_where_they_differ_by_rounding():
     assert judge(EQUAL, accuracy_reward).zero_variance
     assert live_groups([GROUP, EQUAL], accuracy_reward) == 1
 
-
-def test_sums_that_differ_by_rounding_are_equal():
     def third(completions, **columns):
         return [0.1 + 0.2, 0.3]
 

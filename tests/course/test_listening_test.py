@@ -29,18 +29,14 @@ def press(live: listening.ListeningWidget, name: str) -> None:
     next(b for b in buttons if b.description == name and b.layout.display != "none").click()
 
 
-def test_ten_of_all_tasks_are_picked_and_always_the_same(
-    make_questions: Callable[..., tuple[Path, Path]], questions: list[AudioQuestion]
-) -> None:
+def test_ten_of_all_tasks_are_picked_and_always_the_same(make_questions, questions):
     chosen = listening.pick(read_questions(make_questions(21)[1]))
     shares = [sum(q.task == task for q in chosen) for task in ("sound", "music", "speech")]
     assert sorted(shares) == [3, 3, 4]
     assert listening.pick(questions) == questions == listening.pick(questions)
 
 
-def test_answers_are_saved_and_an_interrupted_test_goes_on(
-    questions: list[AudioQuestion], state: Path
-) -> None:
+def test_answers_are_saved_and_an_interrupted_test_goes_on(questions, state):
     live = listening.ListeningWidget(questions, state)
     assert "Clip 1 of 3, sound" in live._clip.value and "<audio controls" in live._clip.value
     assert not state.exists()
@@ -60,9 +56,7 @@ def test_answers_are_saved_and_an_interrupted_test_goes_on(
     assert "66.7, n 3" in later._clip.value and str(state) in later._clip.value
 
 
-def test_damaged_lines_and_other_questions_are_left_out(
-    questions: list[AudioQuestion], tmp_path: Path
-) -> None:
+def test_damaged_lines_and_other_questions_are_left_out(questions, tmp_path):
     state = tmp_path / "answers.jsonl"
     others = '{"id": "other", "answer": "x"}\n{"id": []}\n{}\n'
     twice = '{"id": "q1", "answer": "cat"}\n{"id": "q1", "answer": "dog"}\n'
@@ -73,9 +67,7 @@ def test_damaged_lines_and_other_questions_are_left_out(
         listening.ListeningWidget(questions, state)
 
 
-def test_an_answer_that_cannot_be_saved_is_reported(
-    questions: list[AudioQuestion], tmp_path: Path
-) -> None:
+def test_an_answer_that_cannot_be_saved_is_reported(questions, tmp_path):
     (tmp_path / "file").write_text("")
     live = listening.ListeningWidget(questions, tmp_path / "answers.jsonl")
     live.state_file = tmp_path / "file" / "answers.jsonl"
@@ -83,7 +75,7 @@ def test_an_answer_that_cannot_be_saved_is_reported(
     assert "Not saved:" in live._feedback.value and live.answers == {}
 
 
-def test_the_row_is_scored_like_a_models(questions: list[AudioQuestion], state: Path) -> None:
+def test_the_row_is_scored_like_a_models(questions, state):
     assert human_row(questions, state) is None
     assert "no answers yet" in repr(listening.human_table(None))
     for question, answer in zip(questions, ("dog", "cat", "dog"), strict=True):
@@ -94,7 +86,7 @@ def test_the_row_is_scored_like_a_models(questions: list[AudioQuestion], state: 
     assert tiny[4] == "56.9, n 1000" and people[4] == "82.2"
 
 
-def test_texts_are_escaped(questions: list[AudioQuestion], state: Path) -> None:
+def test_texts_are_escaped(questions, state):
     spiked = replace(
         questions[0], question="<script>x</script>", choices=("<b>a</b>", "c"), answer="<b>a</b>"
     )
@@ -106,9 +98,7 @@ def test_texts_are_escaped(questions: list[AudioQuestion], state: Path) -> None:
     assert static.count("<audio controls") == static.count("<details>") == 1
 
 
-def test_the_terminal_asks_until_it_has_a_number_and_shares_the_answers(
-    questions: list[AudioQuestion], state: Path
-) -> None:
+def test_the_terminal_asks_until_it_has_a_number_and_shares_the_answers(questions, state):
     append_jsonl(state, {"id": "q1", "answer": "cat"})
     typed, lines = iter(["", "dog", "5", "²", " 1 ", "1"]), []
     listening.listen_in_terminal(questions, state, lambda prompt: next(typed), lines.append)

@@ -11,7 +11,7 @@ from r1aqa_helpers.course.lessons import n09 as lesson
 from r1aqa_helpers.course.lessons.n09 import by, kinds
 from r1aqa_helpers.data import AudioQuestion, identify, read_questions
 from r1aqa_helpers.evaluation.local import Prediction, write_predictions
-from r1aqa_helpers.reporting import REPRODUCED, load_measured, measured_row
+from r1aqa_helpers.reporting import load_measured, measured_row
 from r1aqa_helpers.scoring import KINDS, Accuracy, score, write_metadata
 from r1aqa_helpers.utils.errors import UserError
 from r1aqa_helpers.utils.io import file_hash
@@ -56,16 +56,6 @@ def test_the_table_keeps_reported_and_own_apart_and_escapes(shown):
     assert cells[4:] == ["tiny: grpo <2>", *["81.3"] * 4, "78.8–83.6", "1,000"]
     assert nothing == ["–"] * 4 + ["not run"] + ["–"] * 6
     assert "&lt;GRPO&gt;" in shown[0]._repr_html_()
-
-
-def test_verdicts_are_shown_with_their_meaning_and_nothing_where_there_are_none(capsys, shown):
-    lesson.verdicts_table([])
-    assert capsys.readouterr().out == "" and not shown
-    part = {"published": 64.5, "measured": 63.8, "ci95": [60.8, 66.7], "n": 1000}
-    part["verdict"] = REPRODUCED
-    lesson.verdicts_table([{"method": "r1-aqa", "prompt": 2, "parts": {"average": part}}])
-    assert "60.8–66.7; 1000; reproduced" in repr(shown[0])
-    assert "reproduced: the published" in capsys.readouterr().out
 
 
 def test_the_tiny_track_is_the_committed_run():

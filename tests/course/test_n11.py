@@ -77,20 +77,7 @@ def test_small_card_counts_what_is_held_and_lets_go_of_the_rest():
         del view
         assert card.live == 0
     assert card.peak == 8000
-
-
-def test_small_card_does_not_count_views_of_what_was_there_before():
-    weight = torch.ones(10, 10)
-    with lesson.SmallCard() as card:
-        turned = weight.t()
-    assert turned.shape == (10, 10) and card.live == 0
-
-
-def test_small_card_raises_what_a_gpu_raises():
-    with (
-        pytest.raises(torch.OutOfMemoryError, match="all 1 MB are taken"),
-        lesson.SmallCard(limit=1e6),
-    ):
+    with pytest.raises(torch.OutOfMemoryError), lesson.SmallCard(limit=1e6):
         torch.zeros(1_000_000)
 
 

@@ -20,7 +20,7 @@ def example(tmp_path: Path) -> Path:
     return path
 
 
-def test_the_example_and_a_path_are_taken_as_they_are(example: Path, tmp_path: Path) -> None:
+def test_the_example_and_a_path_are_taken_as_they_are(example, tmp_path):
     assert own_recording("example", example, tmp_path).path == example
     assert repr(own_recording(str(example), tmp_path / "x", tmp_path)) == "a recording of 1.00 s"
     with pytest.raises(UserError, match="no such file"):
@@ -28,9 +28,7 @@ def test_the_example_and_a_path_are_taken_as_they_are(example: Path, tmp_path: P
 
 
 @pytest.mark.parametrize("audio", [True, False])
-def test_what_is_uploaded_is_asked_about_if_it_is_audio(
-    audio: bool, example: Path, tmp_path: Path
-) -> None:
+def test_what_is_uploaded_is_asked_about_if_it_is_audio(audio, example, tmp_path):
     mine = Recording(example)
     content = example.read_bytes() if audio else b"not a sound"
     now = datetime.datetime.now(datetime.UTC)
@@ -44,9 +42,7 @@ def test_what_is_uploaded_is_asked_about_if_it_is_audio(
     assert len(list(tmp_path.glob("upload-*"))) == audio
 
 
-def test_ask_prints_the_answer_and_what_was_cut(
-    tmp_path: Path, capsys: pytest.CaptureFixture
-) -> None:
+def test_ask_prints_the_answer_and_what_was_cut(tmp_path, capsys):
     loaded = load(TINY / "model", "cpu")
     path = tmp_path / "long.wav"
     save_audio(path, np.zeros(5 * 16_000, np.float32))

@@ -12,7 +12,7 @@ def ground() -> Playground:
     return Playground(recorded_groups(2), [accuracy_reward, format_reward(2)])
 
 
-def test_picker_and_sliders_change_the_table(ground: Playground) -> None:
+def test_picker_and_sliders_change_the_table(ground):
     before = ground.table.value
     assert ground.judged()[0].weights == {"accuracy_reward": 1.0, "format_reward": 1.0}
     assert "7 of 12 groups are live" in ground.status.value
@@ -23,7 +23,7 @@ def test_picker_and_sliders_change_the_table(ground: Playground) -> None:
     assert "3 of 12 groups are live" in ground.status.value
 
 
-def test_the_learners_reward_joins_the_others(ground: Playground) -> None:
+def test_the_learners_reward_joins_the_others(ground):
     for value in (1.0, 2.0):
         ground.source.value = (
             f"def mine(completions, **c):\n    return [{value}] * len(completions)"
@@ -43,9 +43,7 @@ def test_the_learners_reward_joins_the_others(ground: Playground) -> None:
         ("def f(completions, **c):\n    return [1.0]", "1 numbers for 8 completions"),
     ],
 )
-def test_an_error_in_the_source_is_one_line_and_changes_nothing(
-    ground: Playground, source: str, message: str
-) -> None:
+def test_an_error_in_the_source_is_one_line_and_changes_nothing(ground, source, message):
     before = ground.table.value
     ground.source.value = source
     ground.run.click()
@@ -54,7 +52,7 @@ def test_an_error_in_the_source_is_one_line_and_changes_nothing(
     assert ground.table.value == before and ground.own is None
 
 
-def test_the_last_function_of_the_source_is_used() -> None:
+def test_the_last_function_of_the_source_is_used():
     assert compile_reward(STARTER)(["a b c d", "rain"], None, None) == [0.0, 1.0]
     source = "def helper(x):\n    return x\ndef reward(completions, **c):\n    return [3.0]"
     assert compile_reward(source)(["a"]) == [3.0]

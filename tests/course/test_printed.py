@@ -1,7 +1,5 @@
 """Measured numbers: how they are printed, and when a new one agrees with a stored one."""
 
-from collections.abc import Callable
-
 import pytest
 
 from r1aqa_helpers.course import accuracy, value
@@ -11,7 +9,7 @@ STORED = "direct: 56.9 % (95 %: 53.8 to 59.9, n 1000)"
 
 
 @pytest.mark.parametrize(("show", "given"), [(accuracy, (6, 5)), (value, (1.0, 0.0))])
-def test_impossible_numbers_are_refused(show: Callable, given: tuple) -> None:
+def test_impossible_numbers_are_refused(show, given):
     with pytest.raises(ValueError, match="a: "):
         show("a", *given)
 
@@ -25,9 +23,7 @@ def test_impossible_numbers_are_refused(show: Callable, given: tuple) -> None:
         (1.5e-8, 1e-9, "", "x: 1.500e-08 ± 1.0e-09"),
     ],
 )
-def test_a_value_is_printed_with_its_tolerance(
-    number: float, tolerance: float, unit: str, line: str, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_value_is_printed_with_its_tolerance(number, tolerance, unit, line, capsys):
     value("x", number, tolerance, unit)
     assert capsys.readouterr().out == line + "\n"
     assert settled(line, line) == line
@@ -43,16 +39,14 @@ def test_a_value_is_printed_with_its_tolerance(
         ("grpo", 569, 1000, False),
     ],
 )
-def test_an_accuracy_agrees_within_the_stored_interval(
-    name: str, correct: int, n: int, agrees: bool, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_an_accuracy_agrees_within_the_stored_interval(name, correct, n, agrees, capsys):
     accuracy(name, correct, n)
     new = capsys.readouterr().out.rstrip("\n")
     assert settled(new, STORED) == (STORED if agrees else new)
     assert (new == STORED) is ((name, correct, n) == ("direct", 569, 1000))
 
 
-def test_values_agree_within_the_tolerance_and_not_beyond() -> None:
+def test_values_agree_within_the_tolerance_and_not_beyond():
     stored = "loss: 1.2340 ± 0.0010 nats"
     assert settled("loss: 1.2349 ± 0.0010 nats", stored) == stored
     for other in (
@@ -63,7 +57,7 @@ def test_values_agree_within_the_tolerance_and_not_beyond() -> None:
         assert settled(other, stored) == other
 
 
-def test_other_lines_and_edited_accuracies_never_agree() -> None:
+def test_other_lines_and_edited_accuracies_never_agree():
     assert settled("a\nb", "a\nc") == "a\nb"
     assert settled(STORED + "\nmore", STORED) == STORED + "\nmore"
     for edited in ("57.9", "96.9"):

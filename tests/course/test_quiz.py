@@ -1,7 +1,6 @@
 """The quiz: its files, its widget without a browser, and its static HTML."""
 
 import json
-from pathlib import Path
 
 import pytest
 
@@ -16,7 +15,7 @@ def question(number: int) -> dict:
     return {"question": f"What is {number} & `a < {number}`?", "options": options}
 
 
-def test_the_first_choice_counts_and_every_choice_is_explained(tmp_path: Path) -> None:
+def test_the_first_choice_counts_and_every_choice_is_explained(tmp_path):
     (tmp_path / "42.json").write_text(json.dumps([question(n) for n in range(1, 6)]))
     questions = load_quiz("42", tmp_path)
     shown = QuizWidget(questions)
@@ -37,7 +36,7 @@ def test_the_first_choice_counts_and_every_choice_is_explained(tmp_path: Path) -
 
 
 @pytest.mark.parametrize("path", sorted(QUIZZES.glob("*.json")), ids=lambda path: path.stem)
-def test_every_quiz_of_the_course_is_whole(path: Path) -> None:
+def test_every_quiz_of_the_course_is_whole(path):
     questions = load_quiz(path.stem)
     assert len(questions) == 5
     places = set()

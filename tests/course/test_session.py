@@ -4,7 +4,6 @@ import hashlib
 import shutil
 import warnings
 from collections import Counter
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -19,7 +18,7 @@ from r1aqa_helpers.utils.errors import UserError
 from r1aqa_helpers.utils.io import write_json
 
 
-def test_a_sample_has_each_tasks_share() -> None:
+def test_a_sample_has_each_tasks_share():
     tasks = ["sound"] * 60 + ["music"] * 30 + ["speech"] * 10
     questions = [
         AudioQuestion(str(i), Path("x.wav"), "What?", ("a", "b"), "a", task=task)
@@ -35,7 +34,7 @@ def test_a_sample_has_each_tasks_share() -> None:
         stratified(questions, 101, 0)
 
 
-def test_a_session_seeds_what_is_drawn(capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_session_seeds_what_is_drawn(capsys):
     start("tiny", seed=3)
     first = torch.rand(3)
     start("tiny", seed=3)
@@ -43,9 +42,7 @@ def test_a_session_seeds_what_is_drawn(capsys: pytest.CaptureFixture[str]) -> No
     assert capsys.readouterr().out == "profile tiny, seed 3\n" * 2
 
 
-def test_elsewhere_the_last_tenth_is_held_out(
-    make_questions: Callable[..., tuple[Path, Path]], tmp_path: Path
-) -> None:
+def test_elsewhere_the_last_tenth_is_held_out(make_questions, tmp_path):
     train, test = make_questions(20)
     lab = Lab(replace(PROFILES["a100"], train=train, test=test), 0, tmp_path)
     ids = [q.id for q in lab.train_questions()]
@@ -55,10 +52,8 @@ def test_elsewhere_the_last_tenth_is_held_out(
 
 
 def test_a_profile_that_names_no_files_takes_what_was_fetched(
-    make_questions: Callable[..., tuple[Path, Path]],
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+    make_questions, tmp_path, monkeypatch
+):
     monkeypatch.setattr(session, "RUNS", tmp_path)
     lab = Lab(PROFILES["a100"], 0, tmp_path)
     with pytest.raises(UserError, match="r1aqa data fetch mmau --version v1"):
@@ -85,7 +80,7 @@ def test_a_profile_that_names_no_files_takes_what_was_fetched(
         ("transformers.modeling_utils", False),
     ],
 )
-def test_only_warnings_of_named_libraries_are_silenced(module: str, shown: bool) -> None:
+def test_only_warnings_of_named_libraries_are_silenced(module, shown):
     with warnings.catch_warnings():
         start("tiny")
         # `record` alone would set the filters back to what pytest wants.

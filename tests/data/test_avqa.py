@@ -44,14 +44,8 @@ def annotations(folder: Path, *rows) -> Path:
 def test_a_line_is_r1_aqas(tmp_path, clips):
     out = tmp_path / "data" / "train.jsonl"
     done = convert_avqa(annotations(tmp_path, ROW), clips, out)
-    assert read_log(out) == [
-        ROW
-        | {
-            "question_text": "Which audios? What happened in the audio?",
-            "dataset_name": "AVQA",
-            "audio_path": "clips/-HG3Omg_89c_30.wav",
-        }
-    ]
+    asked = {"question_text": "Which audios? What happened in the audio?", "dataset_name": "AVQA"}
+    assert read_log(out) == [ROW | asked | {"audio_path": "clips/-HG3Omg_89c_30.wav"}]
     assert (done.questions, done.clips, done.left_out) == (1, 1, ())
     assert done.list_file.read_text() == ""
     [question] = read_avqa(out)

@@ -56,6 +56,13 @@ def mmau_file(folder: Path, *items) -> Path:
     return path
 
 
+#: How each form is read and written here, a row of it, and which field names the recording.
+FORMS = {
+    "avqa": (read_avqa, avqa_file, AVQA_ROW, "audio_path"),
+    "mmau": (read_mmau, mmau_file, MMAU_ROW, "audio_id"),
+}
+
+
 def without(row: dict, name: str) -> dict:
     return {k: v for k, v in row.items() if k != name}
 
@@ -142,13 +149,8 @@ def test_a_hidden_answer_is_none_and_makes_no_avqa_line(tmp_path, value):
 # --- where the recordings are ---------------------------------------------------------------
 
 
-@pytest.mark.parametrize("read", [read_avqa, read_mmau])
-def test_audio_dir(tmp_path, read):
-    make, row, field = (
-        (avqa_file, AVQA_ROW, "audio_path")
-        if read is read_avqa
-        else (mmau_file, MMAU_ROW, "audio_id")
-    )
+@pytest.mark.parametrize(("read", "make", "row", "field"), FORMS.values(), ids=FORMS)
+def test_audio_dir(tmp_path, read, make, row, field):
     clips, path, name = tmp_path / "clips elsewhere", make(tmp_path, row), row[field]
     (tmp_path / Path(name).name).touch()  # without audio_dir, no file of this name stands in
     assert read(path)[0].audio == tmp_path / name
@@ -199,32 +201,26 @@ MMAU_WRONG = {
 MISSING = object()
 
 
-def wrong_rows(row: dict, wrong: dict, optional: tuple[str, ...]):
-    for name, values in wrong.items():
-        for value in [*values, *([MISSING] * (name not in optional))]:
-            rest = without(row, name)
-            yield name, rest if value is MISSING else row | {name: value}
+OPTIONAL = {("avqa", "category"), ("mmau", "answer"), ("mmau", "difficulty")}
 
 
 @pytest.mark.parametrize(
-    ("name", "row"), [*wrong_rows(AVQA_ROW, AVQA_WRONG, ("category",))], ids=str
-)
-def test_a_bad_avqa_line_is_named(tmp_path, name, row):
-    path = avqa_file(tmp_path, AVQA_ROW | {"id": "first"}, row, AVQA_ROW | {"id": "last"})
-    message = message_of(read_avqa, path)
-    assert message.startswith(f":2: field {name}: ") and "; " in message and len(message) < 300
-
-
-@pytest.mark.parametrize(
-    ("name", "row"),
-    [*wrong_rows(MMAU_ROW, MMAU_WRONG, ("answer", "difficulty"))],
+    ("form", "name", "value"),
+    [
+        (form, name, value)
+        for form, wrong in (("avqa", AVQA_WRONG), ("mmau", MMAU_WRONG))
+        for name, values in wrong.items()
+        for value in (values if (form, name) in OPTIONAL else [*values, MISSING])
+    ],
     ids=str,
 )
-def test_a_bad_mmau_item_is_named(tmp_path, name, row):
-    path = mmau_file(tmp_path, MMAU_ROW | {"id": "first"}, row, MMAU_ROW | {"id": "last"})
-    message = message_of(read_mmau, path)
-    note = f" (id {row['id']!r})" if "id" in row else ""
-    assert message.startswith(f": item 1{note}: field {name}: ")
+def test_a_bad_row_is_named(tmp_path, form, name, value):
+    read, make, good, _ = FORMS[form]
+    row = without(good, name) if value is MISSING else good | {name: value}
+    path = make(tmp_path, good | {"id": "first"}, row, good | {"id": "last"})
+    item = f": item 1 (id {row['id']!r})" if "id" in row else ": item 1"
+    message = message_of(read, path)
+    assert message.startswith(f"{':2' if form == 'avqa' else item}: field {name}: ")
     assert "; " in message and len(message) < 300
 
 

@@ -20,7 +20,6 @@ from r1aqa_helpers.evaluation.local import (
     write_predictions,
 )
 from r1aqa_helpers.models import LoadedModel
-from r1aqa_helpers.models import audio_embedding as embedding
 from r1aqa_helpers.tiny.build import random_tiny
 from r1aqa_helpers.utils.errors import UserError
 
@@ -189,17 +188,10 @@ def test_batches_keep_to_the_token_budget(lively, questions, monkeypatch, budget
 
 
 def test_each_distinct_recording_is_decoded_and_encoded_once_in_a_batch(
-    lively, questions, monkeypatch
+    lively, questions, encoded, monkeypatch
 ):
-    decoded, encoded = [], []
-    load, states = local.load_audio, embedding.audio_states
+    decoded, load = [], local.load_audio
     monkeypatch.setattr(local, "load_audio", lambda path: decoded.append(path) or load(path))
-
-    def counting(tower, features, frames):
-        encoded.append(len(features))
-        return states(tower, features, frames)
-
-    monkeypatch.setattr(embedding, "audio_states", counting)
     shared = [replace(q, audio=questions[i % 2].audio) for i, q in enumerate(questions)]
     answers = said(ask(lively, shared, batch_size=8, batch_tokens=100_000))
     assert sorted(set(decoded)) == sorted(decoded) and len(decoded) == 2

@@ -162,9 +162,7 @@ def test_answers_are_predictions_in_order(server, questions):
     server.behave = lambda number, attempt: time.sleep(0.02 * (11 - number))
     predictions = ask(server, questions)
     assert [p.id for p in predictions] == [q.id for q in questions]
-    assert [p.response for p in predictions] == [f"<answer>said {n}</answer>" for n in range(12)]
     assert [p.answer for p in predictions] == [f"said {n}" for n in range(12)]
-    assert all(p.seconds > 0 for p in predictions)
     assert server.most_under_way == QUICK.concurrency
 
 
@@ -227,14 +225,6 @@ def test_a_server_without_extensions_is_asked_without_and_told_of(server, questi
 # --- a server with troubles ---------------------------------------------------------------
 
 
-@pytest.mark.parametrize("status", [408, 429, 503])
-def test_a_busy_server_is_asked_again(server, questions, status):
-    server.behave = lambda number, attempt: (status, {}, b"busy") if attempt < 2 else None
-    answers, told = ask_with_warnings(server, questions[:4])
-    assert len(answers) == 4 and told == []
-    assert set(server.attempts.values()) == {3}
-
-
 def hang_up(handler: Handler) -> None:
     handler.connection.shutdown(socket.SHUT_RDWR)
     handler.close_connection = True
@@ -249,12 +239,15 @@ def half(handler: Handler) -> None:
     hang_up(handler)
 
 
-@pytest.mark.parametrize("fault", [hang_up, half])
-def test_a_broken_connection_is_made_again(server, questions, fault):
-    server.behave = lambda number, attempt: fault if attempt == 0 else None
+BUSY = [(status, {}, b"busy") for status in (408, 429, 503)]
+
+
+@pytest.mark.parametrize("fault", [*BUSY, hang_up, half])
+def test_a_busy_server_and_a_broken_connection_are_asked_again(server, questions, fault):
+    server.behave = lambda number, attempt: fault if attempt < 2 else None
     answers, told = ask_with_warnings(server, questions[:4])
     assert len(answers) == 4 and told == []
-    assert set(server.attempts.values()) == {2}
+    assert set(server.attempts.values()) == {3}
 
 
 def test_a_slow_reply_is_given_up_and_asked_for_again(server, questions):
@@ -262,10 +255,6 @@ def test_a_slow_reply_is_given_up_and_asked_for_again(server, questions):
     started = time.monotonic()
     answers, told = ask_with_warnings(server, questions[:2], pace=Pace(timeout=0.3))
     assert len(answers) == 2 and told == [] and time.monotonic() - started < 4
-    server.behave = lambda number, attempt: time.sleep(1)
-    answers, told = ask_with_warnings(server, questions[:1], pace=Pace(timeout=0.1, tries=2))
-    assert answers == {} and server.attempts[0] == 4
-    assert told[0] == "question 'q0': no answer: no reply within 0.1 s"
 
 
 def test_retry_after_is_kept_to_where_it_is_short(server, questions):
@@ -454,12 +443,10 @@ def test_redirects_are_not_followed(server, questions):
         assert other.requests == []
 
 
-def test_a_server_that_is_not_there_is_one_line(questions):
-    with socket.socket() as unused:
-        unused.bind(("127.0.0.1", 0))
-        url = f"http://127.0.0.1:{unused.getsockname()[1]}"
-        with pytest.raises(UserError, match="cannot be reached"):
-            answer_at_endpoint(find_endpoint(url, "m", {}), questions)
+def test_a_server_that_is_not_there_is_one_line(questions, free_port):
+    url = f"http://127.0.0.1:{free_port()}"
+    with pytest.raises(UserError, match="cannot be reached"):
+        answer_at_endpoint(find_endpoint(url, "m", {}), questions)
 
 
 # --- the command --------------------------------------------------------------------------

@@ -3,11 +3,8 @@
 import json
 import os
 import shutil
-import socket
 import subprocess
 import sys
-import time
-import urllib.request
 import warnings
 from collections.abc import Iterator
 from importlib.util import find_spec
@@ -34,7 +31,6 @@ pytestmark = [
 
 #: What Qwen2-Audio ships; greedy decoding would inherit the penalty from it.
 SHIPPED = dict(do_sample=True, top_p=0.5, top_k=20, temperature=0.7, repetition_penalty=1.1)
-START = 240.0  # s, at most, for a server to come up on a busy machine
 RUN = "import sys; from transformers.cli.transformers import main; sys.exit(main())"
 
 
@@ -50,11 +46,9 @@ def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def server(checkpoint: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def server(checkpoint: Path, tmp_path_factory, free_port, wait_for) -> Iterator[str]:
     """The address of a server that holds the checkpoint; stopped in every case."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_port()
     log = tmp_path_factory.mktemp("log") / "serve.txt"
     offline = {"HF_HUB_OFFLINE": "1", "TRANSFORMERS_OFFLINE": "1", "HF_HUB_DISABLE_TELEMETRY": "1"}
     arguments = ["serve", str(checkpoint), "--host", "127.0.0.1", "--port", str(port),
@@ -67,7 +61,7 @@ def server(checkpoint: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterat
             stderr=subprocess.STDOUT,
         )
         try:
-            _wait(process, f"http://127.0.0.1:{port}/health", log)
+            wait_for(process, f"http://127.0.0.1:{port}/health", log)
             yield f"http://127.0.0.1:{port}/v1"
         finally:
             process.terminate()
@@ -76,19 +70,6 @@ def server(checkpoint: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterat
             except subprocess.TimeoutExpired:
                 process.kill()
                 process.wait()
-
-
-def _wait(process: subprocess.Popen, url: str, log: Path) -> None:
-    """Until the server answers; an error with its last words where it does not."""
-    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-    end = time.monotonic() + START
-    while time.monotonic() < end and process.poll() is None:
-        try:
-            with opener.open(url, timeout=5):
-                return
-        except OSError:
-            time.sleep(0.1)
-    pytest.fail(f"the server did not come up:\n{log.read_text(errors='replace')[-2000:]}")
 
 
 @pytest.fixture(scope="module")

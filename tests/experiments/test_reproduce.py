@@ -2,7 +2,6 @@
 
 import io
 import json
-import re
 import signal
 import subprocess
 import sys
@@ -80,12 +79,9 @@ def test_everything_is_written(whole):
     assert [row["step"] for row in read_log(out / "metrics.jsonl")] == [1, 2, 3, 4]
     rollouts = read_log(out / "rollouts.jsonl")
     assert len(rollouts) == STEPS * 2
-    assert rollouts[0].keys() >= {"step", "id", "completions", "rewards", "advantages"}
     assert (out / "report.html").read_text(encoding="utf-8").count("<audio") == 6
     assert results["verdicts"] == [] and results["test_set"]["release"] is None
-    assert "Measured in this run" in printed and "grpo <2> against direct <1>" in printed
-    told = re.findall(r"(\w+) <2>: 4 steps, training [\d.]+ M of [\d.]+ M parameters", printed)
-    assert told == ["sft", "grpo"]
+    assert "grpo <2> against direct <1>" in printed
     for method in ("sft", "grpo"):  # the trained models' cards have the table of the run
         card = (out / method / "model" / "README.md").read_text(encoding="utf-8")
         for row in results["rows"]:

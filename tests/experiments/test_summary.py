@@ -7,43 +7,18 @@ import pytest
 from typer.testing import CliRunner
 
 from r1aqa_helpers.cli import app
-from r1aqa_helpers.data import AudioQuestion
 from r1aqa_helpers.experiments.methods import METHODS
-from r1aqa_helpers.experiments.records import score_record
 from r1aqa_helpers.experiments.summary import load_records, summarise
-from r1aqa_helpers.scoring import bootstrap_difference, holm, mcnemar_p, score
+from r1aqa_helpers.scoring import bootstrap_difference, holm, mcnemar_p
 from r1aqa_helpers.scoring.bootstrap import compare_over_seeds, interval, pooled
 from r1aqa_helpers.utils.errors import UserError
 
-TASKS = ("sound", "music", "speech")
-QUESTIONS = [
-    AudioQuestion(f"q{i}", f"{i}.wav", "?", ("yes", "no"), "yes", task=TASKS[i % 3])
-    for i in range(60)
-]
-
-
-def scored(right: int, shift: int = 0) -> dict:
-    said = {q.id: "yes" if (i + shift) % 60 < right else "no" for i, q in enumerate(QUESTIONS)}
-    return score_record(score(QUESTIONS, said), wall=2.0, cpu=3.0)
-
-
-def record(method: str, seed: int, right: int | None, lr: float = 1e-4, regime: str = "table"):
-    made = {
-        "regime": regime, "method": method, "seed": seed, "lr": lr, "hardware": "a machine",
-        "training": {"wall_seconds": 60.0 + seed, "cpu_seconds": 100.0},
-        "validation": scored(30), "questions": {"train": "a", "validation": "b"},
-    }  # fmt: skip
-    if right is not None:
-        made |= {"test": scored(right, shift=seed)}
-        made["questions"]["test"] = "c"
-    return made
-
 
 @pytest.fixture
-def records():
-    runs = [record("sft", seed, 30 + seed) for seed in range(3)]
-    runs += [record("grpo-2", seed, 45 + seed) for seed in range(3)]
-    return [*runs, record("sft", 0, None, lr=3e-4), record("grpo-3", 0, 20)]
+def records(run_record):
+    runs = [run_record("sft", seed, 30 + seed) for seed in range(3)]
+    runs += [run_record("grpo-2", seed, 45 + seed) for seed in range(3)]
+    return [*runs, run_record("sft", 0, None, lr=3e-4), run_record("grpo-3", 0, 20)]
 
 
 def test_rows_hold_mean_ends_and_costs(records):
@@ -53,19 +28,19 @@ def test_rows_hold_mean_ends_and_costs(records):
     assert (sft.least, sft.most) == pytest.approx((50, 100 * 32 / 60))
     assert sft.train_cpu == 100
     assert list(sft.rates) == [1e-4, 3e-4], "of the search alone"
-    assert sft.tasks.keys() == set(TASKS)
+    assert sft.tasks.keys() == {"sound", "music", "speech"}
     assert np.mean(list(grpo.tasks.values())) == pytest.approx(grpo.mean)
     assert thinking.seeds == (0,)
 
 
-def test_what_is_missing_is_said_and_two_rates_are_refused(records):
+def test_what_is_missing_is_said_and_two_rates_are_refused(records, run_record):
     missing = "\n".join(summarise(records).missing)
     assert "table, grpo-3: seed 1, 2 not tested yet" in missing
     assert "table, cota: seed 0, 1, 2 not tested yet" in missing
     assert "table, sft:" not in missing and "few" not in missing
     assert "table, sft: seed 3 not" in "\n".join(summarise(records, seeds=4).missing)
     with pytest.raises(UserError, match="more than one learning rate"):
-        summarise([*records, record("sft", 1, 59, lr=3e-4)])
+        summarise([*records, run_record("sft", 1, 59, lr=3e-4)])
 
 
 def test_comparisons_are_paired_pooled_and_corrected(records):
@@ -128,13 +103,13 @@ def test_the_command_reads_a_folder_and_prints(records, tmp_path):
         ({"questions": {"test": "other"}}, "tested on different questions"),
     ],
 )
-def test_wrong_files_are_refused_and_old_ones_read(records, tmp_path, change, message):
+def test_wrong_files_are_refused_and_old_ones_read(records, run_record, tmp_path, change, message):
     with pytest.raises(UserError, match="holds no run"):
         load_records(tmp_path)
     old = [{**r, "road": r["method"], "method": METHODS[r["method"]].algorithm} for r in records]
     write(tmp_path, old)
     assert {r["method"] for r in load_records(tmp_path)} == {"sft", "grpo-2", "grpo-3"}
-    wrong = {**record("sft", 0, 30), **change}
+    wrong = {**run_record("sft", 0, 30), **change}
     wrong = {name: value for name, value in wrong.items() if value is not None}
     (tmp_path / "runs" / "wrong.json").write_text(json.dumps(wrong))
     with pytest.raises(UserError, match=message):

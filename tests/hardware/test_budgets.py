@@ -67,13 +67,6 @@ def test_what_training_adds_by_hand():
     assert "reference" not in full
 
 
-def test_cache_by_hand():
-    # 4 x 8 rows of 330 tokens with room for 128 more, half a megabyte each.
-    assert budget("a100").stages["grpo rollout"]["cache"] == 32 * (330 + 128) * 2**19
-    # The longest clips: 8192 // (830 + 256) rows.
-    assert budget("a100").stages["answering"]["cache"] == 7 * (830 + 256) * 2**19
-
-
 def test_more_at_once_takes_more():
     base = PROFILES["a100"]
 
@@ -148,12 +141,7 @@ def test_the_committed_budgets_are_those_of_now():
 
 
 def test_the_block_says_everything_and_what_is_measured():
-    lines = announcement(PROFILES["t4"], T4).splitlines()
-    assert lines[0] == "profile t4 (T4)"
-    rows = {line[2:12].strip(): line[13:] for line in lines[1:]}
-    assert list(rows) == [
-        "model", "precision", "trains", "answering", "SFT", "GRPO", "memory", "minutes"
-    ]  # fmt: skip
+    rows = {line[2:12].strip(): line[13:] for line in announcement(PROFILES["t4"], T4).splitlines()}
     assert rows["precision"] == "float16, linear layers in 4 bits (NF4)"
     assert rows["trains"] == "LoRA of rank 16 on the language model, audio encoder frozen"
     assert "8 questions x 4 answers of at most 64 tokens" in rows["GRPO"]
@@ -174,8 +162,7 @@ def test_a_gpu_that_is_missing_too_small_or_without_bf16():
     assert warnings_for(PROFILES["mps"], Machine(mps=True, memory=64 * GB)) == []
     (small,) = warnings_for(PROFILES["mps"], Machine(mps=True, memory=16 * GB))
     assert small.startswith("Apple's GPU may be too small")
-    note = announcement(PROFILES["l4"], T4).splitlines()[-1]
-    assert note == f"  note: {warnings_for(PROFILES['l4'], T4)[-1]}"
+    assert small in announcement(PROFILES["mps"], Machine(mps=True, memory=16 * GB))
 
 
 def test_settings_that_were_given_are_shown():
@@ -185,8 +172,6 @@ def test_settings_that_were_given_are_shown():
     changed = with_settings(profile, dataclasses.replace(settings, steps=7))
     assert changed.grpo["steps"] == 7 and changed.sft == profile.sft
     trained = SFTSettings(**{**TINY_PROFILE.sft, "lora_rank": 4, "freeze_tower": True})
-    block = announcement(with_settings(TINY_PROFILE, trained), Machine())
-    assert "trains     SFT: LoRA of rank 4 on the language model, audio encoder frozen; " in block
-    assert "GRPO: all weights\n" in block
+    assert "SFT: LoRA of rank 4" in announcement(with_settings(TINY_PROFILE, trained), Machine())
     plain = SFTSettings(**TINY_PROFILE.sft)
     assert with_settings(TINY_PROFILE, plain) == TINY_PROFILE

@@ -48,11 +48,6 @@ def test_weight_bytes(sized):
     assert flops.weight_bytes(config, "nf4") == pytest.approx(expected, rel=1e-4)
 
 
-def test_7b_is_as_large_as_its_published_files():
-    """16.79 GB in bfloat16: the sum of the shards of Qwen/Qwen2-Audio-7B-Instruct."""
-    assert flops.weight_bytes(flops.config_7b(), "bfloat16") / 1e9 == pytest.approx(16.79, abs=5e-3)
-
-
 def test_question_is_tower_prefill_and_decode():
     config = flops.config_7b()
     found = flops.question_flops(config, audio=250, text=80, answer=9)

@@ -23,7 +23,6 @@ from r1aqa_helpers.models import (
     save,
     weights_fingerprint,
 )
-from r1aqa_helpers.models.lora import describe_trained
 from r1aqa_helpers.models.precision import is_quantised
 from r1aqa_helpers.training.grpo.run import GRPOSettings, train_grpo
 from r1aqa_helpers.training.grpo.trainer import sample_answers
@@ -107,7 +106,6 @@ def precision(model: Path, questions: list[AudioQuestion]) -> dict[str, Any]:
         "half tower computes in float32": set(tower) == {torch.float32},
         "half language computes in float16": half.dtype == torch.float16,
         "fingerprint stands": weights_fingerprint(nf4) == before,
-        "described": describe_trained(nf4.model, 16, True).split(":")[0],
     }  # fmt: skip
 
 

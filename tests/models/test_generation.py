@@ -1,6 +1,6 @@
 """Decoding with shared prompts and leaving rows against ``generate``."""
 
-from dataclasses import dataclass
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -11,7 +11,6 @@ from r1aqa_helpers.models import (
     Clips,
     LoadedModel,
     SeededSampling,
-    audio_embedding,
     chat_text,
     decode,
     embed_prompts,
@@ -26,15 +25,8 @@ from r1aqa_helpers.tiny.build import random_tiny
 from r1aqa_helpers.utils.errors import UserError
 
 
-@dataclass
-class Made:
-    loaded: LoadedModel
-    texts: list[str]
-    waves: list[np.ndarray]
-
-
 @pytest.fixture
-def made() -> Made:
+def made() -> SimpleNamespace:
     """A random model that talks of more than one token, and unequal prompts."""
     loaded = LoadedModel(*random_tiny(seed=6), "random")
     with torch.no_grad():
@@ -42,7 +34,7 @@ def made() -> Made:
     rng = np.random.default_rng(0)
     texts = [chat_text(loaded, "What" + " is it" * n + "?") for n in range(5)]
     waves = [0.1 * rng.standard_normal(4000 + 3000 * n).astype(np.float32) for n in range(5)]
-    return Made(loaded, texts, waves)
+    return SimpleNamespace(loaded=loaded, texts=texts, waves=waves)
 
 
 def config_with(made, do_sample=False, max_new_tokens=12, **fields):
@@ -163,14 +155,7 @@ def test_what_is_not_built_in_is_refused(made):
         decoded(made, [0], config_with(made, num_beams=3))
 
 
-def test_rows_of_one_recording_share_its_encoding(made, monkeypatch):
-    heard, compute = [], audio_embedding.audio_states
-
-    def counting(tower, input_features, frames):
-        heard.append(len(input_features))
-        return compute(tower, input_features, frames)
-
-    monkeypatch.setattr(audio_embedding, "audio_states", counting)
+def test_rows_of_one_recording_share_its_encoding(made, encoded):
     waves = [made.waves[n] for n in (3, 1, 3, 3, 1)]
     inputs, config = encode(made.loaded, made.texts, waves), config_with(made)
     plain = generate(made.loaded, inputs, config)
@@ -179,6 +164,6 @@ def test_rows_of_one_recording_share_its_encoding(made, monkeypatch):
         generate(made.loaded, inputs, config, recordings=list("abaab"), cache=cache)
         for _ in range(2)
     ]
-    assert heard == [5, 2]
+    assert encoded == [5, 2]
     assert plain == shared[0] == shared[1]
     assert len(set(plain)) > 1

@@ -7,7 +7,6 @@ import math
 from pathlib import Path
 from types import SimpleNamespace
 
-import numpy as np
 import pytest
 import torch
 from peft import get_peft_model
@@ -15,8 +14,7 @@ from torch import nn
 from transformers import TrainerControl, TrainerState, TrainingArguments
 
 from r1aqa_helpers import models, training
-from r1aqa_helpers.data import read_questions
-from r1aqa_helpers.data.audio import save_audio
+from r1aqa_helpers.data import AudioQuestion, read_questions
 from r1aqa_helpers.models import (
     LoadedModel,
     audio_states,
@@ -43,7 +41,6 @@ from r1aqa_helpers.utils.errors import UserError
 from r1aqa_helpers.utils.io import read_log
 
 HALF = torch.finfo(torch.float16)
-WAVE = (0.1 * np.random.default_rng(0).standard_normal(24_000)).astype(np.float32)
 CPU = torch.device("cpu")
 
 
@@ -81,12 +78,6 @@ def loud_encoder(loaded: LoadedModel) -> None:
 CRAFTED = {"residual": loud_residual, "product": loud_product, "encoder": loud_encoder}
 
 
-def logits(loaded: LoadedModel) -> torch.Tensor:
-    text = chat_text(loaded, "What is it?")
-    with torch.inference_mode():
-        return loaded.model(**encode(loaded, [text], [WAVE])).logits.float()
-
-
 @pytest.fixture(scope="module")
 def folders(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     """Saved untrained models, with logits of several nats: a plain one, three that overflow."""
@@ -103,7 +94,7 @@ def folders(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
 
 
 @pytest.mark.parametrize("place", CRAFTED)
-def test_what_overflows_in_float16_does_not_when_guarded(folders, monkeypatch, place):
+def test_what_overflows_in_float16_does_not_when_guarded(folders, monkeypatch, logits, place):
     with monkeypatch.context() as patch:
         patch.setattr(models.loading, "guard_float16", lambda model: None)
         unguarded = load(folders[place], device="cpu", dtype="float16")
@@ -124,14 +115,14 @@ def assert_close_to_half(found: torch.Tensor, wanted: torch.Tensor) -> None:
     assert 0 < (found - wanted).abs().max() < bound
 
 
-def test_logits_and_states_are_float32_s_within_float16_s_rounding(folders):
+def test_logits_and_states_are_float32_s_within_float16_s_rounding(folders, logits, wave):
     half, full = (load(folders["plain"], device="cpu", dtype=d) for d in ("float16", "float32"))
     assert half.dtype == torch.float16 and full.dtype == torch.float32
     assert_close_to_half(logits(half), logits(full))
     text, choices = chat_text(full, "What is it?"), ("dog", "a bell", "seven")
-    one, other = (choice_logprobs(x, text, WAVE, choices) for x in (half, full))
+    one, other = (choice_logprobs(x, text, wave, choices) for x in (half, full))
     assert_close_to_half(one, other)
-    inputs = encode(half, [text], [WAVE])
+    inputs = encode(half, [text], [wave])
     frames = inputs["feature_attention_mask"].sum(-1)
     states = [
         audio_states(x.model.model.audio_tower, inputs["input_features"], frames)[0]
@@ -142,29 +133,27 @@ def test_logits_and_states_are_float32_s_within_float16_s_rounding(folders):
     torch.testing.assert_close(states[0], states[1], atol=4 * HALF.eps, rtol=4 * HALF.eps)
 
 
-def answers_to(loaded: LoadedModel, shared: bool, folder: Path) -> Answers:
+def answers_to(loaded: LoadedModel, questions: list[AudioQuestion]) -> Answers:
     prompts = PromptCache(loaded)
-    for name, wave in (("a", WAVE), ("b", WAVE[:9_000])):
-        save_audio(folder / f"{name}.wav", wave)
-    numbers = [prompts.number(f"What is {n}?", folder / f"{n}.wav") for n in "ab"]
+    numbers = [prompts.number(q.question, q.audio) for q in questions]
     group = torch.tensor([0, 0, 0, 1, 1])
     ids, mask = prompts.tokens(numbers, CPU)
     words = torch.randint(10, 200, (5, 6), generator=torch.Generator().manual_seed(1))
     kept = (torch.arange(6) < torch.tensor([[6], [2], [4], [5], [3]])).long()
     clips = prompts.clips(numbers, CPU)
-    return Answers(ids[group], mask[group], words, kept, group, clips, shared_prefix=shared)
+    return Answers(ids[group], mask[group], words, kept, group, clips, shared_prefix=True)
 
 
 @pytest.mark.parametrize(("model", "most"), [("plain", 0.02), ("residual", 0.1)])
-def test_an_adapter_in_float32_gets_float32_s_gradients(folders, tmp_path, model, most):
+def test_an_adapter_in_float32_gets_float32_s_gradients(folders, make_questions, model, most):
     """The base in float16, its residual stream in float32, and the loss.
 
     Where one channel drowns all others, what reaches the encoder is a small rest of large numbers.
     """
-    gradients = []
+    gradients, questions = [], read_questions(make_questions(2)[0])
     for dtype in ("float16", "float32"):
         loaded = load(folders[model], device="cpu", dtype=dtype)
-        answers = answers_to(loaded, True, tmp_path)
+        answers = answers_to(loaded, questions)
         enable_scoring(loaded.model)
         torch.manual_seed(0)
         adapted = get_peft_model(loaded.model, lora_config(4, tower=True))
@@ -186,9 +175,9 @@ def test_an_adapter_in_float32_gets_float32_s_gradients(folders, tmp_path, model
         assert half.isfinite().all() and 0 < (half - full).norm() < most * full.norm(), part
 
 
-def test_a_trainer_s_autocast_leaves_the_encoder_in_float32(folders):
+def test_a_trainer_s_autocast_leaves_the_encoder_in_float32(folders, wave):
     loaded = load(folders["encoder"], device="cpu", dtype="float16")
-    inputs = encode(loaded, [chat_text(loaded, "What is it?")], [WAVE])
+    inputs = encode(loaded, [chat_text(loaded, "What is it?")], [wave])
     clips = models.Clips(
         inputs["input_features"], inputs["feature_attention_mask"], torch.zeros(1, 1).long()
     )
@@ -266,11 +255,13 @@ def test_a_run_whose_loss_is_not_finite_stops_and_names_the_step(
     assert (tmp_path / "checkpoint-2" / training.COMPLETE).exists()
 
 
-def test_weights_that_overflow_end_answering_and_both_trainings(folders, tmp_path, make_questions):
+def test_weights_that_overflow_end_answering_and_both_trainings(
+    folders, tmp_path, make_questions, wave
+):
     questions, broken = read_questions(make_questions()[0]), load(folders["plain"], device="cpu")
     with torch.no_grad():
         broken.model.lm_head.weight[5] = torch.inf
-    inputs = encode(broken, [chat_text(broken, "What is it?")], [WAVE])
+    inputs = encode(broken, [chat_text(broken, "What is it?")], [wave])
     with pytest.raises(UserError, match="logits: not finite .*bfloat16 or float32"):
         generate(broken, inputs, greedy_config(broken, 4))
     with pytest.raises(UserError, match="logits: not finite"):

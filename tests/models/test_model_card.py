@@ -77,28 +77,15 @@ def page(card: CardFields) -> Elements:
 
 def test_a_card_says_what_the_run_knows():
     text = CARD.text()
-    data = HubCard(text).data.to_dict()
-    assert data == {
-        "license": "apache-2.0",
-        "base_model": "Qwen/Qwen2-Audio-7B-Instruct",
-        "base_model_relation": "finetune",
-        "library_name": "transformers",
-        "pipeline_tag": "audio-text-to-text",
-        "tags": ["qwen2_audio", "audio-question-answering", "r1-aqa", "grpo"],
-    }
+    data = HubCard(text).data
+    assert (data.license, data.base_model) == ("apache-2.0", CARD.base)
     for part in ("38,000 questions of `AVQA`", "8,397,094,912 parameters", "It hears 30 s"):
         assert part in text, part
-    for heading in ("Training data", "Settings", "Results", "How to load it", "Limitations"):
-        assert f"\n## {heading}\n" in text
     rows = page(CARD).rows
     assert ["lora_rank", "16"] in rows and ["lr", "1e-06"] in rows and ["steps made", "500"] in rows
-    head = next(row for row in rows if row[0] == "method")
-    assert head[-3:] == ["average, %", "95 %", "n"]
-    direct, grpo = (next(r for r in rows if r[:2] == [m, "<2>"]) for m in ("direct", "grpo"))
-    assert direct == ["direct", "<2>", "58.0", "62.3", "50.5", "56.9", "53.8–59.9", "1000"]
+    grpo = next(row for row in rows if row[:2] == ["grpo", "<2>"])
     assert grpo[-3:] == ["81.3", "78.8–83.6", "1000"]
     assert "grpo &lt;2&gt; against direct &lt;2&gt;: +24.4 points" in text
-    assert "p = 7.7e-47" in text and "profile `tiny`" in text
 
 
 def test_a_base_that_is_a_folder_is_told_by_its_last_name_alone(tmp_path):

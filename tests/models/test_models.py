@@ -1,8 +1,8 @@
 """Loading, encoding, decoding and the hearing check, on a random miniature."""
 
 import json
-import shutil
 from pathlib import Path
+from unittest.mock import Mock
 
 import numpy as np
 import pytest
@@ -11,8 +11,7 @@ from safetensors.torch import load_file, save_file
 from transformers import GenerationConfig
 
 from r1aqa_helpers import models
-from r1aqa_helpers.data import AudioQuestion
-from r1aqa_helpers.data.audio import save_audio
+from r1aqa_helpers.data import AudioQuestion, read_questions
 from r1aqa_helpers.data.prompts import build_prompt
 from r1aqa_helpers.models import (
     LoadedModel,
@@ -36,10 +35,6 @@ CHOICES = ("dog", "cat", "car", "bell")
 SHIPPED = dict(do_sample=True, top_p=0.5, top_k=20, temperature=0.7, repetition_penalty=1.1)
 
 
-def make_tiny(seed: int = 0) -> LoadedModel:
-    return LoadedModel(*random_tiny(seed), "random")
-
-
 def noise(seconds: float, seed: int = 0) -> np.ndarray:
     samples = np.random.default_rng(seed).standard_normal(round(seconds * 16_000))
     return (0.1 * samples).astype(np.float32)
@@ -51,57 +46,31 @@ def prompt(loaded: LoadedModel, number: int = 2) -> str:
 
 @pytest.fixture(scope="module")
 def tiny() -> LoadedModel:
-    return make_tiny()
+    return LoadedModel(*random_tiny(0), "random")
 
 
 @pytest.fixture(scope="module")
-def saved(tiny: LoadedModel, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("models") / "my model"
-    save(tiny, folder)
-    return folder
-
-
-@pytest.fixture
-def folder(saved: Path, tmp_path: Path) -> Path:
-    """A copy of the saved model, to be damaged."""
-    return Path(shutil.copytree(saved, tmp_path / "model"))
-
-
-@pytest.fixture(scope="module")
-def questions(tmp_path_factory: pytest.TempPathFactory) -> list[AudioQuestion]:
-    place = tmp_path_factory.mktemp("clips")
-    made = []
-    for number in range(3):
-        audio = place / f"{number}.wav"
-        save_audio(audio, noise(1 + number, seed=number))
-        made.append(AudioQuestion(str(number), audio, "What makes the sound?", CHOICES, "dog"))
-    return made
-
-
-def logits(loaded: LoadedModel, text: str, wave: np.ndarray) -> torch.Tensor:
-    with torch.inference_mode():
-        return loaded.model(**encode(loaded, [text], [wave])).logits
+def questions(make_questions) -> list[AudioQuestion]:
+    return read_questions(make_questions(3)[0])
 
 
 # --- loading and saving -------------------------------------------------------------------
 
 
-def test_a_saved_model_loads_with_the_same_logits_in_float32(tiny, saved):
-    again = load(saved, device="cpu")
+def test_a_saved_model_loads_with_the_same_logits_in_float32(tiny, random_model_dir, logits):
+    again = load(random_model_dir, device="cpu")
     assert again.model.dtype == torch.float32
-    assert again.name == str(saved)
+    assert again.name == str(random_model_dir)
     assert again.processor.tokenizer.padding_side == "left"
     assert again.model.config._attn_implementation == "sdpa"
     assert not again.model.training
-    text, wave = prompt(tiny), noise(2)
-    torch.testing.assert_close(logits(again, text, wave), logits(tiny, text, wave))
+    torch.testing.assert_close(logits(again), logits(tiny))
     assert weights_fingerprint(again) == weights_fingerprint(tiny)
 
 
-def test_half_precision_checkpoints_load_as_float32_on_the_cpu(tiny, tmp_path):
-    half = make_tiny()
-    half.model.half()
-    save(half, tmp_path / "half")
+def test_half_precision_checkpoints_load_as_float32_on_the_cpu(loaded, tmp_path):
+    loaded.model.half()
+    save(loaded, tmp_path / "half")
     stored = load_file(tmp_path / "half" / "model.safetensors")
     assert {tensor.dtype for tensor in stored.values()} == {torch.float16}
     assert load(tmp_path / "half", device="cpu").model.dtype == torch.float32
@@ -124,9 +93,7 @@ def test_save_replaces_a_model_but_nothing_else(tiny, folder, tmp_path):
 
 
 def test_an_interrupted_save_leaves_the_old_model(tiny, folder, monkeypatch):
-    def full(*args, **kwargs):
-        raise OSError("No space left on device")
-
+    full = Mock(side_effect=OSError("No space left on device"))
     monkeypatch.setattr(tiny.processor, "save_pretrained", full)
     with pytest.raises(UserError, match="No space left"):
         save(tiny, folder)
@@ -173,10 +140,6 @@ DAMAGE = {
     "no config": (lambda f: (f / "config.json").unlink(), "config.json: no such file"),
     "torn config": (lambda f: (f / "config.json").write_text('{"model_type":'), "not valid JSON"),
     "another model": (_edit_config(model_type="llama"), "model_type is 'llama'"),
-    "impossible config": (
-        _edit_config(text_config={"hidden_size": "x"}),
-        "cannot be loaded",
-    ),
     "other window": (
         lambda f: (f / "processor_config.json").write_text(
             (f / "processor_config.json").read_text().replace('length": 4', 'length": 5')
@@ -218,13 +181,8 @@ def test_a_damaged_folder_is_one_line(folder, case):
 
 
 def test_what_looks_like_a_path_is_never_asked_of_the_hub(tmp_path, monkeypatch):
-    def called(*args, **kwargs):
-        raise AssertionError("the Hub was asked")
-
-    def offline(*args, **kwargs):
-        raise OSError("cannot connect\nTraceback …")
-
-    monkeypatch.setattr(models.loading, "hf_hub_download", called)
+    hub = Mock(side_effect=OSError("cannot connect\nTraceback …"))
+    monkeypatch.setattr(models.loading, "hf_hub_download", hub)
     monkeypatch.chdir(tmp_path)
     (tmp_path / "runs").mkdir()
     names = ["./model", "/no/such/model", "runs/model", "a/b/c", "model", ""]
@@ -234,7 +192,7 @@ def test_what_looks_like_a_path_is_never_asked_of_the_hub(tmp_path, monkeypatch)
     (tmp_path / "file").touch()
     with pytest.raises(UserError, match="is a file"):
         load("file", device="cpu")
-    monkeypatch.setattr(models.loading, "hf_hub_download", offline)
+    assert not hub.called
     with pytest.raises(UserError, match=r"owner/model: .*\(cannot connect\)$"):
         load("owner/model", device="cpu")
     with pytest.raises(UserError, match="device 'tpux'"):
@@ -243,17 +201,12 @@ def test_what_looks_like_a_path_is_never_asked_of_the_hub(tmp_path, monkeypatch)
         load("runs", device="cpu", dtype="int3")
 
 
-def test_a_hub_name_is_fetched_as_safetensors_and_checked(saved, monkeypatch):
-    asked = {}
-
-    def snapshot(name, allow_patterns):
-        asked[name] = allow_patterns
-        return str(saved)
-
-    monkeypatch.setattr(models.loading, "hf_hub_download", lambda *_: str(saved / "config.json"))
+def test_a_hub_name_is_fetched_as_safetensors_and_checked(folder, monkeypatch):
+    snapshot = Mock(return_value=str(folder))
+    monkeypatch.setattr(models.loading, "hf_hub_download", lambda *_: str(folder / "config.json"))
     monkeypatch.setattr(models.loading, "snapshot_download", snapshot)
     assert load("owner/model", device="cpu").name == "owner/model"
-    (patterns,) = asked.values()
+    patterns = snapshot.call_args.kwargs["allow_patterns"]
     assert "*.safetensors" in patterns
     assert not any("bin" in pattern or "py" in pattern for pattern in patterns)
 
@@ -367,8 +320,8 @@ def test_every_default_of_transformers_is_set_here():
     assert set(vars(GenerationConfig())) >= ours
 
 
-def test_an_audio_token_that_the_model_prefers_is_suppressed(tiny):
-    fond = make_tiny()
+def test_an_audio_token_that_the_model_prefers_is_suppressed(loaded, logits):
+    fond = loaded
     audio, embeddings = fond.model.config.audio_token_id, fond.model.get_output_embeddings().weight
     with torch.no_grad():
         embeddings[audio] = 0
@@ -398,7 +351,7 @@ def test_seeded_sampling_draws_from_the_softmax():
 # --- hearing ------------------------------------------------------------------------------
 
 
-def test_choice_logprobs_equal_the_forced_tokens_mean_logprob(tiny):
+def test_choice_logprobs_equal_the_forced_tokens_mean_logprob(tiny, logits):
     text, wave = prompt(tiny), noise(2)
     found = choice_logprobs(tiny, text, wave, CHOICES)
     for choice, value in zip(CHOICES, found, strict=True):
@@ -416,9 +369,8 @@ def test_a_model_with_ears_passes(tiny, questions):
         hearing_check(tiny, [])
 
 
-def test_a_model_whose_projector_is_dead_does_not_hear(questions):
-    deaf = make_tiny()
-    torch.nn.init.zeros_(deaf.model.model.multi_modal_projector.linear.weight)
-    assert weights_fingerprint(deaf) != weights_fingerprint(make_tiny())
+def test_a_model_whose_projector_is_dead_does_not_hear(tiny, loaded, questions):
+    torch.nn.init.zeros_(loaded.model.model.multi_modal_projector.linear.weight)
+    assert weights_fingerprint(loaded) != weights_fingerprint(tiny)
     with pytest.raises(UserError, match="does not hear"):
-        hearing_check(deaf, questions)
+        hearing_check(loaded, questions)

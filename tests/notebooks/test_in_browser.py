@@ -5,12 +5,8 @@ import os
 import re
 import secrets
 import shutil
-import socket
 import subprocess
 import sys
-import time
-import urllib.error
-import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -60,17 +56,14 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def lab(folder: Path) -> Iterator[str]:
+def lab(folder: Path, free_port, wait_for) -> Iterator[str]:
     """The address of a running JupyterLab, ``{}`` in place of the notebook."""
     own = folder / ".lab"
     for name, values in SETTINGS.items():
         plugin = own / "settings" / "@jupyterlab" / f"{name}.jupyterlab-settings"
         plugin.parent.mkdir(parents=True, exist_ok=True)
         plugin.write_text(json.dumps(values))
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    token = secrets.token_hex(16)
+    port, token = free_port(), secrets.token_hex(16)
     address = f"http://127.0.0.1:{port}"
     command = [
         *(sys.executable, "-m", "jupyterlab", "--no-browser", "--allow-root"),
@@ -87,14 +80,7 @@ def lab(folder: Path) -> Iterator[str]:
     with open(log, "wb") as out:
         server = subprocess.Popen(command, stdout=out, stderr=out, env=variables)
     try:
-        end = time.monotonic() + START
-        while True:
-            try:
-                urllib.request.urlopen(f"{address}/api/status?token={token}", timeout=5).close()
-                break
-            except (urllib.error.URLError, OSError):
-                assert server.poll() is None and time.monotonic() < end, log.read_text()[-2000:]
-                time.sleep(0.2)
+        wait_for(server, f"{address}/api/status?token={token}", log)
         yield f"{address}/lab/tree/{{}}?reset&token={token}"
     finally:
         server.terminate()  # which ends its kernels too

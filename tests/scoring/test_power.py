@@ -16,15 +16,6 @@ def test_the_papers_two_best_rows():
     assert questions_needed(64.5, 61.1, discordant=20) == 1356
 
 
-def test_unpaired_power_is_what_a_simulation_finds():
-    n = questions_needed(70, 60)
-    rng = np.random.default_rng(0)
-    a, b = rng.binomial(n, 0.7, TRIALS) / n, rng.binomial(n, 0.6, TRIALS) / n
-    mean = (a + b) / 2
-    found = np.mean(abs(a - b) > norm.ppf(0.975) * np.sqrt(2 * mean * (1 - mean) / n))
-    assert 100 * found == pytest.approx(80, abs=1.5)
-
-
 @pytest.mark.parametrize("discordant", [16, 40])
 def test_paired_power_is_what_a_simulation_of_mcnemar_finds(discordant):
     n = questions_needed(70, 62, discordant=discordant)

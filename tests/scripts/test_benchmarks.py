@@ -15,11 +15,9 @@ import torch
 from torch.utils.flop_counter import FlopCounterMode
 
 from r1aqa_helpers.hardware import flops
-from r1aqa_helpers.models import Clips, LoadedModel, audio_states, encode
+from r1aqa_helpers.models import LoadedModel, audio_states, encode
 from r1aqa_helpers.tiny.build import random_tiny
 from r1aqa_helpers.training import quiet
-from r1aqa_helpers.training.logprobs import Answers
-from r1aqa_helpers.training.logprobs import answer_logps as shipped_logps
 
 FOLDER = Path(__file__).resolve().parents[2] / "benchmarks"
 SCRIPTS = sorted(
@@ -28,9 +26,7 @@ SCRIPTS = sorted(
 
 # They import one another as scripts do, from their own folder.
 sys.path.insert(0, str(FOLDER))
-common, counting, gpu_7b, reference_trainer = map(
-    import_module, ("common", "flops", "gpu_7b", "reference_trainer")
-)
+common, gpu_7b, reference_trainer = map(import_module, ("common", "gpu_7b", "reference_trainer"))
 sys.path.remove(str(FOLDER))
 
 
@@ -39,11 +35,6 @@ def logging_given_back() -> Iterator[None]:
     """A benchmark silences the whole process; the tests after it shall still see what is logged."""
     yield
     logging.disable(logging.NOTSET)
-
-
-@pytest.fixture
-def loaded() -> LoadedModel:
-    return LoadedModel(*random_tiny(0), "random")
 
 
 @pytest.fixture(scope="module")
@@ -66,23 +57,12 @@ def test_runs_alternate_after_the_warm_up():
         common.alternate(sides, runs=0)
 
 
-def test_ratio_is_of_medians():
-    seconds = {"slow": [8.0, 100.0, 6.0], "fast": [2.0, 1.0, 50.0]}
-    assert common.ratio(seconds, "slow", "fast") == 4.0
-
-
 def test_result_says_what_it_was_measured_on(tmp_path, monkeypatch):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     path = common.write_result("some", {"update": 5.25}, n=7, folder=tmp_path)
     found = json.loads(path.read_text(encoding="utf-8"))
-    assert path == tmp_path / "some.json"
     assert (found["seed"], found["n"], found["update"]) == (common.SEED, 7, 5.25)
-    assert set(found["versions"]) == {"python", "torch", "transformers", "trl", "peft"}
-    assert "cores" in found["hardware"]
-    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
-    monkeypatch.setattr(torch.cuda, "get_device_name", lambda: "NVIDIA H200 (x/y)")
-    path = common.write_result("some", {}, folder=tmp_path)
-    assert path == tmp_path / "some-nvidia-h200-x-y.json"
+    assert "torch" in found["versions"] and "cores" in found["hardware"]
 
 
 @pytest.mark.parametrize("tokens", [80, 131])
@@ -140,11 +120,6 @@ def test_decoder_flops_are_what_torch_counts(loaded, tokens, logits):
     assert counted(work) == pytest.approx(expected, rel=0.01)
 
 
-def test_causal_pairs_are_those_of_a_mask():
-    assert flops.causal_pairs(7) == torch.ones(7, 7).tril().sum()
-    assert flops.causal_pairs(3, past=5) == torch.ones(8, 8).tril()[5:].sum()
-
-
 def test_published_size_and_encoder():
     config = flops.config_7b()
     assert flops.parameters(config)["total"] / 1e9 == pytest.approx(8.397, abs=5e-4)
@@ -184,37 +159,7 @@ def test_ways_differ_in_what_they_repeat():
     assert shared["policy_forward"] < frozen["policy_backward"] < 1.1 * shared["policy_forward"]
 
 
-def test_table_is_printed_and_written(tmp_path, capsys):
-    counting.main(["--runs", "1", "--out", str(tmp_path)])
-    last = capsys.readouterr().out.splitlines()[-1]
-    (path,) = tmp_path.iterdir()
-    cases = json.loads(path.read_text(encoding="utf-8"))["cases"]
-    full = cases["avqa"]["flops"]["published full"]["total"]
-    assert last.startswith(f"avqa group {full / 1e12:.0f} -> ")
-
-
 # --- the published trainer ----------------------------------------------------------------
-
-
-def test_published_logps_are_the_shipped_ones(loaded, rows):
-    inputs = reference_trainer.PublishedTrainer(loaded, 2, 4).inputs(rows[0])
-    answers = torch.randint(10, 300, (3, 5), generator=torch.Generator().manual_seed(0))
-    size = len(answers)
-    packed = Answers(
-        prompt_ids=inputs["input_ids"].repeat(size, 1),
-        prompt_mask=inputs["attention_mask"].repeat(size, 1),
-        ids=answers,
-        mask=torch.ones_like(answers),
-        group=torch.zeros(size, dtype=torch.long),
-        clips=Clips(
-            inputs["input_features"], inputs["feature_attention_mask"], torch.tensor([[0]])
-        ),
-    )
-    with torch.no_grad():
-        ours, _ = shipped_logps(loaded.model, packed)
-        published = reference_trainer.answer_logps(loaded.model, inputs, answers)
-    assert published.std() > 0.01
-    torch.testing.assert_close(published, ours, atol=1e-5, rtol=0)
 
 
 def test_both_trainers_have_the_same_loss_and_gradient(loaded, rows, tmp_path, monkeypatch):
@@ -256,37 +201,7 @@ def test_both_trainers_have_the_same_loss_and_gradient(loaded, rows, tmp_path, m
     assert logs["grad_norm"] == pytest.approx(norm, rel=1e-3)
 
 
-def test_published_update_learns_from_answers_of_the_forced_length(loaded, rows):
-    trainer = reference_trainer.PublishedTrainer(loaded, 4, 5)
-    answers = trainer.sample(trainer.inputs(rows[0]))
-    assert answers.shape == (4, 5)
-    assert not torch.isin(answers, torch.tensor(common.suppressed(loaded))).any()
-    before = copy.deepcopy(loaded.model.state_dict())
-    trainer.update(rows)
-    changed = [name for name, weights in loaded.model.state_dict().items()
-               if not torch.equal(weights, before[name])]  # fmt: skip
-    assert any("audio_tower" in name for name in changed)
-    assert any("language_model" in name for name in changed)
-
-
-def test_both_trainers_are_timed_in_turns(loaded, rows):
-    seconds = reference_trainer.compare(loaded, rows, runs=2, group=2, answer_tokens=3)
-    assert {name: len(each) for name, each in seconds.items()} == {"published": 2, "shipped": 2}
-
-
 # --- the 8.4 B architecture ---------------------------------------------------------------
-
-
-def test_model_and_processor_of_7b_belong_together():
-    loaded = gpu_7b.build(dataclasses.replace(gpu_7b.GPU, device="meta"))
-    config, processor = loaded.model.config, loaded.processor
-    assert loaded.model.dtype == torch.bfloat16
-    assert sum(p.numel() for p in loaded.model.parameters()) / 1e9 == pytest.approx(8.397, abs=5e-4)
-    assert processor.audio_token_id == config.audio_token_id
-    extractor = processor.feature_extractor
-    assert (extractor.feature_size, extractor.nb_max_frames) == (128, flops.window_frames(config))
-    # Most ids that such a model samples stand for nothing in the tiny tokenizer.
-    assert processor.batch_decode(torch.tensor([[150_000, 155_000]])) == [""]
 
 
 def test_clips_of_the_benchmark_make_the_audio_tokens_that_are_counted(tmp_path):
@@ -308,16 +223,3 @@ def test_dry_run_goes_through_every_part(tmp_path, capsys):
     printed = capsys.readouterr().out
     assert "no GPU here" in printed and "nothing was written" in printed
     assert list(tmp_path.iterdir()) == []
-
-
-def test_a_part_that_fails_is_noted_and_the_others_go_on(tmp_path):
-    bench = gpu_7b.Bench(gpu_7b.DRY, tmp_path)
-
-    def fail() -> None:
-        raise RuntimeError("out of memory\nmore")
-
-    bench.part("first", fail)
-    bench.part("second", lambda: {"seconds": 1.0})
-    assert bench.values["first"] == {"failed": "RuntimeError: out of memory"}
-    assert bench.values["second"]["seconds"] == 1.0
-    assert gpu_7b.last_line(bench.values).startswith("step failed ")

@@ -113,25 +113,3 @@ def test_the_pins_are_those_of_the_lock():
         [sys.executable, ROOT / "scripts" / "pin.py", "--check"], capture_output=True, text=True
     )
     assert done.returncode == 0, done.stderr
-
-
-@needs_uv
-def test_the_pip_section_resolves(tmp_path):
-    """Asks the package registry only where uv's cache does not know the answer."""
-    lines = [f"-e {ROOT.as_uri()}" if line == "-e ." else line for line in pip_section()]
-    (tmp_path / "requirements.in").write_text("\n".join(lines), encoding="utf-8")
-    uv = os.environ.get("UV") or shutil.which("uv")
-    command = [uv, "pip", "compile", "requirements.in", "--no-config", "--universal", "--quiet"]
-    command += ["--python-version", "3.11", "--no-header", "--no-annotate"]
-    for offline in (["--offline"], []):
-        done = subprocess.run([*command, *offline], cwd=tmp_path, capture_output=True, text=True)
-        if done.returncode == 0:
-            break
-    unreachable = re.search(r"dns error|error sending request|Failed to fetch", done.stderr)
-    if done.returncode and unreachable:
-        pytest.skip("the package registry cannot be reached")
-    assert done.returncode == 0, done.stderr
-    found = {line.strip() for line in done.stdout.splitlines()}
-    for requirement in environment_requirements():
-        requirement.extras = set()  # as uv prints them
-        assert any(line.startswith(str(requirement).partition(";")[0]) for line in found)

@@ -58,18 +58,6 @@ def test_packed_lessons_equal_separate_rows(world):
     assert packed == pytest.approx(total / tokens, rel=2e-3)
 
 
-def test_a_lesson_sees_no_other_lesson(world):
-    packer = language.Packer(world[0].processor)
-    row = packer.pack(10, [("a question", "an answer"), ("another", "one more")])
-    batch = language.batch_rows([row], pad_id=0)
-    group, seen = batch["group"][0], batch["mask"][0, 0]
-    for query in torch.where(group >= 0)[0]:
-        visible = group[: query + 1][seen[query, : query + 1]]
-        assert set(visible.tolist()) <= {-1, int(group[query])}
-        assert not seen[query, query + 1 :].any()
-    assert seen[torch.where(group == 1)[0][0]][group == -1].all()
-
-
 def test_interrupted_stage_goes_on_exactly(world, tmp_path):
     _, pool = world
 
@@ -99,27 +87,6 @@ def test_interrupted_stage_goes_on_exactly(world, tmp_path):
     whole = train(tmp_path / "a", [4])
     halved = train(tmp_path / "b", [3, 4])  # interrupted after step 3: goes on from step 2
     torch.testing.assert_close(whole, halved, atol=1e-6, rtol=0)
-
-
-@pytest.mark.parametrize(
-    ("capabilities", "dtype"),
-    [
-        ({"avx2": True, "avx512_bf16": True}, torch.bfloat16),
-        ({"neon": True, "bf16": True}, torch.bfloat16),
-        ({"avx2": True, "avx512_f": True, "avx512_bf16": False}, torch.float32),
-    ],
-)
-def test_bfloat16_only_where_the_processor_has_it(capabilities, dtype, monkeypatch, tmp_path):
-    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: capabilities)
-    layer, seen = torch.nn.Linear(2, 1), []
-
-    def loss_of(rng):
-        out = layer(torch.ones(1, 2))
-        seen.append(out.dtype)
-        return out.float().sum()
-
-    run_stage(layer, loss_of, Schedule(1, 1, 1e-3, 0), tmp_path, say=lambda line: None)
-    assert seen == [dtype]
 
 
 def test_reading_lessons_are_answered_correctly():

@@ -1,7 +1,5 @@
 """Question types: asked of scenes that they fit, and answerable by listening alone."""
 
-import hashlib
-
 import numpy as np
 import pytest
 
@@ -42,12 +40,6 @@ def test_drafts_fit_their_scenes_and_vary(name):
     kinds = set(answers)
     assert len(kinds) >= least.get(name, 4)
     assert max(answers.count(kind) for kind in kinds) < 1.3 * 300 / len(kinds) + 10
-
-
-def test_the_drafts_are_those_of_the_committed_files():
-    """Another order of draws would give other questions from the same seeds."""
-    drawn = repr([[name, [row[1:] for row in drafts(name, 30)]] for name in TYPES])
-    assert hashlib.sha256(drawn.encode()).hexdigest()[:16] == "ff1823875805931c"
 
 
 def test_arrange_puts_the_gold_choice_in_its_place():

@@ -27,11 +27,8 @@ def all_takes(bank) -> list[Take]:
 
 
 def test_names_and_counts(bank):
-    assert len(bank.names("effect")) == 14
     assert bank.names("note") == list(INSTRUMENT_FAMILIES)
     assert bank.names("word") == [*WORDS, *NUMBERS]
-    assert len(WORDS) == 30 and len(NUMBERS) == 13
-    assert bank.voices() == ["man 1", "man 2", "man 3", "woman 1", "woman 2", "woman 3"]
     assert {len(bank.takes("effect", name)) for name in bank.names("effect")} == {3}
     for name in INSTRUMENT_FAMILIES:
         pitches = sorted({t.pitch for t in bank.takes("note", name)})
@@ -71,18 +68,6 @@ def test_altered_and_missing_files_are_refused(tmp_path):
         load_bank(bank_copy)
 
 
-def test_trim_keeps_45_db():
-    wave = np.array([0, 0.004, 0.006, 1.0, -0.006, 0.004, 0])  # 45 dB below 1 is 0.0056
-    assert build_tiny_bank.trim(wave).tolist() == [0.006, 1.0, -0.006]
-
-
-def test_finish_leaves_ten_bits():
-    samples = build_tiny_bank.finish(np.sin(np.arange(4000) / 10))
-    assert samples.dtype == np.int16 and np.all(samples % 64 == 0)
-    assert abs(samples).max() / 32768 == pytest.approx(0.7, abs=2**-10)
-    assert samples[0] == samples[-1] == 0
-
-
 def test_pack_is_lossless_and_repeatable():
     waves = [build_tiny_bank.finish(np.random.default_rng(i).normal(size=500)) for i in range(2)]
     takes = [({"name": str(i)}, wave) for i, wave in enumerate(waves)]
@@ -95,10 +80,3 @@ def test_pack_is_lossless_and_repeatable():
     ]  # fmt: skip
     for row, wave in zip(rows, waves, strict=True):
         assert np.array_equal(samples[row["start"] : row["stop"]], wave)
-
-
-def test_midi_lengths_are_variable():
-    # The examples of the Standard MIDI File specification.
-    assert build_tiny_bank._variable_length(0x40) == b"\x40"
-    assert build_tiny_bank._variable_length(0x80) == b"\x81\x00"
-    assert build_tiny_bank._variable_length(0x1FFFFF) == b"\xff\xff\x7f"

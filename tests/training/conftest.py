@@ -1,18 +1,10 @@
-"""A random miniature of the model, six recordings, and questions about them."""
+"""Six recordings, and questions about them."""
 
 import numpy as np
 import pytest
 
 from r1aqa_helpers.data import AudioQuestion
 from r1aqa_helpers.data.audio import SAMPLE_RATE, save_audio
-from r1aqa_helpers.models import LoadedModel
-from r1aqa_helpers.tiny.build import random_tiny
-
-
-@pytest.fixture
-def loaded() -> LoadedModel:
-    model, processor = random_tiny(seed=0)
-    return LoadedModel(model, processor, "random")
 
 
 @pytest.fixture(scope="session")

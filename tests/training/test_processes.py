@@ -1,11 +1,10 @@
 """Two processes share a step, and make the run that one would make."""
 
 import os
-import shutil
 import signal
 import subprocess
 import sys
-import tomllib
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -36,7 +35,7 @@ def launch(
     arguments: list[object],
     env: dict[str, str] | None = None,
     worker: str = "launched_worker.py",
-    python: tuple[str, ...] = (sys.executable,),
+    python: Sequence[str] = (sys.executable,),
 ) -> subprocess.CompletedProcess:
     """``accelerate launch`` with two processes, as the README says."""
     command = [
@@ -163,24 +162,6 @@ def test_killed_while_saving_it_continues_from_the_last_whole_checkpoint(make_qu
 # --- weights in shards ---------------------------------------------------------------------
 
 
-def with_deepspeed() -> tuple[str, ...]:
-    """A Python that has DeepSpeed in the pinned release, beside all that is here."""
-    uv = shutil.which("uv")
-    if uv is None:
-        pytest.skip("uv, which would bring DeepSpeed, is not here")
-    project = tomllib.loads((PACKAGE.parent / "pyproject.toml").read_text(encoding="utf-8"))
-    pins = project["tool"]["uv"]["constraint-dependencies"]
-    (pin,) = (name for name in pins if name.startswith("deepspeed=="))
-    python = (uv, "run", "--no-sync", "--with", pin, "python")
-    done = subprocess.run(
-        [*python, "-c", "import deepspeed"],
-        capture_output=True, text=True, timeout=LIMIT, cwd=PACKAGE.parent,
-    )  # fmt: skip
-    if done.returncode:
-        pytest.skip(f"no DeepSpeed to be had: {done.stderr.strip()[-200:]}")
-    return python
-
-
 @pytest.fixture(scope="module")
 def whole(make_questions, tmp_path_factory):
     """Questions, and the run in which each process has all weights.
@@ -193,10 +174,10 @@ def whole(make_questions, tmp_path_factory):
 
 
 @pytest.mark.parametrize("way", ["zero3", "fsdp"])
-def test_shards_are_trained_as_whole_models_are(whole, tmp_path, way):
+def test_shards_are_trained_as_whole_models_are(whole, tmp_path, python_with, way):
     """Stopped after a step and continued from shards; the model that is saved is whole."""
     questions, expected = whole
-    python = with_deepspeed() if way == "zero3" else (sys.executable,)
+    python = python_with("deepspeed") if way == "zero3" else [sys.executable]
     command = train("grpo", questions, TINY / "model", tmp_path, 2)
     launched(way, [*command, "--minutes", 0], worker="sharded_worker.py", python=python)
     assert (tmp_path / "checkpoint-1" / COMPLETE).exists()

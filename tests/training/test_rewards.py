@@ -61,18 +61,10 @@ def test_format_is_that_of_the_whole_completion(prompt, completion, expected):
     assert format_reward(prompt)([completion]) == [expected]
 
 
-@pytest.mark.parametrize(
-    ("completion", "expected"),
-    [
-        ("I hear rain.", 1.0),
-        ("<answer>Rain</answer>", 1.0),
-        ("rain, not wind", 0.0),
-        ("not rain", 1.0),  # the matcher's blind spot
-        ("", 0.0),
-    ],
-)
-def test_match_is_the_evaluations_own_verdict(completion, expected):
-    assert match_reward([completion], ["rain"], [["rain", "wind"]]) == [expected]
+def test_match_is_the_evaluations_own_verdict():
+    said = ["I hear rain.", "<answer>Rain</answer>", "not rain", "rain, not wind", ""]
+    found = match_reward(said, ["rain"] * 5, [["rain", "wind"]] * 5)
+    assert found == [1, 1, 1, 0, 0]  # the negation is the matcher's blind spot
 
 
 @pytest.mark.parametrize(

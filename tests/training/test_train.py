@@ -97,15 +97,12 @@ def test_an_interrupted_run_goes_on_as_if_nothing_had_been(
             assert a == pytest.approx(b, abs=1e-5) if name == "metrics.jsonl" else a == b
 
 
-def test_what_a_run_writes(questions, tmp_path, run, capsys):
+def test_what_a_run_writes(questions, tmp_path, run):
     folder, _ = run(tmp_path)
     assert folder == tmp_path / "model"
     metrics = read_log(tmp_path / "metrics.jsonl")
     assert [row["step"] for row in metrics] == [1, 2, 3, 4]
-    assert list(metrics[0]) == [
-        "step", "loss", "reward", "accuracy", "format", "reward_std", "zero_variance_groups",
-        "kl", "entropy", "completion_length", "clipped_completions", "grad_norm", "lr", "seconds",
-    ]  # fmt: skip
+    assert metrics[0].keys() >= {"loss", "accuracy", "format", "kl", "entropy", "grad_norm"}
     assert [row["lr"] for row in metrics] == pytest.approx([1e-2, 7.5e-3, 5e-3, 2.5e-3])
 
     rollouts = read_log(tmp_path / "rollouts.jsonl")
@@ -120,9 +117,6 @@ def test_what_a_run_writes(questions, tmp_path, run, capsys):
         equal = (rewards.std(dim=1) == 0).float().mean().item()
         assert metrics[step]["zero_variance_groups"] == equal
         assert len(one["completions"]) == len(one["advantages"]) == 3
-    said = capsys.readouterr()
-    others = [line for line in said.err.splitlines() if not line.startswith("GRPO: ")]
-    assert (said.out, others) == ("", []), "nothing but progress, on a slow machine"
     described = json.loads((tmp_path / "run.json").read_text())
     assert described["settings"]["lr"] == 1e-2 and "minutes" not in described["settings"]
 

