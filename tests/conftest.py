@@ -1,4 +1,4 @@
-"""What several test files need: a saved random model, and a handful of questions with clips."""
+"""What several test files need: random models, questions with clips, records, servers."""
 
 import os
 import shutil

@@ -120,6 +120,11 @@ def test_decoder_flops_are_what_torch_counts(loaded, tokens, logits):
     assert counted(work) == pytest.approx(expected, rel=0.01)
 
 
+def test_causal_pairs_are_those_of_a_mask():
+    assert flops.causal_pairs(7) == torch.ones(7, 7).tril().sum()
+    assert flops.causal_pairs(3, past=5) == torch.ones(8, 8).tril()[5:].sum()
+
+
 def test_published_size_and_encoder():
     config = flops.config_7b()
     assert flops.parameters(config)["total"] / 1e9 == pytest.approx(8.397, abs=5e-4)
