@@ -4,10 +4,11 @@ import json
 
 import pytest
 
-from r1aqa_helpers.course import REFERENCE, load_run, rollout_viewer, widgets
+from r1aqa_helpers.course import REFERENCE, load_run, recorded_answers, rollout_viewer, widgets
 from r1aqa_helpers.course.widgets import VIEW
 from r1aqa_helpers.course.widgets.rollout_viewer import RolloutViewer
 from r1aqa_helpers.data import read_questions
+from r1aqa_helpers.scoring import extract_answer, score
 from r1aqa_helpers.utils.errors import UserError
 from r1aqa_helpers.utils.paths import TINY
 
@@ -84,3 +85,23 @@ def test_damaged_rows_are_named(tmp_path, change):
         load_run(tmp_path, [])
     with pytest.raises(UserError, match="no rollouts yet"):
         load_run(tmp_path / "none", [])
+
+
+def test_recorded_answers_give_the_reported_accuracies(capsys):
+    questions = read_questions(TINY / "tiny-mmau.json")
+    rows = {
+        (row["method"], row["prompt"]): row
+        for row in json.loads((REFERENCE / "results.json").read_text())["rows"]
+    }
+    methods = {
+        "direct-1": ("direct", 1), "direct-2": ("direct", 2),
+        "zero-shot-cot": ("zero-shot-cot", 3), "sft": ("sft", 2), "grpo": ("grpo", 2),
+    }  # fmt: skip
+    for method, key in methods.items():
+        said = recorded_answers(method)
+        result = score(questions, {id: extract_answer(text) for id, text in said.items()})
+        assert result.average == pytest.approx(rows[key]["average"])
+        assert result.tasks["music"].percent == pytest.approx(rows[key]["music"])
+    assert "grpo: recorded" in capsys.readouterr().out
+    with pytest.raises(UserError, match="choose one of direct-1, direct-2, grpo"):
+        recorded_answers("gpt")

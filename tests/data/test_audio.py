@@ -1,7 +1,9 @@
 """Audio: whatever comes in, the same sound at 16 kHz comes out, or one clear line."""
 
 import io
+import os
 import struct
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -223,3 +225,21 @@ def test_header_seconds_plans_and_never_fails(tmp_path):
     (tmp_path / "head.wav").write_bytes(b"RIFF")
     for name in ("text.wav", "head.wav", "missing.wav"):
         assert header_seconds(tmp_path / name) is None
+
+
+def test_loading_in_threads_leaves_stderr_alone(file):
+    # libmpg123 prints notes about damaged MP3s; nobody may redirect the process's stderr for that.
+    mp3 = encoded(tone(SAMPLE_RATE), kind="MP3", subtype="MPEG_LAYER_III")
+    paths = [file(mp3, "a.mp3"), file(mp3[:900], "cut.mp3"), file(b"text " * 99, "text.wav")]
+
+    def load(path):
+        try:
+            load_audio(path)
+        except UserError as fault:
+            assert str(fault).isprintable()
+
+    before = os.fstat(2)
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(load, paths * 200))
+    after = os.fstat(2)
+    assert (after.st_dev, after.st_ino) == (before.st_dev, before.st_ino)

@@ -15,9 +15,11 @@ import torch
 from torch.utils.flop_counter import FlopCounterMode
 
 from r1aqa_helpers.hardware import flops
-from r1aqa_helpers.models import LoadedModel, audio_states, encode
+from r1aqa_helpers.models import Clips, LoadedModel, audio_states, encode
 from r1aqa_helpers.tiny.build import random_tiny
 from r1aqa_helpers.training import quiet
+from r1aqa_helpers.training.logprobs import Answers
+from r1aqa_helpers.training.logprobs import answer_logps as shipped_logps
 
 FOLDER = Path(__file__).resolve().parents[2] / "benchmarks"
 SCRIPTS = sorted(
@@ -228,3 +230,24 @@ def test_dry_run_goes_through_every_part(tmp_path, capsys):
     printed = capsys.readouterr().out
     assert "no GPU here" in printed and "nothing was written" in printed
     assert list(tmp_path.iterdir()) == []
+
+
+def test_published_logps_are_the_shipped_ones(loaded, rows):
+    inputs = reference_trainer.PublishedTrainer(loaded, 2, 4).inputs(rows[0])
+    answers = torch.randint(10, 300, (3, 5), generator=torch.Generator().manual_seed(0))
+    size = len(answers)
+    packed = Answers(
+        prompt_ids=inputs["input_ids"].repeat(size, 1),
+        prompt_mask=inputs["attention_mask"].repeat(size, 1),
+        ids=answers,
+        mask=torch.ones_like(answers),
+        group=torch.zeros(size, dtype=torch.long),
+        clips=Clips(
+            inputs["input_features"], inputs["feature_attention_mask"], torch.tensor([[0]])
+        ),
+    )
+    with torch.no_grad():
+        ours, _ = shipped_logps(loaded.model, packed)
+        published = reference_trainer.answer_logps(loaded.model, inputs, answers)
+    assert published.std() > 0.01
+    torch.testing.assert_close(published, ours, atol=1e-5, rtol=0)

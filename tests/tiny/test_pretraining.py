@@ -131,3 +131,24 @@ def test_frame_targets_mark_what_sounds_when():
     expected["onset"] = [5, 25]
     for name, column in COLUMNS.items():
         assert np.flatnonzero(targets[:, column]).tolist() == expected.get(name, []), name
+
+
+@pytest.mark.parametrize(
+    ("capabilities", "dtype"),
+    [
+        ({"avx2": True, "avx512_bf16": True}, torch.bfloat16),
+        ({"neon": True, "bf16": True}, torch.bfloat16),
+        ({"avx2": True, "avx512_f": True, "avx512_bf16": False}, torch.float32),
+    ],
+)
+def test_bfloat16_only_where_the_processor_has_it(capabilities, dtype, monkeypatch, tmp_path):
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: capabilities)
+    layer, seen = torch.nn.Linear(2, 1), []
+
+    def loss_of(rng):
+        out = layer(torch.ones(1, 2))
+        seen.append(out.dtype)
+        return out.float().sum()
+
+    run_stage(layer, loss_of, Schedule(1, 1, 1e-3, 0), tmp_path, say=lambda line: None)
+    assert seen == [dtype]

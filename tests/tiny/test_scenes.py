@@ -1,6 +1,9 @@
 """Recipes say what sounds; renderings are what recipes say, the same on every run."""
 
+import hashlib
 import json
+import subprocess
+import sys
 from collections.abc import Callable
 from dataclasses import replace
 
@@ -24,6 +27,11 @@ def drawn(family: Callable[..., Scene], config: SplitConfig, seed: int = 0) -> l
 
 def one_of_each() -> list[Scene]:
     return [family(np.random.default_rng(5), TRAINING) for family in ALL_FAMILIES]
+
+
+def digest(scenes):
+    waves = b"".join(render(scene, load_bank()).tobytes() for scene in scenes)
+    return hashlib.sha256(waves).hexdigest()
 
 
 def still(*events: Event, **about) -> Scene:
@@ -137,3 +145,15 @@ def test_room_echoes_and_falls_silent():
     late = slice(int(0.95 * SAMPLE_RATE), int(1.1 * SAMPLE_RATE))
     assert rms(wet[after]) > 30 * rms(dry[after])
     assert rms(wet[late]) < rms(wet[after]) / 100
+
+
+@pytest.mark.slow
+def test_render_is_the_same_in_another_process():
+    program = (
+        f"import sys; sys.path.insert(0, {str(__file__.rpartition('/')[0])!r})\n"
+        "import test_scenes; print(test_scenes.digest(test_scenes.one_of_each()))"
+    )
+    there = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True
+    )
+    assert there.stdout.strip() == digest(one_of_each())

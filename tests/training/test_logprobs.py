@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+import numpy as np
 import pytest
 import torch
 
@@ -12,6 +13,7 @@ from r1aqa_helpers.models import (
     chat_text,
     greedy_config,
     load,
+    sampling_config,
 )
 from r1aqa_helpers.training.grpo.trainer import sample_answers
 from r1aqa_helpers.training.logprobs import (
@@ -295,3 +297,17 @@ def test_samples_follow_the_model_s_distribution(loaded, prompts):
     expected.append(count - sum(expected))
     assert scipy.chisquare(observed, expected).pvalue > 0.001
     assert scipy.chisquare(observed, expected[1:] + expected[:1]).pvalue < 1e-6
+
+
+def test_bfloat16_is_exact_within_its_own_rounding(loaded, prompts):
+    """Packed and plain differ from float32 by like amounts, and no more from one another."""
+    exact = scored(loaded, answers(loaded, prompts, [4, 3], shared_prefix=False))[0]
+    loaded.model.to(torch.bfloat16)
+    plain, packed = (
+        scored(loaded, answers(loaded, prompts, [4, 3], shared_prefix=shared))[0]
+        for shared in (False, True)
+    )
+    rounding = (plain - exact).abs().mean()
+    assert rounding > 1e-4, "not in bfloat16"
+    assert (packed - exact).abs().mean() < 1.5 * rounding
+    assert (packed - plain).abs().mean() < 2 * rounding
