@@ -46,7 +46,7 @@ def profile_for(dtype: str, rank: int, groups: int, size: int = SIZE) -> Any:
         "group_size": size,
         "max_completion": ANSWER,
         "lora_rank": rank,
-        "freeze_tower": bool(rank),
+        "freeze_audio_encoder": bool(rank),
     }
     return replace(TINY_PROFILE, name="case", dtype=dtype, grpo=settings)
 
@@ -64,7 +64,7 @@ def trainer_for(profile: Any, loaded: Any, folder: Path, steps: int) -> Any:
     rank, groups, size = (
         settings[name] for name in ("lora_rank", "prompts_per_step", "group_size")
     )
-    choose_trained(loaded.model, rank, settings["freeze_tower"])
+    choose_trained(loaded.model, rank, settings["freeze_audio_encoder"])
     questions = noise_questions(folder, groups, CLIP_SECONDS)
     suppressed = [*loaded.eos_ids, loaded.model.config.audio_token_id]
     trainer = AudioGRPOTrainer(

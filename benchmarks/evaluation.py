@@ -119,7 +119,7 @@ def stages(loaded: Any, questions: list, batch_tokens: int) -> dict[str, float]:
         lambda one: encode(loaded, [texts[q.id] for q in one[0]], one[1]),
         list(zip(batches, waves, strict=True)),
     )
-    pairs = list(zip(encoded, stage("audio tower", embed, encoded), strict=True))
+    pairs = list(zip(encoded, stage("audio encoder", embed, encoded), strict=True))
     stage("prefill", prefill, pairs)
     stage("answer steps", answer, pairs)
     seconds["answer steps"] -= seconds["prefill"]  # which `decode` does as well

@@ -1,6 +1,6 @@
 """Pre-train the tiny model: ``python scripts/pretrain_tiny.py [--until STAGE]``.
 
-Seeded, resumable stages: ``tower`` (the audio encoder names each moment), ``attributes`` (and a
+Seeded, resumable stages: ``encoder`` (the audio encoder names each moment), ``attributes`` (and a
 scene as a whole), ``rehearsal`` (both), ``hearing`` (the language model says what is heard),
 ``reading`` (and reads the choices), ``instruct`` (answers as a general assistant does, with a poor
 multiple-choice style), ``ship``, ``ceiling``, which measures what the base could learn, and
@@ -43,7 +43,7 @@ from r1aqa_helpers.utils.machine import hardware
 from r1aqa_helpers.utils.paths import TINY
 
 POOL_CLIPS = 20_000
-TOWER = Schedule(steps=1300, batch=48, learning_rate=1.5e-3, seed=1)
+ENCODER = Schedule(steps=1300, batch=48, learning_rate=1.5e-3, seed=1)
 ATTRIBUTES = Schedule(steps=500, batch=48, learning_rate=8e-4, seed=6)
 REHEARSAL = Schedule(steps=300, batch=48, learning_rate=8e-4, seed=7)
 HEARING = Schedule(steps=640, batch=32, learning_rate=1.5e-3, seed=2)
@@ -51,7 +51,7 @@ READING = Schedule(steps=700, batch=32, learning_rate=1.2e-3, seed=3)
 INSTRUCT = Schedule(steps=180, batch=32, learning_rate=4e-4, seed=4)
 CEILING = Schedule(steps=350, batch=32, learning_rate=1e-3, seed=5)
 SCHEDULES = {
-    "tower": TOWER,
+    "encoder": ENCODER,
     "attributes": ATTRIBUTES,
     "rehearsal": REHEARSAL,
     "hearing": HEARING,
@@ -74,12 +74,12 @@ class PretrainingPipeline:
         torch.manual_seed(0)
         self.model = build_model(self.processor.tokenizer)
 
-    def tower(self) -> None:
+    def encoder(self) -> None:
         """Stage 1: the audio encoder alone, on frame labels."""
         tagger = encoder.FrameTagger(self.model.model.audio_tower)
-        loss_of = encoder.encoder_loss(tagger, self.pool, TOWER.batch)
-        run_stage(tagger, loss_of, TOWER, self.work / "tower")
-        self._report("tower", lambda: encoder.encoder_report(tagger, self.held_out))
+        loss_of = encoder.encoder_loss(tagger, self.pool, ENCODER.batch)
+        run_stage(tagger, loss_of, ENCODER, self.work / "encoder")
+        self._report("encoder", lambda: encoder.encoder_report(tagger, self.held_out))
         self._tagger = tagger
 
     def attributes(self) -> None:
@@ -193,8 +193,8 @@ class PretrainingPipeline:
                 "megabytes": (MODEL / "model.safetensors").stat().st_size / 1e6,
                 "hardware": hardware(),
                 "stages": {name: self._outcome(name, plan) for name, plan in done.items()},
-                "tower": io.read_json(self.work / "rehearsal" / "report.json"),
-                "tower_clips": len(self.held_out.scenes),
+                "encoder": io.read_json(self.work / "rehearsal" / "report.json"),
+                "encoder_clips": len(self.held_out.scenes),
                 "ceiling": io.read_json(ceiling) if ceiling.exists() else None,
             },
         )
@@ -221,7 +221,7 @@ def _processor(folder: Path) -> Qwen2AudioProcessor:
 
 
 STAGES = (
-    "tower attributes rehearsal hearing reading instruct ship ceiling record"  # in this order
+    "encoder attributes rehearsal hearing reading instruct ship ceiling record"  # in this order
 ).split()
 
 

@@ -248,7 +248,7 @@ def _ceiling(score: dict | None) -> str:
 def pretraining_block() -> str:
     """What data/README.md says of the base checkpoint."""
     record = json.loads(PRETRAINING.read_text(encoding="utf-8"))
-    heard = ", ".join(f"{name} {value:.1f}" for name, value in record["tower"].items())
+    heard = ", ".join(f"{name} {value:.1f}" for name, value in record["encoder"].items())
     lines = [
         f"The checkpoint has {record['parameters']:,} parameters, "
         f"{record['megabytes']:.1f} MB as half-precision safetensors. Measured on "
@@ -264,8 +264,8 @@ def pretraining_block() -> str:
         )
     lines += [
         "",
-        f"The tower's own readings on {record['tower_clips']} scenes from test takes, percent "
-        f"right: {heard}.",
+        f"The audio encoder's own readings on {record['encoder_clips']} scenes from test takes, "
+        f"percent right: {heard}.",
         "",
         _ceiling(record["ceiling"]),
     ]
@@ -313,12 +313,12 @@ def speed_block() -> str:
     ]
     tera = {way: flops["total"] / 1e12 for way, flops in counted["cases"]["avqa"]["flops"].items()}
     tiny = counted["cases"]["tiny"]["flops"]["shared full"]
-    tower = tiny["encoder"] * 5 / 3  # three passes forward, and one backward, which counts two
+    encoder = tiny["encoder"] * 5 / 3  # three passes forward, and one backward, which counts two
     lines.append(
         f"- Counted by `benchmarks/flops.py`: an AVQA group of 8 at 7B takes "
         f"{tera['published full']:.0f} TFLOP as published, {tera['shared full']:.0f} with sharing, "
-        f"{tera['shared lora']:.0f} with sharing, LoRA and a frozen tower. Of the tiny model's "
-        f"update with sharing, {100 * tower / tiny['total']:.0f} % is the audio tower's."
+        f"{tera['shared lora']:.0f} with sharing, LoRA and a frozen audio encoder. Of the tiny "
+        f"model's update with sharing, {100 * encoder / tiny['total']:.0f} % is the encoder's."
     )
     cards = [name for name in read if name.startswith("gpu_7b")]
     lines.append(

@@ -78,9 +78,9 @@ def encoded(monkeypatch: pytest.MonkeyPatch) -> list[int]:
 
     counts, compute = [], audio_embedding.audio_states
 
-    def counting(tower, input_features, frames):
+    def counting(encoder, input_features, frames):
         counts.append(len(input_features))
-        return compute(tower, input_features, frames)
+        return compute(encoder, input_features, frames)
 
     monkeypatch.setattr(audio_embedding, "audio_states", counting)
     return counts

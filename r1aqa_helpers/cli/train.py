@@ -41,7 +41,7 @@ def _train(
     train_encoder: Annotated[
         bool | None,
         typer.Option(
-            "--train-tower/--freeze-tower",
+            "--train-audio-encoder/--freeze-audio-encoder",
             help="Whether the audio encoder is trained; by default as the profile says.",
         ),
     ] = None,
@@ -58,7 +58,7 @@ def _train(
     chosen = pick_profile(profile)
     asked = opt.given(seed=seed, steps=steps, minutes=minutes, lora_rank=lora_rank)
     if train_encoder is not None:
-        asked["freeze_tower"] = not train_encoder
+        asked["freeze_audio_encoder"] = not train_encoder
     if algorithm is None:
         from r1aqa_helpers.experiments import methods
 

@@ -43,15 +43,16 @@ def config_7b(**fields: Any) -> Qwen2AudioConfig:
 def parameters(config: Qwen2AudioConfig) -> dict[str, int]:
     """Parameters of each part, and their ``total``.
 
-    ``tower`` is the audio encoder, of width d, with f in its feed-forward layers: two convolutions
-    of kernel 3, positions, and layers whose keys have no bias. The language model's layers, of
-    width h, with i in their feed-forward part, have biases on all projections but the last.
+    ``encoder`` is the audio encoder, of width d, with f in its feed-forward layers: two
+    convolutions of kernel 3, positions, and layers whose keys have no bias. The language model's
+    layers, of width h, with i in their feed-forward part, have biases on all projections but the
+    last.
     """
     audio, text = config.audio_config, config.text_config
     d, f = audio.d_model, audio.encoder_ffn_dim
     h = text.hidden_size
     queries, keys = attention_widths(text)
-    tower = (
+    encoder = (
         3 * audio.num_mel_bins * d + d + 3 * d * d + d
         + audio.max_source_positions * d
         + audio.encoder_layers * (4 * d * d + 3 * d + 2 * d * f + d + f + 4 * d)
@@ -59,7 +60,7 @@ def parameters(config: Qwen2AudioConfig) -> dict[str, int]:
     )  # fmt: skip
     layer = decoder_layer_weights(config) + queries + 2 * keys + 2 * h
     parts = {
-        "tower": tower,
+        "encoder": encoder,
         "projector": d * h + h,
         "embeddings": text.vocab_size * h,
         "decoder": text.num_hidden_layers * layer + h,
@@ -167,7 +168,7 @@ def cache_bytes_per_token(config: Qwen2AudioConfig, bytes_per_value: int = 2) ->
 
 
 def question_flops(config: Qwen2AudioConfig, audio: int, text: int, answer: int) -> dict[str, int]:
-    """FLOPs of answering one question: ``tower`` (encoder, projector), ``prefill``, ``decode``.
+    """FLOPs of answering one question: ``encoder`` (encoder, projector), ``prefill``, ``decode``.
 
     The encoder computes its whole window, as in transformers.
 
@@ -177,7 +178,7 @@ def question_flops(config: Qwen2AudioConfig, audio: int, text: int, answer: int)
     """
     prompt, steps = audio + text, answer - 1
     return {
-        "tower": encoder_flops(config, window_frames(config)),
+        "encoder": encoder_flops(config, window_frames(config)),
         "prefill": decoder_flops(config, prompt, logits=1),
         "decode": decoder_flops(config, steps, causal_pairs(steps, prompt), logits=steps),
     }

@@ -74,8 +74,8 @@ class Work:
         if self.profile.quantise == "nf4":
             return flops.weight_bytes(self.config, "nf4")
         parts = flops.parameters(self.config)
-        rest = parts["total"] - parts["tower"]
-        return self.width * rest + self.encoder_width * parts["tower"]
+        rest = parts["total"] - parts["encoder"]
+        return self.width * rest + self.encoder_width * parts["encoder"]
 
 
 def config_of(profile: Profile) -> Qwen2AudioConfig:
@@ -92,7 +92,7 @@ def config_of(profile: Profile) -> Qwen2AudioConfig:
 
 def frozen_encoder(settings: Mapping[str, Any]) -> bool:
     """Whether the audio encoder is frozen: as set, or else where LoRA is trained."""
-    chosen = settings.get("freeze_tower")
+    chosen = settings.get("freeze_audio_encoder")
     return bool(settings.get("lora_rank", 0)) if chosen is None else chosen
 
 
@@ -168,7 +168,7 @@ def _training(work: Work, settings: Mapping[str, Any]) -> dict[str, int]:
     else:
         # The table of positions is never trained.
         positions = audio.max_source_positions * audio.d_model
-        untrained = counted["tower"] if frozen_encoder(settings) else positions
+        untrained = counted["encoder"] if frozen_encoder(settings) else positions
         trained, embeddings = counted["total"] - untrained, counted["embeddings"]
     if settings.get("optim") == "adamw_bnb_8bit":
         # transformers has bitsandbytes keep an embedding's moments in 32 bits.

@@ -75,7 +75,7 @@ TINY_PROFILE = Profile(
         "steps": 100,
         "batch_size": 8,
         "rows_per_forward": 8,
-        "freeze_tower": False,
+        "freeze_audio_encoder": False,
         "lr": 1e-4,
         "save_every": 25,
     },
@@ -84,7 +84,7 @@ TINY_PROFILE = Profile(
         "prompts_per_step": 8,
         "group_size": 8,
         "prompts_per_forward": 8,
-        "freeze_tower": False,
+        "freeze_audio_encoder": False,
         "lr": 1e-4,
         "max_completion": 32,
         "save_every": 25,
@@ -92,10 +92,10 @@ TINY_PROFILE = Profile(
 )
 
 #: Both trainings of the 7B model. Training all its weights takes 134 GB in float32 with AdamW.
-_LORA = {"steps": 500, "lora_rank": 16, "freeze_tower": True}
+_LORA = {"steps": 500, "lora_rank": 16, "freeze_audio_encoder": True}
 #: All of the language model, with AdamW's moments in 8 bits. In float32, since steps of 1e-6
 #: vanish in bfloat16's rounding; R1-AQA trained the audio encoder, too.
-_FULL = {"steps": 500, "freeze_tower": True, "optim": "adamw_bnb_8bit"}
+_FULL = {"steps": 500, "freeze_audio_encoder": True, "optim": "adamw_bnb_8bit"}
 _SFT_BATCH = {"batch_size": 16, "rows_per_forward": 1}
 #: R1-AQA's 16 questions and 8 answers of up to 256 tokens, of which its answers took about 9.
 _GRPO_BATCH = {

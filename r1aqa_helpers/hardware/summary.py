@@ -12,7 +12,7 @@ from r1aqa_helpers.utils.io import shown
 from r1aqa_helpers.utils.machine import Machine, this_machine
 
 #: Settings that the command line may give another value than the profile.
-_CHANGEABLE = ("steps", "lora_rank", "freeze_tower")
+_CHANGEABLE = ("steps", "lora_rank", "freeze_audio_encoder")
 _NAMES = {"answering": "answering", "sft": "SFT", "grpo": "GRPO"}
 
 

@@ -84,11 +84,11 @@ class Clips:
 
 
 def audio_states(
-    tower: nn.Module, input_features: torch.Tensor, frames: torch.Tensor
+    encoder: nn.Module, input_features: torch.Tensor, frames: torch.Tensor
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """The audio encoder's outputs for clips, computed on the frames that exist.
 
-    Equal to ``tower.forward``, which insists on a whole window (30 s at 7B) of mostly padding,
+    Equal to ``encoder.forward``, which insists on a whole window (30 s at 7B) of mostly padding,
     to rounding, for the positions that exist. Without dropout, as Qwen2-Audio is configured.
 
     Args:
@@ -98,20 +98,20 @@ def audio_states(
     Returns:
         States (clips, T, width), and how many of the T each clip fills, (clips,).
     """
-    heard, lengths = tower._get_feat_extract_output_lengths(frames)
+    heard, lengths = encoder._get_feat_extract_output_lengths(frames)
     needed = int(frames.max()) + LOOK_AHEAD
     mel = input_features[..., : min(input_features.shape[-1], -(-needed // 4) * 4)]
-    hidden = nn.functional.gelu(tower.conv1(mel.to(tower.conv1.weight.dtype)))
-    hidden = nn.functional.gelu(tower.conv2(hidden)).permute(0, 2, 1)
-    hidden = hidden + tower.embed_positions.weight[: hidden.shape[1]]
+    hidden = nn.functional.gelu(encoder.conv1(mel.to(encoder.conv1.weight.dtype)))
+    hidden = nn.functional.gelu(encoder.conv2(hidden)).permute(0, 2, 1)
+    hidden = hidden + encoder.embed_positions.weight[: hidden.shape[1]]
     exists = torch.arange(hidden.shape[1], device=heard.device) < heard.unsqueeze(1)
     mask = create_bidirectional_mask(
-        config=tower.config, inputs_embeds=hidden, attention_mask=exists.long()
+        config=encoder.config, inputs_embeds=hidden, attention_mask=exists.long()
     )
-    for layer in tower.layers:
+    for layer in encoder.layers:
         hidden = layer(hidden, mask)
-    hidden = tower.avg_pooler(hidden.permute(0, 2, 1)).permute(0, 2, 1)
-    return tower.layer_norm(hidden), lengths
+    hidden = encoder.avg_pooler(hidden.permute(0, 2, 1)).permute(0, 2, 1)
+    return encoder.layer_norm(hidden), lengths
 
 
 def embed_prompts(
@@ -149,17 +149,17 @@ def positions(mask: torch.Tensor) -> torch.Tensor:
     return (mask.long().cumsum(dim=-1) - 1).clamp(min=0)
 
 
-def _states(tower: nn.Module, clips: Clips) -> tuple[torch.Tensor, torch.Tensor]:
+def _states(encoder: nn.Module, clips: Clips) -> tuple[torch.Tensor, torch.Tensor]:
     """As `audio_states`, from the clips' cache where there is one."""
     frames, cache = clips.feature_attention_mask.sum(dim=-1), clips.cache
     if cache is None:
-        return audio_states(tower, clips.input_features, frames)
+        return audio_states(encoder, clips.input_features, frames)
     with cache.lock:
         kept = [cache.get(key) for key in clips.keys]
         new = [place for place, states in enumerate(kept) if states is None]
         if new:
             with torch.no_grad():
-                states, lengths = audio_states(tower, clips.input_features[new], frames[new])
+                states, lengths = audio_states(encoder, clips.input_features[new], frames[new])
             for place, one, length in zip(new, states, lengths.tolist(), strict=True):
                 # A copy: a view would keep the whole batch in memory.
                 kept[place] = one[:length].to("cpu", copy=True)

@@ -16,16 +16,16 @@ from r1aqa_helpers.utils.errors import UserError
 #: (q_proj, k_proj, v_proj), so that a bare name would adapt it, too.
 LORA_TARGETS = r".*language_model\.layers\.\d+\.(self_attn\.[qkvo]_proj|mlp\.(gate|up|down)_proj)"
 #: The audio encoder's projections, where it is to be trained as well.
-TOWER_TARGETS = r".*audio_tower\.layers\.\d+\.(self_attn\.([qkv]|out)_proj|fc[12])"
+ENCODER_TARGETS = r".*audio_tower\.layers\.\d+\.(self_attn\.([qkv]|out)_proj|fc[12])"
 
 
-def lora_config(rank: int, tower: bool = False) -> LoraConfig:
+def lora_config(rank: int, audio_encoder: bool = False) -> LoraConfig:
     """LoRA of this rank, scaled by 2 (alpha = 2 * rank).
 
-    On the language model's projections only; with ``tower``, on the audio encoder's, too.
+    On the language model's projections only; with ``audio_encoder``, on the audio encoder's, too.
     """
     ignore_old_torchao()
-    targets = f"({LORA_TARGETS})|({TOWER_TARGETS})" if tower else LORA_TARGETS
+    targets = f"({LORA_TARGETS})|({ENCODER_TARGETS})" if audio_encoder else LORA_TARGETS
     return LoraConfig(r=rank, lora_alpha=2 * rank, target_modules=targets)
 
 
@@ -51,7 +51,7 @@ def ignore_old_torchao() -> None:
 
 
 def choose_trained(
-    model: Qwen2AudioForConditionalGeneration, lora_rank: int, freeze_tower: bool
+    model: Qwen2AudioForConditionalGeneration, lora_rank: int, freeze_audio_encoder: bool
 ) -> None:
     """Train all weights, or all but the audio encoder's; with a ``lora_rank`` none: PEFT adds some.
 
@@ -67,11 +67,11 @@ def choose_trained(
         model.requires_grad_(False)
         return
     model.requires_grad_(True)
-    model.model.audio_tower.requires_grad_(not freeze_tower)
+    model.model.audio_tower.requires_grad_(not freeze_audio_encoder)
     model.model.audio_tower.embed_positions.requires_grad_(False)  # sinusoids, as shipped
 
 
-def describe_trained(model: nn.Module, lora_rank: int, freeze_tower: bool) -> str:
+def describe_trained(model: nn.Module, lora_rank: int, freeze_audio_encoder: bool) -> str:
     """In one line, which parameters train, before or while they do.
 
     Args:
@@ -81,16 +81,16 @@ def describe_trained(model: nn.Module, lora_rank: int, freeze_tower: bool) -> st
     if lora_rank:
         language, trained = _adapted(model, LORA_TARGETS, lora_rank)
         where = f"LoRA rank {lora_rank} on {language} modules of the language model"
-        if not freeze_tower:
-            tower, more = _adapted(model, TOWER_TARGETS, lora_rank)
-            where, trained = f"{where} and {tower} of the audio encoder", trained + more
+        if not freeze_audio_encoder:
+            encoder, more = _adapted(model, ENCODER_TARGETS, lora_rank)
+            where, trained = f"{where} and {encoder} of the audio encoder", trained + more
     else:
-        still = r".*audio_tower\." if freeze_tower else r".*audio_tower\.embed_positions\."
+        still = r".*audio_tower\." if freeze_audio_encoder else r".*audio_tower\.embed_positions\."
         frozen = (numel(p) for n, p in model.named_parameters() if re.match(still, n))
         trained, where = total - sum(frozen), "all weights, the audio encoder's too"
-        if freeze_tower:
+        if freeze_audio_encoder:
             where = "all weights of projector and language model"
-    end = "; the audio encoder is frozen" if freeze_tower else ""
+    end = "; the audio encoder is frozen" if freeze_audio_encoder else ""
     return f"{_millions(trained)} of {_millions(total)} parameters: {where}{end}"
 
 

@@ -21,8 +21,9 @@ from r1aqa_helpers.training.callbacks import COMPLETE, StepLog, Watch, quiet, sh
 from r1aqa_helpers.training.logprobs import disable_scoring
 from r1aqa_helpers.training.settings import TRAINER_FIELDS, TrainingSettings, divide_step
 from r1aqa_helpers.utils.errors import UserError
-from r1aqa_helpers.utils.io import read_json, read_log, shown, write_json, write_jsonl
+from r1aqa_helpers.utils.io import read_log, shown, write_json, write_jsonl
 from r1aqa_helpers.utils.machine import hardware
+from r1aqa_helpers.utils.run_dir import RUN_FILE, read_run
 
 #: What a run adds rows to, step by step; GRPO has both.
 LOGS = ("metrics.jsonl", "rollouts.jsonl")
@@ -141,10 +142,9 @@ def open_run(out_dir: Path, description: dict[str, Any]) -> Path | None:
     Raises:
         UserError: the folder belongs to another run, or cannot be written.
     """
-    place = out_dir / "run.json"
+    place = out_dir / RUN_FILE
     if place.exists():
-        found = read_json(place)
-        held = found if isinstance(found, dict) else {}
+        held = read_run(place)
         for key in {**description, **held}:
             if held.get(key) != description.get(key):
                 raise UserError(

@@ -29,7 +29,7 @@ class TrainingSettings:
     prompt: int = 2
     steps: int = 500
     lr: float
-    freeze_tower: bool | None = None
+    freeze_audio_encoder: bool | None = None
     """Freeze the audio encoder; None: frozen with LoRA, trained otherwise."""
     lora_rank: int = 0
     """0: all weights are trained; else LoRA of this rank on the language model, and on the
@@ -43,12 +43,13 @@ class TrainingSettings:
 
     @property
     def encoder_frozen(self) -> bool:
-        """Whether the audio encoder is frozen, the default of ``freeze_tower`` resolved."""
-        return bool(self.lora_rank) if self.freeze_tower is None else self.freeze_tower
+        """``freeze_audio_encoder``, with its default resolved."""
+        frozen = self.freeze_audio_encoder
+        return bool(self.lora_rank) if frozen is None else frozen
 
     def recorded(self) -> dict[str, Any]:
-        """The settings that are stored with a run: all but `FREE`, ``freeze_tower`` resolved."""
-        values = {**asdict(self), "freeze_tower": self.encoder_frozen}
+        """The settings that are stored with a run: all but `FREE`, defaults resolved."""
+        values = {**asdict(self), "freeze_audio_encoder": self.encoder_frozen}
         return {key: value for key, value in values.items() if key not in FREE}
 
 

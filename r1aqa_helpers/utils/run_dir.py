@@ -9,6 +9,9 @@ from r1aqa_helpers.utils.io import read_json, shown, shown_value, write_bytes, w
 
 RUN_FILE = "run.json"
 
+#: Keys that earlier versions wrote, to today's.
+_RENAMED = {"freeze_tower": "freeze_audio_encoder"}
+
 
 def check_writable(folder: Path) -> None:
     """Make ``folder`` and write to it, so that a fault shows before hours of work.
@@ -21,6 +24,24 @@ def check_writable(folder: Path) -> None:
     probe.unlink(missing_ok=True)
 
 
+def read_run(path: Path) -> dict[str, Any]:
+    """What the run's file ``path`` says, with the keys of today, on all levels.
+
+    Raises:
+        UserError: it cannot be read, or holds no object.
+    """
+    held = read_json(path)
+    if not isinstance(held, dict):
+        raise UserError(f"{shown(path)}: is damaged; give another output folder, or remove it")
+    return _renamed(held)
+
+
+def _renamed(value: Any) -> Any:
+    if not isinstance(value, dict):
+        return value
+    return {_RENAMED.get(name, name): _renamed(held) for name, held in value.items()}
+
+
 def claim(folder: Path, facts: Mapping[str, Any]) -> None:
     """Say that ``folder`` belongs to the run that ``facts`` (JSON values by name) describe.
 
@@ -28,9 +49,7 @@ def claim(folder: Path, facts: Mapping[str, Any]) -> None:
     which one of them is not true: the files of the two would mix.
     """
     path = folder / RUN_FILE
-    held = read_json(path) if path.exists() else {}
-    if not isinstance(held, dict):
-        raise UserError(f"{shown(path)}: is damaged; choose another --out, or delete the folder")
+    held = read_run(path) if path.exists() else {}
     for name, value in facts.items():
         if name in held and held[name] != value:
             raise UserError(

@@ -50,8 +50,8 @@ def _facts(record: dict[str, Any]) -> dict[str, str]:
         for name, stage in record["stages"].items()
         if name != "ceiling"  # which shows what can be elicited, and is not shipped
     }
-    heard = ", ".join(f"{name} {share:.1f}" for name, share in record["tower"].items())
-    clips = record["tower_clips"]
+    heard = ", ".join(f"{name} {share:.1f}" for name, share in record["encoder"].items())
+    clips = record["encoder_clips"]
     return {
         **facts,
         f"read by the audio encoder alone, percent correct of {clips} scenes": heard,

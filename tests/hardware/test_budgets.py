@@ -58,7 +58,7 @@ def test_what_training_adds_by_hand():
     )
     assert parts["reference"] == 0
     counted = flops.parameters(flops.config_7b())
-    trained = counted["total"] - counted["tower"]
+    trained = counted["total"] - counted["encoder"]
     assert budget("h200-full").stages["grpo update"]["reference"] == 4 * counted["total"]
     full = budget("h200-full").stages["sft"]
     assert full["gradients"] == 4 * trained
@@ -78,7 +78,7 @@ def test_more_at_once_takes_more():
     assert peak("grpo rollout", prompts_per_rollout=None) == peak(
         "grpo rollout", prompts_per_rollout=16
     )
-    for more in ({"prompts_per_forward": 2}, {"freeze_tower": False}, {"lora_rank": 64}):
+    for more in ({"prompts_per_forward": 2}, {"freeze_audio_encoder": False}, {"lora_rank": 64}):
         assert peak("grpo update", **more) > peak("grpo update")
 
 
@@ -171,7 +171,7 @@ def test_settings_that_were_given_are_shown():
     assert with_settings(profile, settings) == profile
     changed = with_settings(profile, dataclasses.replace(settings, steps=7))
     assert changed.grpo["steps"] == 7 and changed.sft == profile.sft
-    trained = SFTSettings(**{**TINY_PROFILE.sft, "lora_rank": 4, "freeze_tower": True})
+    trained = SFTSettings(**{**TINY_PROFILE.sft, "lora_rank": 4, "freeze_audio_encoder": True})
     assert "SFT: LoRA of rank 4" in announcement(with_settings(TINY_PROFILE, trained), Machine())
     plain = SFTSettings(**TINY_PROFILE.sft)
     assert with_settings(TINY_PROFILE, plain) == TINY_PROFILE

@@ -20,7 +20,7 @@ def test_each_part_has_the_model_s_parameters(sized):
     config, model = sized
     inner = model.model
     parts = {
-        "tower": inner.audio_tower,
+        "encoder": inner.audio_tower,
         "projector": inner.multi_modal_projector,
         "embeddings": inner.language_model.embed_tokens,
         "head": model.lm_head,
@@ -48,10 +48,10 @@ def test_weight_bytes(sized):
     assert flops.weight_bytes(config, "nf4") == pytest.approx(expected, rel=1e-4)
 
 
-def test_question_is_tower_prefill_and_decode():
+def test_question_is_encoder_prefill_and_decode():
     config = flops.config_7b()
     found = flops.question_flops(config, audio=250, text=80, answer=9)
-    assert found["tower"] == flops.encoder_flops(config, 3000)
+    assert found["encoder"] == flops.encoder_flops(config, 3000)
     # Taking 330 tokens in at once or 322 and then 8: logits are made at one position, or at nine.
     whole = flops.decoder_flops(config, 338, logits=9)
     assert found["prefill"] + found["decode"] == whole

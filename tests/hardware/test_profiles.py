@@ -29,7 +29,7 @@ def test_overrides_are_names_and_values_of_settings(profile):
         (SFTSettings(**profile.sft), profile.sft),
     ):
         assert {name: getattr(made, name) for name in wanted} == wanted
-        assert wanted["freeze_tower"] is (profile.name != "tiny")
+        assert wanted["freeze_audio_encoder"] is (profile.name != "tiny")
         assert bool(made.lora_rank) is (profile.name not in ("tiny", "h200-full"))
     assert json.loads(json.dumps(profile.as_dict()))["name"] == profile.name
 
@@ -42,7 +42,7 @@ def test_the_tiny_profile_is_that_of_the_recorded_run():
     }
     assert now["quantise"] is None
     # All weights were trained, the default at that time.
-    all_weights = {"freeze_tower": False}
+    all_weights = {"freeze_audio_encoder": False}
     assert now["sft"] == recorded["sft"] | all_weights
     assert now["grpo"] == recorded["grpo"] | all_weights
 

@@ -88,7 +88,7 @@ def precision(model: Path, questions: list[AudioQuestion]) -> dict[str, Any]:
     stored = sum(weight.nbytes for weight in packed)
     stored += sum(state.absmax.nbytes + state.state2.absmax.nbytes for state in states)
     config = nf4.model.config
-    tower = [m.compute_dtype for n, m in half.model.named_modules()
+    encoder = [m.compute_dtype for n, m in half.model.named_modules()
              if "audio_tower" in n and n in layers]  # fmt: skip
     return {
         "heard": hearing_check(nf4, questions).change,
@@ -103,7 +103,7 @@ def precision(model: Path, questions: list[AudioQuestion]) -> dict[str, Any]:
         "bytes by costs": flops.linear_weights(config) * flops.BITS["nf4"] / 8,
         "blocks": sorted({(s.quant_type, s.blocksize, s.state2.blocksize) for s in states}),
         "head in 4 bits": "lm_head" in layers,
-        "half tower computes in float32": set(tower) == {torch.float32},
+        "half encoder computes in float32": set(encoder) == {torch.float32},
         "half language computes in float16": half.dtype == torch.float16,
         "fingerprint stands": weights_fingerprint(nf4) == before,
     }  # fmt: skip
@@ -138,7 +138,7 @@ def training(
         and all(torch.equal(base[name], before[name]) for name in before),
         "moved": sum(bool(p.abs().max() > 0) for p in added.values()),
         "added": len(added),
-        "tower": sum("audio_tower" in name for name in added),
+        "encoder": sum("audio_tower" in name for name in added),
         "dtypes": sorted({str(p.dtype) for p in added.values()}),
         "files": sorted(path.name for path in folder.iterdir() if "model" in path.name),
         "in 4 bits": is_quantised(again.model),
@@ -189,7 +189,9 @@ if __name__ == "__main__":
     assert not isinstance(load(place, device="cpu").model, PeftModel)
     report = {
         "precision": precision(place, asked),
-        "grpo with tower": training("grpo", place, asked, target / "tower", freeze_tower=False),
+        "grpo with encoder": training(
+            "grpo", place, asked, target / "encoder", freeze_audio_encoder=False
+        ),
         "sft": training("sft", place, asked, target / "sft"),
         "refusals": refusals(place, asked, target / "sft" / "model", target / "none"),
         "written": (target / "none").exists(),

@@ -106,7 +106,7 @@ def test_a_saved_adapter_is_small_and_loads_merged(base, trained, saved, logits)
     "config",
     [
         lora_config(4),
-        # A bare name means the tower's projections, too; ranks and alphas of single modules.
+        # A bare name means the audio encoder's, too; ranks and alphas of single modules.
         LoraConfig(
             r=4,
             lora_alpha=8,

@@ -9,48 +9,48 @@ from r1aqa_helpers.tiny.build import random_tiny
 
 
 @pytest.fixture(scope="module")
-def tower() -> torch.nn.Module:
+def encoder() -> torch.nn.Module:
     model, _ = random_tiny(seed=4)
     return model.model.audio_tower
 
 
-def padded(tower, features, frames):
+def padded(encoder, features, frames):
     """By the encoder's own forward, which takes a whole window."""
     heard = (frames - 1) // 2 + 1
     steps = features.shape[-1] // 2
     mask = create_bidirectional_mask(
-        config=tower.config,
+        config=encoder.config,
         inputs_embeds=features.new_zeros(len(features), steps, 1),
         attention_mask=(torch.arange(steps) < heard.unsqueeze(1)).long(),
     )
-    return tower(features, attention_mask=mask).last_hidden_state
+    return encoder(features, attention_mask=mask).last_hidden_state
 
 
 @pytest.mark.parametrize("frames", [[7], [50, 51, 52, 53], [400, 13]], ids=lambda f: str(f))
-def test_equal_to_the_encoders_forward_on_a_padded_window(tower, frames):
+def test_equal_to_the_encoders_forward_on_a_padded_window(encoder, frames):
     """Values and gradients; the padding after a clip is not zero, and its edge is heard."""
     torch.manual_seed(len(frames))
-    window = 2 * tower.config.max_source_positions
-    features = torch.randn(len(frames), tower.config.num_mel_bins, window)
+    window = 2 * encoder.config.max_source_positions
+    features = torch.randn(len(frames), encoder.config.num_mel_bins, window)
     frames = torch.tensor(frames)
     found = []
-    for encode in (lambda: audio_states(tower, features, frames)[0],
-                   lambda: padded(tower, features, frames)):  # fmt: skip
-        tower.zero_grad()
+    for encode in (lambda: audio_states(encoder, features, frames)[0],
+                   lambda: padded(encoder, features, frames)):  # fmt: skip
+        encoder.zero_grad()
         states = encode()
         kept = torch.cat([s[:n] for s, n in zip(states, frames.add(1).div(2).int() // 2,
                                                 strict=True)])  # fmt: skip
         (kept * torch.linspace(-1, 1, kept.numel()).view_as(kept)).sum().backward()
-        gradients = [p.grad.flatten() for p in tower.parameters() if p.grad is not None]
+        gradients = [p.grad.flatten() for p in encoder.parameters() if p.grad is not None]
         found.append((kept.detach(), torch.cat(gradients)))
     assert (found[0][0] - found[1][0]).abs().max() < 1e-5
     # Positions that no clip reaches have no gradient in either way; sizes are the same.
     assert (found[0][1] - found[1][1]).norm() / found[1][1].norm() < 1e-5
 
 
-def test_computes_no_more_than_the_longest_clip_needs(tower):
-    features = torch.randn(2, tower.config.num_mel_bins, 2 * tower.config.max_source_positions)
-    states, lengths = audio_states(tower, features, torch.tensor([40, 81]))
+def test_computes_no_more_than_the_longest_clip_needs(encoder):
+    features = torch.randn(2, encoder.config.num_mel_bins, 2 * encoder.config.max_source_positions)
+    states, lengths = audio_states(encoder, features, torch.tensor([40, 81]))
     assert lengths.tolist() == [10, 20]
     assert states.shape[1] == 21  # 81 frames and the 2 that the convolutions look ahead
 

@@ -156,7 +156,7 @@ def test_an_adapter_in_float32_gets_float32_s_gradients(folders, make_questions,
         answers = answers_to(loaded, questions)
         enable_scoring(loaded.model)
         torch.manual_seed(0)
-        adapted = get_peft_model(loaded.model, lora_config(4, tower=True))
+        adapted = get_peft_model(loaded.model, lora_config(4, audio_encoder=True))
         trained = {n: p for n, p in adapted.named_parameters() if p.requires_grad}
         assert {p.dtype for p in trained.values()} == {torch.float32}
         generator = torch.Generator().manual_seed(2)

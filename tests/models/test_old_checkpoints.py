@@ -53,7 +53,7 @@ def edit(path: Path, change) -> None:
 
 
 def old_names(weights: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
-    """As in transformers 4: the tower, the projector and a whole language model side by side."""
+    """As in transformers 4: audio encoder, projector and a whole language model side by side."""
     renamed = {}
     for name, tensor in weights.items():
         if name.startswith("lm_head."):

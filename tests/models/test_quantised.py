@@ -63,17 +63,17 @@ def test_answers_are_close_to_those_of_all_bits(report):
 @pytest.mark.slow
 def test_float16_computes_with_4_bits_as_float32_does(report):
     found = report["precision"]
-    assert found["half tower computes in float32"] and found["half language computes in float16"]
+    assert found["half encoder computes in float32"] and found["half language computes in float16"]
     assert 0 < found["half difference"] < 12 * torch.finfo(torch.float16).eps * 20  # of 20 nats
 
 
-@pytest.mark.parametrize("kind", ["sft", "grpo with tower"])
+@pytest.mark.parametrize("kind", ["sft", "grpo with encoder"])
 @pytest.mark.slow
 def test_a_step_changes_the_adapter_alone_and_its_folder_gives_it_back(report, kind):
     found = report[kind]
     assert found["same base"]
-    assert found["tower"] == (24 if kind == "grpo with tower" else 0)
-    assert found["moved"] == found["added"] == 28 + found["tower"]
+    assert found["encoder"] == (24 if kind == "grpo with encoder" else 0)
+    assert found["moved"] == found["added"] == 28 + found["encoder"]
     assert found["dtypes"] == ["torch.float32"]
     assert found["files"] == ["adapter_model.safetensors"]
     assert found["in 4 bits"]

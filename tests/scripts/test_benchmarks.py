@@ -131,8 +131,8 @@ def test_published_size_and_encoder():
     config = flops.config_7b()
     assert flops.parameters(config)["total"] / 1e9 == pytest.approx(8.397, abs=5e-4)
     projector = 2 * 750 * 1280 * 4096
-    tower = flops.encoder_flops(config, 3000) - projector
-    assert tower / 1e12 == pytest.approx(2.27, abs=0.005)
+    encoder = flops.encoder_flops(config, 3000) - projector
+    assert encoder / 1e12 == pytest.approx(2.27, abs=0.005)
     assert flops.cache_bytes_per_token(config) == 2**19
     with pytest.raises(ValueError, match="exceed the window"):
         flops.encoder_flops(config, 3004)

@@ -142,7 +142,7 @@ def test_a_folder_of_another_run_is_refused(questions, tmp_path, run):
     assert (tmp_path / "metrics.jsonl").read_bytes() == before
 
 
-@pytest.mark.parametrize("change", [{"freeze_tower": True}, {"text_only": True}])
+@pytest.mark.parametrize("change", [{"freeze_audio_encoder": True}, {"text_only": True}])
 def test_what_is_not_trained_stays_as_it_was(loaded, questions, tmp_path, run, change):
     """The frozen encoder; and for text alone, which opens no recording, the projector too."""
     unmoved = ("audio_tower",)

@@ -59,14 +59,14 @@ def test_the_encoder_is_frozen_by_default_with_lora_and_trains_without():
     for kind in (GRPOSettings, SFTSettings):
         assert not kind().encoder_frozen and kind(lora_rank=4).encoder_frozen
         assert replace(kind(), lora_rank=4).encoder_frozen
-        assert not kind(lora_rank=4, freeze_tower=False).encoder_frozen
-        assert kind(freeze_tower=True).encoder_frozen
+        assert not kind(lora_rank=4, freeze_audio_encoder=False).encoder_frozen
+        assert kind(freeze_audio_encoder=True).encoder_frozen
 
 
 @pytest.mark.parametrize("kind", ["grpo", "sft"])
-def test_lora_on_the_tower_learns_and_is_kept(loaded, questions, tmp_path, kind):
+def test_lora_on_the_audio_encoder_learns_and_is_kept(loaded, questions, tmp_path, kind):
     before = {name: p.detach().clone() for name, p in loaded.model.named_parameters()}
-    fields = dict(steps=1, lr=1e-2, lora_rank=4, freeze_tower=False)
+    fields = dict(steps=1, lr=1e-2, lora_rank=4, freeze_audio_encoder=False)
     if kind == "grpo":
         sizes = dict(prompts_per_step=2, prompts_per_forward=2, group_size=4, max_completion=4)
         settings = GRPOSettings(**sizes, **fields)
@@ -77,8 +77,8 @@ def test_lora_on_the_tower_learns_and_is_kept(loaded, questions, tmp_path, kind)
     after = dict(load(folder, device="cpu").model.named_parameters())
     changed = {name for name in before if not torch.equal(before[name], after[name])}
     language = [n for n in changed if "language_model.layers" in n]
-    tower = [n for n in changed if "audio_tower.layers" in n]
-    assert (len(language), len(tower)) == (14, 12) and len(changed) == 26
+    encoder = [n for n in changed if "audio_tower.layers" in n]
+    assert (len(language), len(encoder)) == (14, 12) and len(changed) == 26
     adapter = load(tmp_path / "adapter", device="cpu")
     for name, parameter in adapter.model.named_parameters():
         torch.testing.assert_close(parameter, after[name], rtol=0, atol=1e-6)
@@ -111,7 +111,7 @@ def test_a_model_that_the_minutes_ended_is_not_uploaded(
 
 
 @pytest.mark.slow
-def test_the_command_line_takes_rank_tower_minutes_and_an_adapter_s_base(
+def test_the_command_line_takes_rank_encoder_minutes_and_an_adapter_s_base(
     random_model_dir, make_questions, tmp_path
 ):
     other = load(random_model_dir, device="cpu")
@@ -124,7 +124,7 @@ def test_the_command_line_takes_rank_tower_minutes_and_an_adapter_s_base(
     save(other, tmp_path / "adapter")
     arguments = ["train", "sft", "--questions", make_questions()[0], "--profile", "tiny",
                  "--model", tmp_path / "adapter", "--out", tmp_path / "run", "--steps", 2,
-                 "--lora-rank", 4, "--train-tower", "--minutes", 0]  # fmt: skip
+                 "--lora-rank", 4, "--train-audio-encoder", "--minutes", 0]  # fmt: skip
     missing = CliRunner().invoke(app, list(map(str, arguments)))
     assert missing.exit_code == 1 and "--base" in missing.stderr
     given = [*map(str, arguments), "--base", str(random_model_dir)]
