@@ -63,8 +63,6 @@ def read_record(path: Path) -> dict[str, Any]:
         UserError: cannot be read, or is no run's file.
     """
     record = read_json(path)
-    if isinstance(record, dict) and "road" in record:  # as records were written at first
-        record = {**record, "method": record["road"], "algorithm": record.get("method")}
     needed = {"regime", "method", "lr", "seed", "validation", "training"}
     if not isinstance(record, dict) or not needed <= record.keys():
         raise UserError(f"{shown(path)}: is no run of the experiment; remove it, or fix it")
