@@ -16,7 +16,7 @@ from r1aqa_helpers.utils.io import read_log, write_json
 from r1aqa_helpers.utils.machine import hardware
 
 SEED = 0
-#: What is kept of each step: the journal's fields that a person watches.
+#: What is kept of each step: the log's fields that a person watches.
 _FIELDS = (
     "step", "accuracy", "format", "reward_std", "zero_variance_groups", "kl",
     "completion_length", "clipped_completions", "grad_norm", "lr",

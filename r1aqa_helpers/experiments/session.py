@@ -1,7 +1,7 @@
 """What every job does in its folder: keep to a time limit, load models, train them, ask them.
 
 `TableRun` also makes the rows of a table of results. Each method has a folder, named after it:
-``journal.jsonl`` (answers as they come), ``predictions.json``, and which questions it answers
+``log.jsonl`` (answers as they come), ``predictions.json``, and which questions it answers
 (``predictions.json.about.json``).
 """
 
@@ -167,7 +167,7 @@ class TableRun(Session):
 
     def log(self, method: Method) -> Path:
         """Where the answers of a method are kept as they come."""
-        return self.out / method.name / "journal.jsonl"
+        return self.out / method.name / "log.jsonl"
 
     def predictions_file(self, method: Method) -> Path:
         """Where all of them are in the end."""

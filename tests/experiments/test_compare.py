@@ -101,7 +101,7 @@ def test_a_finished_run_is_kept_and_another_comparison_is_refused(
 ):
     out, _ = whole
     before = read_json(out / "results.json")
-    times = {path: path.stat().st_mtime_ns for path in out.glob("*/journal.jsonl")}
+    times = {path: path.stat().st_mtime_ns for path in out.glob("*/log.jsonl")}
     assert run(random_profile, test_file, out, trained=trained)[0] == before
     assert len(times) == 4
     for changes, file, options, fault in (
@@ -137,8 +137,8 @@ def test_an_interrupted_run_goes_on(
         run(random_profile, test_file, out, trained=trained)
     monkeypatch.undo()
     assert not (out / "results.json").exists()
-    assert len(read_log(out / "trained" / "journal.jsonl")) == 3
-    first = {path: path.stat().st_mtime_ns for path in out.glob("[dz]*/journal.jsonl")}
+    assert len(read_log(out / "trained" / "log.jsonl")) == 3
+    first = {path: path.stat().st_mtime_ns for path in out.glob("[dz]*/log.jsonl")}
     results, _ = run(random_profile, test_file, out, trained=trained)
     assert all(path.stat().st_mtime_ns == then for path, then in first.items()) and len(first) == 3
     expected = read_json(whole[0] / "results.json")
@@ -179,10 +179,10 @@ def test_a_server_s_missing_answers_count_as_wrong_and_earlier_rows_are_kept(
     assert [(row["method"], row["prompt"]) for row in results["rows"]] == ROWS
     assert results["rows"][-1]["model"] == "big" and results["rows"][-1]["missing"] == 1
     # Without its log a row is not there, rather than one of nothing.
-    (out / "trained" / "journal.jsonl").unlink()
+    (out / "trained" / "log.jsonl").unlink()
     results, _ = run(random_profile, test_file, out, base="small", endpoint=SERVER)
     assert [(row["method"], row["prompt"]) for row in results["rows"]] == ROWS[:3]
-    assert not (out / "trained" / "journal.jsonl").exists()
+    assert not (out / "trained" / "log.jsonl").exists()
 
 
 # --- names of sets ------------------------------------------------------------------------

@@ -93,7 +93,7 @@ def test_everything_is_written(whole):
 def test_a_finished_run_is_kept_and_other_settings_are_refused(profile, whole):
     out, _ = whole
     results = read_json(out / "results.json")
-    made = [*out.glob("*/journal.jsonl"), *out.glob("*/model/*")]
+    made = [*out.glob("*/log.jsonl"), *out.glob("*/model/*")]
     assert len(made) > 7
     times = {path: path.stat().st_mtime_ns for path in made}
     run(profile, out, seed=1)
