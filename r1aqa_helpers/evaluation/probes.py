@@ -92,8 +92,8 @@ class OrderReport:
     """How one system did on all rotations of a set of questions."""
 
     as_given: Accuracy  #: copy 0 alone: the accuracy that is usually reported
-    all_right: Accuracy  #: questions answered correctly under every rotation
-    any_right: Accuracy  #: questions answered correctly under one rotation or more
+    all_correct: Accuracy  #: questions answered correctly under every rotation
+    any_correct: Accuracy  #: questions answered correctly under one rotation or more
     mean: float  #: mean over the questions of the share of rotations answered correctly, percent
     positions: dict[int, list[float]]
     """Number of choices to the percentages of answers at position 0, 1, …; 100 / k each
@@ -103,10 +103,10 @@ class OrderReport:
 
     def as_dict(self) -> dict[str, Any]:
         """As JSON has it; accuracies in percent."""
-        accuracies = {name: getattr(self, name) for name in ("as_given", "all_right", "any_right")}
+        accuracies = ("as_given", "all_correct", "any_correct")
         return {
             **vars(self),
-            **{name: accuracy.as_dict() for name, accuracy in accuracies.items()},
+            **{name: getattr(self, name).as_dict() for name in accuracies},
             "positions": {str(k): shares for k, shares in self.positions.items()},
         }
 
@@ -136,8 +136,8 @@ def order_report(questions: Sequence[AudioQuestion], answers: Mapping[str, str])
     n = len(questions)
     return OrderReport(
         as_given=Accuracy(sum(of[0] for of in verdicts), n),
-        all_right=Accuracy(sum(map(all, verdicts)), n),
-        any_right=Accuracy(sum(map(any, verdicts)), n),
+        all_correct=Accuracy(sum(map(all, verdicts)), n),
+        any_correct=Accuracy(sum(map(any, verdicts)), n),
         mean=100 * sum(sum(of) / len(of) for of in verdicts) / n,
         positions={
             k: [100 * count / sum(counts) for count in counts]
@@ -245,7 +245,7 @@ def probe(
         "n": len(questions),
         "test_set": test_set.as_dict(),
         "chance": chance_level,
-        "floors": [
+        "baselines": [
             {"name": one.name, "about": one.about, **score(questions, one.answers).row_dict()}
             for one in baselines
         ],
@@ -262,9 +262,9 @@ def probe(
 def probe_lines(result: Mapping[str, Any]) -> list[str]:
     """The result of `probe` in lines for a terminal."""
     lines = [f"chance: {result['chance']:.1f} %, n {result['n']}, prompt <{result['prompt']}>"]
-    lines += [f"{row['name']}: {accuracy_text(row)}, {row['about']}" for row in result["floors"]]
+    lines += [f"{row['name']}: {accuracy_text(row)}, {row['about']}" for row in result["baselines"]]
     order = result["order"]
-    given, every = order["as_given"], order["all_right"]
+    given, every = order["as_given"], order["all_correct"]
     lines.append(
         f"choice order: {given['accuracy']:.1f} % as given, {order['mean']:.1f} % over all"
         f" rotations, {every['accuracy']:.1f} % correct under every one;"

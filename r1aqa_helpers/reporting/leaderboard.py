@@ -47,7 +47,7 @@ def run_rows(results: Path, track: str | None = None) -> list[ResultRow]:
 def committed_rows(folder: Path = RESULTS) -> list[ResultRow]:
     """What the project measured on the tiny track: baselines, cascades, runs, means over seeds."""
     probes, cascade, sampled = (folder / f"{n}.json" for n in ("probes", "cascade", "sampled"))
-    rows = [_named(row, "floor", probes) for row in read_json(probes)["floors"]]
+    rows = [_named(row, "baseline", probes) for row in read_json(probes)["baselines"]]
     rows += [_named(row, "own", cascade) for row in read_json(cascade)["rows"]]
     rows += run_rows(TINY / "reference_run" / "results.json")
     rows += run_rows(folder / "experiment.json", "tiny")
@@ -83,9 +83,9 @@ def _named(row: Mapping[str, Any], kind: str, path: Path) -> ResultRow:
 def table_rows(published: Published, own: Iterable[ResultRow]) -> list[dict[str, Any]]:
     """All rows: the published ones with what was reproduced, baselines, then own rows left over.
 
-    Each has ``model``, ``method``, ``kind`` (published, floor, human or own), ``reported`` (sound,
-    music, speech, average, source; or None) and ``reproduced`` (the same, with n, ci95, track; or
-    None).
+    Each has ``model``, ``method``, ``kind`` (published, baseline, human or own), ``reported``
+    (sound, music, speech, average, source; or None) and ``reproduced`` (the same, with n, ci95,
+    track; or None).
     """
     left, rows = list(own), []
     for reported in (*published.card, *published.paper):
@@ -95,7 +95,7 @@ def table_rows(published: Published, own: Iterable[ResultRow]) -> list[dict[str,
         if wanted:
             left.remove(wanted[0])
         rows.append(_row(reported, wanted[0] if wanted else None))
-    for kind in ("floor", "own", "human"):
+    for kind in ("baseline", "own", "human"):
         rows += [_row(None, one) for one in left if one.kind == kind]
     return rows
 
@@ -164,7 +164,7 @@ def print_table(rows: Sequence[Mapping[str, Any]], published: Published) -> tupl
 def _cells(rows: Sequence[Mapping[str, Any]]) -> Iterator[list[str]]:
     last = ""
     for row in rows:
-        if row["kind"] in ("floor", "own") and row["kind"] != last:
+        if row["kind"] in ("baseline", "own") and row["kind"] != last:
             yield []
         last = row["kind"]
         reported, own = row["reported"], row["reproduced"]

@@ -48,7 +48,7 @@ class ResultRow:
         missing, unparsed: predictions that are not there, and that name no choice.
         model: as its source calls it.
         variant: what else belongs in the label, such as ``3 seeds``.
-        kind: published, human, floor (a baseline) or own.
+        kind: published, human, baseline or own.
         track: the profile or the questions of an own row.
         source: URL or file; ``note``: how the figures came about, and where sources disagree.
         from_mmau_site: starred in the model card: taken from the MMAU site, not run again.

@@ -28,7 +28,7 @@ GROUPINGS: dict[str, Callable[[AudioQuestion], str]] = {
 }
 
 #: What an answer can be, from best to worst; see `Verdict.kind`.
-KINDS = ("right, bare", "right, wrapped", "another choice", "no choice")
+KINDS = ("correct, bare", "correct, wrapped", "another choice", "no choice")
 
 
 @dataclass(frozen=True)

@@ -54,7 +54,7 @@ def said(predictions: list[Prediction]) -> dict[str, str]:
 def test_answers_do_not_depend_on_batch_size_or_order(lively, questions, sample):
     alone = ask(lively, questions, batch_size=1, sample=sample)
     assert [prediction.id for prediction in alone] == [q.id for q in questions]
-    assert len(set(said(alone).values())) > 4  # or there is nothing to tell apart
+    assert len(set(said(alone).values())) > 4  # or there is nothing to distinguish
     shuffled = random.Random(1).sample(questions, len(questions))
     for batch_size in (3, 8):
         assert said(ask(lively, questions, batch_size=batch_size, sample=sample)) == said(alone)

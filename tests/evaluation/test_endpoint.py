@@ -85,7 +85,7 @@ class Handler(BaseHTTPRequestHandler):
         try:
             wanted = server.behave(number, attempt)
         finally:
-            with server.lock:  # before the answer goes out: whoever has it may ask again at once
+            with server.lock:  # before the answer goes out: the client may then ask again at once
                 server.under_way -= 1
         if callable(wanted):
             wanted(self)

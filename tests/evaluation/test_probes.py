@@ -37,13 +37,13 @@ def test_the_order_report_tells_knowledge_from_habit_and_from_nothing():
         order_report(ORDERED, {c.id: say(c) for c in rotations(ORDERED)})
         for say in (lambda c: c.answer, lambda c: c.choices[0], lambda c: "hm")
     )
-    assert knows.mean == knows.all_right.percent == knows.any_right.percent == 100
+    assert knows.mean == knows.all_correct.percent == knows.any_correct.percent == 100
     assert knows.positions == {2: [50, 50], 3: [pytest.approx(100 / 3)] * 3}
     assert habit.as_given.correct == 1  # "red" is first
-    assert (habit.all_right.correct, habit.any_right.correct) == (0, 2)
+    assert (habit.all_correct.correct, habit.any_correct.correct) == (0, 2)
     assert habit.mean == pytest.approx(100 * (1 / 3 + 1 / 2) / 2)
     told = habit.as_dict()
-    assert told["positions"] == {"2": [100, 0], "3": [100, 0, 0]} and told["all_right"]["n"] == 2
+    assert told["positions"] == {"2": [100, 0], "3": [100, 0, 0]} and told["all_correct"]["n"] == 2
     assert (nothing.unparsed, nothing.asked, nothing.positions, nothing.mean) == (5, 5, {}, 0)
     answers = {c.id: "dog" for c in rotations(ORDERED)}
     del answers["q1@1"]
@@ -88,17 +88,17 @@ def test_all_probes_of_the_tiny_model(few, tmp_path):
     done = run(few, out, "--train", train, "--json")
     assert done.exit_code == 0, done.output
     told = json.loads((out / "probes.json").read_text())
-    names = [row["name"] for row in told["floors"]]
+    names = [row["name"] for row in told["baselines"]]
     reading = ["random", "first", "best-place", "longest", "majority", "text-only"]
     assert names == [*reading, "silence", "other-clip"]
-    assert told["n"] == 12 and all(row["n"] == 12 for row in told["floors"])
+    assert told["n"] == 12 and all(row["n"] == 12 for row in told["baselines"])
     asked = read_questions(few)
     assert {"date", "commit", "pins", "hardware"} <= told["provenance"].keys()
     assert told["test_set"] == identify(asked, few).as_dict()
     assert told["order"]["asked"] == sum(len(q.choices) for q in asked)
     assert set(told["contribution"]) == {"silence", "other-clip"}
     assert told["contribution"]["silence"]["heard"] == told["order"]["as_given"]
-    silent = next(row for row in told["floors"] if row["name"] == "silence")
+    silent = next(row for row in told["baselines"] if row["name"] == "silence")
     assert told["contribution"]["silence"]["instead"]["accuracy"] == silent["accuracy"]
 
     (out / "probes.json").unlink()

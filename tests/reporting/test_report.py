@@ -145,7 +145,7 @@ def test_tables_tell_measured_from_published(written):
     for row in load_published().card:
         assert f"{row.average:.2f}" in published
     text = Page(written).text
-    # One question, right by the official match and not by the strict one, one choice of two.
+    # One question, correct by the official match and not by the strict one, one choice of two.
     assert re.search(r"average\s*all\s*12.50\s*2.2–47.1\s*8\s*0.00\s*0\s*100.0\s*50.0", text)
     assert f"{EVIL}dog7" in re.sub(r"\s*\n\s*", "", text) and "No verdict" not in text
 

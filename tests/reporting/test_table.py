@@ -48,9 +48,9 @@ def test_published_rows_come_first_in_the_cards_order_and_baselines_are_rows_of_
             **{name: getattr(reported, name) for name in FIGURES}, "source": reported.source,
         }  # fmt: skip
     assert [row["kind"] for row in found[:16]] == ["human"] + ["published"] * 15
-    floors = [row for row in found if row["kind"] == "floor"]
-    assert {"random", "text-only", "silence"} <= {row["method"] for row in floors}
-    assert all(row["reported"] is None and row["reproduced"]["n"] == 1000 for row in floors)
+    baselines = [row for row in found if row["kind"] == "baseline"]
+    assert {"random", "text-only", "silence"} <= {row["method"] for row in baselines}
+    assert all(row["reported"] is None and row["reproduced"]["n"] == 1000 for row in baselines)
 
 
 def test_own_rows_are_those_of_the_committed_files_and_only_like_ones_stand_beside():

@@ -29,7 +29,7 @@ FOUR = [
 ]
 
 
-def test_chance_is_the_mean_share_of_choices_that_would_be_right():
+def test_chance_is_the_mean_share_of_choices_that_would_be_correct():
     assert chance(FOUR) == pytest.approx(100 * (3 * 0.25 + 0.5) / 4)
     twice = question(5, "p", ["p", "p", "q", "r"])
     mixed = question(6, "calm then loud", ["calm then loud", "loud then calm"])

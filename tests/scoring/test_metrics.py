@@ -105,6 +105,6 @@ def test_confusions_are_of_one_named_choice():
     assert score(ASKED, SAID).confusions() == confusions(ASKED, SAID) == {("dog", "cat"): 1}
     assert confusions(ASKED, {}) == {}
     assert [Verdict(q, SAID[q.id]).kind for q in ASKED] == [
-        "right, bare", "right, wrapped", "another choice", "no choice",
+        "correct, bare", "correct, wrapped", "another choice", "no choice",
     ]  # fmt: skip
     assert Verdict(ASKED[0], None).kind == "no choice" and not Verdict(ASKED[0], None).unparsed

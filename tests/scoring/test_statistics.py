@@ -28,7 +28,7 @@ def outcomes(text):
 def test_mcnemar_counts_the_questions_that_tell_the_two_apart():
     a, b = outcomes("1111110100"), outcomes("1100000110")
     test = mcnemar(a, b)
-    # a alone is right on 2, 3, 4, 5; b alone on 8; p = 2 (1 + 5) / 2^5.
+    # a alone is correct on 2, 3, 4, 5; b alone on 8; p = 2 (1 + 5) / 2^5.
     assert (test.a_only, test.b_only, test.n) == (4, 1, 10)
     assert test.difference == pytest.approx(30.0)
     assert test.p == mcnemar_p(1, 4) == pytest.approx(0.375)

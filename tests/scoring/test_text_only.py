@@ -27,13 +27,13 @@ def drawn(count: int, seed: int) -> list[AudioQuestion]:
     return questions
 
 
-def right(questions: list[AudioQuestion], seen: list[AudioQuestion]) -> float:
+def accuracy(questions: list[AudioQuestion], seen: list[AudioQuestion]) -> float:
     answers = text_only_answers(questions, seen)
     return sum(answers[q.id] == q.answer for q in questions) / len(questions)
 
 
 def test_nothing_is_found_where_nothing_leaks():
-    assert right(drawn(1000, 1), drawn(2000, 2)) == pytest.approx(0.25, abs=0.04)
+    assert accuracy(drawn(1000, 1), drawn(2000, 2)) == pytest.approx(0.25, abs=0.04)
 
 
 LEAKS = {
@@ -47,7 +47,7 @@ LEAKS = {
 def test_a_leak_is_found(leak):
     # Several words are equally long, so that the longest choice is not always one alone.
     questions, seen = ([replace(q, answer=leak(q)) for q in drawn(n, n)] for n in (300, 2000))
-    assert right(questions, seen) > 0.85
+    assert accuracy(questions, seen) > 0.85
 
 
 def test_the_question_counts():
@@ -62,7 +62,7 @@ def test_tiny_mmau_does_not_leak():
         read_questions(TINY / name) for name in ("tiny-avqa-train.jsonl", "tiny-mmau.json")
     )
     chance = sum(1 / len(q.choices) for q in test) / len(test)
-    assert right(test, train) == pytest.approx(chance, abs=0.03)
+    assert accuracy(test, train) == pytest.approx(chance, abs=0.03)
 
 
 def test_silence_is_as_long_as_the_clip(make_questions, tmp_path):
