@@ -68,7 +68,7 @@ def timed(work: Callable[[], Any]) -> float:
     """Seconds that ``work`` takes, the GPU's share included."""
     synchronise()
     collecting = gc.isenabled()
-    gc.disable()  # as timeit does: else a run pays for the garbage of those before
+    gc.disable()  # as timeit does: else a run collects the garbage of those before
     try:
         start = time.perf_counter()
         work()

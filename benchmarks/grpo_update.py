@@ -1,7 +1,7 @@
 """Time the shipped trainer's update with the shared prefix and without, and its stages apart.
 
-Without sharing (``shared_prefix=False``) every answer pays for its clip, its prompt and itself;
-with it, a group pays for clip and prompt once. Both train all weights of the shipped tiny model in
+Without sharing (``shared_prefix=False``) each answer computes its clip, its prompt and itself;
+with it, a group computes clip and prompt once. Both train all weights of the shipped tiny model in
 float32, on 8 questions of noise (4 at G = 16), answers of 9 tokens (end tokens are suppressed).
 
 - **update**: one step of the trainer, from the batch to the new weights: clips and log-mel,

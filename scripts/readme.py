@@ -240,7 +240,7 @@ def _ceiling(score: dict | None) -> str:
     weakest = sorted(score["sub-category"].items(), key=lambda item: item[1]["accuracy"])[:4]
     weak = ", ".join(f"{name} {part['accuracy']:.1f} (n {part['n']})" for name, part in weakest)
     return (
-        f"The ceiling, {score['n']} questions of tiny-mmau, percent right: {tasks}, "
+        f"The ceiling, {score['n']} questions of tiny-mmau, percent correct: {tasks}, "
         f"average {score['average']:.1f}. Its weakest sub-categories: {weak}."
     )
 
@@ -265,7 +265,7 @@ def pretraining_block() -> str:
     lines += [
         "",
         f"The audio encoder's own readings on {record['encoder_clips']} scenes from test takes, "
-        f"percent right: {heard}.",
+        f"percent correct: {heard}.",
         "",
         _ceiling(record["ceiling"]),
     ]

@@ -130,12 +130,12 @@ def run_record(yes_questions: list[AudioQuestion]) -> Callable[..., dict]:
     from r1aqa_helpers.experiments.records import score_record
     from r1aqa_helpers.scoring import score
 
-    def scored(right: int, shift: int = 0) -> dict:
-        answers = ("yes" if (i + shift) % 60 < right else "no" for i in range(60))
+    def scored(correct: int, shift: int = 0) -> dict:
+        answers = ("yes" if (i + shift) % 60 < correct else "no" for i in range(60))
         said = {q.id: answer for q, answer in zip(yes_questions, answers, strict=True)}
         return score_record(score(yes_questions, said), wall=2.0, cpu=3.0)
 
-    def make(method: str, seed: int, right: int | None, lr: float = 1e-4, regime: str = "table"):
+    def make(method: str, seed: int, correct: int | None, lr: float = 1e-4, regime: str = "table"):
         traits = {"loss": [1.0] * 10}
         if method.startswith("grpo"):
             traits |= {"accuracy": [0.1 * seed] * 10, "format": [None] * 9 + [1.0]}
@@ -145,8 +145,8 @@ def run_record(yes_questions: list[AudioQuestion]) -> Callable[..., dict]:
             "validation": scored(30), "questions": {"train": "a", "validation": "b"},
             "date": f"2026-11-2{seed}",
         }  # fmt: skip
-        if right is not None:
-            made["test"] = scored(right, shift=seed)
+        if correct is not None:
+            made["test"] = scored(correct, shift=seed)
             made["questions"]["test"] = "c"
         return made
 

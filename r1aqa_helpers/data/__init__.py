@@ -1,9 +1,9 @@
 """Questions and their recordings, read, written and fetched; what answers are worth is not.
 
-*AVQA lines* (``.jsonl``), the training form of R1-AQA: ``id, question_text, multi_choice,
-answer`` (an index), ``dataset_name, audio_path``. *MMAU JSON* (``.json``), the test form:
+*AVQA lines* (``.jsonl``), the training format of R1-AQA: ``id, question_text, multi_choice,
+answer`` (an index), ``dataset_name, audio_path``. *MMAU JSON* (``.json``), the test format:
 a list of ``id, audio_id, question, choices, answer`` (the text), ``dataset, task, split,
-category, sub-category, difficulty``. Fields that neither form knows are kept in ``extra``
+category, sub-category, difficulty``. Fields that neither format knows are kept in ``extra``
 and written back. A file is read whole, or a `UserError` says where it is wrong. Whether the
 recordings exist shows when they are loaded.
 

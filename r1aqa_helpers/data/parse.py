@@ -186,11 +186,11 @@ def kind(value: Any) -> str:
     return kinds.get(type(value), "number")
 
 
-def _validated(form: type[_Row], row: Any) -> _Row:
+def _validated(model: type[_Row], row: Any) -> _Row:
     if not isinstance(row, dict):
         raise Fault(f"holds a JSON {kind(row)}; give one JSON object per question")
     try:
-        return form.model_validate(row)
+        return model.model_validate(row)
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
     name = str(first["loc"][0])

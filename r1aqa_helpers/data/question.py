@@ -1,4 +1,4 @@
-"""One audio question in memory, whatever form it had on disk."""
+"""One audio question in memory, whatever format it had on disk."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field

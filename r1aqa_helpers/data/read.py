@@ -56,7 +56,7 @@ def read_mmau(path: PathLike, audio_dir: PathLike | None = None) -> list[AudioQu
     items = read_json(path)
     if not isinstance(items, list):
         raise UserError(
-            f"{shown(path)}: holds a JSON {kind(items)}; MMAU's form is a list of questions"
+            f"{shown(path)}: holds a JSON {kind(items)}; MMAU's format is a list of questions"
         )
     rows = []
     for number, item in enumerate(items):

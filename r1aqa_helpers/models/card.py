@@ -2,7 +2,7 @@
 
 The text is ``card.md.jinja``, rendered by `huggingface_hub.ModelCard`. What comes from files and
 runs is escaped, so that it stays within its cell or line whatever it holds; into the YAML front
-matter go only words of this file and names of the Hub's form.
+matter go only words of this file and names in the Hub's format.
 """
 
 import re

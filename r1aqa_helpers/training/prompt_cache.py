@@ -106,7 +106,7 @@ class PromptCache:
                 places[prompt.key] = len(encoded)
                 encoded.append(prompt)
             clip.append([places.get(prompt.key, -1)])
-        # Where no prompt has a clip, tensors of the right shape that hold none.
+        # Where no prompt has a clip, tensors of the correct shape that hold none.
         batch = encoded or [prompt]
         features = torch.stack([one.input_features for one in batch])[: len(encoded)]
         mask = torch.stack([one.feature_attention_mask for one in batch])[: len(encoded)]

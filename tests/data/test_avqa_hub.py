@@ -21,10 +21,10 @@ from r1aqa_helpers.utils.io import read_json, read_log
 ASKED = "How many animals are in the video?\nChoices:\nA. 3\nB. One\nC. 4\nD. 2"
 
 
-def sound(number: int, **form) -> bytes:
+def sound(number: int, **options) -> bytes:
     wave = 0.3 * np.sin(2 * np.pi * 100 * (number + 1) * np.arange(1600) / 16_000)
     buffer = io.BytesIO()
-    soundfile.write(buffer, wave, 16_000, **{"format": "WAV"} | form)
+    soundfile.write(buffer, wave, 16_000, **{"format": "WAV"} | options)
     return buffer.getvalue()
 
 

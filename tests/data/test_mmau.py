@@ -25,11 +25,11 @@ from r1aqa_helpers.utils.errors import UserError
 from r1aqa_helpers.utils.io import file_hash, read_json
 
 
-def sound(number: int, rate: int = 16_000, channels: int = 1, **form) -> bytes:
+def sound(number: int, rate: int = 16_000, channels: int = 1, **options) -> bytes:
     time = np.arange(rate // 5) / rate
     wave = 0.3 * np.sin(2 * np.pi * 200 * (number + 1) * time)
     buffer = io.BytesIO()
-    soundfile.write(buffer, np.stack([wave] * channels, 1), rate, **{"format": "WAV"} | form)
+    soundfile.write(buffer, np.stack([wave] * channels, 1), rate, **{"format": "WAV"} | options)
     return buffer.getvalue()
 
 
@@ -72,12 +72,12 @@ def as_json(folder: Path, rows: list[dict] | None = None, name: str = "mmau-test
 def parquet_row(item: dict, data: bytes | None) -> dict:
     labels = ("id", "dataset", "task", "split", "category", "sub-category", "difficulty")
     lettered = [f"({'ABCDEFGH'[n]}) {text}" for n, text in enumerate(item["choices"])]
-    right = item["choices"].index(item["answer"])
+    gold = item["choices"].index(item["answer"])
     return {
         "context": {"bytes": data, "path": "../../outside.wav"},
         "instruction": item["question"],
         "choices": lettered,
-        "answer": lettered[right],
+        "answer": lettered[gold],
         "other_attributes": json.dumps({name: item[name] for name in labels}),
     }
 

@@ -241,7 +241,7 @@ def test_a_clip_over_the_window_is_refused_not_cut(tiny):
 
 
 def test_a_processor_that_drops_the_clip_is_an_error(tiny, questions):
-    class Deaf:
+    class WithoutAudio:
         def __init__(self, processor):
             self._processor = processor
 
@@ -251,11 +251,11 @@ def test_a_processor_that_drops_the_clip_is_an_error(tiny, questions):
         def __call__(self, text, audio, sampling_rate, **kwargs):
             return self._processor.tokenizer(text, **kwargs)
 
-    deaf = LoadedModel(tiny.model, Deaf(tiny.processor), "deaf")
+    silent = LoadedModel(tiny.model, WithoutAudio(tiny.processor), "no audio")
     with pytest.raises(UserError, match="no audio features"):
-        encode(deaf, [prompt(tiny)], [noise(1)])
+        encode(silent, [prompt(tiny)], [noise(1)])
     with pytest.raises(UserError, match="no audio features"):
-        hearing_check(deaf, questions)
+        hearing_check(silent, questions)
 
 
 def test_the_chat_has_one_clip_and_ends_at_the_assistants_turn(tiny):
@@ -362,14 +362,14 @@ def test_choice_logprobs_equal_the_forced_tokens_mean_logprob(tiny, logits):
         assert value.item() == pytest.approx(wanted, abs=1e-5)
 
 
-def test_a_model_with_ears_passes(tiny, questions):
+def test_a_model_that_hears_passes(tiny, questions):
     report = hearing_check(tiny, questions, n=2)
     assert report.n == 2 and report.change > 1e-3
     with pytest.raises(UserError, match="no question"):
         hearing_check(tiny, [])
 
 
-def test_a_model_whose_projector_is_dead_does_not_hear(tiny, loaded, questions):
+def test_a_model_whose_projector_is_zero_does_not_hear(tiny, loaded, questions):
     torch.nn.init.zeros_(loaded.model.model.multi_modal_projector.linear.weight)
     assert weights_fingerprint(loaded) != weights_fingerprint(tiny)
     with pytest.raises(UserError, match="does not hear"):

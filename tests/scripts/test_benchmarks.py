@@ -1,4 +1,4 @@
-"""The benchmarks: that they count right, compare the same work, and run; never how fast."""
+"""The benchmarks: that they count correctly, compare the same work, and run; never how fast."""
 
 import copy
 import dataclasses

@@ -84,11 +84,11 @@ def test_grpo_is_not_told_apart_from_sft_and_the_paper_has_it_ahead():
 def test_half_of_the_gain_needs_no_recordings_in_training(tested, untrained):
     gain = accuracy(tested["grpo-2"]) - untrained
     assert 0.4 < (accuracy(tested["grpo-text-only"]) - untrained) / gain < 0.6
-    right = [share for run in tested["grpo-text-only"] for share in run["traits"]["accuracy"]]
-    assert max(right) < 0.2, "hardly ever right while it is trained"
+    correct = [share for run in tested["grpo-text-only"] for share in run["traits"]["accuracy"]]
+    assert max(correct) < 0.2, "hardly ever correct while it is trained"
 
 
-def test_many_groups_hold_no_right_answer_at_first():
+def test_many_groups_hold_no_correct_answer_at_first():
     early = [r for r in read_log(REFERENCE / "rollouts.jsonl") if r["step"] <= 10]
     none = [r for r in early if not any(r["rewards_by_function"]["accuracy_reward"])]
     assert len(none) > len(early) / 4
@@ -98,8 +98,8 @@ def test_nobody_thought_and_a_reward_for_accuracy_alone_does_as_well(tested):
     assert max(share for run in tested["grpo-3"] for share in run["traits"]["format"]) == 0
     low, high = sorted(map(accuracy, (tested["grpo-3"], tested["grpo-accuracy-only"])))
     assert high - low < 2
-    dead = [run["traits"]["zero_variance_groups"][5:] for run in tested["grpo-accuracy-only"]]
-    assert min(map(fmean, dead)) > 0.5
+    shares = [run["traits"]["zero_variance_groups"][5:] for run in tested["grpo-accuracy-only"]]
+    assert min(map(fmean, shares)) > 0.5
 
 
 def test_cota_is_below_the_untrained_model_and_often_names_no_choice(tested, untrained):

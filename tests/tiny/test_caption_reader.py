@@ -28,7 +28,7 @@ def scenes():
     return list(recipes("train").values())[:200]
 
 
-def test_a_lesson_asks_about_a_true_caption_and_answers_right(scenes):
+def test_a_lesson_asks_about_a_true_caption_and_answers_correctly(scenes):
     rng = np.random.default_rng(0)
     tagged = weak = repeated = 0
     for scene in scenes:

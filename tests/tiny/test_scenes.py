@@ -80,7 +80,7 @@ def test_sources_depend_on_the_seed_alone(name):
 # --- renderings ----------------------------------------------------------------------------
 
 
-def test_form_and_peak():
+def test_format_and_peak():
     for scene in one_of_each():
         wave = render(scene, load_bank())
         assert wave.dtype == np.float32 and wave.shape == (round(scene.seconds * SAMPLE_RATE),)

@@ -38,7 +38,7 @@ def recipes() -> dict[str, list[dict]]:
 
 
 def true_answer(question: AudioQuestion, scene: Scene) -> str:
-    """The right choice, from the events and the question's wording; facts are not looked at."""
+    """The correct choice, from the events and the question's wording; facts are not looked at."""
     kind, text, events = question.extra["question-type"], question.question, scene.events
     names = [e.name for e in events]
     if kind in ("order", "instrument-order", "word-order"):
