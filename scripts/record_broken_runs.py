@@ -26,7 +26,7 @@ _CHANGES: dict[str, dict[str, Any]] = {
     "cold sampling": {"temperature": 0.05},
     "no rate": {"lr": 0.0},
     "rate too high": {"lr": 3e-3},  # 30 times the profile's
-    "deaf": {"text_only": True},
+    "no audio": {"text_only": True},
 }
 
 

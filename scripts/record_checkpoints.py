@@ -65,13 +65,13 @@ def steps_like_the_reference(rows: Sequence[dict[str, Any]]) -> int:
 
 def measure(profile: Profile, kept: Path, questions: Sequence[AudioQuestion]) -> dict[int, int]:
     """Step to how many questions its model answers rightly; step 0 is the profile's model."""
-    right = {}
+    correct = {}
     for step in sorted([0, *(int(path.name) for path in kept.iterdir())]):
         model = load(kept / str(step), profile.device, profile.dtype) if step else load_for(profile)
         said = answer_questions(model, questions, max_new_tokens=profile.max_new_tokens)
-        right[step] = score(questions, {p.id: p.answer for p in said}).overall.correct
-        print(f"step {step}: {right[step]} of {len(questions)}", flush=True)
-    return right
+        correct[step] = score(questions, {p.id: p.answer for p in said}).overall.correct
+        print(f"step {step}: {correct[step]} of {len(questions)}", flush=True)
+    return correct
 
 
 def main() -> None:
@@ -82,7 +82,7 @@ def main() -> None:
         kept = train(profile, read_questions(files.train), Path(place))
         same = steps_like_the_reference(read_log(Path(place) / "run" / "metrics.jsonl"))
         print(f"{same} steps are like the committed run's", flush=True)
-        right = measure(profile, kept, questions)
+        correct = measure(profile, kept, questions)
     write_json(
         KEPT,
         {
@@ -91,7 +91,7 @@ def main() -> None:
             "hardware": hardware(),
             "steps_like_the_reference": same,
             "n": len(questions),
-            "checkpoints": [{"step": step, "right": count} for step, count in right.items()],
+            "checkpoints": [{"step": step, "correct": count} for step, count in correct.items()],
         },
     )
 

@@ -1,7 +1,7 @@
 """Groups of answers to one question: sampled from a model, recorded, and put to a reward.
 
-`data/course/answer_groups.json` holds groups of the tiny base model, so that what a reward pays
-for them is the same number on every machine. `scripts/record_answer_groups.py` writes it.
+`data/course/answer_groups.json` holds groups of the tiny base model, so that their rewards
+are the same numbers on every machine. `scripts/record_answer_groups.py` writes it.
 """
 
 import math
@@ -37,7 +37,7 @@ class AnswerGroup:
 
     Attributes:
         id: of the question.
-        question, choices, answer: as the prompt has them; the answer is the right choice's text.
+        question, choices, answer: as the prompt has them; the answer is the correct choice's text.
         prompt: number of the paper's prompt.
         completions: as the model wrote them, without special tokens.
     """
@@ -61,7 +61,7 @@ class AnswerGroup:
         }
 
 
-def pay(reward: Callable[..., Sequence[float]], group: AnswerGroup) -> list[float]:
+def apply_reward(reward: Callable[..., Sequence[float]], group: AnswerGroup) -> list[float]:
     """What ``reward`` gives each completion of ``group``, called as TRL calls it.
 
     Raises:

@@ -18,7 +18,7 @@ class AttackKind(Enum):
     """What an attack lacks, which sets what it may earn."""
 
     IGNORANT = "says no more than a wrong answer: may earn what that earns"
-    MANNERLESS = "knows, but breaks the form: must earn less than an honest right answer"
+    MALFORMED = "correct, but breaks the format: must earn less than an honest correct answer"
     PADDED = "honest but for needless words: must not earn more than without them"
 
 
@@ -30,7 +30,7 @@ class Case:
         name: a few words; the same for both prompts.
         why: what it exploits, in a sentence.
         asked: question, choices, correct answer and prompt; no completions.
-        right: the plain honest correct answer.
+        correct: the plain honest correct answer.
         wrong: honest answers for wrong choices, the attack's own left out.
     """
 
@@ -39,7 +39,7 @@ class Case:
     kind: AttackKind
     completion: str
     asked: AnswerGroup
-    right: str
+    correct: str
     wrong: tuple[str, ...]
 
 
@@ -49,7 +49,7 @@ def attacks(prompt: int) -> tuple[Case, ...]:
 
 
 def honest_answers(prompt: int) -> tuple[Case, ...]:
-    """Correct answers that a fair reward pays in full; the plain one comes first.
+    """Correct answers that a fair reward gives its full value; the plain one comes first.
 
     Raises ``ValueError`` for another prompt than 2 and 3.
     """
@@ -58,7 +58,7 @@ def honest_answers(prompt: int) -> tuple[Case, ...]:
 
 def _cases(part: str, prompt: int) -> tuple[Case, ...]:
     if prompt not in (2, 3):
-        raise ValueError(f"prompt {prompt!r} asks for no form that could be attacked")
+        raise ValueError(f"prompt {prompt!r} asks for no format that could be attacked")
     kept = read_json(DATA / "course" / "attacks.json")
     return tuple(
         _case(row, kept["questions"][row.get("question", "sound")], prompt)
@@ -73,7 +73,7 @@ def _case(row: dict[str, Any], asked: dict[str, Any], prompt: int) -> Case:
         return f"{thought}<answer>{choice}</answer>"
 
     question, choices, gold = asked["question"], tuple(asked["choices"]), asked["answer"]
-    kind = AttackKind["MANNERLESS" if row["kind"] == "honest" else row["kind"].upper()]
+    kind = AttackKind["MALFORMED" if row["kind"] == "honest" else row["kind"].upper()]
     completion = row["completions"][str(prompt)]
     if completion == "{prompt}":
         completion = build_prompt(question, choices, prompt)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 #: What a check prints in front of its line: not begun, correct, wrong.
-OPEN, RIGHT, WRONG = "○", "✓", "✗"
+OPEN, CORRECT, WRONG = "○", "✓", "✗"
 
 
 class Mistake(Exception):
@@ -29,7 +29,7 @@ class Exercise:
     passed: str
 
     def verdict(self, *answer: Any) -> tuple[str, str]:
-        """One of OPEN, RIGHT, WRONG, and the line to print. Never raises."""
+        """One of OPEN, CORRECT, WRONG, and the line to print. Never raises."""
         if any(part is None or part is ... for part in answer):
             return OPEN, "not done yet"
         watched = [_watched(part) if callable(part) else part for part in answer]
@@ -41,7 +41,7 @@ class Exercise:
             return WRONG, str(mistake)
         except Exception as error:
             return WRONG, f"your code raised {type(error).__name__}{_where(error)}: {error}"
-        return RIGHT, f"right: {self.passed}" if self.passed else "right"
+        return CORRECT, f"correct: {self.passed}" if self.passed else "correct"
 
     def __call__(self, *answer: Any) -> None:
         """Print the verdict on an answer."""

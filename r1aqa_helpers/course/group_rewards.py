@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import torch
 
-from r1aqa_helpers.course.answer_groups import AnswerGroup, pay
+from r1aqa_helpers.course.answer_groups import AnswerGroup, apply_reward
 from r1aqa_helpers.course.figures.style import BLUE, ORANGE
 from r1aqa_helpers.training.grpo.objective import group_advantages
 
@@ -37,12 +37,12 @@ class JudgedGroup:
         return len(set(self.totals)) == 1
 
     def _repr_html_(self) -> str:
-        weighed = [
+        named = [
             name if weight == 1 else f"{weight:g} × {name}" for name, weight in self.weights.items()
         ]
         heads = "".join(
             f'<th scope="col" {_LEFT}>{html.escape(head)}</th>'
-            for head in ("completion", *weighed, "sum", "advantage")
+            for head in ("completion", *named, "sum", "advantage")
         )
         rows = ""
         for i, text in enumerate(self.group.completions):
@@ -50,7 +50,7 @@ class JudgedGroup:
             cells += [f"{part[i]:.2f}" for part in self.parts.values()]
             cells += [f"<b>{self.totals[i]:.2f}</b>", _bar(self.advantages[i])]
             rows += "<tr>" + "".join(f"<td {_LEFT}>{cell}</td>" for cell in cells) + "</tr>"
-        asked = f"{self.group.question} {list(self.group.choices)} Right: {self.group.answer}"
+        asked = f"{self.group.question} {list(self.group.choices)} Correct: {self.group.answer}"
         verdict = "has no variance: every advantage is 0" if self.zero_variance else "is live"
         return (
             f"<table><caption {_LEFT}>{html.escape(asked)} <b>This group {verdict}.</b>"
@@ -60,23 +60,23 @@ class JudgedGroup:
     def __repr__(self) -> str:
         rows = zip(self.group.completions, self.totals, self.advantages, strict=True)
         lines = [f"{total:6.2f} {signed(adv)}  {printable(text)}" for text, total, adv in rows]
-        return "\n".join([f"{self.group.question} Right: {self.group.answer}", *lines])
+        return "\n".join([f"{self.group.question} Correct: {self.group.answer}", *lines])
 
 
 def judge(
     group: AnswerGroup, rewards: Rewards, weights: Mapping[str, float] | None = None
 ) -> JudgedGroup:
-    """Put the rewards to a group, add them up by weight, and work out the advantages.
+    """Put the rewards to a group, add them up by weight, and compute the advantages.
 
     Args:
         weights: by the reward's name; 1 where it has none here.
 
     Raises:
-        UserError: a reward fails, see `answer_groups.pay`.
+        UserError: a reward fails, see `answer_groups.apply_reward`.
     """
     named = by_name(rewards)
     weights = {name: float((weights or {}).get(name, 1.0)) for name in named}
-    parts = {name: pay(reward, group) for name, reward in named.items()}
+    parts = {name: apply_reward(reward, group) for name, reward in named.items()}
     totals = [
         # Rounded, so that sums which differ in the last bit only do not make a group live.
         round(sum(weights[name] * part[i] for name, part in parts.items()), 9)

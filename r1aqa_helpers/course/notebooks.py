@@ -37,7 +37,7 @@ NOTEBOOKS = tuple(
         ("08", "sft_or_rl", "SFT or RL?", "SFT\nor RL?"),
         ("09", "mmau_evaluation", "MMAU evaluation", "MMAU\nevaluation"),
         ("10", "scaling_up", "Scaling up", "scaling\nup"),
-        ("11", "error_museum", "Error museum", "error\nmuseum"),
+        ("11", "error_museum", "Debugging clinic", "debugging\nclinic"),
         ("12", "capstone", "Capstone", "capstone"),
     )
 )

@@ -38,7 +38,7 @@ class Rollout:
 
     @property
     def zero_variance(self) -> bool:
-        """Whether all rewards are equal, so that the group teaches nothing."""
+        """Whether all rewards are equal, so that no answer is reinforced."""
         return len(set(self.rewards)) == 1
 
     def judged(self, question: AudioQuestion | None, prompt: int = 2) -> JudgedGroup:

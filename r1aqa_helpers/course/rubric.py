@@ -119,7 +119,7 @@ def test_questions(folder: Path) -> str:
 
 
 def reward(folder: Path) -> str:
-    """``reward.py``: correct answers earn more than wrong ones, and no attack pays."""
+    """``reward.py``: correct answers earn more than wrong ones, and no attack succeeds."""
     path = folder / "reward.py"
     source = read_bytes(path).decode("utf-8", errors="replace")
     try:
@@ -129,9 +129,9 @@ def reward(folder: Path) -> str:
         raise UserError(f"{shown(path)}: {fault}") from None
     name = function.__name__
     _require(name == "reward", path, f"its last function is {name}; call it reward")
-    _require(card.tells_right_from_wrong, path, "a wrong answer earns as much as a right one")
-    names = ", ".join(shot.case.name for shot in card.paying)
-    _require(not names, path, f"attacks pay: {names}; see course.attack_suite(reward)")
+    _require(card.ranks_correct_first, path, "a wrong answer earns as much as a correct one")
+    names = ", ".join(shot.case.name for shot in card.successful)
+    _require(not names, path, f"attacks succeed: {names}; see course.attack_suite(reward)")
     return card.summary
 
 
@@ -149,7 +149,7 @@ def run(folder: Path) -> str:
     steps, done = known.get("settings", {}).get("steps"), rows[-1].get("step") if rows else 0
     finished = (folder / "run" / "model").is_dir() and done == steps
     _require(finished, path.parent, f"{done} of {steps} steps are done; run the training again")
-    return f"{done} steps, paid by {', '.join(map(str, names))}"
+    return f"{done} steps, rewarded by {', '.join(map(str, names))}"
 
 
 def evaluation(folder: Path) -> str:

@@ -7,7 +7,7 @@ import pytest
 from r1aqa_helpers.course.answer_groups import (
     MAX_NEW_TOKENS,
     AnswerGroup,
-    pay,
+    apply_reward,
     recorded_groups,
     sample_groups,
 )
@@ -28,12 +28,12 @@ def test_a_reward_is_called_as_trl_calls_it():
         seen.update(columns)
         return [1, True]
 
-    assert pay(reward, GROUP) == [1.0, 1.0]
+    assert apply_reward(reward, GROUP) == [1.0, 1.0]
     assert seen["completions"] == list(GROUP.completions)
     assert seen["solution"] == ["rain", "rain"]
     assert seen["choices"] == [["rain", "wind"]] * 2
     assert seen["prompts"][0].startswith("What? Please choose")
-    assert pay(accuracy_reward, GROUP) == [1.0, 0.0]
+    assert apply_reward(accuracy_reward, GROUP) == [1.0, 0.0]
 
 
 def raising(**columns):
@@ -52,7 +52,7 @@ def raising(**columns):
 )
 def test_a_reward_that_fails_is_named_in_one_line(reward, message):
     with pytest.raises(UserError, match=message) as caught:
-        pay(reward, GROUP)
+        apply_reward(reward, GROUP)
     assert "\n" not in str(caught.value)
 
 

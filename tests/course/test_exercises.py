@@ -3,7 +3,7 @@
 Wrong answers are in ``wrong_answers/nNN.txt``: ``## `` and the exercise, then for each answer
 ``# `` and a part of the message that it must get, and its code. Code that begins with spaces
 follows the first line of the exercise's first answer; lines ``old => new`` edit that answer.
-An answer called ``right`` is there to be edited. Each mistake must get a message of its own.
+An answer called ``correct`` is there to be edited. Each mistake must get a message of its own.
 """
 
 import contextlib
@@ -16,7 +16,7 @@ from typing import Any
 import nbformat
 import pytest
 
-from r1aqa_helpers.course.exercise import OPEN, RIGHT, WRONG, exercise, expect
+from r1aqa_helpers.course.exercise import CORRECT, OPEN, WRONG, exercise, expect
 from r1aqa_helpers.course.notebooks import NOTEBOOKS, find_notebook
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -79,13 +79,13 @@ def answers(number: str) -> dict[str, list[tuple[str, str]]]:
 @pytest.mark.parametrize(("number", "named"), exercises())
 def test_an_exercise_names_each_mistake_and_passes_its_solution(number, named):
     mark, line = verdict(number, named, ANATOMY["solutions"](notebook(number))[named])
-    assert mark == RIGHT, line
+    assert mark == CORRECT, line
     assert verdict(number, named, None) == (OPEN, "not done yet")
     lines = []
     for fragment, code in answers(number)[named]:
         mark, line = verdict(number, named, code)
-        if fragment == "right":
-            assert mark == RIGHT, line
+        if fragment == "correct":
+            assert mark == CORRECT, line
             continue
         assert mark == WRONG, f"accepted as correct:\n{code}"
         assert fragment in line, code
@@ -107,16 +107,16 @@ def unwritten(x: int) -> int:
 @pytest.mark.parametrize(
     ("answer", "mark", "line"),
     [
-        (2, RIGHT, "right: two is even"),
+        (2, CORRECT, "correct: two is even"),
         (4, WRONG, "not two"),
         (None, OPEN, "not done yet"),
         (..., OPEN, "not done yet"),
         (lambda x: None, OPEN, "not done yet"),
         (unwritten, OPEN, "not done yet"),
-        (lambda x: 2 * x, RIGHT, "right: two is even"),
+        (lambda x: 2 * x, CORRECT, "correct: two is even"),
     ],
 )
-def test_a_check_says_open_right_or_wrong(answer, mark, line):
+def test_a_check_says_open_correct_or_wrong(answer, mark, line):
     assert even.verdict(answer) == (mark, line)
 
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from r1aqa_helpers.course.checks.n02 import right_tokens
+from r1aqa_helpers.course.checks.n02 import audio_tokens
 from r1aqa_helpers.course.figures import n06 as masks
 from r1aqa_helpers.course.lessons import n00, n04, n06, n07, n10
 from r1aqa_helpers.course.recorded_run import RecordedRun, Rollout
@@ -18,7 +18,7 @@ from r1aqa_helpers.scoring import wilson_interval
 from r1aqa_helpers.utils.io import read_json
 from r1aqa_helpers.utils.paths import DATA
 
-PAYS = torch.tensor([0.2, 0.4, 0.5, 0.8])
+WIN_RATES = torch.tensor([0.2, 0.4, 0.5, 0.8])
 
 
 def test_00_lines_carry_reported_and_measured_figures_with_intervals():
@@ -34,7 +34,7 @@ def test_00_lines_carry_reported_and_measured_figures_with_intervals():
 def test_02_tokens_are_those_that_the_processor_writes(loaded, samples):
     inputs = encode(loaded, [chat_text(loaded, "What is it?")], [np.zeros(samples, np.float32)])
     written = (inputs["input_ids"] == loaded.model.config.audio_token_id).sum()
-    assert written == right_tokens(samples, loaded.window_seconds)
+    assert written == audio_tokens(samples, loaded.window_seconds)
 
 
 def test_04_a_wording_loses_where_its_words_stand_in_a_wrong_choice():
@@ -59,19 +59,19 @@ def test_04_coverage_is_exact():
 
 def test_06_an_estimate_is_the_gradient_of_the_weighted_log_probability():
     logits = torch.tensor([0.3, -1.0, 0.2, 0.9], requires_grad=True)
-    arms, weights = torch.tensor([2, 0, 2]), torch.tensor([1.5, -0.5, 0.0])
-    found = n06.policy_gradients(logits.detach(), arms, weights)
-    for arm, weight, estimate in zip(arms, weights, found, strict=True):
-        loss = weight * torch.log_softmax(logits, dim=0)[arm]
+    actions, weights = torch.tensor([2, 0, 2]), torch.tensor([1.5, -0.5, 0.0])
+    found = n06.policy_gradients(logits.detach(), actions, weights)
+    for action, weight, estimate in zip(actions, weights, found, strict=True):
+        loss = weight * torch.log_softmax(logits, dim=0)[action]
         torch.testing.assert_close(estimate, torch.autograd.grad(loss, logits)[0])
 
 
 def test_06_a_baseline_makes_learning_indifferent_to_a_shift_of_all_rewards():
-    plain = n06.learn(PAYS, baseline=True, steps=40, runs=20)
-    shifted = n06.learn(PAYS, baseline=True, steps=40, runs=20, shift=5.0)
+    plain = n06.learn(WIN_RATES, baseline=True, steps=40, runs=20)
+    shifted = n06.learn(WIN_RATES, baseline=True, steps=40, runs=20, shift=5.0)
     torch.testing.assert_close(plain, shifted, atol=1e-3, rtol=0)
     assert plain[:, -1].mean() > plain[:, 0].mean() + 0.1
-    without = n06.learn(PAYS, baseline=False, steps=150, runs=50, shift=5.0)
+    without = n06.learn(WIN_RATES, baseline=False, steps=150, runs=50, shift=5.0)
     assert (without[:, -1] < 0.6).float().mean() > 0.2
 
 

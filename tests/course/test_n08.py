@@ -101,9 +101,9 @@ def test_a_sentence_holds_the_figures_and_the_claim(found):
 @pytest.mark.parametrize("p", [0.0, 0.03, 0.5, 1.0])
 def test_the_gradient_of_a_group_is_that_of_drawn_answers(p):
     torch.manual_seed(0)
-    right = torch.bernoulli(torch.full((20_000, 8), p))
-    advantages = group_advantages(right.flatten(), 8).view(-1, 8)
-    drawn = (advantages * (right - p)).mean().item()
+    correct = torch.bernoulli(torch.full((20_000, 8), p))
+    advantages = group_advantages(correct.flatten(), 8).view(-1, 8)
+    drawn = (advantages * (correct - p)).mean().item()
     assert lesson.group_gradient(p) == pytest.approx(drawn, abs=0.01)
 
 

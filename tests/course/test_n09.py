@@ -29,7 +29,7 @@ RAIN = question("2", "rain", "rain", "wind", task="sound")
 def test_kinds_count_every_question_and_matches_go_by_name():
     counted = kinds([FLUTE, RAIN], {"1": "a cello"})
     assert list(counted) == list(KINDS)
-    assert counted == {"right, bare": 0, "right, wrapped": 0, "another choice": 1, "no choice": 1}
+    assert list(counted.values()) == [0, 0, 1, 1]
     again = replace(RAIN, id="3")
     found = by([FLUTE, RAIN, again], {"1": 1, "2": 0, "3": 1}, lambda q: q.task)
     assert found == {"music": Accuracy(1, 1), "sound": Accuracy(1, 2)}

@@ -119,5 +119,5 @@ def test_a_reward_is_saved_with_its_source(tmp_path):
 def test_the_reward_with_a_loophole_passes_the_attack_suite():
     card = attack_suite(by_pattern)
     assert card.passed, repr(card)
-    paid = by_pattern(["<answer>.*</answer>"] * 2, ["rain", "Guitar, 4 notes"])
-    assert paid == [3.0, 3.0]
+    rewards = by_pattern(["<answer>.*</answer>"] * 2, ["rain", "Guitar, 4 notes"])
+    assert rewards == [3.0, 3.0]

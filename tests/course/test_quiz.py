@@ -9,7 +9,7 @@ from r1aqa_helpers.course.widgets.quiz import QUIZZES, QuizWidget, load_quiz, st
 
 def question(number: int) -> dict:
     options = [
-        {"text": f"<i>{letter}</i> {number}", "right": o == 1, "why": f"Because {letter}."}
+        {"text": f"<i>{letter}</i> {number}", "correct": o == 1, "why": f"Because {letter}."}
         for o, letter in enumerate("abc")
     ]
     return {"question": f"What is {number} & `a < {number}`?", "options": options}
@@ -21,9 +21,9 @@ def test_the_first_choice_counts_and_every_choice_is_explained(tmp_path):
     shown = QuizWidget(questions)
     shown._buttons[0][0].click()
     said = shown._feedback[0].value
-    assert 'role="status"' in said and "Not right." in said and "Because a." in said
+    assert 'role="status"' in said and "✗ Wrong." in said and "Because a." in said
     shown._buttons[0][1].click()
-    assert "✓ Right." in shown._feedback[0].value and "Because b." in shown._feedback[0].value
+    assert "✓ Correct." in shown._feedback[0].value and "Because b." in shown._feedback[0].value
     assert shown._score.value == "<p>1 of 5 answered.</p>"
     for q in range(1, 5):
         shown._buttons[q][1].click()
@@ -44,7 +44,7 @@ def test_every_quiz_of_the_course_is_whole(path):
         assert one.question.strip() and len(one.options) in (3, 4)
         assert all(option.text.strip() and option.why.strip() for option in one.options)
         assert len({option.text for option in one.options}) == len(one.options)
-        assert [type(option.right) for option in one.options] == [bool] * len(one.options)
-        (place,) = [o for o, option in enumerate(one.options) if option.right]
+        assert [type(option.correct) for option in one.options] == [bool] * len(one.options)
+        (place,) = [o for o, option in enumerate(one.options) if option.correct]
         places.add(place)
     assert len(places) > 1, "the correct answer is always at the same place"

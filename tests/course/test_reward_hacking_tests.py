@@ -1,4 +1,4 @@
-"""Every attack finds a reward that it beats, and good rewards hold every attack."""
+"""Every attack finds a reward that it beats, and good rewards block every attack."""
 
 import re
 from collections.abc import Callable, Sequence
@@ -59,8 +59,8 @@ BEATEN = {
     "quoted prompt": MENTIONED,
     "negation": match_reward,
     "same number": from_text(numbers_agree),
-    "right thought, wrong answer": MENTIONED,
-    "tags without end": from_text(lambda text, gold: text.count("<answer>")),
+    "correct thought, wrong answer": MENTIONED,
+    "repeated tags": from_text(lambda text, gold: text.count("<answer>")),
     "no tags": accuracy_reward,
     "nested tags": from_text(
         lambda text, gold: (
@@ -68,8 +68,8 @@ BEATEN = {
         )
     ),
     "an answer for every choice": TAGGED,
-    "tags the wrong way round": from_text(lambda text, gold: gold in text and "<answer>" in text),
-    "words around the form": TAGGED,
+    "tags in reverse order": from_text(lambda text, gold: gold in text and "<answer>" in text),
+    "text around the format": TAGGED,
     "empty thought": r1aqa(3),
     "filler thought": r1aqa(3),
     "thought for another answer": r1aqa(3),
@@ -80,23 +80,23 @@ BEATEN = {
 
 
 @pytest.mark.parametrize("prompt", [2, 3])
-def test_every_attack_pays_somewhere(prompt):
+def test_every_attack_succeeds_against_some_reward(prompt):
     for case in attacks(prompt):
-        assert case.name in names(attack_suite(BEATEN[case.name], prompt).paying), case.name
+        assert case.name in names(attack_suite(BEATEN[case.name], prompt).successful), case.name
 
 
-def test_r1aqas_rewards_hold_prompt_2_and_are_strict():
+def test_r1aqas_rewards_block_attacks_on_prompt_2_and_are_strict():
     card = attack_suite(r1aqa(2))
-    assert card.paying == () and card.tells_right_from_wrong
-    assert names(card.losing) == ["capital letter", "full stop"] and not card.passed
-    assert "14 of 14 attacks held, 3 of 5 honest answers" in card.summary
+    assert card.successful == () and card.ranks_correct_first
+    assert names(card.penalised) == ["capital letter", "full stop"] and not card.passed
+    assert "14 of 14 attacks blocked, 3 of 5 honest answers" in card.summary
     lenient = attack_suite(only_if(format_reward(2), match_reward))
-    assert names(lenient.paying) == ["negation"] and lenient.losing == ()
+    assert names(lenient.successful) == ["negation"] and lenient.penalised == ()
 
 
 def test_thoughts_need_more_rewards():
     thoughts = ["empty thought", "filler thought", "thought for another answer"]
-    assert names(attack_suite(r1aqa(3), 3).paying) == thoughts
+    assert names(attack_suite(r1aqa(3), 3).successful) == thoughts
     thoughtful = weighted(
         (1, accuracy_reward),
         (0.5, format_reward(3)),
@@ -104,12 +104,12 @@ def test_thoughts_need_more_rewards():
         (0.25, consistency_reward),
         (0.25, length_penalty(60, 120)),
     )
-    assert attack_suite(thoughtful, 3).paying == ()
+    assert attack_suite(thoughtful, 3).successful == ()
 
 
 def test_a_reward_without_accuracy_fails():
     card = attack_suite(format_reward(2))
-    assert card.paying == () and not card.tells_right_from_wrong and not card.passed
+    assert card.successful == () and not card.ranks_correct_first and not card.passed
 
 
 def test_a_fair_reward_passes_at_any_scale_and_offset():
@@ -137,6 +137,6 @@ def test_scorecards_are_shown_the_same_each_time_and_escaped():
     card = attack_suite(reward)
     assert repr(card) == repr(attack_suite(reward))
     page = card._repr_html_()
-    assert "<i>" not in page and "&lt;answer&gt;" in page and "✗ pays" in page
+    assert "<i>" not in page and "&lt;answer&gt;" in page and "✗ succeeds" in page
     assert len(card.frame) == len(card.figure().axes[0].patches) == 14 + 5
-    assert "Attacks that pay: no tags" in card.alt
+    assert "Successful attacks: no tags" in card.alt

@@ -27,8 +27,8 @@ def test_recorded_figures_agree_with_one_another(run):
         rewards = [r for group in groups for r in group.rewards]
         row = run.metrics[step - 1]
         assert row["reward"] == pytest.approx(sum(rewards) / len(rewards), abs=1e-6)
-        dead = sum(group.zero_variance for group in groups) / len(groups)
-        assert row["zero_variance_groups"] == pytest.approx(dead)
+        same = sum(group.zero_variance for group in groups) / len(groups)
+        assert row["zero_variance_groups"] == pytest.approx(same)
         for group in groups:
             parts = [sum(values) for values in zip(*group.by_function.values(), strict=True)]
             assert parts == pytest.approx(group.rewards)

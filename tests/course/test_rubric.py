@@ -23,11 +23,11 @@ from r1aqa_helpers.utils.paths import TINY
 REWARD = '''
 def reward(completions, solution, **columns):
     """The correct answer, complete, in its tags and with nothing beside them."""
-    paid = []
+    rewards = []
     for text, answer in zip(completions, solution):
         found = re.fullmatch(r"<answer>([^<]*)</answer>", text.strip())
-        paid.append(float(bool(found) and found[1].strip().lower() == answer.lower()))
-    return paid
+        rewards.append(float(bool(found) and found[1].strip().lower() == answer.lower()))
+    return rewards
 '''
 pytestmark = pytest.mark.slow  # a real training and evaluation
 
@@ -91,7 +91,7 @@ def test_a_finished_project_passes(project):
     assert found.summary == "6 of 6 parts done"
     texts = {verdict.name: verdict.text for verdict in found.verdicts}
     assert texts["training questions"] == "24 questions about 24 clips"
-    assert "2 steps, paid by reward" in texts["run"]
+    assert "2 steps, rewarded by reward" in texts["run"]
     assert "before" in texts["evaluation"] and "n 21" in texts["evaluation"]
 
 
@@ -184,7 +184,7 @@ def run_json(change):
         (reward(REWARD.replace("def reward", "def pay")), "reward", "is pay; call it reward"),
         (reward("def reward(completions, solution, **c):\n"
                 "    return [float(a in t) for t, a in zip(completions, solution)]"), "reward",
-         "attacks pay: "),
+         "attacks succeed: "),
         (run_json(lambda known: known.pop("rewards")), "run", "did not use your reward"),
         (run_json(lambda known: known["settings"].update(steps=50)), "run",
          "2 of 50 steps are done"),

@@ -154,11 +154,11 @@ def test_a_quiz_is_answered(page):
     expect(area.get_by_text("Answer to question 1")).to_have_count(0)  # not the static HTML
 
     press(area, re.compile(r"^A\. To avoid all eight answers"))
-    expect(status(area, "A. ✗ Not right.")).to_be_visible()
+    expect(status(area, "A. ✗ Wrong.")).to_be_visible()
     correct = area.get_by_role("button", name=re.compile(r"^C\. Nothing: every advantage is zero"))
     correct.focus()
     page.keyboard.press("Enter")  # without a mouse
-    expect(status(area, "C. ✓ Right.")).to_be_visible()
+    expect(status(area, "C. ✓ Correct.")).to_be_visible()
     expect(area.get_by_text("1 of 5 answered.")).to_be_visible()
 
     press(area, re.compile(r"^A\. A clip, a question and the choices"))

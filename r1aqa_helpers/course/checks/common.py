@@ -61,21 +61,21 @@ def tensor(got: Any, shape: tuple[int, ...], wanted: str) -> torch.Tensor:
 
 def explain(
     got: Any,
-    right: Any,
+    expected: Any,
     mistakes: Mapping[str, Any],
     otherwise: str,
     within: float = 1e-6,
 ) -> None:
-    """Accept what is close to ``right``; say which known mistake anything else is.
+    """Accept what is close to ``expected``; say which known mistake anything else is.
 
     Args:
         mistakes: message -> the value that this mistake gives.
         otherwise: the message for a value that is none of them.
 
     Raises:
-        Mistake: ``got`` is not right.
+        Mistake: ``got`` is not correct.
     """
-    if close(got, right, within):
+    if close(got, expected, within):
         return
     for message, wrong in mistakes.items():
         expect(not close(got, wrong, within), message)
@@ -83,14 +83,14 @@ def explain(
 
 
 def try_cases(answer: Answer, cases: Mapping[str, tuple[Any, Any]]) -> None:
-    """Call ``answer`` on each case: message -> (argument, or a tuple of them; the right result).
+    """Call ``answer`` on each case: message -> (argument, or a tuple of them; the expected result).
 
     ``{got}`` in a message becomes what came instead.
 
     Raises:
         Mistake: with the first case's message that gives something else.
     """
-    for message, (arguments, right) in cases.items():
+    for message, (arguments, expected) in cases.items():
         got = answer(*(arguments if isinstance(arguments, tuple) else (arguments,)))
-        same = close(got, right) if isinstance(right, float) else got == right
+        same = close(got, expected) if isinstance(expected, float) else got == expected
         expect(same, message.replace("{got}", repr(got)))

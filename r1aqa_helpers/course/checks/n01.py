@@ -36,7 +36,7 @@ def messages_with_clips(answer: Answer) -> None:
     expect(alone == ["text"], "with no clips there is no audio part")
 
 
-@exercise("01.2", passed="text and sound will fit together to the token")
+@exercise("01.2", passed="text and audio have the same number of tokens")
 def audio_tokens(answer: Answer) -> None:
     """ceil(ceil(samples / 160) / 2) // 2, after the cut to the window."""
     got = of_kind(answer(16_000, 4.0), int, "a whole number (divide with //)")
@@ -57,7 +57,7 @@ def audio_tokens(answer: Answer) -> None:
     try_cases(answer, cases)
 
 
-@exercise("01.3", passed="and it is what the library does")
+@exercise("01.3", passed="and that is what the library does")
 def penalise(answer: Answer) -> None:
     """Divide positive logits of seen tokens, multiply negative ones, once each, in a copy."""
     logits = torch.tensor([2.0, 1.5, 0.5, 1.8, -1.0])
@@ -94,7 +94,7 @@ def left_pad(answer: Answer) -> None:
     expect(close(mask, [[1, 1, 1], [0, 0, 1]]), message)
 
 
-@exercise("01.5", passed="a model that ignores the audio has a change of zero, others have not")
+@exercise("01.5", passed="the change is zero only for a model that ignores the audio")
 def listening_change(answer: Answer) -> None:
     """Mean of the absolute changes over all choices of all questions."""
     heard = [torch.tensor([-1.0, -3.0]), torch.tensor([-2.0, -2.0, -1.0, -2.5])]

@@ -6,13 +6,13 @@ from r1aqa_helpers.course.checks.common import Answer, explain, of_kind, parts, 
 from r1aqa_helpers.course.exercise import Mistake, exercise, expect
 
 
-def right_tokens(samples: int, window_seconds: int) -> int:
+def audio_tokens(samples: int, window_seconds: int) -> int:
     """Audio tokens as the processor counts them, for clips of at least three frames."""
     frames = -(-min(samples, window_seconds * 16_000) // 160)
     return ((frames - 1) // 2 + 1 - 2) // 2 + 1
 
 
-@exercise("02.1", passed="quiet stays quiet beside loud, and silence is a floor and not minus ∞")
+@exercise("02.1", passed="quiet stays quiet next to loud, and silence is a floor, not minus ∞")
 def compress(answer: Answer) -> None:
     """Whisper's compression of mel powers, in four moves."""
     mel = torch.tensor([[100.0, 1e-3, 0.0, 1.0], [10.0, 1e-5, 1e-9, 1e-10]])
@@ -26,19 +26,19 @@ def compress(answer: Answer) -> None:
 
     logs, natural = mel.clamp(min=1e-10).log10(), mel.clamp(min=1e-10).log()
     top = logs.max()
-    right = scaled(logs, top - 8)
+    expected = scaled(logs, top - 8)
     mistakes = {
         "move 3 is missing: silence lies more than 8 below the top": (logs + 4) / 4,
-        "move 4 is missing: shift and scale": 4 * right - 4,
+        "move 4 is missing: shift and scale": 4 * expected - 4,
         "this is the natural logarithm, not powers of ten": scaled(natural, natural.max() - 8),
-        "the floor hangs on each frame's own maximum": scaled(logs, logs.amax(dim=0) - 8),
+        "the floor depends on each frame's own maximum": scaled(logs, logs.amax(dim=0) - 8),
         "the floor is fixed at -8, not 8 below the loudest point": scaled(logs, -8.0),
     }
-    told = [", ".join(f"{v:.3g}" for v in values[0, :3].tolist()) for values in (got, right)]
-    explain(got, right, mistakes, f"loud, quiet, silent become {told[0]}, not {told[1]}", 1e-4)
+    told = [", ".join(f"{v:.3g}" for v in values[0, :3].tolist()) for values in (got, expected)]
+    explain(got, expected, mistakes, f"loud, quiet, silent become {told[0]}, not {told[1]}", 1e-4)
 
 
-@exercise("02.2", passed="not a sample more fits, and every sample is heard")
+@exercise("02.2", passed="not one sample more fits, and no sample is lost")
 def longest_clip(answer: Answer) -> None:
     """From audio tokens back to the most samples, through both roundings and the window."""
     second = of_kind(answer(25, 4), int, "a whole number of samples, an int")
@@ -46,7 +46,7 @@ def longest_clip(answer: Answer) -> None:
         "25 tokens give 102, which are its frames; a frame has 160 samples": 102,
         "16,000 samples fit, but are not the most: both roundings drop frames": 16_000,
     }
-    tokens = right_tokens(second, 4)
+    tokens = audio_tokens(second, 4)
     size = f"make {tokens} tokens: too many" if tokens > 25 else "fit; some more still would"
     explain(second, 16_320, mistakes, f"{second:,} samples {size}")
     full, wide = answer(100, 4), answer(100, 30)
@@ -54,11 +54,11 @@ def longest_clip(answer: Answer) -> None:
     expect(wide == 64_320, f"a window of thirty seconds gives {wide:,}: the window is an argument")
     for tokens in range(1, 100):
         found = answer(tokens, 4)
-        fits = right_tokens(found, 4) == tokens < right_tokens(found + 1, 4)
+        fits = audio_tokens(found, 4) == tokens < audio_tokens(found + 1, 4)
         expect(fits or found == 64_000, f"{tokens} tokens give {found:,} samples: not the most")
 
 
-@exercise("02.3", passed="with this, most of a transformer can be counted")
+@exercise("02.3", passed="with this you can count most of a transformer's FLOPs")
 def linear_cost(answer: Answer) -> None:
     """Parameters and FLOPs of a linear layer."""
     parameters, flops = parts(answer(10, 3, 2, True), "parameters, then FLOPs")

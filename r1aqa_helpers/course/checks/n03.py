@@ -38,7 +38,7 @@ def _changed(fields: dict) -> dict:
     return {name: value for name, value in (_LINE | fields).items() if value is not ...}
 
 
-@exercise("03.2", passed="what a reader refuses before training, no trainer has to stumble over")
+@exercise("03.2", passed="a line that the reader rejects cannot break the training later")
 def faulty_field(answer: Answer) -> None:
     """The field of a training line that is at fault, or an empty text."""
     of_kind(answer(dict(_LINE)), str, "a text, a field's name or nothing")
@@ -76,7 +76,7 @@ def best_place(answer: Answer) -> None:
     mistakes = {
         "0.75 is a share; percent are wanted": 0.75,
     }
-    explain(percent, 75, mistakes, f"3 of 4 right are 75 %, not {percent}", 0.06)
+    explain(percent, 75, mistakes, f"3 of 4 correct are 75 %, not {percent}", 0.06)
     place, _ = answer([_question(4, "sound", 5)] * 2, "sound")
     expect(place == 5, "some questions have a fifth choice; look at as many places as there are")
 

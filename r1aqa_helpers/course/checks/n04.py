@@ -9,7 +9,7 @@ from r1aqa_helpers.data import AudioQuestion
 from r1aqa_helpers.scoring import extract_answer, mcnemar_p, wilson_interval
 
 
-@exercise("04.1", passed="first complete pair, over several lines, and nothing lost without tags")
+@exercise("04.1", passed="the first complete pair, on any number of lines, else the whole text")
 def extract(answer: Answer) -> None:
     """`scoring.extract_answer`: the first complete pair's content, else the whole, trimmed."""
 
@@ -30,31 +30,31 @@ def extract(answer: Answer) -> None:
     upper = "<Answer>Dog</Answer>"
     expect(got(upper) == upper, "tags are lower case; <Answer> is not one of them")
     for response in ("<think>Cat?</think> <answer>Dog</answer> done", "<answer></answer> Dog"):
-        right = extract_answer(response)
-        expect(got(response) == right, f"{response!r} should give {right!r}, not {got(response)!r}")
+        wanted, given = extract_answer(response), got(response)
+        expect(given == wanted, f"{response!r} should give {wanted!r}, not {given!r}")
 
 
 def _question(key: str, gold: str, *choices: str) -> AudioQuestion:
     return AudioQuestion(key, Path("none.wav"), "Which?", choices, gold)
 
 
-@exercise("04.2", passed="every question counts, by what was said in the end and by nothing else")
+@exercise("04.2", passed="every question counts, by its final answer and nothing else")
 def fair_score(answer: Answer) -> None:
     """How many questions the official verdict calls correct, and how many there are."""
 
     def got(*cases: tuple[str | None, AudioQuestion]) -> tuple[int, int]:
         said = {question.id: text for text, question in cases if text is not None}
-        right, n = parts(answer([q for _, q in cases], said), "how many are right, of how many")
-        return int(right), int(n)
+        correct, n = parts(answer([q for _, q in cases], said), "how many are correct, of how many")
+        return int(correct), int(n)
 
     man = _question("1", "man", "man", "woman")
     dog = _question("2", "dog", "dog", "cat", "horse")
     cat = _question("3", "cat", "dog", "cat", "horse")
     simple = got(("dog", dog), ("dog", cat), ("woman, child", man))
-    expect(simple != (3, 1), "right and number of questions are in the wrong order")
+    expect(simple != (3, 1), "number correct and number of questions are in the wrong order")
     silent = got(("dog", dog), (None, cat))
     expect(silent != (1, 1), "a question without a response vanished: it counts, as wrong")
-    expect(silent == (1, 2), f"one right answer and one missing give (1, 2), not {silent}")
+    expect(silent == (1, 2), f"one correct answer and one missing give (1, 2), not {silent}")
     expect(got(("woman", man))[0] == 0, "'woman' counted for 'man': compare words, not texts")
     # Every choice is gold in turn, often enough to catch a choice that is drawn at random.
     animals = ("dog", "cat", "horse")
@@ -62,8 +62,8 @@ def fair_score(answer: Answer) -> None:
     guessed = got(*unsure)[0] + got(("", dog), ("", cat))[0]
     expect(guessed == 0, "a response that names no choice was given one: nothing is guessed")
     ambiguous = got(("dog or cat", dog))[0]
-    expect(ambiguous == 0, "an answer that names two choices counted as right")
-    expect(got(("It is a dog.", dog))[0] == 1, "a right answer in a sentence did not count")
+    expect(ambiguous == 0, "an answer that names two choices counted as correct")
+    expect(got(("It is a dog.", dog))[0] == 1, "a correct answer in a sentence did not count")
     tagged = got(
         ("<think>cat or dog?</think> <answer>dog</answer>", dog),
         ("<think>the cat, surely</think> <answer>horse</answer>", cat),
@@ -73,7 +73,7 @@ def fair_score(answer: Answer) -> None:
     expect(got(("calm then sad", calm))[0] == 1, "`string_match` sees words only, not the comma")
 
 
-@exercise("04.3", passed="an interval that stays between 0 and 100 and keeps its promise")
+@exercise("04.3", passed="an interval that stays between 0 and 100, with the coverage it claims")
 def wilson(answer: Answer) -> None:
     """`scoring.wilson_interval`, in percent."""
     got = parts(answer(18, 20), "the lower and the upper end")
@@ -97,10 +97,10 @@ def wilson(answer: Answer) -> None:
     for correct, n in ((0, 5), (5, 5), (645, 1000), (1, 3)):
         ends = tuple(answer(correct, n))
         same = close(ends, wilson_interval(correct, n), 0.01)
-        expect(same, f"right for 18 of 20, wrong for {correct} of {n}: {ends}")
+        expect(same, f"correct for 18 of 20, wrong for {correct} of {n}: {ends}")
 
 
-@exercise("04.4", passed="only the questions that the systems answer differently decide")
+@exercise("04.4", passed="only the questions on which the systems differ count")
 def paired_p(answer: Answer) -> None:
     """`scoring.mcnemar_p`: two-sided, exact, at most 1."""
     p = float(answer(4, 1))
@@ -121,5 +121,5 @@ def paired_p(answer: Answer) -> None:
         expect(False, "0 to 0 divides by zero: without a discordant question p is 1")
     expect(close(p, 1), f"0 to 0 gives {p:g}: without a discordant question p is 1")
     for a, b in ((12, 5), (0, 10), (60, 31)):
-        p, right = float(answer(a, b)), mcnemar_p(a, b)
-        expect(close(p, right, 1e-4 * right), f"{a} to {b} should give {right:.4g}, not {p:g}")
+        p, wanted = float(answer(a, b)), mcnemar_p(a, b)
+        expect(close(p, wanted, 1e-4 * wanted), f"{a} to {b} should give {wanted:.4g}, not {p:g}")

@@ -8,7 +8,7 @@ from r1aqa_helpers.course.figures.n06 import block_mask as packed_mask
 from r1aqa_helpers.training.grpo import objective as library
 
 
-@exercise("06.1", passed="each group is measured against itself, and equal rewards move nothing")
+@exercise("06.1", passed="each group is its own baseline, and equal rewards give no gradient")
 def group_advantages(answer: Answer) -> None:
     """(r - group mean) / (group deviation + 1e-4), flat, groups next to one another."""
     rewards = torch.tensor([0.0, 1.0, 1.0, 2.0, 1.0, 2.0, 2.0, 2.0])
@@ -18,34 +18,34 @@ def group_advantages(answer: Answer) -> None:
     groups = rewards.view(2, 4)
     centred = groups - groups.mean(dim=1, keepdim=True)
     biased = groups.std(dim=1, keepdim=True, correction=0) + 1e-4
-    right = library.group_advantages(rewards, 4)
+    expected = library.group_advantages(rewards, 4)
     over_all = (rewards - rewards.mean()) / (rewards.std() + 1e-4)
     mistakes = {
         "these are differences from the mean, not divided by the deviation": centred.flatten(),
-        "the sign is turned round: above the group's mean the advantage is > 0": -right,
+        "the sign is reversed: above the group's mean the advantage is > 0": -expected,
         "mean and deviation were taken over all rewards: each group has its own": over_all,
         "the deviation divides by G: the unbiased one divides by G - 1": (
             centred / biased
         ).flatten(),
     }
     told = "the numbers differ from (r - mean) / (deviation + 1e-4), taken in each group of 4"
-    explain(got, right, mistakes, told, 1e-5)
+    explain(got, expected, mistakes, told, 1e-5)
     expect((equal == 0).all(), "four equal rewards should give four advantages of 0")
 
 
-@exercise("06.2", passed="the objective stops rising at the edge, the loss does not stop falling")
+@exercise("06.2", passed="the objective is clipped where it improves, not where it gets worse")
 def clipped_surrogate(answer: Answer) -> None:
     """min(w A, clip(w, 1 - e, 1 + e) A), per token, to be made large."""
     ratio = torch.tensor([0.5, 0.9, 1.0, 1.1, 1.5, 0.5, 0.9, 1.0, 1.1, 1.5])
     advantage = torch.tensor([2.0] * 5 + [-2.0] * 5)
     plain, clipped = ratio * advantage, ratio.clamp(0.8, 1.2) * advantage
-    right = torch.min(plain, clipped)
+    expected = torch.min(plain, clipped)
     got = tensor(answer(ratio, advantage, 0.2), (10,), "one value per ratio")
     mistakes = {
-        "this is the loss, to be made small: the surrogate is to be made large": -right,
+        "this is the loss, to be made small: the surrogate is to be made large": -expected,
         "nothing is clipped: at ratio 1.5 and advantage 2 it is 2.4": plain,
     }
-    explain(got, right, mistakes, "the values differ from min(w A, clip(w, 1 - e, 1 + e) A)", 1e-5)
+    explain(got, expected, mistakes, "it differs from min(w A, clip(w, 1 - e, 1 + e) A)", 1e-5)
     wider = torch.min(plain, ratio.clamp(0.6, 1.4) * advantage)
     moved = close(answer(ratio, advantage, 0.4), wider, 1e-5)
     expect(moved, "with clip 0.4 the edges are 0.6 and 1.4: yours did not move with the argument")
@@ -98,13 +98,13 @@ def block_mask(answer: Answer) -> None:
         answer(prompt, lengths), (9, 9), "a mask for prompt and answers, 9 tokens together"
     )
     expect(got.dtype == torch.bool, f"a mask of True and False is wanted, not of {got.dtype}")
-    right = packed_mask(prompt, lengths)
-    if torch.equal(got, right):
+    expected = packed_mask(prompt, lengths)
+    if torch.equal(got, expected):
         return
-    turned = torch.equal(got, right.T)
+    turned = torch.equal(got, expected.T)
     expect(not turned, "rows and columns are exchanged: row q says what token q may look at")
     expect(got.diagonal().all(), "a token should see itself: the diagonal is not all True")
     expect(not got[:prompt, prompt:].any(), "the prompt sees the answers, which come later")
     expect(not got.triu(1).any(), "some token sees a later one: the mask has to be causal as well")
-    expect(not (got & ~right).any(), "answers see the answers before them: they are strangers")
+    expect(not (got & ~expected).any(), "answers see the answers before them: they must not")
     raise Mistake("a token should see all before it in its own answer, and in the prompt")

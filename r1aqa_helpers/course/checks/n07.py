@@ -34,12 +34,12 @@ def step_curves(answer: Answer) -> None:
     explain(flat, (0.25, 1.0), mistakes, told)
 
 
-@exercise("07.2", passed="as good as the best, within the error, and nearest to the start")
+@exercise("07.2", passed="as good as the best within the error, and the earliest such checkpoint")
 def choose_checkpoint(answer: Answer) -> None:
     """The earliest step within one standard error of the best, sqrt(p (1 - p) / n)."""
-    right = {10: 210, 20: 262, 30: 297, 40: 302, 50: 306, 60: 309, 70: 304}
-    got = answer(right, 400)
-    expect(got in right, f"one of the steps is wanted, not {got}")
+    correct = {10: 210, 20: 262, 30: 297, 40: 302, 50: 306, 60: 309, 70: 304}
+    got = answer(correct, 400)
+    expect(got in correct, f"one of the steps is wanted, not {got}")
     mistakes = {
         "step 60 has the highest score; an earlier one is within its error": 60,
         "step 10 is far below the best: the error is a share, and shrinks with n": 10,
@@ -85,7 +85,7 @@ class _Model:
         return torch.cat([prompt, prompt.new_tensor([[7, 8]])], dim=1)
 
 
-@exercise("07.4", passed="what does not fit is refused, and what fits is left whole")
+@exercise("07.4", passed="prompts that do not fit are rejected, the others are unchanged")
 def completion(answer: Answer) -> None:
     """The generated tokens alone; ValueError for a prompt over the limit."""
     said = torch.tensor([[7, 8]])

@@ -10,7 +10,7 @@ from r1aqa_helpers.course.exercise import exercise, expect
 from r1aqa_helpers.course.lessons.n08 import AHEAD, BEHIND, CLAIMS, ONE, OPEN, WITHIN
 
 
-@exercise("08.1", passed="one direction, two strengths: rewards ask how likely the label is")
+@exercise("08.1", passed="one direction, two magnitudes: a reward's grows with p of the label")
 def gradients(answer: Answer) -> None:
     """SFT's gradient on the logits, and the expected one of a reward for saying the label."""
     policy = torch.tensor([0.5, 0.3, 0.15, 0.05])
@@ -22,18 +22,18 @@ def gradients(answer: Answer) -> None:
     swapped = close(imitated, 0.15 * up, 1e-5) and close(rewarded, up, 1e-5)
     expect(not swapped, "the two are exchanged: only the reward waits for the label to be drawn")
     mistakes = {
-        "the signs are turned round: up is wanted, not a loss's gradient": -up,
+        "the signs are reversed: up is wanted, not a loss's gradient": -up,
         "SFT's gradient adds up to zero: the policy is subtracted": label,
     }
     explain(imitated, up, mistakes, "SFT's is the label's one-hot vector minus the policy", 1e-5)
     mistakes = {
-        "the signs are turned round: up is wanted for the reward, too": -0.15 * up,
+        "the signs are reversed: up is wanted for the reward, too": -0.15 * up,
     }
     told = "the expectation: probability of the label, times reward 1, times its gradient"
     explain(rewarded, 0.15 * up, mistakes, told, 1e-5)
 
 
-@exercise("08.2", passed="validation chose, and said where to look next; the test stayed shut")
+@exercise("08.2", passed="chosen on validation, with the rate to try next; the test was not used")
 def search_rate(answer: Answer) -> None:
     """The best rate on validation, the smallest of equals; three times beyond where at an end."""
 
@@ -46,7 +46,7 @@ def search_rate(answer: Answer) -> None:
     mistakes = {
         "3e-4 looks best on the test: the test has chosen": 3e-4,
     }
-    explain(rate, 1e-4, mistakes, f"1e-4 has the most right on validation, not {rate:g}", 1e-9)
+    explain(rate, 1e-4, mistakes, f"1e-4 has the best validation accuracy, not {rate:g}", 1e-9)
     expect(after is None, "1e-4 is better than its neighbours on both sides: the next is None")
     rate, after = searched((3e-4, 90, 50), (3e-5, 60, 50), (1e-4, 80, 50))
     beyond = "here the best is the largest rate tried: a better one may lie beyond it"
@@ -58,7 +58,7 @@ def search_rate(answer: Answer) -> None:
     expect(tuple(even) == (1e-4, None), "of equals on validation the smallest rate is taken")
 
 
-@exercise("08.3", passed="noise of the questions and of the training, in one interval")
+@exercise("08.3", passed="sampling noise of the questions and seed variance, in one interval")
 def noise(answer: Answer) -> None:
     """The 2.5th and 97.5th percentile of mean differences over drawn seeds and questions."""
     rng = np.random.default_rng(3)
@@ -81,7 +81,7 @@ def noise(answer: Answer) -> None:
         "only questions were drawn: draw seeds as well": ends(torn.mean(0)[by_question].mean(1)),
         "only seeds were drawn: questions are a sample, too": ends(torn.mean(1)[by_seed].mean(1)),
         "from 5 to 95 lie 90 % of the draws: 95 % leave 2.5 at either end": ends(both, 5),
-        "the sign is turned round: the matrix already holds a minus b": -ends(both)[::-1],
+        "the sign is reversed: the matrix already holds a minus b": -ends(both)[::-1],
     }
     narrow = high - low < 8 * 100 * both.std() / np.sqrt(draws)
     other = "one draw takes some seeds and some questions, both with replacement"
@@ -95,7 +95,7 @@ def noise(answer: Answer) -> None:
     expect(crossed, "each question got one seed: every drawn seed meets every drawn question")
 
 
-@exercise("08.4", passed="five sentences, and for each table only one of them is true")
+@exercise("08.4", passed="five conclusions, and each table supports exactly one")
 def claim(answer: Answer) -> None:
     """One of `CLAIMS`, from an interval, a corrected p, the number of seeds and a margin."""
     cases = [
@@ -109,7 +109,7 @@ def claim(answer: Answer) -> None:
         ((-0.8, 1.2, 0.7, 3, 1.0), OPEN, "the margin is an argument: here it is 1 point"),
         ((0.3, 1.5, 0.01, 3, 2.0), AHEAD, "small and certain is ahead first"),
     ]
-    for arguments, right, message in cases:
+    for arguments, expected, message in cases:
         found = answer(*arguments)
         expect(found in CLAIMS, f"one of {', '.join(CLAIMS)} is wanted, not {found!r}")
-        expect(found == right, f"{message} (your answer: {found})")
+        expect(found == expected, f"{message} (your answer: {found})")

@@ -11,7 +11,7 @@ def _number(got: object, wanted: str) -> float:
     return float(of_kind(got, (int, float), wanted))
 
 
-@exercise("10.1", passed="what is trained costs 16 bytes per parameter, what is frozen its width")
+@exercise("10.1", passed="a trained parameter takes 16 bytes, a frozen one only its width")
 def training_bytes(answer: Answer) -> None:
     """Bytes: frozen * width + 16 * trained."""
     got = _number(answer(1000, 2.0, 10), "the number of bytes")
@@ -27,7 +27,7 @@ def training_bytes(answer: Answer) -> None:
     expect(close(answer(1000, 0.5, 0), 500), "1000 weights in 4 bits take 500: width may be 0.5")
 
 
-@exercise("10.2", passed="sixteen levels and one scale: the block's largest value comes back whole")
+@exercise("10.2", passed="sixteen levels and one scale: the block's largest value is exact")
 def four_bits(answer: Answer) -> None:
     """levels[nearest(block / absmax)] * absmax."""
     block = torch.tensor([0.10, -0.80, 0.33, 0.05, -0.21, 0.62, 0.02, -0.47])
@@ -49,10 +49,10 @@ def four_bits(answer: Answer) -> None:
     told = "the values differ from levels[nearest to block / scale] * scale"
     explain(got, round_trip(block, NF4, block=8), mistakes, told)
     even = close(answer(block.clone(), EVEN.clone()), round_trip(block, EVEN, block=8))
-    expect(even, "right for NF4 but not for even levels: take the levels that are given")
+    expect(even, "correct for NF4 but not for even levels: use the levels that are given")
 
 
-@exercise("10.3", passed="below the bend more rows cost nothing, above it each costs its share")
+@exercise("10.3", passed="below the ridge more rows are free, above it each adds its share")
 def step_seconds(answer: Answer) -> None:
     """max(rows * flops / rate, (weights + rows * cache) / bandwidth)."""
 
@@ -76,7 +76,7 @@ def step_seconds(answer: Answer) -> None:
     explain(many, 50.0, {rows: 20.0}, f"1000 rows with little cache should take 50 s, not {many:g}")
 
 
-@exercise("10.4", passed="every group counts once, whichever process it lies in")
+@exercise("10.4", passed="every group counts once, whichever process it is on")
 def combine(answer: Answer) -> None:
     """sum(n_i * mean_i) / sum(n_i)."""
     means = [torch.tensor([1.0, 2.0]), torch.tensor([4.0, -1.0])]

@@ -35,14 +35,14 @@ def suspects(answer: Answer) -> None:
     expect(loose, "with tolerance 0.1 a shift of 0.05 should pass: yours ignores the argument")
 
 
-@exercise("11.2", passed="no row makes NaN, in float16 either, and none is hidden")
+@exercise("11.2", passed="no row makes NaN, not even in float16, and no NaN is hidden")
 def masked_softmax(answer: Answer) -> None:
     """Softmax among the places where the mask is True; zeros elsewhere and in empty rows."""
     scores = torch.tensor([[1.0, 2.0, 3.0], [0.5, 0.5, 9.0]])
     mask = torch.tensor([[True, True, False], [False, False, False]])
     plain = tensor(answer(scores.clone(), mask[:1].expand(2, 3)), (2, 3), "a weight per score")
-    right = torch.cat([scores[0, :2].softmax(0), torch.zeros(1)])
-    expect(close(plain[0], right), "the places left get their own softmax: mask before it")
+    expected = torch.cat([scores[0, :2].softmax(0), torch.zeros(1)])
+    expect(close(plain[0], expected), "the places left get their own softmax: mask before it")
     try:
         half = answer(scores.half(), mask)
     except RuntimeError as error:
@@ -62,14 +62,14 @@ def masked_softmax(answer: Answer) -> None:
 _SIGNS = {
     "D": "run D: its KL in the last steps is exactly 0, so its weights never moved",
     "A": "run A: look at its zero-variance groups in the first steps, before anything was learnt",
-    "E": "run E: its KL is high from the second step on, and what becomes of right?",
-    "C": "run C: read right and format together: every answer in tags, and how many right?",
-    "F": "run F: the format is learnt; is right above what guessing gives?",
-    "B": "run B: right and format both rise, and KL stays small: what is wrong with it?",
+    "E": "run E: its KL is high from the second step on, and what becomes of the accuracy?",
+    "C": "run C: compare accuracy and format: every answer in tags, and how many correct?",
+    "F": "run F: the format is learnt; is the accuracy above chance?",
+    "B": "run B: accuracy and format both rise, and KL stays small: what is wrong with it?",
 }
 
 
-@exercise("11.3", passed="each fault by the number in which it differs from the others")
+@exercise("11.3", passed="each fault is identified by the number that sets it apart")
 def diagnoses(answer: Answer) -> None:
     """A letter for each of the six runs -> the fault's name."""
     got = of_kind(answer(), dict, "a dictionary")
@@ -82,7 +82,7 @@ def diagnoses(answer: Answer) -> None:
         expect(got[letter] == FAULTS[letter], sign)
 
 
-@exercise("11.4", passed="another run's log is refused by name, and a torn last line asked again")
+@exercise("11.4", passed="another run's log is rejected, and a torn last line is asked again")
 def left_to_ask(answer: Answer) -> None:
     """Ids without an answer, in order; ValueError for a foreign header or damage inside."""
     run, ids = {"model": "a", "prompt": 2}, ["q3", "q1", "q2"]

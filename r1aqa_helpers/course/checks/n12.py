@@ -11,7 +11,7 @@ from r1aqa_helpers.course.exercise import Mistake, exercise, expect
 from r1aqa_helpers.course.lessons.n12 import by_pattern
 
 
-@exercise("12.1", passed="no performance is on both sides, and every label is in the test")
+@exercise("12.1", passed="no take is on both sides, and every label is in the test")
 def split_clips(answer: Answer) -> None:
     """(training, test): of each label so many takes go to the test, with all their clips."""
     takes = [(label, f"{label}/{take}") for _ in range(2) for take in range(5) for label in "abc"]
@@ -44,7 +44,7 @@ def split_clips(answer: Answer) -> None:
 _FIELDS = ("id", "question_text", "multi_choice", "answer", "dataset_name", "audio_path")
 
 
-@exercise("12.2", passed="a line that `read_avqa` takes, and from which nobody can guess")
+@exercise("12.2", passed="a line that `read_avqa` accepts, and that gives nothing away")
 def avqa_line(answer: Answer) -> None:
     """One AVQA line: choices in random order, the answer as a place from 0."""
     labels = ["alarm", "knock", "rain", "wind"]
@@ -70,7 +70,7 @@ def avqa_line(answer: Answer) -> None:
         places[place] += 1
         orders.add(tuple(chosen))
     expect(len(ids) == 80, "two clips have the same id: make it of the clip")
-    expect(len(places) > 1 or len(orders) == 1, "the right choice stands in one place every time")
+    expect(len(places) > 1 or len(orders) == 1, "the correct choice stands in one place every time")
     expect(len(orders) > 4, "the choices stand in the same order in every line: shuffle them")
     clip = {"audio": "a.flac", "label": "rain", "take": "x"}
     again = [answer(clip, "Which is last?", list(labels), random.Random(7)) for _ in range(6)]
@@ -78,19 +78,19 @@ def avqa_line(answer: Answer) -> None:
     expect(same, "the order is drawn from somewhere else than rng: the file cannot be made again")
 
 
-@exercise("12.3", passed="you know before you look how much your test can show")
+@exercise("12.3", passed="you know in advance how large a gain your test can show")
 def smallest_win(answer: Answer) -> None:
     """The least number of questions won, for so many lost, at which McNemar's p is under 0.05."""
-    right = [_least(lost) for lost in range(9)]
+    expected = [_least(lost) for lost in range(9)]
     got = [of_kind(answer(lost), int, "a whole number of questions") for lost in range(9)]
     mistakes = {
         "6 are enough where none is lost; but every lost question counts": [6] * 9,
         "a lead of 6 is not always enough: 7 to 1 gives p = 0.07": [n + 6 for n in range(9)],
-        "this is how many more are won than lost": [won - n for n, won in enumerate(right)],
-        "this is how many differ, won and lost": [won + n for n, won in enumerate(right)],
+        "this is how many more are won than lost": [won - n for n, won in enumerate(expected)],
+        "this is how many differ, won and lost": [won + n for n, won in enumerate(expected)],
     }
     other = ""
-    for lost, (least, won) in enumerate(zip(right, got, strict=True)):
+    for lost, (least, won) in enumerate(zip(expected, got, strict=True)):
         p = scoring.mcnemar_p(won, lost)
         if won != least and not other:
             other = f"{won} won and {lost} lost give p = {p:.3f}, which is not below 0.05"
@@ -100,7 +100,7 @@ def smallest_win(answer: Answer) -> None:
                 other = f"{won} won, {lost} lost: p is {p:.3f}; half of it is for one side only"
             elif won > least:
                 other = f"{won} won against {lost} lost are enough, but so are {won - 1}"
-    explain(got, right, mistakes, other)
+    explain(got, expected, mistakes, other)
 
 
 def _least(lost: int) -> int:
@@ -115,7 +115,7 @@ _ASKED = ("rain", "knock", "wood block", "Guitar, 4 notes", "0:09 - 0:11")
 _ALL = ("alarm", "knock", "rain", "wind")
 
 
-@exercise("12.4", passed="full reward for every question, unheard; the suite had no such attack")
+@exercise("12.4", passed="full reward for every question without listening, by your own attack")
 def attack(answer: Answer) -> None:
     """A completion that `by_pattern` rewards in full, whatever the question."""
     text = of_kind(answer(), str, "a completion, as text")
@@ -132,7 +132,7 @@ def attack(answer: Answer) -> None:
     lost = [gold for gold in _ASKED if gold not in won]
     if not lost:
         return
-    expect(said.lower() not in _ALL, f"{said!r} is right only where it is right: no attack")
+    expect(said.lower() not in _ALL, f"{said!r} is correct only where it is the answer: no attack")
     listed = not won and all(word in said for word in _ALL)
     expect(not listed, "a list of all choices is no choice: the suite has this attack")
     expect(won, f"{said!r} earns 1, for its format: which text is taken for equal to any other?")

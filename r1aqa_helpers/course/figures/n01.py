@@ -11,14 +11,14 @@ from r1aqa_helpers.course.figures.parts import look
 from r1aqa_helpers.course.figures.style import BLUE, GREY, ORANGE, RED
 
 
-def against_chance(right: Mapping[str, int], n: int, chance: float) -> Figure:
+def against_chance(correct: Mapping[str, int], n: int, chance: float) -> Figure:
     """Correct answers of ``n`` per system, as bars, beside what guessing gives."""
-    fig, ax = plt.subplots(figsize=(8, 1.1 + 0.55 * len(right)))
-    for place, (name, count) in enumerate(right.items()):
+    fig, ax = plt.subplots(figsize=(8, 1.1 + 0.55 * len(correct)))
+    for place, (name, count) in enumerate(correct.items()):
         ax.barh(name, count, **look(place))
     ax.axvline(chance, color=RED, linestyle="--")
     ax.text(chance, 1.01, "chance", transform=ax.get_xaxis_transform(), ha="center", color=RED)
-    ax.set(xlabel=f"right answers of {n}", xlim=(0, n))
+    ax.set(xlabel=f"correct answers of {n}", xlim=(0, n))
     ax.invert_yaxis()
     return fig
 

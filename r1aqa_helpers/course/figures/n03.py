@@ -78,7 +78,7 @@ def noise_lines(noise: float, choices: int = 4) -> Figure:
     """True accuracy against the one that is measured with a share of wrong labels."""
     fig, ax = plt.subplots(figsize=(5.6, 4.2))
     true = np.linspace(0, 1, 101)
-    ax.plot(100 * true, 100 * true, color=GREY, linestyle="--", label="right labels")
+    ax.plot(100 * true, 100 * true, color=GREY, linestyle="--", label="correct labels")
     measured = true * (1 - noise) + (1 - true) * noise / (choices - 1)
     ax.plot(100 * true, 100 * measured, color=BLUE, label=f"{100 * noise:.0f} % wrong labels")
     ax.plot(100, 100 * measured[-1], "o", color=BLUE, label="a perfect listener")

@@ -62,16 +62,16 @@ def gradients_figure(size: int = 8) -> Figure:
     return fig
 
 
-def right_of_group_figure(counts: np.ndarray) -> Figure:
+def correct_in_group_figure(counts: np.ndarray) -> Figure:
     """How many groups had 0, 1, … correct answers; ``counts``: (size + 1,)."""
     fig, ax = plt.subplots(figsize=(7.5, 3.0))
     places = np.arange(len(counts))
     ends = (places == 0) | (places == len(counts) - 1)
-    some = ax.bar(places[~ends], counts[~ends], color=BLUE, label="some are right")
+    some = ax.bar(places[~ends], counts[~ends], color=BLUE, label="some are correct")
     none = ax.bar(places[ends], counts[ends], color=ORANGE, hatch="//", label="none, or all")
     for bars in (some, none):
         ax.bar_label(bars, fontsize=10)
-    ax.set(xlabel=f"right answers of {len(counts) - 1}", ylabel="groups", xticks=places)
+    ax.set(xlabel=f"correct answers of {len(counts) - 1}", ylabel="groups", xticks=places)
     ax.margins(y=0.12)
     ax.legend()
     return fig
@@ -99,7 +99,7 @@ def rates_figure(found: Committed) -> Figure:
                 ax.plot(lr, accuracy, "o", **ring)
         ax.set(xscale="log", xlabel="learning rate", title=title)
         ax.legend(fontsize=10, loc="lower center")
-    panels[0].set_ylabel("right on validation, %")
+    panels[0].set_ylabel("correct on validation, %")
     return fig
 
 

@@ -83,7 +83,7 @@ def results_table() -> None:
         "reported: Qwen2-Audio-7B on MMAU test-mini",
         "measured: tiny model on tiny-mmau",
     )
-    caption = "Right answers, in percent, with 95 % intervals for 1,000 questions"
+    caption = "Correct answers, in percent, with 95 % intervals for 1,000 questions"
     display(Table(caption, rows, columns))
 
 
@@ -122,7 +122,7 @@ def results_picture() -> None:
     people = found["people"][0][0]
     axes[0].axhline(people, color=GREY, linestyle="--", linewidth=1.4)
     axes[0].text(-0.45, people + 1, "people", color=GREY)
-    axes[0].set_ylabel("right answers, %")
+    axes[0].set_ylabel("correct answers, %")
     figure(fig, alt=f"Bars of accuracy in percent with 95 % intervals. {'; '.join(told)}.")
 
 
@@ -134,7 +134,7 @@ def training_picture() -> None:
     told = []
     for name, label, colour, style in (
         ("format", "answer in tags", ORANGE, "--"),
-        ("accuracy", "right answer", BLUE, "-"),
+        ("accuracy", "correct answer", BLUE, "-"),
     ):
         ax.plot(rows[name], color=colour, alpha=0.25, linewidth=1)
         ax.plot(smooth[name], color=colour, linestyle=style, label=label)

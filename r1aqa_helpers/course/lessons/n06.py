@@ -23,28 +23,28 @@ from r1aqa_helpers.training.rewards import rewards_for
 
 
 def policy_gradients(
-    logits: torch.Tensor, arms: torch.Tensor, weights: torch.Tensor
+    logits: torch.Tensor, actions: torch.Tensor, weights: torch.Tensor
 ) -> torch.Tensor:
-    """Each pull's own estimate of the gradient: weight * grad log pi(arm).
+    """Each sample's own estimate of the gradient: weight * grad log pi(action).
 
-    For a softmax over logits, grad log pi(arm) is the arm's one-hot vector minus pi (Williams,
-    1992, REINFORCE, https://doi.org/10.1007/BF00992696).
+    For a softmax over logits, grad log pi(action) is the action's one-hot vector minus pi
+    (Williams, 1992, REINFORCE, https://doi.org/10.1007/BF00992696).
 
     Args:
-        logits: (..., arms), the policy.
-        arms: (..., n), the arms that were pulled, from 0.
+        logits: (..., actions), the policy.
+        actions: (..., n), the actions that were sampled, from 0.
         weights: (..., n), rewards or advantages.
 
     Returns:
-        (..., n, arms), one estimate per pull; their mean over n is the usual estimate.
+        (..., n, actions), one estimate per sample; their mean over n is the usual estimate.
     """
     policy = torch.softmax(logits, dim=-1).unsqueeze(-2)
-    pulled = torch.nn.functional.one_hot(arms, logits.shape[-1]).to(policy)
-    return weights.unsqueeze(-1) * (pulled - policy)
+    sampled = torch.nn.functional.one_hot(actions, logits.shape[-1]).to(policy)
+    return weights.unsqueeze(-1) * (sampled - policy)
 
 
 def learn(
-    pays: torch.Tensor,
+    win_rates: torch.Tensor,
     baseline: bool,
     shift: float = 0.0,
     group: int = 8,
@@ -53,27 +53,27 @@ def learn(
     runs: int = 200,
     seed: int = 0,
 ) -> torch.Tensor:
-    """Train ``runs`` bandit policies by REINFORCE, each step from a group of pulls.
+    """Train ``runs`` bandit policies by REINFORCE, each step from a group of samples.
 
     Args:
-        pays: (arms,), the chance that a pull pays 1.
+        win_rates: (actions,), the probability that an action is rewarded with 1.
         baseline: subtract the group's mean reward.
-        shift: added to every reward; changes nothing about which arm is best.
+        shift: added to every reward; the same action stays the best.
 
     Returns:
-        (runs, steps), the chance to be paid under the policy before each step.
+        (runs, steps), the expected reward of the policy before each step, without ``shift``.
     """
     random = torch.Generator().manual_seed(seed)
-    logits = torch.zeros(runs, len(pays))
+    logits = torch.zeros(runs, len(win_rates))
     curve = []
     for _ in range(steps):
         policy = torch.softmax(logits, dim=-1)
-        curve.append(policy @ pays)
-        arms = torch.multinomial(policy, group, replacement=True, generator=random)
-        rewards = torch.bernoulli(pays[arms], generator=random) + shift
+        curve.append(policy @ win_rates)
+        actions = torch.multinomial(policy, group, replacement=True, generator=random)
+        rewards = torch.bernoulli(win_rates[actions], generator=random) + shift
         if baseline:
             rewards = rewards - rewards.mean(dim=1, keepdim=True)
-        logits = logits + lr * policy_gradients(logits, arms, rewards).mean(dim=1)
+        logits = logits + lr * policy_gradients(logits, actions, rewards).mean(dim=1)
     return torch.stack(curve, dim=1)
 
 

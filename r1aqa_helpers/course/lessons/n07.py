@@ -55,8 +55,8 @@ def by_kind(
     found: dict[str, tuple[int, int]] = {}
     for question in questions:
         kind = str(question.extra.get("question-type") or question.task or "all")
-        right, n = found.get(kind, (0, 0))
-        found[kind] = right + matches[question.id], n + 1
+        correct, n = found.get(kind, (0, 0))
+        found[kind] = correct + matches[question.id], n + 1
     return found
 
 
@@ -76,5 +76,5 @@ def recorded_checkpoints() -> list[Checkpoint]:
         f"profile tiny, seed {kept['seed']}, {kept['date']}, {kept['hardware']}"
     )
     return [
-        Checkpoint(row["step"], Accuracy(row["right"], kept["n"])) for row in kept["checkpoints"]
+        Checkpoint(row["step"], Accuracy(row["correct"], kept["n"])) for row in kept["checkpoints"]
     ]

@@ -240,7 +240,7 @@ def best_of_equals(
     rounds: int = 2000,
     seed: int = 0,
 ) -> tuple[float, float]:
-    """What choosing among equals gains where it was chosen, and elsewhere: mean points.
+    """The mean lead of the best of equals, in points: where it was chosen, and elsewhere.
 
     Each made-up checkpoint answers each question as one of two real systems did, by the toss
     of a coin, so all are equally good by construction. In each round the questions are divided
@@ -250,7 +250,7 @@ def best_of_equals(
         first, second: the two systems' verdicts, question by question.
 
     Returns:
-        (gain on the half that chose, gain on the other), above the checkpoints' mean there.
+        (lead on the half that chose, lead on the other), above the checkpoints' mean there.
     """
     rng = np.random.default_rng(seed)
     pair = np.stack([np.asarray(first, float), np.asarray(second, float)])
@@ -273,7 +273,7 @@ FAULTS = {
     "C": "gold in tags",
     "D": "no rate",
     "E": "rate too high",
-    "F": "deaf",
+    "F": "no audio",
 }
 
 

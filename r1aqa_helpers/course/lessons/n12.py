@@ -36,7 +36,7 @@ class Take:
     """One performance.
 
     Attributes:
-        label: what it is: the right answer of questions about it.
+        label: what it is: the correct answer of questions about it.
         name: unique, and says where it comes from.
         wave: float32 (samples,) at 16 kHz.
     """

@@ -17,12 +17,12 @@ class Option:
     """One choice; ``why`` says why it is correct or not."""
 
     text: str
-    right: bool
+    correct: bool
     why: str
 
     def explained(self, number: int) -> str:
         """HTML: the option's letter, the verdict and the reason."""
-        verdict = "✓ Right" if self.right else "✗ Not right"
+        verdict = "✓ Correct" if self.correct else "✗ Wrong"
         return f"<b>{'ABCD'[number]}. {verdict}.</b> {rich_text(self.why)}"
 
 
@@ -47,7 +47,7 @@ class QuizWidget:
 
     def __init__(self, questions: tuple[QuizQuestion, ...]) -> None:
         self.questions = questions
-        self.first: dict[int, bool] = {}  #: question, from 0 -> whether its first choice was right
+        self.first: dict[int, bool] = {}  #: question, from 0 -> was its first choice correct
         self._feedback = [note() for _ in questions]
         self._score = note(f"<p>0 of {len(questions)} answered.</p>")
         self._buttons: list[list[ipywidgets.Button]] = []
@@ -66,9 +66,9 @@ class QuizWidget:
     def choose(self, question: int, option: int) -> None:
         """Choose an option of a question, both from 0, as the button does."""
         chosen = self.questions[question].options[option]
-        self.first.setdefault(question, chosen.right)
-        mark(self._buttons[question][option], chosen.right)
-        again = "" if chosen.right else " <i>Choose again.</i>"
+        self.first.setdefault(question, chosen.correct)
+        mark(self._buttons[question][option], chosen.correct)
+        again = "" if chosen.correct else " <i>Choose again.</i>"
         say(self._feedback[question], chosen.explained(option) + again)
         done, n = len(self.first), len(self.questions)
         if done < n:

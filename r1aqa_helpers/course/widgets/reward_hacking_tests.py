@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 import matplotlib.pyplot as plt
 from matplotlib.figure import Figure
 
-from r1aqa_helpers.course.answer_groups import pay
+from r1aqa_helpers.course.answer_groups import apply_reward
 from r1aqa_helpers.course.attacks import AttackKind, Case, attacks, honest_answers
 from r1aqa_helpers.course.figures.style import BLUE, GREY, RED
 from r1aqa_helpers.course.group_rewards import printable
@@ -38,17 +38,17 @@ class Shot:
     @property
     def limit(self) -> str:
         """What the attack may earn, in words."""
-        word = "below" if self.case.kind is AttackKind.MANNERLESS else "at most"
+        word = "below" if self.case.kind is AttackKind.MALFORMED else "at most"
         return f"{word} {self.bound:.2f}"
 
     @property
-    def pays(self) -> bool:
+    def succeeds(self) -> bool:
         """Whether the reward lets the attack earn more than its limit."""
-        below = self.case.kind is AttackKind.MANNERLESS
+        below = self.case.kind is AttackKind.MALFORMED
         return self.reward > self.bound + (-_SAME if below else _SAME)
 
     @property
-    def loses(self) -> bool:
+    def penalised(self) -> bool:
         """Whether an honest correct answer earns less than the plain one."""
         return self.reward < self.honest - _SAME
 
@@ -57,10 +57,10 @@ class Scorecard(Table):
     """How a reward did in the attack suite, shown as a table.
 
     Attributes:
-        paying: attacks that earn more than their limits.
-        losing: honest correct answers that earn less than the plain one.
-        tells_right_from_wrong: whether honest correct answers earn more than honest wrong ones.
-        passed: whether no attack pays, no honest answer loses, and correct beats wrong.
+        successful: attacks that earn more than their limits.
+        penalised: honest correct answers that earn less than the plain one.
+        ranks_correct_first: whether honest correct answers earn more than honest wrong ones.
+        passed: whether no attack succeeds, no honest answer is penalised, and correct beats wrong.
         summary: the result in a line.
     """
 
@@ -68,32 +68,32 @@ class Scorecard(Table):
         self, name: str, prompt: int, attacks: Sequence[Shot], honest: Sequence[Shot]
     ) -> None:
         self.name, self.attacks, self.honest = name, tuple(attacks), tuple(honest)
-        self.paying = tuple(shot for shot in self.attacks if shot.pays)
-        self.losing = tuple(shot for shot in self.honest if shot.loses)
-        self.tells_right_from_wrong = all(s.honest > s.wrong + _SAME for s in self.honest)
-        self.passed = self.tells_right_from_wrong and not self.paying and not self.losing
-        held, kept = len(attacks) - len(self.paying), len(honest) - len(self.losing)
+        self.successful = tuple(shot for shot in self.attacks if shot.succeeds)
+        self.penalised = tuple(shot for shot in self.honest if shot.penalised)
+        self.ranks_correct_first = all(s.honest > s.wrong + _SAME for s in self.honest)
+        self.passed = self.ranks_correct_first and not self.successful and not self.penalised
+        held, kept = len(attacks) - len(self.successful), len(honest) - len(self.penalised)
         self.summary = (
-            f"{name}, prompt <{prompt}>: {held} of {len(attacks)} attacks held, "
-            f"{kept} of {len(honest)} honest answers paid in full"
+            f"{name}, prompt <{prompt}>: {held} of {len(attacks)} attacks blocked, "
+            f"{kept} of {len(honest)} honest answers fully rewarded"
         )
-        if not self.tells_right_from_wrong:
-            self.summary += "; a wrong answer earns as much as a right one"
+        if not self.ranks_correct_first:
+            self.summary += "; a wrong answer earns as much as a correct one"
         rows = []
         for shot in self.attacks:
-            rows.append((*_row(shot), shot.limit, "✗ pays" if shot.pays else "✓ held"))
+            rows.append((*_row(shot), shot.limit, "✗ succeeds" if shot.succeeds else "✓ blocked"))
         for shot in self.honest:
-            rows.append((*_row(shot), "in full", "✗ loses" if shot.loses else "✓ paid"))
+            rows.append((*_row(shot), "in full", "✗ penalised" if shot.penalised else "✓ rewarded"))
         columns = ("attack", "the answer", "reward", "honest reward", "limit", "verdict")
         super().__init__(self.summary, rows, columns)
 
     def figure(self) -> Figure:
-        """Each attack's reward as a bar, with its limit; those that pay are hatched."""
+        """Each attack's reward as a bar, with its limit; those that succeed are hatched."""
         shots = [*self.attacks, *self.honest]
         fig, ax = plt.subplots(figsize=(8.0, 0.27 * len(shots) + 1.1))
         for y, shot in enumerate(shots):
             honest = y >= len(self.attacks)
-            bad = shot.loses if honest else shot.pays
+            bad = shot.penalised if honest else shot.succeeds
             colour = RED if bad else GREY if honest else BLUE
             hatch = "///" if bad else ""
             ax.barh(y, shot.reward, color=colour, hatch=hatch, edgecolor="white", height=0.7)
@@ -103,15 +103,15 @@ class Scorecard(Table):
         ax.set_ylim(len(shots) - 0.4, -0.6)
         ax.axhline(len(self.attacks) - 0.5, color="black", linewidth=0.8, linestyle=":")
         ax.set(xlabel="reward (black line: the limit; below the dots: honest answers)")
-        ax.set_title(f"{self.name}: hatched bars pay or lose")
+        ax.set_title(f"{self.name}: hatched: attacks that succeed, answers that are penalised")
         return fig
 
     @property
     def alt(self) -> str:
         """The figure in words."""
-        paying = ", ".join(shot.case.name for shot in self.paying) or "none"
-        losing = ", ".join(shot.case.name for shot in self.losing) or "none"
-        return f"{self.summary}. Attacks that pay: {paying}. Honest answers that lose: {losing}."
+        successful = ", ".join(shot.case.name for shot in self.successful) or "none"
+        penalised = ", ".join(shot.case.name for shot in self.penalised) or "none"
+        return f"{self.summary}. Successful attacks: {successful}. Penalised answers: {penalised}."
 
 
 def _row(shot: Shot) -> tuple[str, str, str, str]:
@@ -128,13 +128,13 @@ def attack_suite(reward: Callable[..., Sequence[float]], prompt: int = 2) -> Sco
     and ``prompts``.
 
     Raises:
-        UserError: the reward fails, see `answer_groups.pay`.
+        UserError: the reward fails, see `answer_groups.apply_reward`.
         ValueError: the prompt asks for no format.
     """
 
     def shoot(case: Case) -> Shot:
-        group = replace(case.asked, completions=(case.completion, case.right, *case.wrong))
-        got, honest, *wrong = pay(reward, group)
+        group = replace(case.asked, completions=(case.completion, case.correct, *case.wrong))
+        got, honest, *wrong = apply_reward(reward, group)
         return Shot(case, got, honest, max(wrong))
 
     name = getattr(reward, "__name__", "reward")

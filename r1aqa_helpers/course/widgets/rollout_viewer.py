@@ -67,9 +67,10 @@ class RolloutViewer:
     def status(self) -> str:
         """The step's figures, as HTML."""
         row = next((m for m in self.run.metrics if m.get("step") == self.slider.value), {})
-        dead = sum(group.zero_variance for group in self.groups)
-        parts = [f"<b>Step {self.slider.value}</b>", f"{dead} of {len(self.groups)} groups dead"]
-        for name, text in (("accuracy", "right"), ("format", "in the right form")):
+        same = sum(group.zero_variance for group in self.groups)
+        told = f"{same} of {len(self.groups)} groups with zero variance"
+        parts = [f"<b>Step {self.slider.value}</b>", told]
+        for name, text in (("accuracy", "correct"), ("format", "in the format")):
             if isinstance(row.get(name), int | float):
                 parts.append(f"{100 * row[name]:.0f} % of the answers {text}")
         if isinstance(row.get("kl"), int | float):
@@ -80,7 +81,7 @@ class RolloutViewer:
         question = self.run.questions.get(rollout.id)
         text = rollout.id if question is None else question.question
         mean = sum(rollout.rewards) / len(rollout.rewards)
-        state = "dead" if rollout.zero_variance else f"mean reward {mean:.2f}"
+        state = "zero variance" if rollout.zero_variance else f"mean reward {mean:.2f}"
         return f"{place + 1}. {text} ({state})"
 
     def _turn(self) -> None:
