@@ -212,7 +212,7 @@ OPTIONAL = {("avqa", "category"), ("mmau", "answer"), ("mmau", "difficulty")}
         for name, values in wrong.items()
         for value in (values if (form, name) in OPTIONAL else [*values, MISSING])
     ],
-    ids=str,
+    ids=lambda value: "missing" if value is MISSING else ascii(value)[:20],
 )
 def test_a_bad_row_is_named(tmp_path, form, name, value):
     read, make, good, _ = FORMS[form]
