@@ -156,7 +156,8 @@ def test_killed_while_saving_it_continues_from_the_last_whole_checkpoint(make_qu
     assert [r["step"] for r in read_log(tmp_path / "torn/metrics.jsonl")] == [1, 2, 3, 4]
     expected, got = (load(out, device="cpu").model.state_dict() for out in (whole, again))
     for name in expected:
-        torch.testing.assert_close(got[name], expected[name], rtol=0, atol=1e-6)
+        # A step moves a weight by about 1e-2; another number of threads rounds differently.
+        torch.testing.assert_close(got[name], expected[name], rtol=0, atol=1e-5)
 
 
 # --- weights in shards ---------------------------------------------------------------------
