@@ -45,10 +45,9 @@ def read_predictions(path: PathLike) -> dict[str, str]:
             raise UserError(f'{place}: field "id" is {shown_value(key)}; give the id of a question')
         if name is None and not raw:
             continue
-        said = row.get(name or fields[0])
-        if not isinstance(said, str):
-            wrong = f'field "{name or fields[0]}" is {shown_value(said)}'
-            raise UserError(f"{place}: {wrong}; give a text")
+        if not isinstance(said := row.get(name or "response"), str):
+            fault = "is missing" if name is None else f"is {shown_value(said)}"
+            raise UserError(f'{place}: field "{name or "response"}" {fault}; give a text')
         if str(key) in predictions:
             raise UserError(f"{place}: id {shown_value(str(key))} comes twice; keep one prediction")
         predictions[str(key)] = extract_answer(said) if raw else said

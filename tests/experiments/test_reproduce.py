@@ -234,7 +234,7 @@ def test_faults_are_found_before_the_work(profile, tmp_path, monkeypatch):
     unlabelled.write_text(json.dumps([{**row, "answer": ""} for row in rows]))
     for changes, out, fault in (
         ({}, "a file/run", "a file.*cannot be written"),
-        ({"model": str(tmp_path)}, "run", "no config.json"),
+        ({"model": str(tmp_path)}, "run", "config.json: no such file"),
         ({"test": None}, "run", "give a file of training and one of test questions"),
         ({"test": unlabelled}, "run", "no gold answer"),
     ):
