@@ -13,7 +13,14 @@ from transformers import (
     Cache,
     DynamicLayer,
     GenerationConfig,
+    LogitsProcessorList,
+    MinPLogitsWarper,
     Qwen2AudioForConditionalGeneration,
+    RepetitionPenaltyLogitsProcessor,
+    SuppressTokensLogitsProcessor,
+    TemperatureLogitsWarper,
+    TopKLogitsWarper,
+    TopPLogitsWarper,
 )
 
 from r1aqa_helpers.models.audio_embedding import (
@@ -109,10 +116,7 @@ def decode(
         UserError: ``config`` asks for what is not built in here, such as beams; or the model's
             logits are not finite, of which no answer could be made.
     """
-    for name, value in vars(config).items():
-        if name not in _SUPPORTED and value not in (None, NEUTRAL.get(name)):
-            raise UserError(f"generation: {name}={value} is not supported here")
-    adjust = model._get_logits_processor(config, device=prompt_ids.device)
+    adjust = _adjustments(config)
     penalised = config.repetition_penalty not in (None, 1.0)
     language, last = model.model.language_model, prompt_ids.shape[1] - 1
     cache = Cache(
@@ -207,3 +211,29 @@ def _with_spare(states: torch.Tensor, rows: torch.Tensor | None = None) -> torch
 def _extended(states: torch.Tensor, new: int) -> torch.Tensor:
     count, heads, held, width = states.shape
     return states.as_strided((count, heads, held + new, width), states.stride())
+
+
+def _adjustments(config: GenerationConfig) -> LogitsProcessorList:
+    """What is done to the logits, in the order in which transformers does it.
+
+    Raises:
+        UserError: ``config`` asks for what is not built in here.
+    """
+    for name, value in vars(config).items():
+        if name not in _SUPPORTED and value not in (None, NEUTRAL.get(name)):
+            raise UserError(f"generation: {name}={value} is not supported here")
+    found = LogitsProcessorList()
+    if config.repetition_penalty not in (None, 1.0):
+        found.append(RepetitionPenaltyLogitsProcessor(config.repetition_penalty))
+    if config.suppress_tokens:
+        found.append(SuppressTokensLogitsProcessor(config.suppress_tokens))
+    if config.do_sample:
+        if config.temperature not in (None, 1.0):
+            found.append(TemperatureLogitsWarper(config.temperature))
+        if config.top_k:
+            found.append(TopKLogitsWarper(config.top_k))
+        if config.top_p is not None and config.top_p < 1.0:
+            found.append(TopPLogitsWarper(config.top_p))
+        if config.min_p:
+            found.append(MinPLogitsWarper(config.min_p))
+    return found
