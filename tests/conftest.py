@@ -14,16 +14,16 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
-from r1aqa_helpers.data import AudioQuestion, write_avqa, write_mmau
-from r1aqa_helpers.data.audio import SAMPLE_RATE, save_audio
-from r1aqa_helpers.hardware import Profile
-
-if TYPE_CHECKING:
-    from r1aqa_helpers.models import LoadedModel
-
 # Before torch is imported: workers that all take every core slow one another down.
 if "PYTEST_XDIST_WORKER" in os.environ:
     os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+from r1aqa_helpers.data import AudioQuestion, write_avqa, write_mmau  # noqa: E402
+from r1aqa_helpers.data.audio import SAMPLE_RATE, save_audio  # noqa: E402
+from r1aqa_helpers.hardware import Profile  # noqa: E402
+
+if TYPE_CHECKING:
+    from r1aqa_helpers.models import LoadedModel
 
 ROOT = Path(__file__).resolve().parents[1]
 CHOICES = ("dog", "cat", "car", "bell")
