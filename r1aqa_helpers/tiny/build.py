@@ -9,7 +9,7 @@ import math
 from collections.abc import Iterable
 
 import torch
-from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
+from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers, trainers
 from transformers import (
     PreTrainedTokenizerFast,
     Qwen2AudioConfig,
@@ -29,6 +29,8 @@ SPECIAL_TOKENS = [
     "<|audio_bos|>",
     "<|audio_eos|>",
 ]
+#: a token each, though not special: they are part of what an answer says
+TAGS = ["<think>", "</think>", "<answer>", "</answer>"]
 
 
 def build_tokenizer(corpus: Iterable[str], vocabulary: int = 1024) -> PreTrainedTokenizerFast:
@@ -46,6 +48,7 @@ def build_tokenizer(corpus: Iterable[str], vocabulary: int = 1024) -> PreTrained
         show_progress=False,
     )
     tokenizer.train_from_iterator(corpus, trainer)
+    tokenizer.add_tokens([AddedToken(tag, normalized=False) for tag in TAGS])
     return PreTrainedTokenizerFast(
         tokenizer_object=tokenizer,
         eos_token="<|im_end|>",

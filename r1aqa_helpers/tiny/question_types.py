@@ -16,6 +16,7 @@ from r1aqa_helpers.tiny.scenes import Scene
 from r1aqa_helpers.tiny.sounds import INSTRUMENT_FAMILIES, NUMBERS, WORDS
 
 Rng = np.random.Generator
+FAMILIES = sorted(set(INSTRUMENT_FAMILIES.values()))
 Facts = Mapping[str, Any]
 #: (question, correct answer, wrong answers)
 Draft = tuple[str, str, list[str]]
@@ -91,13 +92,41 @@ def _neighbour(scene: Scene, rng: Rng) -> Draft:
     return question, sources[place], wrong
 
 
-def _absent(scene: Scene, rng: Rng) -> Draft:
+def _earlier(scene: Scene, rng: Rng) -> Draft:
     sources = scene.facts["sources"]
-    answer = _others(rng, SOURCES, sources, 1)[0]
+    one, two = sorted(int(i) for i in rng.permutation(3)[:2])
+    pair = [sources[one], sources[two]]
+    named = [pair[i] for i in rng.permutation(2)]
     question = _word_it(
-        rng, "Which of these sounds is not heard?", "Which sound is missing from the audio?"
+        rng, "Which is heard earlier, the {} or the {}?", "What comes first, the {} or the {}?"
     )
-    return question, answer, list(sources)
+    return question.format(*named), pair[0], pair[1:]
+
+
+def _absent(fact: str, pool: Sequence[str], *wordings: str) -> Callable[[Scene, Rng], Draft]:
+    def write(scene: Scene, rng: Rng) -> Draft:
+        heard = scene.facts[fact]
+        return _word_it(rng, *wordings), _others(rng, pool, heard, 1)[0], list(heard)
+
+    return write
+
+
+def _family_in_order(scene: Scene, rng: Rng) -> Draft:
+    players = scene.facts["instruments"]
+    which, place = ("first", 0) if rng.integers(2) else ("last", -1)
+    answer = INSTRUMENT_FAMILIES[players[place]]
+    question = _word_it(
+        rng,
+        "To which family does the {} instrument belong?",
+        "Which family does the {} player's instrument belong to?",
+    )
+    return question.format(which), answer, [f for f in FAMILIES if f != answer]
+
+
+def _larger(scene: Scene, rng: Rng) -> Draft:
+    low, high = sorted(scene.facts["values"])
+    question = _word_it(rng, "Which of the two numbers is larger?", "What is the larger number?")
+    return question, NUMBERS[high], [NUMBERS[low]]
 
 
 def _count(scene: Scene, rng: Rng) -> Draft:
@@ -133,6 +162,12 @@ def _is(family: str, **wanted: int) -> Callable[[Scene], bool]:
             for fact, size in wanted.items()
         )
     )
+
+
+def _unequal_numbers(rng: Rng, config: SplitConfig) -> Scene:
+    while len(set((scene := families.numbers(rng, config, count=2)).facts["values"])) < 2:
+        pass
+    return scene
 
 
 def _one_player(scene: Scene) -> bool:
@@ -184,8 +219,16 @@ TYPES: dict[str, QuestionType] = {
             lambda r, c: families.sequence(r, c, count=3), _is("sequence", sources=3), _neighbour,
         ),
         QuestionType(
+            "earlier", "sound", RE, "Temporal Event Reasoning",
+            lambda r, c: families.sequence(r, c, count=3), _is("sequence", sources=3), _earlier,
+        ),
+        QuestionType(
             "absent", "sound", RE, "Acoustic Scene Reasoning",
-            lambda r, c: families.sequence(r, c, count=3), _is("sequence", sources=3), _absent,
+            lambda r, c: families.sequence(r, c, count=3), _is("sequence", sources=3),
+            _absent(
+                "sources", SOURCES,
+                "Which of these sounds is not heard?", "Which sound is missing from the audio?",
+            ),
         ),
         QuestionType(
             "count", "sound", RE, "Event-Based Sound Reasoning",
@@ -214,10 +257,24 @@ TYPES: dict[str, QuestionType] = {
             lambda s: s.family == "ensemble" and len(s.facts["instruments"]) > 1,
             _first_or_last("instruments", INSTRUMENTS, "Which instrument plays {}?"),
         ),
+        QuestionType(
+            "instrument-absent", "music", RE, "Musical Texture Interpretation",
+            lambda r, c: families.ensemble(r, c, count=3), _is("ensemble", instruments=3),
+            _absent(
+                "instruments", INSTRUMENTS,
+                "Which of these instruments does not play?", "Which instrument is not heard?",
+            ),
+        ),
+        QuestionType(
+            "family-order", "music", RE, "Instrumentation",
+            lambda r, c: families.ensemble(r, c, count=int(r.integers(2, 4))),
+            lambda s: s.family == "ensemble" and len(s.facts["instruments"]) > 1,
+            _family_in_order,
+        ),
         _plain(
             "family", "music", RE, "Instrumentation", families.melody, _one_player,
             lambda f: INSTRUMENT_FAMILIES[f["instruments"][0]],
-            _rest_of(sorted(set(INSTRUMENT_FAMILIES.values()))),
+            _rest_of(FAMILIES),
             "Which family does the instrument belong to?",
             "To which family of instruments does the player belong?",
         ),
@@ -227,19 +284,9 @@ TYPES: dict[str, QuestionType] = {
             "What is the shape of the melody?", "How does the melody move?",
         ),
         _plain(
-            "mode", "music", IE, "Harmony and Chord Progressions",
-            families.chord, _is("chord"), lambda f: f["mode"], _rest_of(["major", "minor"]),
-            "Is the chord major or minor?", "What is the mode of the harmony?",
-        ),
-        _plain(
             "tempo", "music", IE, "Rhythm and Tempo Understanding", families.pulse, _is("pulse"),
             lambda f: f["tempo"], _rest_of([*families.TEMPO_INTERVAL]),
             "What is the tempo of the music?", "How fast is the music?",
-        ),
-        _plain(
-            "metre", "music", RE, "Rhythm and Tempo Understanding", families.metre, _is("metre"),
-            lambda f: NUMBERS[f["beats"]], _rest_of(NUMBERS[2:5]),
-            "How many beats are in each bar?", "What is the number of beats per bar?",
         ),
         _plain(
             "players", "music", RE, "Musical Texture Interpretation",
@@ -259,6 +306,15 @@ TYPES: dict[str, QuestionType] = {
             lambda s: s.family in ("words", "speakers") and len(s.facts["words"]) == 3,
             _word_order,
         ),
+        QuestionType(
+            "word-absent", "speech", RE, "Phonological Sequence Decoding",
+            lambda r, c: families.words(r, c, count=3),
+            lambda s: s.family in ("words", "speakers") and len(s.facts["words"]) == 3,
+            _absent(
+                "words", WORDS,
+                "Which of these words is not spoken?", "Which word does nobody say?",
+            ),
+        ),
         _plain(
             "number", "speech", IE, "Key highlight Extraction",
             lambda r, c: families.numbers(r, c, count=1), _is("numbers", words=1),
@@ -269,6 +325,11 @@ TYPES: dict[str, QuestionType] = {
             "sum", "speech", RE, "Conversational Fact Retrieval",
             lambda r, c: families.numbers(r, c, count=2), _is("numbers", words=2), _sum,
             lambda f: str(sum(f["values"])),
+        ),
+        QuestionType(
+            "larger", "speech", RE, "Conversational Fact Retrieval",
+            _unequal_numbers, lambda s: len(set(s.facts.get("values", []))) == 2, _larger,
+            lambda f: NUMBERS[max(f["values"])],
         ),
         _plain(
             "speakers", "speech", RE, "Counting", families.speakers, _is("speakers"),
@@ -291,6 +352,14 @@ TYPES: dict[str, QuestionType] = {
 }  # fmt: skip
 
 
+#: Types whose answer takes more than naming what is heard: finding, counting, comparing, adding.
+COMPOSITIONAL = (
+    "order", "before-after", "earlier", "absent", "count",
+    "instrument-order", "instrument-absent", "family-order", "players",
+    "word-order", "word-absent", "sum", "larger", "speakers",
+)  # fmt: skip
+
+
 def types_of(task: str) -> list[QuestionType]:
     """The question types of one task: sound, music or speech."""
     return [t for t in TYPES.values() if t.task == task]
@@ -309,43 +378,40 @@ def arrange(rng: Rng, answer: str, wrong: list[str], position: int | None = None
     return [*wrong[:position], answer, *wrong[position:]]
 
 
-def _speaker(voice: str) -> str:
-    return f"a {voice.split()[0]}"
+def transcript(scene: Scene) -> str:
+    """What sounds, in its order, as events: ``rain, beep`` or ``man 1 tiger, woman 2 paper``.
+
+    A sound that repeats is numbered, a melody counts as one event, a phrase of an ensemble, too.
+    """
+    facts = scene.facts
+    if scene.family == "repeats":
+        events = [f"{facts['source']} {NUMBERS[n]}" for n in range(1, facts["count"] + 1)]
+    elif "sources" in facts:
+        events = facts["sources"]
+    elif "instruments" in facts:
+        events = facts.get("phrases", facts["instruments"])
+    else:
+        voices, words = facts["voices"], facts["words"]
+        voices = voices * len(words) if len(voices) == 1 else voices
+        events = [f"{voice} {word}" for voice, word in zip(voices, words, strict=True)]
+    return ", ".join(events)
 
 
 def caption(scene: Scene) -> str:
-    """One sentence or two that say all that the scene shows."""
+    """The transcript, and what the scene as a whole shows, in a sentence or two."""
     facts = scene.facts
-    if scene.family == "sequence":
-        text = ", then ".join(facts["sources"]).capitalize() + "."
-        for contrast, verb in (("louder", "is louder"), ("longer", "lasts longer")):
-            if contrast in facts:
-                text += f" The {facts[contrast]} {verb}."
-        return text
-    if scene.family == "repeats":
-        times = "once" if facts["count"] == 1 else f"{NUMBERS[facts['count']]} times"
-        return f"{facts['source'].capitalize()}, {times}."
-    if scene.family == "ensemble":
-        players = facts["instruments"]
-        return f"{NUMBERS[len(players)].capitalize()} instruments: {', then '.join(players)}."
-    if "instruments" in facts:
-        player = facts["instruments"][0]
-        said = {
-            "melody": "a {contour} melody",
-            "chord": "a {mode} chord",
-            "pulse": "{tempo} music",
-            "metre": f"bars of {NUMBERS[facts.get('beats', 0)]} beats",
-        }[scene.family].format(**facts)
-        return f"A {player}, {INSTRUMENT_FAMILIES[player]}: {said}."
-    voices = facts["voices"]
-    if scene.family == "speakers":
-        said = ", then ".join(
-            f"{_speaker(v)} says {w}" for v, w in zip(voices, facts["words"], strict=True)
-        )
-        return f"{NUMBERS[len(set(voices))].capitalize()} speakers: {said}."
-    text = f"{_speaker(voices[0]).capitalize()} says {', then '.join(facts['words'])}."
-    if "rate" in facts:
-        text += f" The speech is {facts['rate']}."
-    if len(facts.get("values", [])) == 2:
-        text += f" The sum is {sum(facts['values'])}."
+    text = f"Heard: {transcript(scene)}."
+    for fact, (name, _) in TRAITS.items():
+        if fact in facts:
+            text += f" {name.capitalize()}: {facts[fact]}."
     return text
+
+
+#: fact -> its name in captions and thoughts, and the question type that asks for it
+TRAITS = {
+    "louder": ("louder", "louder"),
+    "longer": ("longer", "longer"),
+    "contour": ("shape", "direction"),
+    "tempo": ("tempo", "tempo"),
+    "rate": ("rate", "rate"),
+}

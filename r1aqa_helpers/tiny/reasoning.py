@@ -1,52 +1,125 @@
-"""Structured reasoning about tiny-avqa's clips: plan, caption, reasoning, from the recipes.
+"""Thinking aloud about tiny-avqa's clips, step by step, from their recipes.
 
-The format is that of Audio-Reasoner's CoTA (arXiv 2503.02318); every statement is true by the
-recipe. A label that is wrong on purpose stays wrong and contradicts the reasoning.
+A thought is the transcript of the clip and the step from it to the answer: ``Heard: five, one.
+5 + 1 = 6.`` Every statement is true by the recipe. A label that is wrong on purpose stays wrong
+and contradicts the thought.
 """
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
 from r1aqa_helpers.data import AudioQuestion
-from r1aqa_helpers.tiny.question_types import TYPES, caption
+from r1aqa_helpers.tiny.question_types import TRAITS, TYPES, transcript
 from r1aqa_helpers.tiny.scenes import Scene
+from r1aqa_helpers.tiny.sounds import INSTRUMENT_FAMILIES, NUMBERS
 from r1aqa_helpers.utils.errors import UserError
 
-_PLACES = {"first": 0, "second": 1, "last": -1}
-#: Types whose wording decides: question, and the scene's facts -> the correct answer.
-_BY_WORDING: dict[str, Callable[[AudioQuestion, Mapping], str]] = {
-    "order": lambda q, f: _at(q, f["sources"]),
-    "before-after": lambda q, f: f["sources"][0 if " before " in q.question else 2],
-    "absent": lambda q, f: next(c for c in q.choices if c not in f["sources"]),
-    "instrument-order": lambda q, f: _at(q, f["instruments"]),
-    "word-order": lambda q, f: _at(q, f["words"]),
+#: (question, choices, facts of the scene) -> the step, whose end is the answer
+Step = Callable[[str, Sequence[str], Mapping], str]
+_PLACES = ("first", "second", "last")
+_ORDINALS = ("first", "second", "third")
+
+
+def _item(fact: str) -> Step:
+    """``last: beep``: the item that stands in the place that the question names."""
+
+    def step(question: str, choices: Sequence[str], facts: Mapping) -> str:
+        place = next(place for place in _PLACES if f" {place}" in question)
+        index = {"first": 0, "second": 1, "last": -1}[place]
+        return f"{place}: {facts[fact][index]}"
+
+    return step
+
+
+def _walk(fact: str, verb: str) -> Step:
+    """``rain heard, engine missing``: the choices in their order, up to the one that is missing."""
+
+    def step(question: str, choices: Sequence[str], facts: Mapping) -> str:
+        said = []
+        for choice in choices:
+            found = choice in facts[fact]
+            said.append(f"{choice} {verb}" if found else f"{choice} missing")
+            if not found:
+                break
+        return ", ".join(said)
+
+    return step
+
+
+def _neighbour(question: str, choices: Sequence[str], facts: Mapping) -> str:
+    first, middle, last = facts["sources"]
+    side = "before" if " before " in question else "after"
+    return f"{side} {middle}: {first if side == 'before' else last}"
+
+
+def _earlier(question: str, choices: Sequence[str], facts: Mapping) -> str:
+    places = {choice: facts["sources"].index(choice) for choice in choices}
+    said = ", ".join(f"{choice} {_ORDINALS[place]}" for choice, place in places.items())
+    return f"{said}: {min(places, key=places.__getitem__)}"
+
+
+def _family_in_order(question: str, choices: Sequence[str], facts: Mapping) -> str:
+    said = _item("instruments")(question, choices, facts)
+    return f"{said}: {INSTRUMENT_FAMILIES[said.split(': ')[1]]}"
+
+
+def _family(question: str, choices: Sequence[str], facts: Mapping) -> str:
+    return f"{facts['instruments'][0]}: {INSTRUMENT_FAMILIES[facts['instruments'][0]]}"
+
+
+def _distinct(fact: str) -> Step:
+    """``flute, violin: two``: who takes part, each once, and how many they are."""
+
+    def step(question: str, choices: Sequence[str], facts: Mapping) -> str:
+        names = list(dict.fromkeys(facts[fact]))
+        return f"{', '.join(names)}: {NUMBERS[len(names)]}"
+
+    return step
+
+
+def _sum(question: str, choices: Sequence[str], facts: Mapping) -> str:
+    first, second = facts["values"]
+    return f"{first} + {second} = {first + second}"
+
+
+def _larger(question: str, choices: Sequence[str], facts: Mapping) -> str:
+    low, high = sorted(facts["values"])
+    return f"{high} > {low}: {NUMBERS[high]}"
+
+
+def _named(name: str, fact: str) -> Step:
+    """``tempo: fast``: what the scene as a whole shows."""
+    return lambda question, choices, facts: f"{name}: {facts[fact]}"
+
+
+_STEPS: dict[str, Step] = {
+    "source": lambda q, c, f: f"source: {f.get('source') or f['sources'][0]}",
+    "order": _item("sources"),
+    "before-after": _neighbour,
+    "earlier": _earlier,
+    "absent": _walk("sources", "heard"),
+    "count": lambda q, c, f: f"count: {NUMBERS[f['count']]}",
+    "instrument": lambda q, c, f: f"instrument: {f['instruments'][0]}",
+    "instrument-order": _item("instruments"),
+    "instrument-absent": _walk("instruments", "heard"),
+    "family-order": _family_in_order,
+    "family": _family,
+    "players": _distinct("instruments"),
+    "word": lambda q, c, f: f"word: {f['words'][0]}",
+    "word-order": _item("words"),
+    "word-absent": _walk("words", "heard"),
+    "number": lambda q, c, f: f"number: {f['words'][0]}",
+    "sum": _sum,
+    "larger": _larger,
+    "speakers": _distinct("voices"),
+    "voice": lambda q, c, f: f"first: {f['voices'][0].split()[0]}",
+    **{kind: _named(name, fact) for fact, (name, kind) in TRAITS.items()},
 }
 
-#: Type of question -> what to listen for, and what the true answer means.
-_THOUGHTS = {
-    "source": ("the source", "The source is {answer}."),
-    "order": ("which sound is {place}", "The {place} sound is {answer}."),
-    "before-after": ("which sound is {side}", "Right {side} the {middle} is {answer}."),
-    "absent": ("which sound is missing", "The {answer} is not heard."),
-    "count": ("how many times", "The number is {answer}."),
-    "louder": ("which sound is louder", "The {answer} is louder."),
-    "longer": ("which sound lasts longer", "The {answer} lasts longer."),
-    "instrument": ("which instrument", "The instrument is {answer}."),
-    "instrument-order": ("which instrument is {place}", "The {place} instrument is {answer}."),
-    "family": ("which family", "The family is {answer}."),
-    "direction": ("the melody", "The melody is {answer}."),
-    "mode": ("the chord", "The chord is {answer}."),
-    "tempo": ("the tempo", "The tempo is {answer}."),
-    "metre": ("the number of beats", "The number of beats is {answer}."),
-    "players": ("how many instruments", "The number of instruments is {answer}."),
-    "word": ("which word", "The word is {answer}."),
-    "word-order": ("which word is {place}", "The {place} word is {answer}."),
-    "number": ("which number", "The number is {answer}."),
-    "sum": ("the sum of the two numbers", "The sum is {answer}."),
-    "speakers": ("how many speakers", "The number of speakers is {answer}."),
-    "voice": ("who speaks first", "The first speaker is a {answer}."),
-    "rate": ("how fast", "The speech is {answer}."),
-}
+
+def thought(kind: str, question: str, choices: Sequence[str], scene: Scene) -> str:
+    """``Heard: rain, beep. last: beep.``: transcript and step for a question of type ``kind``."""
+    return f"Heard: {transcript(scene)}. {_STEPS[kind](question, choices, scene.facts)}."
 
 
 def true_answer(question: AudioQuestion, scene: Scene) -> str:
@@ -54,27 +127,15 @@ def true_answer(question: AudioQuestion, scene: Scene) -> str:
 
     Raises ``UserError`` for a question that does not come from the sound world.
     """
-    kind = _type(question)
-    if kind in _BY_WORDING:
-        return _BY_WORDING[kind](question, scene.facts)
-    return TYPES[kind].answer(scene.facts)
+    step = _STEPS[_type(question)](question.question, question.choices, scene.facts)
+    said = step.removesuffix(" missing").split(": ")[-1].split("= ")[-1].split(", ")[-1]
+    # A source may be two words, so that a walk's end is cut off, not its last word taken.
+    return said
 
 
 def reasoning(question: AudioQuestion, scene: Scene) -> str:
-    """Plan, caption and reasoning in one line: ``Plan: … Caption: … Reasoning: …``.
-
-    Raises ``UserError`` as `true_answer`.
-    """
-    answer = true_answer(question, scene)
-    plan, thought = _THOUGHTS[_type(question)]
-    words = {"answer": answer}
-    words["place"] = next((place for place in _PLACES if place in question.question), "")
-    words["side"] = "before" if " before " in question.question else "after"
-    words["middle"] = scene.facts.get("sources", ["", ""])[-2:][0]
-    return (
-        f"Plan: {plan.format(**words)}. Caption: {caption(scene)} "
-        f"Reasoning: {thought.format(**words)}"
-    )
+    """The thought about a question of tiny-avqa. Raises ``UserError`` as `true_answer`."""
+    return thought(_type(question), question.question, question.choices, scene)
 
 
 def with_reasoning(
@@ -98,7 +159,3 @@ def _type(question: AudioQuestion) -> str:
     if kind not in TYPES:
         raise UserError(f"question {question.id}: is none of the sound world's questions")
     return kind
-
-
-def _at(question: AudioQuestion, items: Sequence[str]) -> str:
-    return items[next(i for place, i in _PLACES.items() if place in question.question)]

@@ -1,6 +1,6 @@
 """Families of scenes: each draws a recipe, and writes down the facts it shows.
 
-Ten families over three domains. A family draws only from the takes that it is given, so
+Eight families over three domains. A family draws only from the takes that it is given, so
 that test takes never sound in training.
 """
 
@@ -202,21 +202,6 @@ def melody(rng: Rng, config: SplitConfig) -> Scene:
     )
 
 
-def chord(rng: Rng, config: SplitConfig) -> Scene:
-    """A triad, its notes first one by one, then together: major or minor."""
-    instrument, mode = _pick(rng, INSTRUMENTS), _pick(rng, ["major", "minor"])
-    root = _root(rng, instrument, 7)
-    steps = (0, 4 if mode == "major" else 3, 7)
-    interval, now = rng.uniform(0.38, 0.5), rng.uniform(0.05, 0.4)
-    events = []
-    for step in steps:
-        events.append(_note(rng, config, instrument, root + step, now, interval * 0.95))
-        now += interval
-    events += [_note(rng, config, instrument, root + s, now, 0.75, -4) for s in steps]
-    facts = {"instruments": [instrument], "mode": mode}
-    return _scene(rng, config, "chord", events, now + 0.8, facts)
-
-
 def pulse(rng: Rng, config: SplitConfig) -> Scene:
     """Two alternating notes, slow, medium or fast."""
     instrument, tempo = _pick(rng, INSTRUMENTS), _pick(rng, list(TEMPO_INTERVAL))
@@ -231,22 +216,6 @@ def pulse(rng: Rng, config: SplitConfig) -> Scene:
     return _scene(rng, config, "pulse", events, now, facts)
 
 
-def metre(rng: Rng, config: SplitConfig) -> Scene:
-    """Bars of two, three or four beats: a low loud note, then high soft ones."""
-    instrument, beats = _pick(rng, INSTRUMENTS), int(rng.integers(2, 5))
-    root = _root(rng, instrument, 12)
-    interval = rng.uniform(0.27, 0.31)
-    now, events = rng.uniform(0.02, 0.2), []
-    bars = {2: 5, 3: 4, 4: 3}[beats]
-    for beat in range(bars * beats):
-        strong = beat % beats == 0
-        pitch, gain = (root, 0.0) if strong else (root + 12, -8.0)
-        events.append(_note(rng, config, instrument, pitch, now, 0.25, gain))
-        now += interval
-    facts = {"instruments": [instrument], "beats": beats}
-    return _scene(rng, config, "metre", events, now, facts)
-
-
 def ensemble(rng: Rng, config: SplitConfig, count: int | None = None) -> Scene:
     """Three short phrases by one, two or three instruments in turn."""
     count = count or int(rng.integers(1, 4))
@@ -259,12 +228,13 @@ def ensemble(rng: Rng, config: SplitConfig, count: int | None = None) -> Scene:
             events.append(_note(rng, config, names[player], root + step, now, 0.45))
             now += 0.47
         now += 0.1
-    return _scene(rng, config, "ensemble", events, now, {"instruments": names})
+    facts = {"instruments": names, "phrases": [names[player] for player in players]}
+    return _scene(rng, config, "ensemble", events, now, facts)
 
 
 def solo(rng: Rng, config: SplitConfig) -> Scene:
     """Music of any family by one instrument."""
-    return _pick(rng, [melody, chord, pulse, metre])(rng, config)
+    return _pick(rng, [melody, pulse])(rng, config)
 
 
 def _voices_unlike(rng: Rng, count: int) -> list[str]:
@@ -330,8 +300,8 @@ def speakers(rng: Rng, config: SplitConfig, count: int | None = None) -> Scene:
 #: domain -> family -> how often it is drawn there
 FAMILIES: dict[str, dict[Callable[..., Scene], float]] = {
     "sound": {sequence: 0.75, repeats: 0.25},
-    "music": {melody: 0.2, chord: 0.25, pulse: 0.15, metre: 0.15, ensemble: 0.25},
-    "speech": {words: 0.45, numbers: 0.3, speakers: 0.25},
+    "music": {melody: 0.25, pulse: 0.2, ensemble: 0.55},
+    "speech": {words: 0.4, numbers: 0.35, speakers: 0.25},
 }
 
 

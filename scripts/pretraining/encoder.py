@@ -1,9 +1,9 @@
-"""Stages 1 to 3: teach the audio encoder alone what sounds when, and what a whole scene shows.
+"""Stage 1: teach the audio encoder alone what sounds when, and what a whole scene shows.
 
-What a scene as a whole shows (mode, contour, tempo, how many) follows from comparing moments that
-lie apart, which the encoder's attention can do and frame labels do not ask for. Every frame is to
-name these attributes, so that the language model finds them anywhere. The frame labels go on,
-lest they be forgotten.
+What sounds in every 40 ms is a dense label, so that hearing is learnt in minutes. What a scene as
+a whole shows (contour, tempo, how many) follows from comparing moments that lie apart, which the
+encoder's attention can do and frame labels do not ask for: every frame is to name these
+attributes, too, so that the language model finds them anywhere.
 """
 
 from collections.abc import Callable, Iterable
@@ -28,10 +28,8 @@ from r1aqa_helpers.tiny.sounds import NUMBERS, WORDS
 
 #: attribute -> its values
 ATTRIBUTES: dict[str, list] = {
-    "mode": ["major", "minor"],
     "contour": list(CONTOURS),
     "tempo": list(TEMPO_INTERVAL),
-    "beats": [2, 3, 4],
     "players": [1, 2, 3],
     "speakers": [1, 2, 3],
     "rate": list(RATE_INTERVAL),
@@ -41,17 +39,27 @@ ATTRIBUTES: dict[str, list] = {
 _POSITIVE_WEIGHT = 6.0
 
 
-class FrameTagger(nn.Module):
-    """The audio encoder with one linear layer of labels on each of its output frames."""
+class Tagger(nn.Module):
+    """The audio encoder with two linear layers on each output frame: of labels, of attributes."""
 
     def __init__(self, encoder: nn.Module) -> None:
         super().__init__()
         self.encoder = encoder
-        self.head = nn.Linear(encoder.config.d_model, len(COLUMNS))
+        width = encoder.config.d_model
+        self.frames = nn.Linear(width, len(COLUMNS))
+        self.scene = nn.Linear(width, sum(len(values) for values in ATTRIBUTES.values()))
 
-    def forward(self, mel: torch.Tensor, mel_frames: torch.Tensor) -> torch.Tensor:
-        """Logits (clips, frames / 4, labels) of log-mels (clips, bands, frames)."""
-        return self.head(audio_states(self.encoder, mel, mel_frames)[0])
+    def forward(
+        self, mel: torch.Tensor, mel_frames: torch.Tensor
+    ) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:
+        """Logits of log-mels (clips, bands, frames): labels (clips, frames / 4, labels), and
+
+        per attribute (clips, frames / 4, values).
+        """
+        hidden, _ = audio_states(self.encoder, mel, mel_frames)
+        sizes = [len(values) for values in ATTRIBUTES.values()]
+        parts = self.scene(hidden).split(sizes, dim=-1)
+        return self.frames(hidden), dict(zip(ATTRIBUTES, parts, strict=True))
 
 
 def draw_clips(
@@ -91,22 +99,39 @@ def frame_loss(
     return each.sum(-1).mean()
 
 
+def attributes(scene: Scene) -> dict[str, int]:
+    """Attribute -> index of its value, for those that the scene has."""
+    facts = dict(scene.facts)
+    if scene.family == "ensemble":
+        facts["players"] = len(facts["instruments"])
+    if scene.family == "speakers":
+        facts["speakers"] = len(set(facts["voices"]))
+    return {name: values.index(facts[name]) for name, values in ATTRIBUTES.items() if name in facts}
+
+
 def encoder_loss(
-    tagger: FrameTagger, pool: Pool, batch: int
+    tagger: Tagger, pool: Pool, batch: int
 ) -> Callable[[np.random.Generator], torch.Tensor]:
-    """`frame_loss` on batches drawn from the pool."""
+    """`frame_loss` on batches drawn from the pool, plus the cross-entropy of the attributes."""
 
     def loss_of(rng: np.random.Generator) -> torch.Tensor:
         chosen = draw_clips(pool, batch, rng)
         mel, lengths = clips(pool, chosen)
-        return frame_loss(tagger(mel, lengths), lengths, pool, chosen)
+        frames, by_name = tagger(mel, lengths)
+        named = []
+        for row, index in enumerate(chosen):
+            heard = int(lengths[row]) // 4
+            for name, value in attributes(pool.scenes[index]).items():
+                logits = by_name[name][row, :heard].float()
+                named.append(nn.functional.cross_entropy(logits, torch.full((heard,), value)))
+        return torch.stack(named).mean() + frame_loss(frames, lengths, pool, chosen)
 
     return loss_of
 
 
 @torch.no_grad()
-def encoder_report(tagger: FrameTagger, pool: Pool) -> dict[str, float]:
-    """Percent of events whose best label over their frames is correct."""
+def frame_report(tagger: Tagger, pool: Pool) -> dict[str, float]:
+    """How well events are named: percent of events whose best label over their frames is right."""
     tagger.eval()
     kinds = {
         "source": ("synth", "effect", SOURCES),
@@ -118,7 +143,7 @@ def encoder_report(tagger: FrameTagger, pool: Pool) -> dict[str, float]:
     for first in range(0, len(pool.scenes), 100):
         chosen = np.arange(first, min(first + 100, len(pool.scenes)))
         mel, lengths = clips(pool, chosen)
-        logits = torch.nn.functional.logsigmoid(tagger(mel, lengths)).numpy()
+        logits = torch.nn.functional.logsigmoid(tagger(mel, lengths)[0]).numpy()
         for row, index in enumerate(chosen):
             for event in pool.scenes[index].events:
                 begin = int(event.start * FRAME_RATE)
@@ -134,79 +159,15 @@ def encoder_report(tagger: FrameTagger, pool: Pool) -> dict[str, float]:
                         hits[key].append(best(names) == event.name)
                 if event.voice:
                     hits["voice"].append(best(VOICES) == event.voice)
-                if event.pitch and pool.scenes[index].family != "chord":
+                if event.pitch:
                     hits["pitch"].append(best(pitches) == f"pitch {event.pitch}")
     tagger.train()
     return {key: round(100 * float(np.mean(value)), 1) for key, value in hits.items()}
 
 
-def attributes(scene: Scene) -> dict[str, int]:
-    """Attribute -> index of its value, for those that the scene has."""
-    facts = dict(scene.facts)
-    if scene.family == "ensemble":
-        facts["players"] = len(facts["instruments"])
-    if scene.family == "speakers":
-        facts["speakers"] = len(set(facts["voices"]))
-    return {name: values.index(facts[name]) for name, values in ATTRIBUTES.items() if name in facts}
-
-
-class SceneTagger(nn.Module):
-    """A frame tagger with a second linear layer, of scene attributes, on each frame."""
-
-    def __init__(self, tagger: FrameTagger) -> None:
-        super().__init__()
-        self.tagger = tagger
-        size = sum(len(values) for values in ATTRIBUTES.values())
-        self.head = nn.Linear(tagger.encoder.config.d_model, size)
-
-    def forward(
-        self, mel: torch.Tensor, mel_frames: torch.Tensor
-    ) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:
-        """Frame logits, and per attribute logits (clips, frames / 4, values)."""
-        hidden, _ = audio_states(self.tagger.encoder, mel, mel_frames)
-        sizes = [len(values) for values in ATTRIBUTES.values()]
-        parts = self.head(hidden).split(sizes, dim=-1)
-        return self.tagger.head(hidden), dict(zip(ATTRIBUTES, parts, strict=True))
-
-
-def attribute_pool(pool: Pool) -> Pool:
-    """The clips that have an attribute to name."""
-    chosen = np.array([i for i, scene in enumerate(pool.scenes) if attributes(scene)])
-    return Pool(
-        scenes=[pool.scenes[i] for i in chosen],
-        mel=pool.mel[chosen],
-        mel_frames=pool.mel_frames[chosen],
-        targets=pool.targets[chosen],
-    )
-
-
-def attribute_loss(
-    tagger: SceneTagger, pool: Pool, batch: int, frame_weight: float
-) -> Callable[[np.random.Generator], torch.Tensor]:
-    """Cross-entropy of the attributes, averaged over frames and clips, plus the frame labels'.
-
-    The frame loss is a sum over many labels, hence its small weight.
-    """
-
-    def loss_of(rng: np.random.Generator) -> torch.Tensor:
-        chosen = draw_clips(pool, batch, rng)
-        mel, lengths = clips(pool, chosen)
-        frames, by_name = tagger(mel, lengths)
-        losses = []
-        for row, index in enumerate(chosen):
-            heard = int(lengths[row]) // 4
-            for name, value in attributes(pool.scenes[index]).items():
-                logits = by_name[name][row, :heard].float()
-                losses.append(nn.functional.cross_entropy(logits, torch.full((heard,), value)))
-        named = torch.stack(losses).mean() if losses else torch.zeros(())
-        return named + frame_weight * frame_loss(frames, lengths, pool, chosen)
-
-    return loss_of
-
-
 @torch.no_grad()
-def attribute_report(tagger: SceneTagger, pool: Pool) -> dict[str, float]:
-    """Percent of scenes whose attribute is correct, by the frames' mean log-probability."""
+def attribute_report(tagger: Tagger, pool: Pool) -> dict[str, float]:
+    """Percent of scenes whose attribute is right, by the frames' mean log-probability."""
     tagger.eval()
     hits: dict[str, list[bool]] = {name: [] for name in ATTRIBUTES}
     for first in range(0, len(pool.scenes), 100):
