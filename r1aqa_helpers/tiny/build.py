@@ -1,7 +1,7 @@
 """A real Qwen2-Audio, a few million parameters large, from its configuration.
 
 Every class is transformers' own. Only the sizes differ from Qwen2-Audio-7B-Instruct: the audio
-encoder (4 layers of width 192, not 32 of 1280), the language model (4 of 192, not 32 of 4096),
+encoder (4 layers of width 192, not 32 of 1280), the language model (5 of 192, not 32 of 4096),
 the vocabulary (about 1,000 tokens, not 156,032) and the window (4 s, not 30 s).
 """
 
@@ -86,7 +86,7 @@ def build_model(
     audio_width: int = 192,
     audio_layers: int = 4,
     text_width: int = 192,
-    text_layers: int = 4,
+    text_layers: int = 5,
 ) -> Qwen2AudioForConditionalGeneration:
     """A Qwen2-Audio with random weights (torch's global generator) for ``tokenizer``."""
     audio = Qwen2AudioEncoderConfig(
@@ -103,8 +103,8 @@ def build_model(
         hidden_size=text_width,
         intermediate_size=(text_width * 8 // 3 + 31) // 32 * 32,
         num_hidden_layers=text_layers,
-        num_attention_heads=4,
-        num_key_value_heads=4,
+        num_attention_heads=text_width // 32,
+        num_key_value_heads=text_width // 32,
         max_position_embeddings=1024,
         pad_token_id=tokenizer.pad_token_id,
         eos_token_id=tokenizer.eos_token_id,

@@ -1,4 +1,4 @@
-"""Stages 4 to 6, and the ceiling: teach the language model to say what it hears.
+"""The stages of the language model: to look things up in a text, then to say what it hears.
 
 A clip is encoded once and several lessons about it share one row: the clip's prefix, then the
 lessons, each of which sees the prefix and itself alone, its positions counted on from the
@@ -13,7 +13,7 @@ from torch import nn
 from transformers import Qwen2AudioForConditionalGeneration, Qwen2AudioProcessor
 
 from pretraining.encoder import clips, draw_clips
-from pretraining.lessons import Lesson
+from pretraining.lessons import Lesson, drill
 from pretraining.loop import autocast
 from pretraining.pool import Pool
 from r1aqa_helpers.models import audio_states
@@ -22,6 +22,7 @@ from r1aqa_helpers.utils.progress import track
 
 _CUT = "\x00"
 IGNORED = -100
+LESSONS = 4  # about each clip
 
 
 class Packer:
@@ -84,16 +85,42 @@ def encoder_outputs(encoder: nn.Module, pool: Pool) -> np.ndarray:
     return outputs
 
 
+def drill_loss(
+    model: Qwen2AudioForConditionalGeneration, processor: Qwen2AudioProcessor, batch: int
+) -> Callable[[np.random.Generator], torch.Tensor]:
+    """Cross-entropy of all tokens of a batch of `drill` texts, as an assistant's turns.
+
+    Positions begin anywhere that an answer may begin after a clip and a question.
+    """
+    tokenizer = processor.tokenizer
+
+    def loss_of(rng: np.random.Generator) -> torch.Tensor:
+        texts = [f"<|im_start|>assistant\n{drill(rng)}<|im_end|>" for _ in range(batch)]
+        rows = tokenizer(texts, add_special_tokens=False, padding=True, padding_side="right",
+                         return_tensors="pt")  # fmt: skip
+        start = torch.from_numpy(rng.integers(0, 200, batch))[:, None]
+        hidden = model.model.language_model(
+            input_ids=rows.input_ids,
+            attention_mask=rows.attention_mask,
+            position_ids=start + torch.arange(rows.input_ids.shape[1]),
+        ).last_hidden_state
+        wanted = rows.attention_mask[:, 1:].bool()
+        logits = model.lm_head(hidden[:, :-1][wanted]).float()
+        return nn.functional.cross_entropy(logits, rows.input_ids[:, 1:][wanted])
+
+    return loss_of
+
+
 def lesson_loss(
     model: Qwen2AudioForConditionalGeneration,
     processor: Qwen2AudioProcessor,
     pool: Pool,
-    teach: Callable[[Scene, np.random.Generator], list[Lesson]],
+    teach: Callable[[Scene, np.random.Generator], Lesson],
     batch: int,
     outputs: np.ndarray,
-    weights: np.ndarray | None = None,
+    weights: np.ndarray,
 ) -> Callable[[np.random.Generator], torch.Tensor]:
-    """Cross-entropy of the answers' tokens, over a batch of clips with their lessons.
+    """Cross-entropy of the answers' tokens, over a batch of clips with `LESSONS` each.
 
     ``outputs`` are those of the frozen encoder, see `encoder_outputs`; ``weights`` as in
     `draw_clips`.
@@ -109,7 +136,7 @@ def lesson_loss(
         features = inner.multi_modal_projector(features)
         _, tokens = inner.audio_tower._get_feat_extract_output_lengths(lengths)
         rows = [
-            packer.pack(int(n), teach(pool.scenes[i], rng))
+            packer.pack(int(n), [teach(pool.scenes[i], rng) for _ in range(LESSONS)])
             for i, n in zip(chosen, tokens, strict=True)
         ]
         packed = batch_rows(rows, pad_id)

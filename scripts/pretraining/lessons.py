@@ -54,10 +54,9 @@ def drill(rng: Rng) -> str:
         heard += [again[i] for i in rng.permutation(len(again))[: int(rng.integers(1, 3))]]
     said = [_statement(heard, choices, rng) for _ in range(int(rng.integers(3, 6)))]
     text = f"{choices}. Heard: {', '.join(heard)}. " + ". ".join(said) + "."
-    answer = pick(rng, heard)
-    return f"<think>{text} last: {heard[-1]}.</think><answer>{heard[-1]}</answer>" if (
-        rng.random() < 0.5
-    ) else f"<think>{text} second: {heard[1]}.</think><answer>{heard[1]}</answer>"
+    place, index = pick(rng, [("first", 0), ("second", 1), ("last", -1)])
+    answer = heard[index]
+    return f"<think>{text} {place}: {answer}.</think><answer>{answer}</answer>"
 
 
 def _statement(heard: list[str], choices: list[str], rng: Rng) -> str:
@@ -91,3 +90,105 @@ def _statement(heard: list[str], choices: list[str], rng: Rng) -> str:
         return f"{said}{first} + {second} = {first + second}"
     player = pick(rng, INSTRUMENTS)
     return f"{player}: {INSTRUMENT_FAMILIES[player]}"
+
+
+# --- about a clip ---------------------------------------------------------------------------
+
+
+class Teacher:
+    """Draws the lessons about scenes, all question types alike often over a pool of them."""
+
+    def __init__(self, scenes: Sequence[Scene]) -> None:
+        fitting = [question_types.fitting(scene) for scene in scenes]
+        counts = Counter(kind.name for kinds in fitting for kind in kinds)
+        self._weight = {name: 1 / count for name, count in counts.items()}
+        #: how often to draw each scene, to the same end
+        self.weights = np.array([sum(self._weight[k.name] for k in kinds) for kinds in fitting])
+
+    def _question(self, scene: Scene, rng: Rng) -> tuple[QuestionType, str, str, list[str]]:
+        """A type that fits the scene, its text, the answer, the choices in random order."""
+        kinds = question_types.fitting(scene)
+        chances = np.array([self._weight[kind.name] for kind in kinds])
+        kind = kinds[int(rng.choice(len(kinds), p=chances / chances.sum()))]
+        question, answer, wrong = kind.write(scene, rng)
+        return kind, question, answer, question_types.arrange(rng, answer, wrong)
+
+    def open_question(self, scene: Scene, rng: Rng) -> Lesson:
+        """A question without choices, answered in a sentence."""
+        drawn = self._question(scene, rng)
+        while drawn[0].name in NEEDS_CHOICES:
+            drawn = self._question(scene, rng)
+        return drawn[1], pick(rng, SENTENCES).format(drawn[2])
+
+    def thinking(self, scene: Scene, rng: Rng) -> Lesson:
+        """Prompt <3>, with the thought before the answer."""
+        kind, question, answer, choices = self._question(scene, rng)
+        return build_prompt(question, choices, 3), thought_answer(
+            thought(kind.name, question, choices, scene), answer
+        )
+
+    def hearing(self, scene: Scene, rng: Rng) -> Lesson:
+        """Stage hearing: to say what is heard, to answer, to think."""
+        kind = rng.random()
+        if kind < 0.35:
+            return pick(rng, CAPTION_REQUESTS), question_types.caption(scene)
+        if kind < 0.5:
+            return self.open_question(scene, rng)
+        return self.thinking(scene, rng)
+
+    def instruct(self, scene: Scene, rng: Rng) -> Lesson:
+        """Stage instruct: a general assistant's chat style, with little multiple choice.
+
+        It thinks in a part of its answers to prompt <3>, more often where there is something to
+        work out, and never with the other prompts.
+        """
+        kind = rng.random()
+        if kind < 0.25:
+            return pick(rng, CAPTION_REQUESTS), question_types.caption(scene)
+        if kind < 0.6:
+            return self.open_question(scene, rng)
+        number = pick(rng, [1, 2]) if kind < 0.6 + MULTIPLE_CHOICE else 3
+        drawn, question, answer, choices = self._question(scene, rng)
+        prompt = build_prompt(question, choices, number)
+        if number == 3 and rng.random() < THINKS[drawn.name in COMPOSITIONAL]:
+            return prompt, thought_answer(thought(drawn.name, question, choices, scene), answer)
+        if number > 1 and rng.random() < TAGS:
+            return prompt, f"<answer>{answer}</answer>"
+        return prompt, pick(rng, ["{}", *SENTENCES]).format(answer)
+
+    def ceiling(self, scene: Scene, rng: Rng) -> Lesson:
+        """Multiple choice, answered correctly: at once to prompt <2>, after a thought to <3>."""
+        if rng.random() < 0.5:
+            return self.thinking(scene, rng)
+        _, question, answer, choices = self._question(scene, rng)
+        return build_prompt(question, choices, 2), f"<answer>{answer}</answer>"
+
+
+#: Questions that mean nothing without their choices.
+NEEDS_CHOICES = ("absent", "instrument-absent", "word-absent")
+#: Share of the lessons of stage instruct that are multiple choice, answered without a thought.
+MULTIPLE_CHOICE = 0.15
+#: How often prompt <3> is answered with a thought: simple types, compositional types.
+THINKS = (0.2, 0.65)
+#: How often an answer stands in tags where the prompt asks for them.
+TAGS = 0.5
+
+
+def thought_answer(thought: str, answer: str) -> str:
+    """The thought, and the answer, in the format that prompt <3> asks for."""
+    return f"<think>{thought}</think><answer>{answer}</answer>"
+
+
+def tokenizer_corpus(seed: int = 0, scenes: int = 1500) -> list[str]:
+    """Chats about random scenes, and every name after a space, so that names are one token."""
+    rng = np.random.default_rng(seed)
+    parts = {part for name in NAMES for part in name.split()} | set(map(str, range(25)))
+    lines = [f" {name} '{name}' >{name}<" for name in sorted(parts) for _ in range(30)]
+    lines.append("system\nYou are a helpful assistant.\nuser\nAudio 1: \nassistant\n")
+    lines += CAPTION_REQUESTS + SENTENCES
+    drawn = [draw(rng, TRAINING) for _ in range(scenes)]
+    teacher = Teacher(drawn)
+    for scene in drawn:
+        lines += [*teacher.thinking(scene, rng), question_types.caption(scene), drill(rng)]
+        lines += teacher.instruct(scene, rng)
+    return lines
