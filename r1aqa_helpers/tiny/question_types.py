@@ -123,12 +123,6 @@ def _family_in_order(scene: Scene, rng: Rng) -> Draft:
     return question.format(which), answer, [f for f in FAMILIES if f != answer]
 
 
-def _larger(scene: Scene, rng: Rng) -> Draft:
-    low, high = sorted(scene.facts["values"])
-    question = _word_it(rng, "Which of the two numbers is larger?", "What is the larger number?")
-    return question, NUMBERS[high], [NUMBERS[low]]
-
-
 def _count(scene: Scene, rng: Rng) -> Draft:
     answer = NUMBERS[scene.facts["count"]]
     question = f"How many times does the {scene.facts['source']} sound?"
@@ -326,10 +320,13 @@ TYPES: dict[str, QuestionType] = {
             lambda r, c: families.numbers(r, c, count=2), _is("numbers", words=2), _sum,
             lambda f: str(sum(f["values"])),
         ),
-        QuestionType(
+        _plain(
             "larger", "speech", RE, "Conversational Fact Retrieval",
-            _unequal_numbers, lambda s: len(set(s.facts.get("values", []))) == 2, _larger,
-            lambda f: NUMBERS[max(f["values"])],
+            _unequal_numbers, lambda s: len(set(s.facts.get("values", []))) == 2,
+            lambda f: "larger" if f["values"][1] > f["values"][0] else "smaller",
+            _rest_of(["larger", "smaller"]),
+            "Is the second number larger or smaller than the first?",
+            "Does the speaker go on to a larger or a smaller number?",
         ),
         _plain(
             "speakers", "speech", RE, "Counting", families.speakers, _is("speakers"),

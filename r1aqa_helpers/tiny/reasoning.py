@@ -5,6 +5,7 @@ A thought is the transcript of the clip and the step from it to the answer: ``He
 and contradicts the thought.
 """
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
@@ -83,8 +84,8 @@ def _sum(question: str, choices: Sequence[str], facts: Mapping) -> str:
 
 
 def _larger(question: str, choices: Sequence[str], facts: Mapping) -> str:
-    low, high = sorted(facts["values"])
-    return f"{high} > {low}: {NUMBERS[high]}"
+    first, second = facts["values"]
+    return f"{second} > {first}: larger" if second > first else f"{second} < {first}: smaller"
 
 
 def _named(name: str, fact: str) -> Step:
@@ -128,9 +129,7 @@ def true_answer(question: AudioQuestion, scene: Scene) -> str:
     Raises ``UserError`` for a question that does not come from the sound world.
     """
     step = _STEPS[_type(question)](question.question, question.choices, scene.facts)
-    said = step.removesuffix(" missing").split(": ")[-1].split("= ")[-1].split(", ")[-1]
-    # A source may be two words, so that a walk's end is cut off, not its last word taken.
-    return said
+    return re.split(": |= |, ", step)[-1].removesuffix(" missing")
 
 
 def reasoning(question: AudioQuestion, scene: Scene) -> str:

@@ -85,8 +85,8 @@ def _statement(heard: list[str], choices: list[str], rng: Rng) -> str:
         first, second = (int(n) for n in rng.integers(0, 13, 2))
         said = f"{NUMBERS[first]}, {NUMBERS[second]}. "
         if first != second and rng.random() < 0.3:
-            low, high = sorted((first, second))
-            return f"{said}{high} > {low}: {NUMBERS[high]}"
+            sign, answer = (">", "larger") if second > first else ("<", "smaller")
+            return f"{said}{second} {sign} {first}: {answer}"
         return f"{said}{first} + {second} = {first + second}"
     player = pick(rng, INSTRUMENTS)
     return f"{player}: {INSTRUMENT_FAMILIES[player]}"
