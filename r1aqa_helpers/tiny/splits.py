@@ -5,6 +5,7 @@ a table of checksums. Users never need to: :mod:`r1aqa_helpers.tiny.data` render
 the committed files.
 """
 
+from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -68,6 +69,14 @@ def _types(split: Split, rng: np.random.Generator) -> list[question_types.Questi
     return [chosen[i] for i in rng.permutation(len(chosen))]
 
 
+#: How many answers a type has where they are few: each is correct equally often, so that none of
+#: them is a better guess than the others.
+_ANSWERS = {
+    "count": 5, "family": 4, "family-order": 4, "direction": 4, "tempo": 3, "players": 3,
+    "speakers": 3, "rate": 3, "voice": 2, "larger": 2,
+}  # fmt: skip
+
+
 class _Positions:
     """Where the gold choice goes: each place equally often, per task and number of choices."""
 
@@ -86,12 +95,22 @@ def draw_split(split: Split) -> tuple[list[AudioQuestion], list[dict]]:
     """The questions of a split and, row by row, the recipes of their clips."""
     rng = np.random.default_rng(split.seed)
     positions, bank = _Positions(rng), load_bank()
+    kinds = _types(split, rng)
+    limits = {
+        name: -(-count // _ANSWERS.get(name, 1))
+        for name, count in Counter(k.name for k in kinds).items()
+    }
+    given: Counter[tuple[str, str]] = Counter()
     questions, recipes = [], []
     folder = TINY / "audio" / split.name
     name = "tiny-mmau" if split.name == "test" else "tiny-avqa"
-    for i, kind in enumerate(track(_types(split, rng), f"drawing {split.name}")):
-        scene = kind.scene(rng, split.config)
-        text, answer, wrong = kind.write(scene, rng)
+    for i, kind in enumerate(track(kinds, f"drawing {split.name}")):
+        while True:
+            scene = kind.scene(rng, split.config)
+            text, answer, wrong = kind.write(scene, rng)
+            if given[kind.name, answer] < limits[kind.name]:
+                break
+        given[kind.name, answer] += 1
         choices = question_types.arrange(
             rng, answer, wrong, positions.next(kind.task, len(wrong) + 1)
         )
