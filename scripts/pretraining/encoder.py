@@ -131,7 +131,7 @@ def encoder_loss(
 
 @torch.no_grad()
 def frame_report(tagger: Tagger, pool: Pool) -> dict[str, float]:
-    """How well events are named: percent of events whose best label over their frames is right."""
+    """How well events are named: percent of events whose best label over their frames is correct."""
     tagger.eval()
     kinds = {
         "source": ("synth", "effect", SOURCES),
@@ -167,7 +167,7 @@ def frame_report(tagger: Tagger, pool: Pool) -> dict[str, float]:
 
 @torch.no_grad()
 def attribute_report(tagger: Tagger, pool: Pool) -> dict[str, float]:
-    """Percent of scenes whose attribute is right, by the frames' mean log-probability."""
+    """Percent of scenes whose attribute is correct, by the frames' mean log-probability."""
     tagger.eval()
     hits: dict[str, list[bool]] = {name: [] for name in ATTRIBUTES}
     for first in range(0, len(pool.scenes), 100):
