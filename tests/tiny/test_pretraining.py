@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 from pretraining import encoder, language
-from pretraining.lessons import hearing_lessons, rarity_of_types, reading_lessons
+from pretraining.lessons import Teacher, drill
 from pretraining.loop import Schedule, run_stage
 from pretraining.pool import COLUMNS, FRAME_RATE, Pool, build_pool, frame_targets
 
@@ -16,7 +16,7 @@ from r1aqa_helpers.models import LoadedModel, encode
 from r1aqa_helpers.tiny.build import random_tiny
 from r1aqa_helpers.tiny.scene_families import TRAINING, draw
 from r1aqa_helpers.tiny.scenes import Event, Scene, event_wave, render
-from r1aqa_helpers.tiny.sounds import NUMBERS, load_bank
+from r1aqa_helpers.tiny.sounds import load_bank
 
 
 @pytest.fixture(scope="module")
@@ -31,29 +31,28 @@ def test_packed_lessons_equal_separate_rows(world):
     loaded, pool = world
     model, processor = loaded.model, loaded.processor
 
+    teacher, given = Teacher(pool.scenes), []
+
     def teach(scene, rng):
-        return hearing_lessons(scene, np.random.default_rng(len(scene.events)), 3)
+        given.append((scene, teacher.hearing(scene, rng)))
+        return given[-1][1]
 
     outputs = language.encoder_outputs(model.model.audio_tower, pool)
-    loss_of = language.lesson_loss(model, processor, pool, teach, 6, outputs)
+    loss_of = language.lesson_loss(model, processor, pool, teach, 6, outputs, teacher.weights)
     with torch.no_grad():
         packed = loss_of(np.random.default_rng(7)).item()
         total, tokens = 0.0, 0
-        for index in encoder.draw_clips(pool, 6, np.random.default_rng(7)):
-            scene = pool.scenes[index]
-            for user, answer in teach(scene, None):
-                text = processor.apply_chat_template(
-                    chat_messages(user), add_generation_prompt=True, tokenize=False
-                )
-                inputs = encode(
-                    loaded, [text + answer + "<|im_end|>"], [render(scene, load_bank())]
-                )
-                said = len(processor.tokenizer(answer + "<|im_end|>").input_ids)
-                logits = model(**inputs).logits[0, -said - 1 : -1]
-                total += torch.nn.functional.cross_entropy(
-                    logits, inputs["input_ids"][0, -said:], reduction="sum"
-                ).item()
-                tokens += said
+        for scene, (user, answer) in list(given):
+            text = processor.apply_chat_template(
+                chat_messages(user), add_generation_prompt=True, tokenize=False
+            )
+            inputs = encode(loaded, [text + answer + "<|im_end|>"], [render(scene, load_bank())])
+            said = len(processor.tokenizer(answer + "<|im_end|>").input_ids)
+            logits = model(**inputs).logits[0, -said - 1 : -1]
+            total += torch.nn.functional.cross_entropy(
+                logits, inputs["input_ids"][0, -said:], reduction="sum"
+            ).item()
+            tokens += said
     # The pool keeps log-mels in half precision, hence the tolerance.
     assert packed == pytest.approx(total / tokens, rel=2e-3)
 
@@ -65,10 +64,11 @@ def test_interrupted_stage_goes_on_exactly(world, tmp_path):
         folder.mkdir()
         for last in steps:
             model, _ = random_tiny(seed=3)
-            tagger = encoder.FrameTagger(model.model.audio_tower)
+            tagger = encoder.Tagger(model.model.audio_tower)
             torch.manual_seed(9)
-            torch.nn.init.normal_(tagger.head.weight, std=0.02)
-            torch.nn.init.zeros_(tagger.head.bias)
+            for head in (tagger.frames, tagger.scene):
+                torch.nn.init.normal_(head.weight, std=0.02)
+                torch.nn.init.zeros_(head.bias)
             loss_of = encoder.encoder_loss(tagger, pool, 4)
             schedule = Schedule(steps=4, batch=4, learning_rate=1e-3, seed=1, save_every=2)
 
@@ -89,34 +89,29 @@ def test_interrupted_stage_goes_on_exactly(world, tmp_path):
     torch.testing.assert_close(whole, halved, atol=1e-6, rtol=0)
 
 
-def test_reading_lessons_are_answered_correctly():
-    """Drills on absence, addition and places; a choice that is named correctly is the only one."""
-    rng = np.random.default_rng(2)
-    scenes = [draw(rng, TRAINING) for _ in range(400)]
-    rarity = rarity_of_types(scenes)
-    seen = dict.fromkeys(["not heard", "choice", "sum of"], 0)
-    for scene in scenes:
-        lessons = reading_lessons(scene, rng, 4, rarity)
-        assert len(lessons) >= 4
-        for user, answer in lessons:
-            if "following options" not in user:
-                continue
-            choices = re.findall(r"'([^']*)'", user.split("options: ")[1])
-            said = answer.removeprefix("<answer>").removesuffix("</answer>")
-            assert choices.count(said) == 1
-            heard = {n for f in ("sources", "words", "instruments") for n in scene.facts.get(f, [])}
-            if "is not heard?" in user:
-                assert said not in heard
-                seen["not heard"] += 1
-            if user.startswith("Name the"):
-                order = {"first": 0, "second": 1, "third": 2, "fourth": 3, "last": -1}
-                assert choices[order[user.split()[2]]] == said
-                seen["choice"] += 1
-            sum_of = re.match(r"What is the sum of (\w+) and (\w+)\?", user)
-            if sum_of:
-                assert sum(map(NUMBERS.index, sum_of.groups())) == int(said)
-                seen["sum of"] += 1
-    assert min(seen.values()) > 50
+def test_what_a_drill_states_follows_from_what_it_says_was_heard():
+    rng, walked = np.random.default_rng(2), 0
+    for _ in range(400):
+        text = drill(rng)
+        heard, rest = text.split("Heard: ")[1].split(". ", 1)
+        heard, answer = heard.split(", "), text.split("<answer>")[1].split("</answer>")[0]
+        assert answer in heard
+        for name, verdict in re.findall(r"([a-z0-9 ]+) (heard|missing)(?=[,.])", rest):
+            assert (name.strip() in heard) == (verdict == "heard"), text
+            walked += 1
+        for one, two, total in re.findall(r"(\d+) \+ (\d+) = (\d+)", rest):
+            assert int(one) + int(two) == int(total)
+    assert walked > 400
+
+
+def test_only_prompt_3_is_answered_with_a_thought_and_not_always():
+    rng = np.random.default_rng(3)
+    scenes = [draw(rng, TRAINING) for _ in range(300)]
+    teacher, thinks = Teacher(scenes), {"plain": [], "<think>": []}
+    for scene in scenes * 4:
+        asked, said = teacher.instruct(scene, rng)
+        thinks["<think>" if "<think> </think>" in asked else "plain"].append("<think>" in said)
+    assert not any(thinks["plain"]) and 0.3 < np.mean(thinks["<think>"]) < 0.6
 
 
 def test_frame_targets_mark_what_sounds_when():

@@ -8,28 +8,24 @@ from r1aqa_helpers.data import read_questions
 from r1aqa_helpers.hardware import TINY_PROFILE
 from r1aqa_helpers.models import load
 from r1aqa_helpers.tiny.data import recipes
-from r1aqa_helpers.tiny.question_types import caption
+from r1aqa_helpers.tiny.question_types import transcript
 from r1aqa_helpers.tiny.reasoning import true_answer, with_reasoning
 from r1aqa_helpers.training.sft import answer_tokens
 from r1aqa_helpers.utils.errors import UserError
 from r1aqa_helpers.utils.paths import TINY
 
 
-def test_reasoning_is_whole_and_fits_the_answers_that_are_allowed():
+def test_thoughts_end_in_the_answer_and_fit_the_tokens_that_are_allowed():
     loaded = load(str(TINY / "model"), device="cpu", dtype="float32")
     questions, scenes = read_questions(TINY / "tiny-avqa-train.jsonl"), recipes("train")
     longest = 0
     for question in with_reasoning(questions, scenes):
-        text = question.extra["reasoning"]
-        truth = true_answer(question, scenes[question.id])
-        head, _, thought = text.partition(" Reasoning: ")
-        assert head.startswith("Plan: ") and caption(scenes[question.id]) in head
-        assert truth in thought and "{" not in text and "  " not in text
-        if question.extra["question-type"] == "before-after":
-            assert f"the {scenes[question.id].facts['sources'][1]} is" in thought
-        tokens = answer_tokens(loaded, question.answer, 3, text)
-        longest = max(longest, len(tokens))
-    assert 40 < longest <= TINY_PROFILE.max_new_tokens, longest
+        text, scene = question.extra["reasoning"], scenes[question.id]
+        assert text.startswith(f"Heard: {transcript(scene)}. ")
+        said = text.removesuffix(".").removesuffix(" missing")
+        assert said.endswith(true_answer(question, scene)), text
+        longest = max(longest, len(answer_tokens(loaded, question.answer, 3, text)))
+    assert 20 < longest <= TINY_PROFILE.max_new_tokens, longest
 
 
 def test_other_questions_are_refused():

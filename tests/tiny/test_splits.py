@@ -41,14 +41,20 @@ def true_answer(question: AudioQuestion, scene: Scene) -> str:
     """The correct choice, from the events and the question's wording; facts are not looked at."""
     kind, text, events = question.extra["question-type"], question.question, scene.events
     names = [e.name for e in events]
-    if kind in ("order", "instrument-order", "word-order"):
+    if kind in ("order", "instrument-order", "word-order", "family-order"):
         place = {"first": 0, "second": 1, "last": -1}
         (at,) = (i for word, i in place.items() if f" {word}" in text)
-        return list(dict.fromkeys(names))[at]
+        found = list(dict.fromkeys(names))[at]
+        return INSTRUMENT_FAMILIES[found] if kind == "family-order" else found
     if kind == "before-after":
         middle = next(i for i, name in enumerate(names) if text.endswith(f"the {name}?"))
         return names[middle + (1 if " after " in text else -1)]
-    if kind == "absent":
+    if kind == "earlier":
+        return min(question.choices, key=names.index)
+    if kind == "larger":
+        first, second = map(NUMBERS.index, names)
+        return "larger" if second > first else "smaller"
+    if kind in ("absent", "instrument-absent", "word-absent"):
         (answer,) = (c for c in question.choices if c not in names)
         return answer
     if kind == "louder":
@@ -60,16 +66,10 @@ def true_answer(question: AudioQuestion, scene: Scene) -> str:
         if np.all(moves == moves[0]):
             return "rising" if moves[0] > 0 else "falling"
         return "arching" if moves[0] > 0 else "dipping"
-    if kind == "mode":
-        return {4: "major", 3: "minor"}[events[1].pitch - events[0].pitch]
     if kind in ("tempo", "rate"):
         table = TEMPO_INTERVAL if kind == "tempo" else RATE_INTERVAL
         apart = np.median(np.diff([e.start for e in events]))
         return min(table, key=lambda name: abs(np.log(table[name] / apart)))
-    if kind == "metre":
-        loud = [i for i, e in enumerate(events) if e.gain_db == 0]
-        (period,) = set(np.diff(loud).tolist())
-        return NUMBERS[period]
     if kind == "sum":
         return str(sum(NUMBERS.index(name) for name in names))
     if kind in ("source", "instrument", "word", "number"):
