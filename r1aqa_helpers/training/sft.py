@@ -31,6 +31,8 @@ _ANSWERS = {
     3: "<think>{reasoning}</think><answer>{answer}</answer>",
 }
 _REASONED = 3
+#: Where a question's ``extra`` holds a whole completion to be learnt.
+COMPLETION = "completion"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -87,10 +89,11 @@ def train_sft(
     """Train ``loaded`` in place, and save it; after an interruption, the same call continues.
 
     Writes to ``out_dir`` what `training` describes, with loss (nats per token), lr, grad_norm
-    and seconds in ``metrics.jsonl``.
+    seconds and tokens (the number that was learnt) in ``metrics.jsonl``.
 
     With prompt <3> each question's ``extra["reasoning"]`` (a field of that name in its line) is
-    learnt before its answer, between the tags of thinking.
+    learnt before its answer, between the tags of thinking. Where a question has an
+    ``extra["completion"]``, this text is learnt as it is, and nothing else.
 
     ``loaded``, ``watch``, and what is returned and raised, as in `run.run_training`; also a
     ``UserError`` where prompt <3> has a question without reasoning.
@@ -98,11 +101,13 @@ def train_sft(
     if settings.prompt not in _ANSWERS:
         known = ", ".join(map(str, _ANSWERS))
         raise UserError(f"SFT: prompt {settings.prompt} has no written answers; choose of {known}")
-    facts: dict[str, Any] = {}
-    reasoning = [""] * len(questions)
-    if settings.prompt == _REASONED:
-        reasoning = [_reasoning(loaded, question) for question in questions]
-        facts = {"reasoning": hashlib.sha256(json.dumps(reasoning).encode()).hexdigest()[:16]}
+    texts = [_learnt(loaded, question, settings.prompt) for question in questions]
+    written = {
+        "reasoning": settings.prompt == _REASONED,
+        "completions": any(COMPLETION in question.extra for question in questions),
+    }
+    learnt = hashlib.sha256(json.dumps(texts).encode()).hexdigest()[:16]
+    facts: dict[str, Any] = {name: learnt for name, there in written.items() if there}
 
     def build(at_once: int, shared: dict[str, Any]) -> tuple[AnswerTrainer, RowMaker]:
         enable_scoring(loaded.model)
@@ -115,7 +120,7 @@ def train_sft(
         for index in run_schedule(len(questions), needed, settings.seed):
             question = questions[index]
             text = build_prompt(question_text(question), question.choices, settings.prompt)
-            answer = answer_tokens(loaded, question.answer, settings.prompt, reasoning[index])
+            answer = _tokens(loaded, texts[index])
             rows.append({"prompt_number": prompts.number(text, question.audio), "answer": answer})
         trainer = AnswerTrainer(
             prompts,
@@ -131,10 +136,33 @@ def train_sft(
             data_collator=collate,
             processing_class=loaded.processor,
         )
-        return trainer, _metrics
+
+        def row(logs: dict[str, Any]) -> dict[str, Any]:
+            end = trainer.state.global_step * settings.batch_size
+            learnt = rows[end - settings.batch_size : end]
+            return {**_metrics(logs), "tokens": sum(len(one["answer"]) for one in learnt)}
+
+        return trainer, row
 
     step = "rows", settings.batch_size, settings.rows_per_forward
     return run_training("SFT", loaded, questions, settings, out_dir, build, step, facts, watch)
+
+
+def _learnt(loaded: LoadedModel, question: AudioQuestion, prompt: int) -> str:
+    """The text to be learnt as the answer to a question.
+
+    Raises ``UserError`` as `_reasoning`, or if a completion holds special tokens.
+    """
+    if COMPLETION not in question.extra:
+        reasoning = _reasoning(loaded, question) if prompt == _REASONED else ""
+        return _ANSWERS[prompt].format(answer=question.answer, reasoning=reasoning)
+    text = question.extra[COMPLETION]
+    if not isinstance(text, str) or not text:
+        raise UserError(f"question {question.id}: field completion: has no text; give one, or none")
+    for mark in loaded.processor.tokenizer.all_special_tokens:
+        if mark in text:
+            raise UserError(f"question {question.id}: field completion: holds {mark}; remove it")
+    return text
 
 
 def _reasoning(loaded: LoadedModel, question: AudioQuestion) -> str:
@@ -157,8 +185,11 @@ def _reasoning(loaded: LoadedModel, question: AudioQuestion) -> str:
 
 def answer_tokens(loaded: LoadedModel, answer: str, prompt: int, reasoning: str = "") -> list[int]:
     """The tokens to be learnt after prompt <``prompt``>, up to and with the turn's end."""
+    return _tokens(loaded, _ANSWERS[prompt].format(answer=answer, reasoning=reasoning))
+
+
+def _tokens(loaded: LoadedModel, text: str) -> list[int]:
     tokenizer = loaded.processor.tokenizer
-    text = _ANSWERS[prompt].format(answer=answer, reasoning=reasoning)
     return tokenizer(text, add_special_tokens=False)["input_ids"] + [loaded.eos_ids[0]]
 
 

@@ -1,6 +1,7 @@
 """Supervised fine-tuning: which tokens carry loss, and whole runs of a few steps."""
 
 import copy
+import re
 from dataclasses import replace
 
 import pytest
@@ -113,6 +114,31 @@ def test_reasoning_that_would_end_itself_is_refused(loaded, questions, tmp_path,
     wrong = [replace(questions[0], extra={"reasoning": f"so {mark} it is"})]
     with pytest.raises(UserError, match="question q0: field reasoning: holds"):
         train_sft(loaded, wrong, replace(SETTINGS, prompt=3), tmp_path / "out")
+
+
+def test_a_completion_is_learnt_as_it_is(loaded, questions, tmp_path, monkeypatch):
+    learnt, tokenizer = [], loaded.processor.tokenizer
+
+    def watched(trainer, model, inputs, **arguments):
+        learnt.extend(tokenizer.decode(row[row >= 0]) for row in inputs["labels"])
+        return loss(trainer, model, inputs, **arguments)
+
+    loss = AnswerTrainer.compute_loss
+    monkeypatch.setattr(AnswerTrainer, "compute_loss", watched)
+    said = " so:  <answer>x</answer>\n"
+    asked = [replace(questions[0], extra={"completion": said}), questions[1]]
+    train_sft(loaded, asked, replace(SETTINGS, batch_size=2, steps=1), tmp_path / "run")
+    plain = f"<answer>{questions[1].answer}</answer>"
+    assert sorted(learnt) == sorted(f"{text}<|im_end|>" for text in (said, plain))
+    (row,) = read_log(tmp_path / "run" / "metrics.jsonl")
+    assert row["tokens"] == sum(len(tokenizer(text)["input_ids"]) for text in learnt)
+    others = [replace(asked[0], extra={"completion": "x"}), questions[1]]
+    with pytest.raises(UserError, match="a run with another completions"):
+        train_sft(loaded, others, replace(SETTINGS, batch_size=2, steps=1), tmp_path / "run")
+    for text, fault in (("a<|im_end|>", "holds <|im_end|>"), ("", "has no text")):
+        wrong = [replace(questions[0], extra={"completion": text})]
+        with pytest.raises(UserError, match=f"field completion: {re.escape(fault)}"):
+            train_sft(loaded, wrong, SETTINGS, tmp_path / "out")
 
 
 @pytest.mark.parametrize("lora_rank", [0, 4])
