@@ -34,7 +34,7 @@ from r1aqa_helpers.reporting import (
 )
 from r1aqa_helpers.reporting.rows import comparison_text
 from r1aqa_helpers.reporting.verdict import UNLIKE
-from r1aqa_helpers.scoring.bootstrap import Comparison
+from r1aqa_helpers.scoring.seeds import Comparison
 from r1aqa_helpers.scoring.text import number_text
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -42,6 +42,8 @@ README = ROOT / "README.md"
 RUN = ROOT / "data" / "tiny" / "reference_run" / "results.json"
 RESULTS = ROOT / "data" / "results" / "tiny"
 EXPERIMENT = RESULTS / "experiment.json"
+#: How many trainings of each method are committed.
+SEEDS = 3
 SPEED = ROOT / "benchmarks" / "results"
 PRETRAINING = ROOT / "data" / "tiny" / "pretraining.json"
 
@@ -82,7 +84,7 @@ def results_block() -> str:
 @cache
 def _experiment() -> tuple[list[dict[str, Any]], Summary]:
     records = load_records(RESULTS)
-    return records, summarise(records)
+    return records, summarise(records, SEEDS)
 
 
 def experiment_block() -> str:
@@ -97,7 +99,7 @@ def experiment_block() -> str:
         f"Measured by `r1aqa experiment` on the tiny track: {len(records)} runs, "
         f"{' to '.join(dict.fromkeys((days[0], days[-1])))}, {'; '.join(summary.hardware)}. The "
         f"same {table[0].n} questions of tiny-mmau for all; seconds are of one processor. The "
-        "95 % interval of a mean is that of a bootstrap over questions and seeds.",
+        "95 % interval of a mean is for other seeds and other questions.",
         "",
         *_answers(summary, records),
         "",
@@ -152,10 +154,11 @@ def _answers(summary: Summary, records: Sequence[Mapping[str, Any]]) -> list[str
     rows = {(row.regime, row.method): row for row in summary.rows}
     found = {(one.regime, one.a, one.b): one for one in summary.comparisons}
     lines = ["**Does GRPO beat SFT here?** " + _told(found, "grpo-2", ("sft", "sft-lora"))]
+    words = {"no significant difference": "not significantly different"}
     kinds: dict[str, list[str]] = {}
     for (regime, a, b), one in found.items():
         if regime != "table" and (a, b) == ("grpo-2", "sft"):
-            kinds.setdefault(one.verdict, []).append(REGIMES[regime].label)
+            kinds.setdefault(words.get(one.verdict, one.verdict), []).append(REGIMES[regime].label)
     if kinds:
         told = "; ".join(f"{kind} with “{'” and “'.join(of)}”" for kind, of in kinds.items())
         lines += ["", f"**In which regimes?** GRPO <2>, compared with full SFT, is {told}."]
@@ -197,7 +200,7 @@ def _answers(summary: Summary, records: Sequence[Mapping[str, Any]]) -> list[str
 
 
 def _told(found: Mapping[tuple[str, str, str], Comparison], a: str, others: Sequence[str]) -> str:
-    words = {"not significantly different": "not significantly different from", "ahead": "ahead of"}
+    words = {"no significant difference": "not significantly different from", "ahead": "ahead of"}
     parts = [
         f"{words.get(one.verdict, one.verdict)} {method_label(b)} "
         f"({one.difference:+.1f} points, {one.ci95[0]:+.1f} to {one.ci95[1]:+.1f})"
@@ -227,8 +230,8 @@ def experiment_rows() -> str:
             each = {"learning_rate": row.rate, "seeds": row.seeds, "accuracies": row.each}
             rows.append({**kept.as_dict(), **each})
     first = next(r for r in records if r["regime"] == "table" and "test" in r)
-    names = ("date", "commit", "pins", "hardware", "versions")
-    told = {"command": "r1aqa experiment table", **{name: first[name] for name in names}}
+    names = ("command", "date", "commit", "pins", "hardware", "versions")
+    told = {name: first[name] for name in names}
     told["questions"] = {part: first["questions"][part] for part in ("validation", "test")}
     return json.dumps({**told, "rows": rows}, indent=2, ensure_ascii=False) + "\n"
 

@@ -84,45 +84,53 @@ def reproduce(
     compare(chosen, found, out, **options, seed=seed, minutes=minutes)
 
 
-_Out = Annotated[Path, typer.Option(help="Folder of the experiment.")]
-_Seeds = Annotated[int, typer.Option(min=1, help="Runs of each method.")]
+_Seeds = Annotated[
+    int | None, typer.Option(min=1, help="At most so many of each method; by default the plan's.")
+]
 
 
-def _experiment(name: str, about: str) -> None:
-    """Add the command that carries out the plan of this name."""
+@experiment_app.command("run")
+def experiment_run(
+    out: Annotated[Path, typer.Option(help="Folder of the experiment.")] = opt.RUNS / "experiment",
+    seeds: _Seeds = None,
+    minutes: opt.Minutes = None,
+    only: Annotated[
+        list[str] | None,
+        typer.Option(help="A method or regime, in place of all; may be repeated."),
+    ] = None,
+) -> None:
+    """Do all runs of the plan. The same command resumes.
 
-    def command(
-        out: _Out = opt.RUNS / "experiment", seeds: _Seeds = 3, minutes: opt.Minutes = None
-    ) -> None:
-        from r1aqa_helpers.experiments.plan import PLANS, tiny_splits
-        from r1aqa_helpers.experiments.sweep import Experiment
+    Given several times at once with the same --out, it shares the runs out; with a core each and
+    OMP_NUM_THREADS=1 that is faster than one process with all cores.
+    """
+    from r1aqa_helpers.experiments.plan import PLAN, selected, tiny_splits
+    from r1aqa_helpers.experiments.sweep import Experiment
 
-        experiment = Experiment(TINY_PROFILE, tiny_splits(), out, seeds, minutes, typer.echo)
-        if experiment.run(PLANS[name]):
-            typer.echo(f"All runs are done; r1aqa experiment summary {out} prints the results.")
-        else:
-            experiment.say_out_of_time()
-
-    experiment_app.command(name, help=f"{about} The same command resumes.")(command)
-
-
-_experiment("table", "Train all methods on the same number of questions.")
-_experiment(
-    "regimes", "Train SFT and GRPO with few questions, wrong labels, many epochs, one domain."
-)
+    regimes = selected(only) if only else PLAN
+    experiment = Experiment(TINY_PROFILE, tiny_splits(), out, seeds, minutes, typer.echo)
+    if experiment.run(regimes):
+        typer.echo(f"All runs are done; r1aqa experiment summary {out} prints the results.")
+    else:
+        experiment.say_out_of_time()
 
 
 @experiment_app.command("summary")
 def experiment_summary(
     folder: Annotated[Path, typer.Argument(help="The --out of an experiment.")],
-    seeds: _Seeds = 3,
+    seeds: _Seeds = None,
+    as_json: opt.AsJson = False,
 ) -> None:
     """Print accuracies over seeds, paired comparisons and costs, also of unfinished experiments."""
     from rich.console import Console
 
     from r1aqa_helpers.experiments.summary import load_records, print_summary, summarise
 
-    print_summary(Console(), summarise(load_records(folder), seeds))
+    summary = summarise(load_records(folder), seeds)
+    if as_json:
+        opt.echo_json(summary.as_dict())
+    else:
+        print_summary(Console(), summary)
 
 
 def table(

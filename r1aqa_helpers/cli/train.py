@@ -12,6 +12,7 @@ import typer
 from r1aqa_helpers.cli import options as opt
 from r1aqa_helpers.data import read_questions
 from r1aqa_helpers.hardware import pick_profile
+from r1aqa_helpers.utils.errors import UserError
 from r1aqa_helpers.utils.run_dir import check_writable
 
 train_app = typer.Typer(
@@ -63,6 +64,10 @@ def _train(
         from r1aqa_helpers.experiments import methods
 
         picked = methods.pick_method(method)
+        if picked.start is not None and model is None:
+            raise UserError(
+                f"{method}: starts from a model that {picked.start} trained; name it with --model"
+            )
         settings = methods.method_settings(picked, chosen, **asked)
         if not settings.lora_rank:  # steps of full training vanish in shorter numbers
             chosen = replace(chosen, dtype="float32", quantise=None)
@@ -123,8 +128,10 @@ _command("grpo", "Train with GRPO.", algorithm="grpo", method=None)
 _command("sft", "Train on the correct answers.", algorithm="sft", method=None)
 _command(
     "method",
-    "Train a row of the table: sft, sft-lora, cota, grpo-2, grpo-3, grpo-text-only or "
-    "grpo-accuracy-only. For cota, each line of the questions has a field reasoning.",
+    "Train a row of the table: sft, sft-lora, cota, sft-random, rejection, grpo-2, grpo-3, "
+    "cold-start, sft-grpo, grpo-text-only or grpo-accuracy-only. For cota, each line of the "
+    "questions has a field reasoning; cold-start and sft-grpo start from the --model that cota or "
+    "sft trained.",
     algorithm=None,
     lora_rank=None,
     train_encoder=None,

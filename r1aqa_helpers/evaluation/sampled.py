@@ -13,7 +13,7 @@ from r1aqa_helpers.data import AudioQuestion, QuestionSet
 from r1aqa_helpers.evaluation.local import answer_questions
 from r1aqa_helpers.models import LoadedModel
 from r1aqa_helpers.scoring import Score, score
-from r1aqa_helpers.scoring.bootstrap import interval
+from r1aqa_helpers.scoring.seeds import crossed, table
 from r1aqa_helpers.scoring.text import accuracy_text, interval_text
 from r1aqa_helpers.utils.io import write_json
 from r1aqa_helpers.utils.paths import place
@@ -87,7 +87,7 @@ def _row(prompt: int, scores: Mapping[int, Score], same: float) -> dict[str, Any
     return {
         "prompt": prompt,
         "mean": statistics.fmean(accuracies),
-        "ci95": list(interval(matches)),
+        "ci95": list(crossed(table(matches, list(matches))).ci95),
         "deviation": statistics.stdev(accuracies) if len(found) > 1 else None,
         "least": min(accuracies),
         "most": max(accuracies),

@@ -5,18 +5,26 @@ batches and the rest are the profile's, so that all methods see as many question
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from r1aqa_helpers.data import AudioQuestion
 from r1aqa_helpers.hardware import Profile
-from r1aqa_helpers.models import LoadedModel
+from r1aqa_helpers.models import MAX_NEW_TOKENS, LoadedModel
 from r1aqa_helpers.training.grpo.run import GRPOSettings, train_grpo
+from r1aqa_helpers.training.rejection import own_answers
 from r1aqa_helpers.training.rewards import RewardFunction, accuracy_reward
 from r1aqa_helpers.training.sft import SFTSettings, train_sft
 from r1aqa_helpers.utils.errors import UserError
 
+#: What SFT can learn: the labels; a thought before each; a choice drawn at random in place of the
+#: label, so that only the format can be learnt; correct answers of the model itself.
+ANSWER, THOUGHT, RANDOM, OWN = "answer", "thought", "random", "own"
+#: In a run's folder: answers that were sampled before its training.
+OWN_ANSWERS = "answers.json"
 #: Rank of adapters where the profile has none.
 LORA_RANK = 16
 #: An adapter's best learning rate is about ten times that of full training: J. Schulman et al.,
@@ -33,6 +41,8 @@ class Method:
         label: in tables and messages.
         prompt: with which it is trained, and asked afterwards.
         algorithm: "sft" or "grpo"; None: not trained here.
+        learns: what SFT learns, `ANSWER`, `THOUGHT`, `RANDOM` or `OWN`.
+        start: name of the method from whose model, of the same seed, it starts; None: the base.
         changes: settings that differ from the profile's.
         rewards: GRPO's, in place of the prompt's own (`rewards_for`).
         rate: times the common learning rate, the centre of a search.
@@ -42,6 +52,8 @@ class Method:
     label: str
     prompt: int
     algorithm: str | None = None
+    learns: str = ANSWER
+    start: str | None = None
     changes: Mapping[str, Any] = field(default_factory=dict, hash=False)
     rewards: tuple[RewardFunction, ...] | None = None
     rate: float = 1.0
@@ -50,11 +62,6 @@ class Method:
     def row(self) -> str:
         """Its name in a row of ``results.json``, which has the prompt beside it."""
         return self.label.partition(" <")[0]
-
-    @property
-    def needs_reasoning(self) -> bool:
-        """Whether it learns ``extra["reasoning"]`` of the questions."""
-        return self.algorithm == "sft" and self.prompt == 3
 
 
 #: Rows of the untrained model.
@@ -70,25 +77,31 @@ RELEASED = Method("r1-aqa", "r1-aqa <2>", 2)
 TRAINED = Method("trained", "trained <2>", 2)
 
 _FULL = {"lora_rank": 0}
-#: What the experiment compares, by name.
+#: What the experiment trains, by name. Who starts from another comes after it.
 METHODS = {
     method.name: method
     for method in (
-        Method("sft", "SFT, full", 2, "sft", _FULL),
-        Method("sft-lora", "SFT, LoRA", 2, "sft", {"lora_rank": LORA_RANK}, rate=LORA_RATE),
-        Method("cota", "SFT on CoTA", 3, "sft", _FULL),
+        Method("sft", "SFT, full", 2, "sft", changes=_FULL),
+        Method("sft-lora", "SFT, LoRA", 2, "sft", changes={"lora_rank": LORA_RANK}, rate=LORA_RATE),
+        Method("cota", "SFT on CoTA", 3, "sft", THOUGHT, changes=_FULL),
+        Method("sft-random", "SFT on random choices", 2, "sft", RANDOM, changes=_FULL),
+        Method("rejection", "SFT on own correct answers", 2, "sft", OWN, changes=_FULL),
         Method("grpo-2", "GRPO <2>", 2, "grpo"),
         Method("grpo-3", "GRPO <3>", 3, "grpo"),
-        Method("grpo-text-only", "GRPO <2>, text only", 2, "grpo", {"text_only": True}),
+        Method("cold-start", "SFT on CoTA, then GRPO <3>", 3, "grpo", start="cota"),
+        Method("sft-grpo", "SFT, then GRPO <2>", 2, "grpo", start="sft"),
+        Method("grpo-text-only", "GRPO <2>, text only", 2, "grpo", changes={"text_only": True}),
         Method(
             "grpo-accuracy-only", "GRPO <2>, accuracy alone", 2, "grpo", rewards=(accuracy_reward,)
         ),
     )
 }
+#: All that the experiment asks, by name: the untrained rows, too.
+ROWS = {method.name: method for method in BASE} | METHODS
 
 
 def pick_method(name: str) -> Method:
-    """The method of that name. Raises ``UserError`` where there is none."""
+    """The trained method of that name. Raises ``UserError`` where there is none."""
     if name not in METHODS:
         raise UserError(f"method {name!r}: unknown, choose one of {', '.join(METHODS)}")
     return METHODS[name]
@@ -114,17 +127,33 @@ def method_settings(method: Method, profile: Profile, **others: Any) -> SFTSetti
     return GRPOSettings(**{**values, **others})
 
 
+def random_labels(questions: Sequence[AudioQuestion], seed: int) -> list[AudioQuestion]:
+    """The questions, each with one of its choices, drawn at random, as its label."""
+    rng = np.random.default_rng(seed)
+    return [replace(q, answer=q.choices[int(rng.integers(len(q.choices)))]) for q in questions]
+
+
 def train_method(
     method: Method,
     loaded: LoadedModel,
     questions: Sequence[AudioQuestion],
     settings: SFTSettings | GRPOSettings,
     out_dir: Path,
+    longest: int = MAX_NEW_TOKENS,
 ) -> Path:
     """Train ``loaded`` in place; interrupted, the same call goes on.
 
     ``settings`` are `method_settings`'; returns and raises as `train_sft` and `train_grpo`.
+
+    Args:
+        loaded: what the method starts from.
+        longest: the most tokens of an answer that is sampled to be learnt.
     """
-    if method.algorithm == "sft":
-        return train_sft(loaded, questions, settings, out_dir)
-    return train_grpo(loaded, questions, settings, out_dir, rewards=method.rewards)
+    if method.algorithm == "grpo":
+        return train_grpo(loaded, questions, settings, out_dir, rewards=method.rewards)
+    if method.learns == RANDOM:
+        questions = random_labels(questions, settings.seed)
+    elif method.learns == OWN:
+        path = Path(out_dir) / OWN_ANSWERS
+        questions = own_answers(loaded, questions, path, method.prompt, settings.seed, longest)
+    return train_sft(loaded, questions, settings, out_dir)

@@ -5,39 +5,44 @@ Questions are drawn by the seed, so that all methods see the same ones. A rate i
 rate whose test looked best cannot be reported by mistake.
 """
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
 from r1aqa_helpers.data import AudioQuestion, read_questions
-from r1aqa_helpers.experiments.methods import METHODS, Method
+from r1aqa_helpers.experiments.methods import BASE, METHODS, THOUGHT, Method
 from r1aqa_helpers.tiny.data import prepare, recipes
 from r1aqa_helpers.tiny.reasoning import true_answer, with_reasoning
 from r1aqa_helpers.tiny.scenes import Scene
 from r1aqa_helpers.training import run_schedule
+from r1aqa_helpers.utils.errors import UserError
 
 #: The same for all methods: centre of the search for a learning rate in full training, and what it
-#: is multiplied by. Where the best is at an end, one more rate beyond that end is tried.
+#: is multiplied by. While the best is at an end, one more rate beyond that end is tried, at most
+#: `FURTHER` in all.
 CENTRE = 1e-4
 MULTIPLIERS = (1 / 3, 1.0, 3.0)
 BEYOND = 3.0
+FURTHER = 3
 #: The seed of the search; the run at the chosen rate counts as one of the seeds.
 SEARCH_SEED = 0
 
 
 @dataclass(frozen=True)
 class Regime:
-    """What is made harder, or nothing.
+    """How much there is to learn from, and what is made harder, if anything.
 
     Attributes:
         name: in file names.
         label: in tables.
         methods: names of the methods that are compared in it.
-        questions: how many different training questions; None: a new one for every example.
+        questions: how many different training questions; None: all.
         steps: None: the profile's.
         wrong_labels: the share of the questions whose label is wrong; None: as in their file.
         task: the only task that is trained and validated on; None: all.
+        seeds: trainings of each method.
+        more_seeds: the same, of some methods, where they differ.
     """
 
     name: str
@@ -47,19 +52,68 @@ class Regime:
     steps: int | None = None
     wrong_labels: float | None = None
     task: str | None = None
+    seeds: int = 5
+    more_seeds: Mapping[str, int] = field(default_factory=dict, hash=False)
+
+    def seeds_of(self, method: str, most: int | None = None) -> range:
+        """The seeds of a method, at most ``most``; the first is the search's."""
+        planned = self.more_seeds.get(method, self.seeds)
+        return range(SEARCH_SEED, SEARCH_SEED + (planned if most is None else min(planned, most)))
 
 
-TABLE = Regime("table", "800 questions, each seen once", tuple(METHODS))
+#: The untrained rows: asked once, without a seed.
+UNTRAINED = Regime("untrained", "not trained", tuple(method.name for method in BASE), seeds=0)
+#: The same labels for all methods. The differences that matter most have the most seeds.
+TABLE = Regime(
+    "table",
+    "800 questions, each seen once",
+    tuple(METHODS),
+    questions=800,
+    more_seeds=dict.fromkeys(("sft", "grpo-2", "grpo-3"), 8),
+)
+#: Steps of SFT, with batches of 8, that take about as many seconds of processor time as GRPO <2>
+#: in the table. To be measured: ``training.cpu_seconds`` of the table's runs, GRPO <2>'s divided
+#: by full SFT's, times the profile's 100 steps.
+EQUAL_STEPS = 220
+_IMITATION = ("sft", "cota")
+#: The same processor time as GRPO <2> in the table, spent on new questions.
+EQUAL_COMPUTE = Regime(
+    "equal-compute",
+    "as much processor time as GRPO <2>",
+    _IMITATION,
+    questions=8 * EQUAL_STEPS,
+    steps=EQUAL_STEPS,
+)
+#: With batches of 8, 1,000 steps go twice through 4,000 questions.
+ALL = Regime("all", "all 4,000 questions, seen twice", _IMITATION, steps=1000)
 _TWO = ("sft", "grpo-2")
 #: With batches of 8: 13 steps go once through 100 questions (four of them come twice).
 FEW = Regime("few", "100 questions, seen once", _TWO, questions=100, steps=13)
 WRONG = Regime("wrong-labels", "30 % wrong labels", _TWO, questions=800, wrong_labels=0.3)
-EPOCHS = Regime("epochs", "200 questions, four times", _TWO, questions=200)
-SOUND = Regime("sound-only", "trained on sound only", _TWO, task="sound")
+SOUND = Regime("sound-only", "trained on sound only", _TWO, questions=800, task="sound")
 
-#: What ``r1aqa experiment NAME`` runs.
-PLANS: dict[str, tuple[Regime, ...]] = {"table": (TABLE,), "regimes": (FEW, WRONG, EPOCHS, SOUND)}
-REGIMES = {regime.name: regime for plan in PLANS.values() for regime in plan}
+#: What ``r1aqa experiment run`` does, in this order.
+PLAN = (UNTRAINED, TABLE, EQUAL_COMPUTE, ALL, FEW, WRONG, SOUND)
+#: Not run any more; the committed records have it.
+_EPOCHS = Regime("epochs", "200 questions, four times", _TWO, questions=200)
+REGIMES = {regime.name: regime for regime in (*PLAN, _EPOCHS)}
+
+
+def selected(only: Collection[str]) -> tuple[Regime, ...]:
+    """The part of the plan that ``only`` names: regimes, or methods in all regimes.
+
+    Methods from whose models others start come along. Raises ``UserError`` for an unknown name.
+    """
+    known = {regime.name for regime in PLAN} | {name for one in PLAN for name in one.methods}
+    if unknown := sorted(set(only) - known):
+        raise UserError(f"--only {unknown[0]}: unknown, choose of {', '.join(sorted(known))}")
+    chosen = []
+    for regime in PLAN:
+        named = {name for name in regime.methods if {name, regime.name} & set(only)}
+        named |= {METHODS[name].start for name in named if name in METHODS}
+        if methods := tuple(name for name in regime.methods if name in named):
+            chosen.append(replace(regime, methods=methods))
+    return tuple(chosen)
 
 
 @dataclass(frozen=True)
@@ -74,7 +128,12 @@ class Run:
     @property
     def name(self) -> str:
         """Of its file and folder."""
-        return f"{self.regime.name}-{self.method.name}-lr{self.rate:.1e}-seed{self.seed}"
+        return f"{cell_name(self.regime, self.method)}-lr{self.rate:.1e}-seed{self.seed}"
+
+
+def cell_name(regime: Regime, method: Method) -> str:
+    """Of a method in a regime, in file names."""
+    return f"{regime.name}-{method.name}"
 
 
 # --- learning rates -----------------------------------------------------------------------
@@ -107,8 +166,15 @@ def search_rates(method: Method) -> tuple[float, ...]:
     return tuple(CENTRE * method.rate * multiplier for multiplier in MULTIPLIERS)
 
 
-def rate_beyond(rates: tuple[float, ...], best: float) -> float | None:
-    """The one rate more that is tried where the best of ``rates`` is at an end; else None."""
+def rate_beyond(candidates: Sequence[Validated]) -> float | None:
+    """The one rate more that is to be tried; None where the search has ended.
+
+    It lies beyond the best one, where that is at an end and no `FURTHER` were tried yet.
+    Raises as `best_rate`.
+    """
+    best, rates = best_rate(candidates), [candidate.rate for candidate in candidates]
+    if len(rates) == len(MULTIPLIERS) + FURTHER:
+        return None
     if best == min(rates):
         return best / BEYOND
     return best * BEYOND if best == max(rates) else None
@@ -151,7 +217,10 @@ def tiny_splits() -> Splits:
 
 
 def training_questions(run: Run, splits: Splits) -> list[AudioQuestion]:
-    """What the run is trained on. Fewer questions are the first ones of a larger draw."""
+    """What the run is trained on. Fewer questions are the first ones of a larger draw.
+
+    `train_method` replaces labels where a method learns something else.
+    """
     regime, chosen = run.regime, list(splits.train)
     if regime.task is not None:
         chosen = [question for question in chosen if question.task == regime.task]
@@ -160,7 +229,7 @@ def training_questions(run: Run, splits: Splits) -> list[AudioQuestion]:
         chosen = [chosen[index] for index in order]
     if regime.wrong_labels is not None:
         chosen = mislabelled(chosen, splits.scenes, regime.wrong_labels, run.seed)
-    return with_reasoning(chosen, splits.scenes) if run.method.needs_reasoning else chosen
+    return with_reasoning(chosen, splits.scenes) if run.method.learns == THOUGHT else chosen
 
 
 def validation_questions(run: Run, splits: Splits) -> list[AudioQuestion]:

@@ -1,4 +1,7 @@
-"""A run's file: what was trained, how it went, and what it scored."""
+"""A run's file: what was trained, how it went, what it cost, and what it scored.
+
+The untrained rows have such files, too, with a test and no training; their lr and seed are null.
+"""
 
 import statistics
 from collections.abc import Sequence
@@ -6,10 +9,14 @@ from pathlib import Path
 from typing import Any
 
 from r1aqa_helpers.data import AudioQuestion
-from r1aqa_helpers.experiments.methods import METHODS
-from r1aqa_helpers.experiments.plan import REGIMES, Validated
+from r1aqa_helpers.evaluation.local import Prediction
+from r1aqa_helpers.experiments.methods import OWN_ANSWERS, ROWS
+from r1aqa_helpers.experiments.plan import REGIMES, UNTRAINED, Validated
 from r1aqa_helpers.experiments.session import digest
+from r1aqa_helpers.models import LoadedModel
 from r1aqa_helpers.scoring import Score
+from r1aqa_helpers.training.rejection import sampled_counts
+from r1aqa_helpers.training.rewards import format_reward
 from r1aqa_helpers.utils.errors import UserError
 from r1aqa_helpers.utils.io import read_json, read_log, shown
 
@@ -43,6 +50,41 @@ def score_record(score: Score, wall: float, cpu: float) -> dict[str, Any]:
     }
 
 
+def answers_record(
+    answers: Sequence[Prediction], loaded: LoadedModel, prompt: int, limit: int
+) -> dict[str, Any]:
+    """How the answers are written, beside whether they are correct.
+
+    ``format``: the share in the format that the prompt asks for, in percent; None where it asks
+    for none. ``cut``: how many have as many tokens as ``limit`` allows, so that they did not end.
+    """
+    said = [answer.response for answer in answers]
+    formatted = None if prompt == 1 else 100 * statistics.fmean(format_reward(prompt)(said))
+    tokens = loaded.processor.tokenizer(said, add_special_tokens=False)["input_ids"]
+    return {"format": formatted, "cut": sum(len(row) >= limit for row in tokens)}
+
+
+def costs(folder: Path, answers_per_step: int, cpu: float) -> dict[str, float]:
+    """What a training took: seconds of processor time, answers and tokens.
+
+    Args:
+        folder: of the training.
+        answers_per_step: those that GRPO samples; 0 for SFT.
+        cpu: seconds, sampling before the training included.
+    """
+    rows = read_log(folder / "metrics.jsonl")
+    answers = answers_per_step * len(rows)
+    sampled = sum(answers_per_step * (row.get("completion_length") or 0) for row in rows)
+    if (folder / OWN_ANSWERS).exists():
+        answers, sampled = sampled_counts(folder / OWN_ANSWERS)
+    return {
+        "cpu_seconds": round(cpu, 2),
+        "answers_sampled": answers,
+        "tokens_sampled": round(sampled),
+        "tokens_learnt": sum(row.get("tokens", 0) for row in rows),
+    }
+
+
 def traits(folder: Path) -> dict[str, list[float | None]]:
     """How a training went: means over each tenth of its steps, of what its algorithm logs."""
     rows = read_log(folder / "metrics.jsonl")
@@ -63,10 +105,13 @@ def read_record(path: Path) -> dict[str, Any]:
         UserError: cannot be read, or is no run's file.
     """
     record = read_json(path)
-    needed = {"regime", "method", "lr", "seed", "validation", "training"}
+    needed = {"regime", "method", "lr", "seed"}
+    if isinstance(record, dict):
+        asked = record.get("regime") == UNTRAINED.name
+        needed |= {"test"} if asked else {"validation", "training"}
     if not isinstance(record, dict) or not needed <= record.keys():
         raise UserError(f"{shown(path)}: is no run of the experiment; remove it, or fix it")
-    if record["regime"] not in REGIMES or record["method"] not in METHODS:
+    if record["regime"] not in REGIMES or record["method"] not in ROWS:
         raise UserError(f"{shown(path)}: names a regime or a method that is not known here")
     return record
 

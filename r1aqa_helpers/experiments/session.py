@@ -34,6 +34,7 @@ from r1aqa_helpers.reporting import (
 )
 from r1aqa_helpers.reporting.report import Answer, Clip, choose_clips, write_report
 from r1aqa_helpers.scoring import Score, score, write_metadata
+from r1aqa_helpers.training import steps_made
 from r1aqa_helpers.utils.io import read_log, shown, write_json
 from r1aqa_helpers.utils.paths import place
 from r1aqa_helpers.utils.provenance import provenance
@@ -91,23 +92,25 @@ class Session:
         questions: Sequence[AudioQuestion],
         folder: Path,
         begin: Callable[[LoadedModel], None] = lambda loaded: None,
+        start: Path | None = None,
     ) -> None:
-        """Train the profile's model in ``folder``, unless it is there with all its steps.
+        """Train a model in ``folder``, unless it is there with all its steps.
 
-        ``begin`` is called with the model before its first step. Raises `OutOfTime` where the
-        minutes end before the last step.
+        ``begin`` is called with the model before its first step; ``start`` is the model's folder,
+        by default the profile's model. Raises `OutOfTime` where the minutes end before the last
+        step.
         """
         model = folder / "model"
-        # A model of fewer steps was written when the minutes ended, and is to be trained on.
-        if model.is_dir() and _steps(folder) >= settings.steps:
+        if is_trained(folder, settings.steps):
             return
         self.check_time()
         shutil.rmtree(model, ignore_errors=True)
-        loaded = self.load(self.profile.model)
+        loaded = self.load(self.profile.model if start is None else str(start))
         begin(loaded)
         limited = replace(settings, minutes=self.minutes_left)
-        train_method(method, loaded, questions, limited, folder)
-        if _steps(folder) < settings.steps:
+        longest = self.profile.grpo.get("max_completion", self.profile.max_new_tokens)
+        train_method(method, loaded, questions, limited, folder, longest)
+        if steps_made(folder) < settings.steps:
             shutil.rmtree(model)
             raise OutOfTime
 
@@ -267,6 +270,14 @@ class TableRun(Session):
         }
 
 
+def is_trained(folder: Path, steps: int) -> bool:
+    """Whether the training in ``folder`` has ended.
+
+    A model of fewer steps was written when the minutes ended, and is to be trained on.
+    """
+    return (folder / "model").is_dir() and steps_made(folder) >= steps
+
+
 def training_seconds(folder: Path) -> float:
     """Seconds of all steps of the training in ``folder``."""
     return sum(row["seconds"] for row in read_log(folder / "metrics.jsonl"))
@@ -275,9 +286,3 @@ def training_seconds(folder: Path) -> float:
 def digest(rows: Sequence[Sequence[Any]]) -> str:
     """16 hexadecimal digits of ``rows``, such as the parts of questions that identify them."""
     return hashlib.sha256(json.dumps(rows).encode()).hexdigest()[:16]
-
-
-def _steps(folder: Path) -> int:
-    """Steps that the training in ``folder`` has made."""
-    rows = read_log(folder / "metrics.jsonl")
-    return rows[-1]["step"] if rows else 0

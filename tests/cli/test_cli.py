@@ -24,8 +24,8 @@ from r1aqa_helpers.utils.io import read_json, write_json, write_jsonl
 COMMANDS = {
     "reproduce", "evaluate", "score", "ask", "quiz", "probe", "cascade", "table", "push", "doctor",
     "lab", "train grpo", "train sft", "train method", "data prepare", "data audit",
-    "data convert-avqa", "data fetch mmau", "data fetch avqa", "experiment table",
-    "experiment regimes", "experiment summary",
+    "data convert-avqa", "data fetch mmau", "data fetch avqa", "experiment run",
+    "experiment summary",
 }  # fmt: skip
 
 

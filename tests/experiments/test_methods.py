@@ -1,6 +1,7 @@
 """What the compared methods are on either track; that they train is held in tests/experiment."""
 
 import json
+from dataclasses import replace
 
 import pytest
 from typer.testing import CliRunner
@@ -13,6 +14,7 @@ from r1aqa_helpers.experiments.methods import (
     METHODS,
     SFT,
     method_settings,
+    random_labels,
 )
 from r1aqa_helpers.hardware import PROFILES, TINY_PROFILE
 from r1aqa_helpers.utils.io import read_json
@@ -47,6 +49,7 @@ def test_rates_follow_adapters():
     [
         ("grpo-3", {"prompt", "max_completion"}),
         ("grpo-text-only", {"text_only"}),
+        ("sft-grpo", set()),
         ("grpo-accuracy-only", set()),
     ],
 )
@@ -56,6 +59,25 @@ def test_one_thing_differs_between_grpo_s_methods(name, expected):
     rewards = METHODS[name].rewards or ()
     alone = ["accuracy_reward"] if name == "grpo-accuracy-only" else []
     assert [reward.__name__ for reward in rewards] == alone
+
+
+def test_who_starts_from_another_comes_after_it_and_trains_as_the_other_grpo_does():
+    started = {name: method.start for name, method in METHODS.items() if method.start}
+    assert started == {"cold-start": "cota", "sft-grpo": "sft"}
+    names = list(METHODS)
+    assert all(names.index(start) < names.index(name) for name, start in started.items())
+    for name, other in (("cold-start", "grpo-3"), ("sft-grpo", "grpo-2")):
+        one, two = (method_settings(METHODS[m], TINY_PROFILE) for m in (name, other))
+        assert one == two
+
+
+def test_random_labels_are_random(yes_questions):
+    asked = yes_questions * 20
+    drawn = random_labels(asked, 0)
+    assert [replace(q, answer="yes") for q in drawn] == asked
+    share = sum(q.answer == "yes" for q in drawn) / len(drawn)
+    assert share == pytest.approx(0.5, abs=0.05) and random_labels(asked, 0) == drawn
+    assert random_labels(asked, 1) != drawn
 
 
 def test_the_command_trains_a_method(make_questions, random_model_dir, tmp_path):
@@ -76,3 +98,10 @@ def test_the_command_trains_a_method(make_questions, random_model_dir, tmp_path)
     done = command(reasoned)
     assert done.exit_code == 0, done.output
     assert (out / "model").is_dir() and read_json(out / "run.json")["settings"]["prompt"] == 3
+
+
+def test_the_command_asks_for_the_model_to_start_from(make_questions, tmp_path):
+    train, _ = make_questions(2)
+    given = ["train", "method", "cold-start", "--questions", str(train), "--out", str(tmp_path)]
+    done = CliRunner().invoke(app, given)
+    assert done.exit_code == 1 and "that cota trained; name it with --model" in done.output

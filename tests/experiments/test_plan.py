@@ -5,9 +5,12 @@ import pytest
 from r1aqa_helpers.data import read_questions
 from r1aqa_helpers.experiments.methods import METHODS
 from r1aqa_helpers.experiments.plan import (
+    ALL,
     CENTRE,
-    EPOCHS,
+    EQUAL_COMPUTE,
     FEW,
+    FURTHER,
+    PLAN,
     SOUND,
     TABLE,
     WRONG,
@@ -20,12 +23,14 @@ from r1aqa_helpers.experiments.plan import (
     mislabelled,
     rate_beyond,
     search_rates,
+    selected,
     training_questions,
     validation_questions,
 )
 from r1aqa_helpers.experiments.records import validated
 from r1aqa_helpers.tiny.data import recipes
 from r1aqa_helpers.tiny.reasoning import true_answer
+from r1aqa_helpers.utils.errors import UserError
 from r1aqa_helpers.utils.paths import TINY
 
 
@@ -41,9 +46,11 @@ def questions(whole, regime, seed=0, method="sft"):
 
 
 def test_fewer_questions_are_the_first_of_more_and_the_seed_s(whole):
-    assert questions(whole, TABLE) == list(whole.train)
-    few, epochs = questions(whole, FEW), questions(whole, EPOCHS)
-    assert (len(few), len(epochs)) == (100, 200) and few == epochs[:100]
+    assert questions(whole, ALL) == list(whole.train) and len(whole.train) == 4000
+    few, some = questions(whole, FEW), questions(whole, TABLE)
+    more = questions(whole, EQUAL_COMPUTE)
+    assert (len(few), len(some)) == (100, 800) and few == some[:100] and some == more[:800]
+    assert len(more) == len({q.id for q in more}) == 8 * EQUAL_COMPUTE.steps
     assert questions(whole, FEW, method="grpo-2") == few, "all methods see the same"
     assert questions(whole, FEW, seed=1) != few
 
@@ -103,7 +110,44 @@ def test_the_search_is_the_same_for_all_methods():
     for method in METHODS.values():
         rates = search_rates(method)
         assert [rate / (CENTRE * method.rate) for rate in rates] == pytest.approx([1 / 3, 1, 3])
-        assert rate_beyond(rates, rates[1]) is None
-        assert rate_beyond(rates, rates[0]) == pytest.approx(rates[0] / 3)
-        assert rate_beyond(rates, rates[2]) == pytest.approx(rates[2] * 3)
     assert {name for name, method in METHODS.items() if method.rate != 1} == {"sft-lora"}
+
+
+def test_the_search_goes_beyond_an_end_a_few_times():
+    rates = search_rates(METHODS["sft"])
+
+    def beyond(*correct):
+        tried = [*rates, *(rates[-1] * 3**n for n in range(1, 9))][: len(correct)]
+        found = [Validated(rate, one, 10) for rate, one in zip(tried, correct, strict=True)]
+        return rate_beyond(found), tried
+
+    assert beyond(1, 2, 1)[0] is None and beyond(1, 2, 3, 2)[0] is None
+    for correct in ((1, 2, 3), (1, 2, 3, 4), (1, 2, 3, 4, 5)):
+        further, tried = beyond(*correct)
+        assert further == pytest.approx(3 * tried[-1])
+    assert beyond(3, 2, 1)[0] == pytest.approx(beyond(3, 2, 1)[1][0] / 3)
+    assert beyond(*range(3 + FURTHER))[0] is None
+    candidates = [Validated(rate, n, 10) for n, rate in enumerate(beyond(*range(6))[1])]
+    assert choose("table", "sft", candidates).at_end, "which the record then says"
+
+
+def test_seeds_are_planned_and_may_be_capped():
+    planned = {(r.name, m): len(r.seeds_of(m)) for r in PLAN for m in r.methods}
+    assert {cell for cell, count in planned.items() if count == 8} == {
+        ("table", name) for name in ("sft", "grpo-2", "grpo-3")
+    }
+    assert set(planned.values()) == {0, 5, 8}
+    assert {r for (r, _), count in planned.items() if count == 0} == {"untrained"}
+    assert TABLE.seeds_of("sft", 2) == range(2) and TABLE.seeds_of("cota", 7) == range(5)
+
+
+def test_a_part_of_the_plan_has_what_it_starts_from():
+    def names(*only):
+        return {regime.name: regime.methods for regime in selected(only)}
+
+    assert names("few") == {"few": ("sft", "grpo-2")}
+    assert names("cold-start") == {"table": ("cota", "cold-start")}
+    assert names("cota") == {name: ("cota",) for name in ("table", "equal-compute", "all")}
+    assert names("direct-2", "all") == {"untrained": ("direct-2",), "all": ("sft", "cota")}
+    with pytest.raises(UserError, match="--only epochs: unknown, choose of all, "):
+        selected(["epochs"])

@@ -1,4 +1,4 @@
-"""The summary: means, paired tests against those of `scoring`, and what is missing."""
+"""The summary: its figures are those of `scoring.seeds`, and what is missing is said."""
 
 import json
 
@@ -7,75 +7,112 @@ import pytest
 from typer.testing import CliRunner
 
 from r1aqa_helpers.cli import app
-from r1aqa_helpers.experiments.summary import load_records, summarise
-from r1aqa_helpers.scoring import bootstrap_difference, holm, mcnemar_p
-from r1aqa_helpers.scoring.bootstrap import compare_over_seeds, interval, pooled
+from r1aqa_helpers.experiments.methods import ROWS
+from r1aqa_helpers.experiments.plan import REGIMES
+from r1aqa_helpers.experiments.summary import (
+    FAMILY,
+    load_records,
+    method_label,
+    p_text,
+    summarise,
+)
+from r1aqa_helpers.scoring import holm
+from r1aqa_helpers.scoring.seeds import compare_over_seeds, crossed, next_seed, table
 from r1aqa_helpers.utils.errors import UserError
 
 
 @pytest.fixture
 def records(run_record):
     runs = [run_record("sft", seed, 30 + seed) for seed in range(3)]
-    runs += [run_record("grpo-2", seed, 45 + seed) for seed in range(3)]
-    return [*runs, run_record("sft", 0, None, lr=3e-4), run_record("grpo-3", 0, 20)]
+    runs += [run_record("grpo-2", seed, 45 + seed % 2) for seed in range(4)]
+    runs += [run_record("sft", seed, 40 + seed, regime="equal-compute") for seed in range(3)]
+    base = run_record("direct-2", 0, 20, regime="untrained")
+    base |= {"seed": None, "lr": None}
+    for name in ("validation", "training", "traits"):
+        del base[name]
+    return [base, *runs, run_record("sft", 0, None, lr=3e-4), run_record("grpo-3", 0, 20)]
 
 
-def test_rows_hold_mean_ends_and_costs(records):
-    sft, grpo, thinking = summarise(records).rows
+def matches(records, method, regime="table"):
+    found = [r for r in records if (r["regime"], r["method"]) == (regime, method)]
+    return {r["seed"]: r["test"]["matches"] for r in found if "test" in r}
+
+
+def test_rows_hold_figures_of_the_seeds_and_costs(records, run_record):
+    base, sft, grpo, thinking, equal = summarise(records).rows
     assert (sft.method, sft.rate, sft.seeds, sft.n) == ("sft", 1e-4, (0, 1, 2), 60)
     assert sft.mean == pytest.approx(100 * 31 / 60)
     assert (sft.least, sft.most) == pytest.approx((50, 100 * 32 / 60))
-    assert sft.train_cpu == 100
+    for row in (sft, grpo, thinking):
+        of = matches(records, row.method)
+        assert row.ci95 == crossed(table(of, sorted(of))).ci95
+        if len(of) > 1:
+            assert row.band == pytest.approx(next_seed(row.each))
     assert list(sft.rates) == [1e-4, 3e-4], "of the search alone"
     assert sft.tasks.keys() == {"sound", "music", "speech"}
     assert np.mean(list(grpo.tasks.values())) == pytest.approx(grpo.mean)
-    assert thinking.seeds == (0,)
+    assert thinking.seeds == (0,) and thinking.band is None
+    assert (base.regime, base.rate, base.seeds, base.band) == ("untrained", None, (), None)
+    assert base.mean == pytest.approx(100 / 3) and base.each == pytest.approx([100 / 3])
+    assert base.costs == base.rates == {} and equal.regime == "equal-compute"
+
+
+def test_costs_formats_and_cuts_are_means_over_the_seeds(records, run_record):
+    assert summarise(records).rows[1].train_cpu == 100, "of records without a part on costs"
+    spent = {"cpu_seconds": 0, "answers_sampled": 8, "tokens_sampled": 9, "tokens_learnt": 7}
+    for seed in range(3):
+        one = run_record("rejection", seed, 30)
+        one["costs"] = {**spent, "cpu_seconds": 10 + seed}
+        one["test"] |= {"format": 50.0 + seed, "cut": seed}
+        records.append({**one, "rate_at_end": True})
+    row = next(row for row in summarise(records).rows if row.method == "rejection")
+    assert row.costs == {**spent, "cpu_seconds": 11} and row.train_cpu == 11
+    assert (row.format, row.cut, row.at_end) == (51, 1, True)
 
 
 def test_what_is_missing_is_said_and_two_rates_are_refused(records, run_record):
     missing = "\n".join(summarise(records).missing)
-    assert "table, grpo-3: seed 1, 2 not tested yet" in missing
-    assert "table, cota: seed 0, 1, 2 not tested yet" in missing
-    assert "table, sft:" not in missing and "few" not in missing
+    assert "table, grpo-3: seed 1, 2, 3, 4, 5, 6, 7 not tested yet" in missing
+    assert "table, cota: seed 0, 1, 2, 3, 4 not tested yet" in missing
+    assert "untrained, direct-1: not tested yet" in missing and "direct-2" not in missing
+    capped = "\n".join(summarise(records, seeds=3).missing)
+    assert "table, grpo-3: seed 1, 2 not tested yet" in capped
+    assert "table, sft:" not in capped and "few" not in capped
     assert "table, sft: seed 3 not" in "\n".join(summarise(records, seeds=4).missing)
     with pytest.raises(UserError, match="more than one learning rate"):
         summarise([*records, run_record("sft", 1, 59, lr=3e-4)])
 
 
-def test_comparisons_are_paired_pooled_and_corrected(records):
+def test_comparisons_are_those_of_seeds_corrected_for_the_whole_family(records):
     found = {(c.a, c.b): c for c in summarise(records).comparisons}
-    assert found.keys() == {("grpo-2", "sft"), ("grpo-3", "grpo-2")}
-    one = found["grpo-2", "sft"]
-    assert one.difference == pytest.approx(25)
-    assert list(one.per_seed) == [0, 1, 2]
-    assert one.per_seed[0].p == pytest.approx(mcnemar_p(15, 0))
-    assert one.ci95[0] < 25 < one.ci95[1]
-    assert list(found["grpo-3", "grpo-2"].per_seed) == [0], "the seeds of both"
+    sft, grpo = (matches(records, name) for name in ("sft", "grpo-2"))
+    base = matches(records, "direct-2", "untrained")[None]
+    expected = {
+        ("grpo-2", "sft"): sft,
+        ("grpo-2", "direct-2"): dict.fromkeys(grpo, base),
+        ("grpo-2", "equal-compute/sft"): matches(records, "sft", "equal-compute"),
+    }
+    assert found.keys() == expected.keys(), "grpo-3 has one seed"
     raw = [c.p for c in found.values()]
-    assert [c.holm for c in found.values()] == holm(raw)
+    corrected = holm(raw + [1.0] * (len(FAMILY) - 3))
+    for ((a, b), theirs), p in zip(expected.items(), corrected, strict=False):
+        one, direct = found[a, b], compare_over_seeds("table", a, b, grpo, theirs)
+        assert one.holm == p and {**vars(direct), "holm": p} == vars(one)
+    assert found["grpo-2", "sft"].seeds == (0, 1, 2), "those of both"
+    assert found["grpo-2", "direct-2"].seeds == (0, 1, 2, 3)
 
 
-def test_one_seed_gives_the_bootstrap_over_questions():
-    for others, fault in (({1: "01"}, "no tested seed in common"), ({0: "011"}, "different quest")):
-        with pytest.raises(UserError, match=fault):
-            compare_over_seeds("table", "a", "b", {0: "01"}, others)
-    rng = np.random.default_rng(5)
-    a, b = ("".join(map(str, rng.integers(0, 2, 200))) for _ in range(2))
-    expected = bootstrap_difference(dict(enumerate(map(int, a))), dict(enumerate(map(int, b))))
-    assert compare_over_seeds("table", "a", "b", {0: a}, {0: b}).ci95 == pytest.approx(
-        expected, abs=0.6
-    )
+def test_the_family_is_of_the_plan(records):
+    assert len(FAMILY) == len(set(FAMILY)) == 22
+    for pair in FAMILY:
+        assert pair.a in REGIMES[pair.regime].methods
+        assert pair.b in REGIMES[pair.other or pair.regime].methods
+    assert method_label("sft") == ROWS["sft"].label
+    assert method_label("equal-compute/sft") == "SFT, full (as much processor time as GRPO <2>)"
 
 
-def test_disagreeing_seeds_widen_the_interval_and_nothing_is_no_difference():
-    rng = np.random.default_rng(0)
-    steady = np.where(rng.random((3, 300)) < 0.2, 1, 0)
-    torn = steady.copy()
-    torn[0] = -torn[0]
-    widths = [np.subtract(*pooled(signs)[1::-1]) for signs in (steady, torn)]
-    assert widths[1] > 2 * widths[0]
-    assert pooled(steady)[2] < 0.001 < 0.2 < pooled(torn)[2]
-    assert pooled(np.zeros((3, 50))) == (0.0, 0.0, 1.0)
+def test_a_p_that_cannot_be_smaller_says_so():
+    assert p_text(0.0625, 0.0625) == "≤ 0.062" and p_text(0.125, 0.0625) == "0.12"
 
 
 def write(folder, records):
@@ -89,9 +126,16 @@ def test_the_command_reads_a_folder_and_prints(records, tmp_path):
     assert len(load_records(tmp_path)) == len(load_records(tmp_path / "runs")) == len(records)
     done = CliRunner().invoke(app, ["experiment", "summary", str(tmp_path)], env={"COLUMNS": "80"})
     assert done.exit_code == 0 and "…" not in done.output, done.output
-    shown = ("GRPO <2>", "51.7", "50.0 51.7 53.3", "+25.0", "missing: table, cota", "a machine")
+    shown = ("GRPO <2>", "51.7", "+23.9", "≤ 0.25", "missing: table, cota", "a machine")
     for text in shown:
         assert text in done.output, text
+    done = CliRunner().invoke(app, ["experiment", "summary", str(tmp_path), "--json"])
+    found, direct = json.loads(done.output), summarise(records)
+    assert [row["mean"] for row in found["rows"]] == [row.mean for row in direct.rows]
+    assert found["rows"][1]["each"] == list(direct.rows[1].each)
+    assert [one["holm"] for one in found["comparisons"]] == [c.holm for c in direct.comparisons]
+    assert found["comparisons"][0]["difference"] == direct.comparisons[0].difference
+    assert found["missing"] == list(direct.missing)
 
 
 @pytest.mark.parametrize(
@@ -111,14 +155,3 @@ def test_wrong_files_are_refused(records, run_record, tmp_path, change, message)
     (tmp_path / "runs" / "wrong.json").write_text(json.dumps(wrong))
     with pytest.raises(UserError, match=message):
         load_records(tmp_path)
-
-
-def test_interval_of_a_mean_holds_the_variance_of_questions_and_of_training():
-    one = {0: "1" * 60 + "0" * 40}
-    low, high = interval(one)
-    wide = 1.96 * (0.6 * 0.4 / 100) ** 0.5 * 100  # of one run: the binomial's
-    assert low == pytest.approx(60 - wide, abs=1) and high == pytest.approx(60 + wide, abs=1)
-    alike = {seed: one[0] for seed in range(3)}
-    apart = {0: one[0], 1: "1" * 90 + "0" * 10, 2: "1" * 30 + "0" * 70}
-    assert interval(alike) == pytest.approx((low, high), abs=1)
-    assert np.subtract(*interval(apart)[::-1]) > 1.5 * (high - low)

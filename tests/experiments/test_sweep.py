@@ -1,21 +1,41 @@
-"""The runs: every method on a miniature, the test asked once, going on after a kill."""
+"""The runs: every method on a miniature, the test asked once, resuming, several processes."""
 
 import json
+import math
+import os
+import pickle
 import shutil
-from dataclasses import replace
+import subprocess
+import sys
+from dataclasses import asdict, replace
 
 import pytest
 import torch
 
-from r1aqa_helpers.experiments import session
-from r1aqa_helpers.experiments.methods import METHODS
-from r1aqa_helpers.experiments.plan import FEW, REGIMES, SOUND, TABLE, WRONG, Choice, Regime, Run
+from r1aqa_helpers.experiments import plan, session, sweep
+from r1aqa_helpers.experiments.methods import BASE, METHODS
+from r1aqa_helpers.experiments.plan import (
+    FEW,
+    REGIMES,
+    SOUND,
+    TABLE,
+    UNTRAINED,
+    WRONG,
+    Choice,
+    Regime,
+    Run,
+)
 from r1aqa_helpers.experiments.sweep import Experiment
+from r1aqa_helpers.models import load, weights_fingerprint
+from r1aqa_helpers.training import rejection
+from r1aqa_helpers.utils import locks
 from r1aqa_helpers.utils.errors import UserError
-from r1aqa_helpers.utils.io import read_json
+from r1aqa_helpers.utils.io import read_json, write_json
 
 ONE = Regime("table", "one method", ("sft",))
 SFT = Run(TABLE, METHODS["sft"], 1e-3, 0)
+COTA, COLD = (Run(TABLE, METHODS[name], 1e-3, 0) for name in ("cota", "cold-start"))
+CHAIN = Regime("table", "one from the other", ("cold-start", "cota"))
 
 
 def quiet(text: str) -> None:
@@ -41,13 +61,42 @@ def asked(monkeypatch, splits):
     return log
 
 
+@pytest.fixture
+def one_rate(monkeypatch):
+    """A search of one rate."""
+    monkeypatch.setattr(plan, "MULTIPLIERS", (1.0,))
+    monkeypatch.setattr(plan, "FURTHER", 0)
+
+
+def fix(experiment, run):
+    """Choose the rate of a run, as a search would."""
+    name = f"{run.regime.name}-{run.method.name}.json"
+    choice = Choice(run.regime.name, run.method.name, run.rate, at_end=False)
+    write_json(experiment.out / "choices" / name, asdict(choice))
+    return choice
+
+
+def folders(path):
+    return sorted(one.name for one in path.iterdir() if one.is_dir())
+
+
 @pytest.mark.parametrize("name", METHODS)
-def test_every_method_runs_and_its_record_says_all(experiment, tmp_path, name):
+def test_every_method_runs_and_its_record_says_all(experiment, tmp_path, name, monkeypatch):
+    # Of an untrained model's answers none is correct, and hardly one ends.
+    monkeypatch.setattr(
+        rejection, "accuracy_reward", lambda said, gold: [float(bool(s)) for s in said]
+    )
+    monkeypatch.setattr(rejection, "ANSWERS", 40)
     method = METHODS[name]
-    run = Run(TABLE, method, 1e-3, 0)
-    record = experiment.test(run, Choice("table", name, 1e-3, at_end=False))
+    run, begun, spent = Run(TABLE, method, 1e-3, 0), None, 0
+    if method.start is not None:
+        begun = replace(run, method=METHODS[method.start])
+        fix(experiment, begun)
+        spent = experiment.train_run(begun)["costs"]["cpu_seconds"]
+    record = experiment.test(run, replace(fix(experiment, run), at_end=True))
     assert record == read_json(tmp_path / "runs" / f"table-{name}-lr1.0e-03-seed0.json")
     assert (record["method"], record["seed"], record["lr"], record["steps"]) == (name, 0, 1e-3, 2)
+    assert record["start"] == (begun and begun.name) and record["rate_at_end"]
     assert record["validation"]["n"] == 4 and record["test"]["n"] == 5
     correct = record["test"]["matches"].count("1")
     assert len(record["test"]["matches"]) == 5
@@ -55,8 +104,17 @@ def test_every_method_runs_and_its_record_says_all(experiment, tmp_path, name):
     low, high = record["test"]["ci95"]
     assert low <= record["test"]["accuracy"] <= high
     assert sum(task["n"] for task in record["test"]["tasks"].values()) == 5
+    assert 0 <= record["test"]["format"] <= 100 and 0 <= record["test"]["cut"] <= 5
     for part in (record["training"], record["validation"], record["test"]):
         assert part["wall_seconds"] > 0 and part["cpu_seconds"] > 0
+    costs = record["costs"]
+    total = spent + record["training"]["cpu_seconds"]
+    assert costs["cpu_seconds"] == pytest.approx(total, abs=0.02)
+    assert costs["answers_sampled"] == {"grpo": 8, "sft": 0}[method.algorithm] + 320 * (
+        name == "rejection"
+    )
+    assert (costs["tokens_sampled"] > 0) == (costs["answers_sampled"] > 0)
+    assert (costs["tokens_learnt"] > 0) == (method.algorithm == "sft" or begun is not None)
     assert not record["training"]["killed"]
     assert record["training"]["threads"] == torch.get_num_threads()
     assert {"commit", "pins", "hardware", "date", "versions", "questions"} <= record.keys()
@@ -66,8 +124,70 @@ def test_every_method_runs_and_its_record_says_all(experiment, tmp_path, name):
     assert ("format" in record["traits"]) == with_format
     assert record["settings"].get("text_only", False) == (name == "grpo-text-only")
     assert bool(record["settings"]["lora_rank"]) == (name == "sft-lora")
-    assert not (tmp_path / "work" / run.name).exists(), "a tested run needs no checkpoint"
+    kept = [run.name] if name in {method.start for method in METHODS.values()} else []
+    assert folders(tmp_path / "work") == kept, "a tested run needs no checkpoint"
+    assert not list((tmp_path / "work").glob("*/checkpoint-*"))
     assert str(tmp_path) not in json.dumps(record), "a record names no machine's folders"
+
+
+def test_the_untrained_model_is_asked_once_with_each_prompt(experiment, asked, tmp_path):
+    assert experiment.run([UNTRAINED]) and experiment.run([UNTRAINED])
+    assert asked == [("test", "base")] * 3
+    for method in BASE:
+        record = read_json(tmp_path / "runs" / f"base-{method.name}.json")
+        assert (record["regime"], record["method"]) == ("untrained", method.name)
+        assert record["lr"] is record["seed"] is None and record["test"]["n"] == 5
+        assert (record["test"]["format"] is None) == (method.prompt == 1)
+        assert {"commit", "pins", "hardware", "date"} <= record.keys()
+    assert folders(tmp_path / "work") == []
+
+
+# --- models that others start from --------------------------------------------------------
+
+
+def test_a_run_starts_from_the_other_s_model_which_is_kept_until_then(
+    experiment, one_rate, tmp_path, monkeypatch
+):
+    begun, real = [], session.train_method
+
+    def watched(method, loaded, *arguments):
+        if method.name == "cold-start":
+            begun.append((loaded.name, weights_fingerprint(loaded)))
+            folder = tmp_path / loaded.name
+            assert begun[-1][1] == weights_fingerprint(load(str(folder), device="cpu"))
+        return real(method, loaded, *arguments)
+
+    monkeypatch.setattr(session, "train_method", watched)
+    assert experiment.run([CHAIN])
+    names = [f"work/table-cota-lr1.0e-04-seed{seed}/model" for seed in (0, 1)]
+    assert [name for name, _ in begun] == names
+    assert len({fingerprint for _, fingerprint in begun}) == 2
+    assert folders(tmp_path / "work") == []
+    records = [read_json(path) for path in (tmp_path / "runs").glob("*cold*")]
+    assert len(records) == 2 and all("test" in record for record in records)
+
+
+def test_a_lost_model_to_start_from_is_trained_again(experiment, one_rate, tmp_path, asked):
+    assert experiment.run([replace(CHAIN, methods=("cota",))])
+    work, path = tmp_path / "work", tmp_path / "runs" / "table-cota-lr1.0e-04-seed0.json"
+    assert len(folders(work)) == 2, "kept for those that are to start from them"
+    model = work / path.stem / "model"
+    before = read_json(path)
+    shutil.rmtree(model.parent)
+    asked.clear()
+    assert experiment.run([CHAIN])
+    assert not any("cota" in name for _, name in asked), "its answers are kept"
+    assert read_json(path) == before and folders(work) == []
+    cold = read_json(tmp_path / "runs" / "table-cold-start-lr1.0e-04-seed0.json")
+    assert cold["start"] == path.stem
+
+
+def test_without_a_chosen_start_nothing_is_trained(experiment):
+    with pytest.raises(ValueError, match="learning rate of table-cota is not chosen"):
+        experiment.train_run(COLD)
+
+
+# --- regimes, search and test -------------------------------------------------------------
 
 
 @pytest.mark.parametrize("regime", [FEW, WRONG, SOUND], ids=lambda r: r.name)
@@ -80,9 +200,9 @@ def test_every_regime_runs(experiment, regime):
 
 def test_the_test_is_asked_after_the_choice_and_once_per_seed(experiment, asked, tmp_path):
     assert experiment.run([ONE])
-    choice = read_json(tmp_path / "choices.json")["table/sft"]
+    choice = read_json(tmp_path / "choices" / "table-sft.json")
     searched = [name for split, name in asked[: [s for s, _ in asked].index("test")]]
-    assert len(searched) in (3, 4) and len(set(searched)) == len(searched)
+    assert 3 <= len(searched) <= 6 and len(set(searched)) == len(searched)
     tested = [name for split, name in asked if split == "test"]
     rate = f"lr{choice['rate']:.1e}"
     assert tested == [f"table-sft-{rate}-seed{seed}" for seed in (0, 1)]
@@ -92,7 +212,39 @@ def test_the_test_is_asked_after_the_choice_and_once_per_seed(experiment, asked,
     before = list(asked)
     assert experiment.run([ONE])
     assert asked == before, "what is done is not done again"
-    assert not [p for p in (tmp_path / "work").iterdir() if p.is_dir()]
+    # Kept: what others of the plan are to start from.
+    assert folders(tmp_path / "work") == [f"table-sft-{rate}-seed{seed}" for seed in (0, 1)]
+
+
+@pytest.mark.parametrize(
+    ("best", "tried"), [(1e-4, 3), (9e-4, 5), (2.7e-3, 6), (1.0, 6), (1e-9, 6)]
+)
+def test_the_search_goes_on_beyond_its_ends(experiment, monkeypatch, tmp_path, best, tried):
+    def train(self, run):
+        correct = 40 - round(abs(10 * math.log(run.rate / best)) / math.log(3)) // 8
+        matches = ("1" * max(0, correct)).ljust(40, "0")
+        record = {"regime": "table", "method": "sft", "lr": run.rate, "seed": 0, "steps": 2}
+        record |= {"validation": {"matches": matches, "n": 40}, "training": {}}
+        write_json(self._record(run), record)
+        return record
+
+    monkeypatch.setattr(Experiment, "train_run", train)
+    monkeypatch.setattr(Experiment, "test", lambda *_: pytest.fail("tested"))
+    monkeypatch.setattr(Experiment, "_tested", lambda *_: iter(()))
+    assert experiment.run([ONE])
+    assert len(list((tmp_path / "runs").iterdir())) == tried
+    choice = read_json(tmp_path / "choices" / "table-sft.json")
+    reached = 3e-5 < best < 3e-3
+    assert choice["at_end"] == (not reached)
+    if reached:
+        assert choice["rate"] == pytest.approx(best)
+
+
+def test_a_record_of_another_plan_is_refused(experiment):
+    experiment.train_run(SFT)
+    longer = replace(SFT, regime=replace(TABLE, steps=3))
+    with pytest.raises(UserError, match="has 2 steps, the plan 3; remove"):
+        experiment.train_run(longer)
 
 
 def test_a_rate_that_was_not_chosen_is_never_tested(experiment, asked):
@@ -163,4 +315,76 @@ def test_a_lost_model_is_trained_again(experiment, tmp_path):
     assert model.is_dir()
     shutil.rmtree(model.parent)
     again = experiment.test(SFT, Choice("table", "sft", 1e-3, at_end=False))
-    assert again["validation"]["matches"] == first["validation"]["matches"] and "test" in again
+    assert again["validation"] == first["validation"] and "test" in again
+
+
+# --- several processes --------------------------------------------------------------------
+
+
+def test_what_another_process_does_is_left_to_it(experiment, one_rate, tmp_path, monkeypatch):
+    """Everything else is done first; then it is waited for, and what needs it is done."""
+    other = tmp_path / "work" / "table-cota-lr1.0e-04-seed0.lock"
+    identity = locks._identity(os.getppid())
+    other.write_text(identity)
+    log = []
+    monkeypatch.setattr(experiment, "say", log.append)
+
+    def sleep(seconds):
+        done = {path.name for path in (tmp_path / "runs").glob("*.json")}
+        assert done == {f"table-sft-lr1.0e-04-seed{seed}.json" for seed in (0, 1)}
+        assert other.read_text() == identity
+        other.unlink()
+
+    monkeypatch.setattr(sweep.time, "sleep", sleep)
+    assert experiment.run([replace(CHAIN, methods=("cold-start", "cota", "sft"))])
+    (waited,) = (place for place, line in enumerate(log) if line.startswith("Waiting"))
+    assert f"process {os.getppid()}" in log[waited]
+    assert not any("cold" in line or "cota" in line for line in log[:waited])
+    assert len(list((tmp_path / "runs").iterdir())) == 6
+    assert not list((tmp_path / "work").glob("*.lock*"))
+
+
+def test_a_fault_frees_the_lock(experiment, monkeypatch, tmp_path):
+    def fail(*_):
+        assert len(list((tmp_path / "work").glob("*.lock"))) == 1
+        raise UserError("no")
+
+    monkeypatch.setattr(experiment, "train_run", fail)
+    with pytest.raises(UserError, match="no"):
+        experiment.run([ONE])
+    assert not list((tmp_path / "work").glob("*.lock"))
+
+
+_WORKER = """
+import pickle, sys
+from pathlib import Path
+from r1aqa_helpers.experiments import plan, sweep
+profile, splits, regime, out = pickle.loads(Path(sys.argv[1]).read_bytes())
+plan.FURTHER, sweep.POLL = 0, 0.1
+assert sweep.Experiment(profile, splits, out, 2).run([regime])
+"""
+
+
+@pytest.mark.slow
+def test_two_processes_share_the_runs_and_give_the_same(
+    profile, splits, tmp_path, monkeypatch, asked
+):
+    monkeypatch.setattr(plan, "FURTHER", 0)
+    both, alone = tmp_path / "both", tmp_path / "alone"
+    given = tmp_path / "given"
+    given.write_bytes(pickle.dumps((profile, splits, CHAIN, both)))
+    command = [sys.executable, "-c", _WORKER, str(given)]
+    workers = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True) for _ in range(2)]
+    said = [worker.communicate(timeout=600)[0] for worker in workers]
+    assert [worker.returncode for worker in workers] == [0, 0]
+    begun = [line for text in said for line in text.splitlines() if line.endswith(": training.")]
+    assert len(begun) == len(set(begun)) == 8, "three rates and another seed, of two methods"
+    assert all(": training." in text for text in said), "both took part"
+    assert Experiment(profile, splits, alone, 2, say=quiet).run([CHAIN])
+    names = sorted(path.name for path in (both / "runs").iterdir())
+    assert names == sorted(path.name for path in (alone / "runs").iterdir())
+    for name in names:
+        one, other = (read_json(out / "runs" / name) for out in (both, alone))
+        assert one["validation"]["matches"] == other["validation"]["matches"]
+        assert one.get("test", {}).get("matches") == other.get("test", {}).get("matches")
+    assert folders(both / "work") == [] and not list((both / "work").glob("*.lock"))

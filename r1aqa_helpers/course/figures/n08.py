@@ -33,7 +33,7 @@ from r1aqa_helpers.course.lessons.n08 import (
 from r1aqa_helpers.experiments.methods import METHODS
 from r1aqa_helpers.experiments.plan import REGIMES
 from r1aqa_helpers.experiments.summary import MethodRow, method_label
-from r1aqa_helpers.scoring.bootstrap import Comparison
+from r1aqa_helpers.scoring.seeds import Comparison
 
 #: A method's looks. Yellow is left out: a marker of it is hard to see on white.
 _LOOKS = [

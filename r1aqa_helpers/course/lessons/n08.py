@@ -20,7 +20,7 @@ from r1aqa_helpers.experiments.summary import (
 )
 from r1aqa_helpers.models import LoadedModel
 from r1aqa_helpers.scoring import extract_answer, score
-from r1aqa_helpers.scoring.bootstrap import Comparison, compare_over_seeds, pooled
+from r1aqa_helpers.scoring.seeds import Comparison, compare_over_seeds, crossed, table
 from r1aqa_helpers.training import TrainingSettings
 from r1aqa_helpers.training.grpo.run import train_grpo
 from r1aqa_helpers.training.sft import train_sft
@@ -30,6 +30,8 @@ from r1aqa_helpers.utils.paths import DATA
 #: Where the experiment's runs are committed.
 FOLDER = DATA / "results" / "tiny"
 TABLE = "table"
+#: How many trainings of each method are committed.
+SEEDS = 3
 
 #: What a comparison can come to; see `claim`.
 ONE, AHEAD, BEHIND, WITHIN, OPEN = CLAIMS = (
@@ -105,11 +107,12 @@ def committed(folder: Path = FOLDER) -> Committed:
     Raises ``UserError`` as `load_records`.
     """
     records = load_records(folder)
-    tested = sum("test" in record for record in records)
+    trained = [record for record in records if "training" in record]
+    tested = sum("test" in record for record in trained)
     days = sorted({record["date"] for record in records if "date" in record}) or ["no date"]
     when = " to ".join(dict.fromkeys((days[0], days[-1])))
-    print(f"{len(records)} trained models, {tested} of them tested, {when}")
-    found = Committed(records, summarise(records))
+    print(f"{len(trained)} trained models, {tested} of them tested, {when}")
+    found = Committed(records, summarise(records, SEEDS))
     print("measured on:", "; ".join(found.summary.hardware))
     for line in found.summary.missing:
         print("missing:", line)
@@ -167,7 +170,7 @@ def claim(low: float, high: float, p: float, seeds: int, margin: float) -> str:
 def claimed(one: Comparison, margin: float) -> str:
     """`claim` of a comparison; by its plain p where it was not among the planned ones."""
     p = one.p if one.holm is None else one.holm
-    return claim(*one.ci95, p, len(one.per_seed), margin)
+    return claim(*one.ci95, p, len(one.seeds), margin)
 
 
 def sentence(one: Comparison, margin: float) -> str:
@@ -199,18 +202,16 @@ def noise_intervals(
 ) -> dict[str, tuple[float, float]]:
     """95 % intervals of a minus b, in points: of drawn questions, of drawn trainings, of both.
 
-    Of the seeds that both methods have; both kinds at once are `comparing.pooled`.
+    Of the seeds that both methods have; that of both kinds at once is of `seeds.crossed`.
     """
     seeds = sorted(a.matches.keys() & b.matches.keys())
-    one, other = (np.array([list(map(int, row.matches[s])) for s in seeds]) for row in (a, b))
-    signs, rng = one - other, np.random.default_rng(0)
+    signs, rng = table(a.matches, seeds) - table(b.matches, seeds), np.random.default_rng(0)
     found = {}
     for name, means in (("questions alone", signs.mean(0)), ("trainings alone", signs.mean(1))):
         share = np.full(len(means), 1 / len(means))
         drawn = 100 * rng.multinomial(len(means), share, draws) @ means / len(means)
         found[name] = tuple(float(end) for end in np.percentile(drawn, [2.5, 97.5]))
-    low, high, _ = pooled(signs)
-    return {**found, "both": (low, high)}
+    return {**found, "both": crossed(signs).ci95}
 
 
 def first_steps(
