@@ -14,6 +14,7 @@ import numpy as np
 from r1aqa_helpers.data import AudioQuestion
 from r1aqa_helpers.hardware import Profile
 from r1aqa_helpers.models import MAX_NEW_TOKENS, LoadedModel
+from r1aqa_helpers.training import distributed
 from r1aqa_helpers.training.grpo.run import GRPOSettings, train_grpo
 from r1aqa_helpers.training.rejection import own_answers
 from r1aqa_helpers.training.rewards import RewardFunction, accuracy_reward
@@ -154,6 +155,6 @@ def train_method(
     if method.learns == RANDOM:
         questions = random_labels(questions, settings.seed)
     elif method.learns == OWN:
-        path = Path(out_dir) / OWN_ANSWERS
-        questions = own_answers(loaded, questions, path, method.prompt, settings.seed, longest)
+        asked = (questions, Path(out_dir) / OWN_ANSWERS, method.prompt, settings.seed, longest)
+        questions = distributed.run_on_main(lambda: own_answers(loaded, *asked))
     return train_sft(loaded, questions, settings, out_dir)
