@@ -11,7 +11,9 @@ from dataclasses import asdict, replace
 
 import pytest
 import torch
+from typer.testing import CliRunner
 
+from r1aqa_helpers.cli import app
 from r1aqa_helpers.experiments import plan, session, sweep
 from r1aqa_helpers.experiments.methods import BASE, METHODS
 from r1aqa_helpers.experiments.plan import (
@@ -25,6 +27,7 @@ from r1aqa_helpers.experiments.plan import (
     Regime,
     Run,
 )
+from r1aqa_helpers.experiments.summary import load_records, summarise
 from r1aqa_helpers.experiments.sweep import Experiment
 from r1aqa_helpers.models import load, weights_fingerprint
 from r1aqa_helpers.training import rejection
@@ -316,6 +319,24 @@ def test_a_lost_model_is_trained_again(experiment, tmp_path):
     shutil.rmtree(model.parent)
     again = experiment.test(SFT, Choice("table", "sft", 1e-3, at_end=False))
     assert again["validation"] == first["validation"] and "test" in again
+
+
+def test_the_command_does_a_part_of_the_plan(profile, splits, tmp_path, monkeypatch):
+    monkeypatch.setattr("r1aqa_helpers.cli.experiments.TINY_PROFILE", profile)
+    monkeypatch.setattr(plan, "tiny_splits", lambda: splits)
+
+    def call(*arguments):
+        given = ["experiment", "run", "--out", tmp_path, "--only", "direct-2", *arguments]
+        return CliRunner().invoke(app, list(map(str, given)))
+
+    done = call("--minutes", 0)
+    assert done.exit_code == 0 and "0 minutes are over; the same command goes on" in done.output
+    done = call("--seeds", 1)
+    assert done.exit_code == 0 and "All runs are done; r1aqa experiment summary" in done.output
+    assert [path.name for path in (tmp_path / "runs").iterdir()] == ["base-direct-2.json"]
+    assert call("--only", "walk").exit_code == 1
+    (row,) = summarise(load_records(tmp_path)).rows
+    assert (row.method, row.n) == ("direct-2", 5) and row.format is not None
 
 
 # --- several processes --------------------------------------------------------------------
