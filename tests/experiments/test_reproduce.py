@@ -175,10 +175,10 @@ def test_a_killed_run_goes_on(profile, whole, tmp_path):
 def test_minutes_end_training_at_a_step_and_it_goes_on(profile, tmp_path, monkeypatch):
     out, given, train = tmp_path / "run", [], session.train_method
 
-    def a_step_at_a_time(method, loaded, questions, settings, folder):
+    def a_step_at_a_time(method, loaded, questions, settings, folder, *more):
         """As if the minutes were over after one step."""
         given.append(settings.minutes)
-        return train(method, loaded, questions, replace(settings, minutes=0.0), folder)
+        return train(method, loaded, questions, replace(settings, minutes=0.0), folder, *more)
 
     monkeypatch.setattr(session, "train_method", a_step_at_a_time)
     for steps in (1, 2):
