@@ -131,7 +131,7 @@ def encoder_loss(
 
 @torch.no_grad()
 def frame_report(tagger: Tagger, pool: Pool) -> dict[str, float]:
-    """How well events are named: percent of events whose best label over their frames is correct."""
+    """Percent of events whose best label over their frames is correct."""
     tagger.eval()
     kinds = {
         "source": ("synth", "effect", SOURCES),
