@@ -37,10 +37,10 @@ from r1aqa_helpers.utils.paths import TINY
 POOL_CLIPS = 20_000
 SCHEDULES = {
     "encoder": Schedule(steps=2000, batch=16, learning_rate=1.5e-3, seed=1),
-    "drills": Schedule(steps=700, batch=64, learning_rate=2e-3, seed=2),
+    "drills": Schedule(steps=600, batch=32, learning_rate=2e-3, seed=2),
     "hearing": Schedule(steps=600, batch=16, learning_rate=1.5e-3, seed=3),
     "instruct": Schedule(steps=150, batch=16, learning_rate=4e-4, seed=4),
-    "ceiling": Schedule(steps=350, batch=32, learning_rate=1e-3, seed=5),
+    "ceiling": Schedule(steps=350, batch=16, learning_rate=1e-3, seed=5),
 }
 
 
@@ -55,6 +55,7 @@ class PretrainingPipeline:
         self.held_out = build_pool(work / "held-out", 600, TESTING, extractor, seed=11)
         torch.manual_seed(0)
         self.model = build_model(self.processor.tokenizer)
+        language.start_with_lookup(self.model)
         self._teacher = Teacher(self.pool.scenes)
 
     def encoder(self) -> None:

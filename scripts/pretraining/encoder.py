@@ -124,7 +124,8 @@ def encoder_loss(
             for name, value in attributes(pool.scenes[index]).items():
                 logits = by_name[name][row, :heard].float()
                 named.append(nn.functional.cross_entropy(logits, torch.full((heard,), value)))
-        return torch.stack(named).mean() + frame_loss(frames, lengths, pool, chosen)
+        loss = frame_loss(frames, lengths, pool, chosen)
+        return loss + torch.stack(named).mean() if named else loss  # few scenes may have none
 
     return loss_of
 

@@ -85,26 +85,43 @@ def encoder_outputs(encoder: nn.Module, pool: Pool) -> np.ndarray:
     return outputs
 
 
+@torch.no_grad()
+def start_with_lookup(model: Qwen2AudioForConditionalGeneration) -> None:
+    """Make queries and keys alike, so that from the start tokens attend to their own kind.
+
+    To look a name up is then learnt several times faster (mimetic initialisation,
+    arXiv 2305.09828).
+    """
+    for layer in model.model.language_model.layers:
+        layer.self_attn.q_proj.weight.mul_(2)
+        layer.self_attn.k_proj.weight.copy_(layer.self_attn.q_proj.weight)
+
+
 def drill_loss(
     model: Qwen2AudioForConditionalGeneration, processor: Qwen2AudioProcessor, batch: int
 ) -> Callable[[np.random.Generator], torch.Tensor]:
-    """Cross-entropy of all tokens of a batch of `drill` texts, as an assistant's turns.
+    """Cross-entropy of what follows from the lists, over a batch of `drill` texts.
 
-    Positions begin anywhere that an answer may begin after a clip and a question.
+    The lists themselves are random: to guess them teaches nothing. Positions begin anywhere that
+    an answer may begin after a clip and a question.
     """
     tokenizer = processor.tokenizer
 
     def loss_of(rng: np.random.Generator) -> torch.Tensor:
-        texts = [f"<|im_start|>assistant\n{drill(rng)}<|im_end|>" for _ in range(batch)]
+        drills = [drill(rng) for _ in range(batch)]
+        texts = [f"<|im_start|>assistant\n{lists}{rest}<|im_end|>" for lists, rest in drills]
         rows = tokenizer(texts, add_special_tokens=False, padding=True, padding_side="right",
-                         return_tensors="pt")  # fmt: skip
+                         return_offsets_mapping=True, return_tensors="pt")  # fmt: skip
+        head = len("<|im_start|>assistant\n")
+        begins = torch.tensor([[head + len(lists)] for lists, _ in drills])
         start = torch.from_numpy(rng.integers(0, 200, batch))[:, None]
         hidden = model.model.language_model(
             input_ids=rows.input_ids,
             attention_mask=rows.attention_mask,
             position_ids=start + torch.arange(rows.input_ids.shape[1]),
         ).last_hidden_state
-        wanted = rows.attention_mask[:, 1:].bool()
+        follows = rows.offset_mapping[..., 0] >= begins
+        wanted = (rows.attention_mask.bool() & follows)[:, 1:]
         logits = model.lm_head(hidden[:, :-1][wanted]).float()
         return nn.functional.cross_entropy(logits, rows.input_ids[:, 1:][wanted])
 

@@ -35,11 +35,14 @@ def pick(rng: Rng, items: Sequence):
     return items[int(rng.integers(len(items)))]
 
 
+#: Share of the drills that only ask of many names whether they are in one list.
+ROLL_CALLS = 0.5
+
 # --- text alone -----------------------------------------------------------------------------
 
 
-def drill(rng: Rng) -> str:
-    """A list of choices, a transcript, and statements that follow from the two.
+def drill(rng: Rng) -> tuple[str, str]:
+    """A list of choices and a transcript; and statements that follow from the two.
 
     Nothing is heard here: the language model learns to look up names in its own context (which of
     these is in that list, what comes after), to count and to add.
@@ -52,18 +55,26 @@ def drill(rng: Rng) -> str:
     if rng.random() < 0.3:  # some names come twice, not in turn
         again = list(heard)
         heard += [again[i] for i in rng.permutation(len(again))[: int(rng.integers(1, 3))]]
-    said = [_statement(heard, choices, rng) for _ in range(int(rng.integers(3, 6)))]
-    text = f"{choices}. Heard: {', '.join(heard)}. " + ". ".join(said) + "."
+    if rng.random() < ROLL_CALLS:
+        names = heard + [pool[i] for i in rng.permutation(len(pool))[: len(heard) + 2]]
+        call = ", ".join(_found(names[i], heard) for i in rng.permutation(len(names)))
+        return f"<think>Heard: {', '.join(heard)}.", f" {call}.</think>"
+    said = [_statement(heard, choices, rng) for _ in range(int(rng.integers(4, 9)))]
     place, index = pick(rng, [("first", 0), ("second", 1), ("last", -1)])
-    answer = heard[index]
-    return f"<think>{text} {place}: {answer}.</think><answer>{answer}</answer>"
+    said.append(f"{place}: {heard[index]}")
+    lists = f"<think>{choices}. Heard: {', '.join(heard)}."
+    return lists, f" {'. '.join(said)}.</think><answer>{heard[index]}</answer>"
+
+
+def _found(name: str, heard: list[str]) -> str:
+    return f"{name} {'heard' if name in heard else 'missing'}"
 
 
 def _statement(heard: list[str], choices: list[str], rng: Rng) -> str:
     kind = rng.random()
     if kind < 0.35:
         walk = choices if rng.random() < 0.6 else [pick(rng, choices)]
-        return ", ".join(f"{name} {'heard' if name in heard else 'missing'}" for name in walk)
+        return ", ".join(_found(name, heard) for name in walk)
     if kind < 0.45:
         place = int(rng.integers(3))
         return f"{('first', 'second', 'last')[place]}: {heard[(0, 1, -1)[place]]}"
@@ -189,6 +200,6 @@ def tokenizer_corpus(seed: int = 0, scenes: int = 1500) -> list[str]:
     drawn = [draw(rng, TRAINING) for _ in range(scenes)]
     teacher = Teacher(drawn)
     for scene in drawn:
-        lines += [*teacher.thinking(scene, rng), question_types.caption(scene), drill(rng)]
+        lines += [*teacher.thinking(scene, rng), question_types.caption(scene), "".join(drill(rng))]
         lines += teacher.instruct(scene, rng)
     return lines

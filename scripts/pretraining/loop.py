@@ -1,4 +1,4 @@
-"""The training loop that all stages share: one-cycle AdamW, autocast, resumable."""
+"""The training loop that all stages share: Muon and AdamW, one cycle, autocast, resumable."""
 
 import math
 import time
@@ -15,13 +15,54 @@ from r1aqa_helpers.utils import io
 
 @dataclass(frozen=True)
 class Schedule:
-    """``steps`` of ``batch`` clips; the learning rate rises over 5 %, then falls as a cosine."""
+    """``steps`` of ``batch`` clips; the learning rates rise over 5 %, then fall as a cosine.
+
+    ``learning_rate`` is AdamW's; `MUON` times that is Muon's.
+    """
 
     steps: int
     batch: int
     learning_rate: float
     seed: int
     save_every: int = 100
+
+
+#: Muon's learning rate over AdamW's
+MUON = 3.0
+
+
+class Muon(torch.optim.Optimizer):
+    """Momentum, made orthogonal: an update whose singular values are all about one.
+
+    For the matrices of a transformer's layers (Jordan et al. 2024; its step is scaled to AdamW's
+    as in arXiv 2502.16982, section 2.2). torch's own computes it in bfloat16, which a processor
+    without instructions for that emulates, for longer than the step itself takes.
+    """
+
+    def __init__(self, parameters: list[nn.Parameter]) -> None:
+        super().__init__(parameters, {"lr": 0.0, "momentum": 0.95, "weight_decay": 0.01})
+
+    @torch.no_grad()
+    def step(self) -> None:
+        """One update."""
+        for group in self.param_groups:
+            for weight in group["params"]:
+                momentum = self.state[weight].setdefault("momentum", torch.zeros_like(weight))
+                momentum.lerp_(weight.grad, 1 - group["momentum"])
+                update = orthogonal(weight.grad.lerp(momentum, group["momentum"]))
+                weight.mul_(1 - group["lr"] * group["weight_decay"])
+                weight.add_(update, alpha=-0.2 * max(weight.shape) ** 0.5 * group["lr"])
+
+
+def orthogonal(matrix: torch.Tensor) -> torch.Tensor:
+    """The matrix with singular values near one, by five steps of Newton and Schulz."""
+    tall = matrix.shape[0] > matrix.shape[1]
+    x = matrix.T if tall else matrix
+    x = x / (x.norm() + 1e-7)
+    for _ in range(5):
+        square = x @ x.T
+        x = 3.4445 * x + (-4.775 * square + 2.0315 * square @ square) @ x
+    return x.T if tall else x
 
 
 def _rate(schedule: Schedule, step: int) -> float:
@@ -55,26 +96,32 @@ def run_stage(
     uninterrupted one would have drawn. State goes to ``folder/state.pt`` every
     ``save_every`` steps, and training goes on from there.
     """
-    parameters = [p for p in module.parameters() if p.requires_grad]
-    optimizer = torch.optim.AdamW(parameters, lr=0.0, weight_decay=0.01, betas=(0.9, 0.98))
+    named = {name: p for name, p in module.named_parameters() if p.requires_grad}
+    matrices = [p for name, p in named.items() if ".layers." in name and p.ndim == 2]
+    others = [p for name, p in named.items() if not (".layers." in name and p.ndim == 2)]
+    adamw = torch.optim.AdamW(others, lr=0.0, weight_decay=0.01, betas=(0.9, 0.98))
+    optimizers = {Muon(matrices): MUON, adamw: 1.0}  # -> learning rate over the schedule's
     state_file, first = folder / "state.pt", 0
     if state_file.exists():
         state = torch.load(state_file, weights_only=True)
         module.load_state_dict(state["module"])
-        optimizer.load_state_dict(state["optimizer"])
+        for optimizer, saved in zip(optimizers, state["optimizers"], strict=True):
+            optimizer.load_state_dict(saved)
         first = state["step"]
     module.train()
     began, recent = time.monotonic(), []
     for step in range(first, schedule.steps):
-        for group in optimizer.param_groups:
-            group["lr"] = _rate(schedule, step)
+        for optimizer, factor in optimizers.items():
+            for group in optimizer.param_groups:
+                group["lr"] = factor * _rate(schedule, step)
         rng = np.random.default_rng([schedule.seed, step])
         with autocast():
             loss = loss_of(rng)
         loss.backward()
-        nn.utils.clip_grad_norm_(parameters, 1.0)
-        optimizer.step()
-        optimizer.zero_grad(set_to_none=True)
+        nn.utils.clip_grad_norm_(named.values(), 1.0)
+        for optimizer in optimizers:
+            optimizer.step()
+            optimizer.zero_grad(set_to_none=True)
         recent.append(loss.item())
         done = step + 1
         if done % 25 == 0 or done == schedule.steps:
@@ -88,7 +135,7 @@ def run_stage(
         if done % schedule.save_every == 0 or done == schedule.steps:
             state = {
                 "module": module.state_dict(),
-                "optimizer": optimizer.state_dict(),
+                "optimizers": [optimizer.state_dict() for optimizer in optimizers],
                 "step": done,
             }
             torch.save(state, folder / "state.part")

@@ -7,7 +7,7 @@ import pytest
 import torch
 from pretraining import encoder, language
 from pretraining.lessons import Teacher, drill
-from pretraining.loop import Schedule, run_stage
+from pretraining.loop import Schedule, orthogonal, run_stage
 from pretraining.pool import COLUMNS, FRAME_RATE, Pool, build_pool, frame_targets
 
 from r1aqa_helpers.data.audio import SAMPLE_RATE
@@ -92,12 +92,11 @@ def test_interrupted_stage_goes_on_exactly(world, tmp_path):
 def test_what_a_drill_states_follows_from_what_it_says_was_heard():
     rng, walked = np.random.default_rng(2), 0
     for _ in range(400):
-        text = drill(rng)
-        heard, rest = text.split("Heard: ")[1].split(". ", 1)
-        heard, answer = heard.split(", "), text.split("<answer>")[1].split("</answer>")[0]
-        assert answer in heard
+        lists, rest = drill(rng)
+        heard = lists.split("Heard: ")[1].removesuffix(".").split(", ")
+        assert all(answer in heard for answer in re.findall("<answer>(.*)</answer>", rest))
         for name, verdict in re.findall(r"([a-z0-9 ]+) (heard|missing)(?=[,.])", rest):
-            assert (name.strip() in heard) == (verdict == "heard"), text
+            assert (name.strip() in heard) == (verdict == "heard"), (lists, rest)
             walked += 1
         for one, two, total in re.findall(r"(\d+) \+ (\d+) = (\d+)", rest):
             assert int(one) + int(two) == int(total)
@@ -139,11 +138,20 @@ def test_frame_targets_mark_what_sounds_when():
 def test_bfloat16_only_where_the_processor_has_it(capabilities, dtype, monkeypatch, tmp_path):
     monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: capabilities)
     layer, seen = torch.nn.Linear(2, 1), []
+    layers = torch.nn.ModuleDict({"layers": torch.nn.ModuleList([layer])})
+    model = torch.nn.ModuleDict({"text": layers})
 
     def loss_of(rng):
         out = layer(torch.ones(1, 2))
         seen.append(out.dtype)
         return out.float().sum()
 
-    run_stage(layer, loss_of, Schedule(1, 1, 1e-3, 0), tmp_path, say=lambda line: None)
+    run_stage(model, loss_of, Schedule(1, 1, 1e-3, 0), tmp_path, say=lambda line: None)
     assert seen == [dtype]
+
+
+def test_an_orthogonal_update_has_singular_values_near_one():
+    torch.manual_seed(0)
+    for shape in [(8, 8), (24, 8), (8, 24)]:
+        values = torch.linalg.svdvals(orthogonal(torch.randn(shape)))
+        assert values.min() > 0.3 and values.max() < 1.3
