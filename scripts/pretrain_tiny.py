@@ -1,9 +1,10 @@
 """Make the tiny model: ``python scripts/pretrain_tiny.py [--until STAGE]``.
 
-Seeded, resumable stages: ``encoder`` (the audio encoder names what sounds when), ``drills`` (the
-language model looks things up in texts, counts and adds), ``hearing`` (it says what it hears, and
-thinks about it), ``instruct`` (it answers as a general assistant does), ``ship``, ``ceiling``,
-which measures what the base could learn, and ``record``.
+Seeded, resumable stages: ``encoder`` (the audio encoder names what sounds when),
+``attributes`` (and what a scene shows as a whole), ``drills`` (the language model looks things up
+in texts, counts and adds), ``hearing`` (it says what it hears, and thinks about it), ``instruct``
+(it answers as a general assistant does), ``ship``, ``ceiling``, which measures what the base could
+learn, and ``record``.
 """
 
 import argparse
@@ -37,6 +38,7 @@ from r1aqa_helpers.utils.paths import TINY
 POOL_CLIPS = 20_000
 SCHEDULES = {
     "encoder": Schedule(steps=2000, batch=16, learning_rate=1.5e-3, seed=1),
+    "attributes": Schedule(steps=800, batch=16, learning_rate=1e-3, seed=6),
     "drills": Schedule(steps=600, batch=32, learning_rate=2e-3, seed=2),
     "hearing": Schedule(steps=600, batch=16, learning_rate=1.5e-3, seed=3),
     "instruct": Schedule(steps=150, batch=16, learning_rate=4e-4, seed=4),
@@ -56,33 +58,41 @@ class PretrainingPipeline:
         torch.manual_seed(0)
         self.model = build_model(self.processor.tokenizer)
         language.start_with_lookup(self.model)
+        self.tagger = encoder.Tagger(self.model.model.audio_tower)
         self._teacher = Teacher(self.pool.scenes)
 
     def encoder(self) -> None:
         """Stage 1: the audio encoder alone, on labels of frames and scenes."""
-        tagger = encoder.Tagger(self.model.model.audio_tower)
         plan = SCHEDULES["encoder"]
-        loss_of = encoder.encoder_loss(tagger, self.pool, plan.batch)
-        run_stage(tagger, loss_of, plan, self.work / "encoder")
-        place = self.work / "encoder" / "report.json"
+        loss_of = encoder.encoder_loss(self.tagger, self.pool, plan.batch)
+        run_stage(self.tagger, loss_of, plan, self.work / "encoder")
+
+    def attributes(self) -> None:
+        """Stage 2: the same, with those scenes more often that show something as a whole."""
+        plan = SCHEDULES["attributes"]
+        weights = encoder.attribute_weights(self.pool.scenes)
+        loss_of = encoder.encoder_loss(self.tagger, self.pool, plan.batch, weights)
+        run_stage(self.tagger, loss_of, plan, self.work / "attributes")
+        place = self.work / "attributes" / "report.json"
         if not place.exists():
-            frames = encoder.frame_report(tagger, self.held_out)
-            io.write_json(place, {**frames, **encoder.attribute_report(tagger, self.held_out)})
+            frames = encoder.frame_report(self.tagger, self.held_out)
+            shown = encoder.attribute_report(self.tagger, self.held_out)
+            io.write_json(place, {**frames, **shown})
         print("encoder", io.read_json(place))
 
     def drills(self) -> None:
-        """Stage 2: the language model alone, on texts."""
+        """Stage 3: the language model alone, on texts."""
         self.model.model.audio_tower.requires_grad_(False)  # from here on it is frozen
         plan = SCHEDULES["drills"]
         loss_of = language.drill_loss(self.model, self.processor, plan.batch)
         run_stage(self.model, loss_of, plan, self.work / "drills")
 
     def hearing(self) -> None:
-        """Stage 3: to read the encoder, to say what is heard, and to think about it."""
+        """Stage 4: to read the encoder, to say what is heard, and to think about it."""
         self._teach("hearing", self._teacher.hearing)
 
     def instruct(self) -> None:
-        """Stage 4: a general assistant's chat style."""
+        """Stage 5: a general assistant's chat style."""
         self._teach("instruct", self._teacher.instruct)
 
     def _teach(self, stage: str, teach: Callable[[Scene, np.random.Generator], Lesson]) -> None:
@@ -100,7 +110,7 @@ class PretrainingPipeline:
 
     def _encoder_outputs(self) -> np.ndarray:
         """The pool as the finished audio encoder hears it."""
-        place = self.work / "encoder" / "outputs.npy"
+        place = self.work / "attributes" / "outputs.npy"
         if not place.exists():
             outputs = language.encoder_outputs(self.model.model.audio_tower, self.pool)
             np.save(place.with_name("part.npy"), outputs)
@@ -136,7 +146,7 @@ class PretrainingPipeline:
                 "megabytes": (MODEL / "model.safetensors").stat().st_size / 1e6,
                 "hardware": hardware(),
                 "stages": {name: self._outcome(name, plan) for name, plan in done.items()},
-                "encoder": io.read_json(self.work / "encoder" / "report.json"),
+                "encoder": io.read_json(self.work / "attributes" / "report.json"),
                 "encoder_clips": len(self.held_out.scenes),
                 "ceiling": io.read_json(ceiling) if ceiling.exists() else None,
             },
@@ -183,7 +193,7 @@ def _processor(folder: Path) -> Qwen2AudioProcessor:
     return Qwen2AudioProcessor.from_pretrained(folder)
 
 
-STAGES = "encoder drills hearing instruct ship ceiling record".split()  # in this order
+STAGES = "encoder attributes drills hearing instruct ship ceiling record".split()  # in this order
 
 
 def main() -> None:

@@ -6,7 +6,8 @@ encoder's attention can do and frame labels do not ask for: every frame is to na
 attributes, too, so that the language model finds them anywhere.
 """
 
-from collections.abc import Callable, Iterable
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
 
 import numpy as np
 import torch
@@ -109,13 +110,26 @@ def attributes(scene: Scene) -> dict[str, int]:
     return {name: values.index(facts[name]) for name, values in ATTRIBUTES.items() if name in facts}
 
 
+def attribute_weights(scenes: Sequence[Scene]) -> np.ndarray:
+    """How often to draw each scene so that all attributes come up alike often.
+
+    Scenes without any share what comes up a sixth as often as those with one.
+    """
+    named = [attributes(scene) or {"": 0} for scene in scenes]
+    counts = Counter(name for names in named for name in names)
+    return np.array([sum(1 / counts[name] for name in names) for names in named])
+
+
 def encoder_loss(
-    tagger: Tagger, pool: Pool, batch: int
+    tagger: Tagger, pool: Pool, batch: int, weights: np.ndarray | None = None
 ) -> Callable[[np.random.Generator], torch.Tensor]:
-    """`frame_loss` on batches drawn from the pool, plus the cross-entropy of the attributes."""
+    """`frame_loss` plus the cross-entropy of the attributes, on batches drawn from the pool.
+
+    ``weights`` as in `draw_clips`.
+    """
 
     def loss_of(rng: np.random.Generator) -> torch.Tensor:
-        chosen = draw_clips(pool, batch, rng)
+        chosen = draw_clips(pool, batch, rng, weights)
         mel, lengths = clips(pool, chosen)
         frames, by_name = tagger(mel, lengths)
         named = []

@@ -1,6 +1,7 @@
 """Pre-training: packed lessons equal separate rows, and an interrupted stage goes on exactly."""
 
 import re
+from collections import Counter
 
 import numpy as np
 import pytest
@@ -155,3 +156,13 @@ def test_an_orthogonal_update_has_singular_values_near_one():
     for shape in [(8, 8), (24, 8), (8, 24)]:
         values = torch.linalg.svdvals(orthogonal(torch.randn(shape)))
         assert values.min() > 0.3 and values.max() < 1.3
+
+
+def test_attributes_come_up_alike_often():
+    rng = np.random.default_rng(1)
+    scenes = [draw(rng, TRAINING) for _ in range(600)]
+    weights = encoder.attribute_weights(scenes)
+    drawn = rng.choice(len(scenes), 6000, p=weights / weights.sum())
+    counts = Counter(name for i in drawn for name in encoder.attributes(scenes[i]) or ["none"])
+    assert set(counts) == {*encoder.ATTRIBUTES, "none"}
+    assert max(counts.values()) < 1.3 * min(counts.values()), counts
