@@ -9,7 +9,7 @@ learn, and ``record``.
 
 import argparse
 import copy
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +23,7 @@ from pretraining.pool import build_pool
 from transformers import Qwen2AudioProcessor
 
 from r1aqa_helpers import models
-from r1aqa_helpers.data import AudioQuestion, read_questions
+from r1aqa_helpers.data import read_questions
 from r1aqa_helpers.evaluation.local import answer_questions
 from r1aqa_helpers.scoring import score
 from r1aqa_helpers.tiny.build import build_model, build_processor, build_tokenizer
@@ -31,6 +31,7 @@ from r1aqa_helpers.tiny.data import MODEL, prepare
 from r1aqa_helpers.tiny.question_types import COMPOSITIONAL
 from r1aqa_helpers.tiny.scene_families import TESTING, TRAINING
 from r1aqa_helpers.tiny.scenes import Scene
+from r1aqa_helpers.training.rewards import format_reward
 from r1aqa_helpers.utils import io
 from r1aqa_helpers.utils.machine import hardware
 from r1aqa_helpers.utils.paths import TINY
@@ -131,13 +132,12 @@ class PretrainingPipeline:
         self.model.model.audio_tower.requires_grad_(False)
         self._teach("ceiling", self._teacher.ceiling)
         tuned = models.LoadedModel(self.model.eval(), self.processor, "ceiling")
-        questions = read_questions(prepare().test)
-        io.write_json(self.work / "ceiling" / "score.json", ceiling_report(tuned, questions))
+        io.write_json(self.work / "ceiling" / "answers.json", answers_report(tuned, (2, 3)))
 
     def record(self) -> None:
         """Write what is known of the checkpoint into the repository, and its card."""
         shipped = models.load(MODEL, device="cpu", dtype="float32")
-        ceiling = self.work / "ceiling" / "score.json"
+        ceiling = self.work / "ceiling" / "answers.json"
         done = {n: plan for n, plan in SCHEDULES.items() if (self.work / n / "log.jsonl").exists()}
         io.write_json(
             TINY / "pretraining.json",
@@ -148,6 +148,7 @@ class PretrainingPipeline:
                 "stages": {name: self._outcome(name, plan) for name, plan in done.items()},
                 "encoder": io.read_json(self.work / "attributes" / "report.json"),
                 "encoder_clips": len(self.held_out.scenes),
+                "base": answers_report(shipped, (1, 2, 3)),
                 "ceiling": io.read_json(ceiling) if ceiling.exists() else None,
             },
         )
@@ -164,24 +165,37 @@ class PretrainingPipeline:
         }
 
 
-def ceiling_report(tuned: models.LoadedModel, questions: list[AudioQuestion]) -> dict[str, Any]:
-    """Percent correct with prompts <2> and <3>: of all, by sub-category, of compositional types."""
-    report: dict[str, Any] = {"n": len(questions)}
-    for prompt in (2, 3):
-        answers = answer_questions(tuned, questions, prompt=prompt, batch_tokens=16_000)
-        result = score(questions, {answer.id: answer.answer for answer in answers})
-        found: dict[str, list[int]] = {"all": [], "compositional": []}
+def answers_report(loaded: models.LoadedModel, prompts: Sequence[int]) -> dict[str, Any]:
+    """How a model answers tiny-mmau, by prompt, in percent.
+
+    ``accuracy`` is by name: of all, of the compositional types, of each sub-category and type.
+    ``thinks`` is the share of answers with a thought, ``format`` that of answers in the format
+    that the prompt asks for (None for prompt 1, which asks for none).
+    """
+    questions, report = read_questions(prepare().test), {}
+    for prompt in prompts:
+        answers = answer_questions(loaded, questions, prompt=prompt, batch_tokens=8192)
+        matches = score(questions, {answer.id: answer.answer for answer in answers}).matches
+        found: dict[str, list[int]] = {}
         for question in questions:
-            names = ["all", question.sub_category, question.extra["question-type"]]
-            if question.extra["question-type"] in COMPOSITIONAL:
-                names.append("compositional")
-            for name in names:
-                found.setdefault(name, []).append(result.matches[question.id])
+            kind = question.extra["question-type"]
+            names = ["all", question.task, question.sub_category, kind]
+            for name in names + ["compositional"] * (kind in COMPOSITIONAL):
+                found.setdefault(name, []).append(matches[question.id])
+        said = [answer.response for answer in answers]
         report[f"<{prompt}>"] = {
-            name: {"accuracy": round(100 * float(np.mean(each)), 1), "n": len(each)}
-            for name, each in sorted(found.items())
+            "accuracy": {
+                name: {"accuracy": _percent(each), "n": len(each)}
+                for name, each in sorted(found.items())
+            },
+            "thinks": _percent(["<think>" in response for response in said]),
+            "format": None if prompt == 1 else _percent(format_reward(prompt)(said)),
         }
     return report
+
+
+def _percent(values: Sequence[float]) -> float:
+    return round(100 * float(np.mean(values)), 1)
 
 
 def _processor(folder: Path) -> Qwen2AudioProcessor:

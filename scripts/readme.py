@@ -36,6 +36,7 @@ from r1aqa_helpers.reporting.rows import comparison_text
 from r1aqa_helpers.reporting.verdict import UNLIKE
 from r1aqa_helpers.scoring.seeds import Comparison
 from r1aqa_helpers.scoring.text import number_text
+from r1aqa_helpers.tiny.question_types import TYPES
 
 ROOT = Path(__file__).resolve().parent.parent
 README = ROOT / "README.md"
@@ -45,6 +46,7 @@ EXPERIMENT = RESULTS / "experiment.json"
 #: How many trainings of each method are committed.
 SEEDS = 3
 SPEED = ROOT / "benchmarks" / "results"
+SUB_CATEGORIES = sorted({kind.sub_category for kind in TYPES.values()})
 PRETRAINING = ROOT / "data" / "tiny" / "pretraining.json"
 
 
@@ -236,16 +238,28 @@ def experiment_rows() -> str:
     return json.dumps({**told, "rows": rows}, indent=2, ensure_ascii=False) + "\n"
 
 
-def _ceiling(score: dict | None) -> str:
-    if score is None:
-        return "The ceiling of this checkpoint has not been measured."
-    tasks = ", ".join(f"{name} {task['accuracy']:.1f}" for name, task in score["tasks"].items())
-    weakest = sorted(score["sub-category"].items(), key=lambda item: item[1]["accuracy"])[:4]
-    weak = ", ".join(f"{name} {part['accuracy']:.1f} (n {part['n']})" for name, part in weakest)
-    return (
-        f"The ceiling, {score['n']} questions of tiny-mmau, percent correct: {tasks}, "
-        f"average {score['average']:.1f}. Its weakest sub-categories: {weak}."
+def _answers(title: str, report: Mapping[str, Any] | None) -> list[str]:
+    """How the base or the ceiling answered, by prompt."""
+    if report is None:
+        return [f"{title}: not measured."]
+    names = ["all", *DOMAINS, "compositional"]
+    rows = [
+        [prompt, *(number_text(one["accuracy"][name]["accuracy"], 1) for name in names)]
+        + [number_text(one["thinks"], 1), number_text(one["format"], 1)]
+        for prompt, one in report.items()
+    ]
+    best = max(report.values(), key=lambda one: one["accuracy"]["all"]["accuracy"])["accuracy"]
+    parts = sorted(
+        (best[name]["accuracy"], name, best[name]["n"]) for name in SUB_CATEGORIES if name in best
     )
+    weak = ", ".join(f"{name} {share:.1f} (n {n})" for share, name, n in parts[:4])
+    return [
+        f"{title}, percent of {best['all']['n']} questions of tiny-mmau:",
+        "",
+        *_table(["prompt", *names, "thinks", "in format"], "l" + "r" * 7, rows),
+        "",
+        f"Its weakest sub-categories, with the better prompt: {weak}.",
+    ]
 
 
 def pretraining_block() -> str:
@@ -270,7 +284,9 @@ def pretraining_block() -> str:
         f"The audio encoder's own readings on {record['encoder_clips']} scenes from test takes, "
         f"percent correct: {heard}.",
         "",
-        _ceiling(record["ceiling"]),
+        *_answers("The base", record["base"]),
+        "",
+        *_answers("The ceiling", record["ceiling"]),
     ]
     return "\n".join(lines)
 
