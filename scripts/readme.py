@@ -16,6 +16,7 @@ from pathlib import Path
 from statistics import fmean
 from typing import Any
 
+from r1aqa_helpers.data import read_questions
 from r1aqa_helpers.experiments.methods import METHODS
 from r1aqa_helpers.experiments.plan import REGIMES
 from r1aqa_helpers.experiments.summary import (
@@ -34,9 +35,11 @@ from r1aqa_helpers.reporting import (
 )
 from r1aqa_helpers.reporting.rows import comparison_text
 from r1aqa_helpers.reporting.verdict import UNLIKE
+from r1aqa_helpers.scoring import chance
 from r1aqa_helpers.scoring.seeds import Comparison
 from r1aqa_helpers.scoring.text import number_text
 from r1aqa_helpers.tiny.question_types import TYPES
+from r1aqa_helpers.utils.paths import TINY
 
 ROOT = Path(__file__).resolve().parent.parent
 README = ROOT / "README.md"
@@ -291,6 +294,87 @@ def pretraining_block() -> str:
     return "\n".join(lines)
 
 
+#: Baselines that see no audio.
+WITHOUT_AUDIO = ("first", "best-place", "longest", "majority", "text-only")
+
+
+def acceptance_block() -> str:
+    """What the base must be able to do, beside what it does."""
+    record = json.loads(PRETRAINING.read_text(encoding="utf-8"))
+    cota = {(row.regime, row.method): row for row in _experiment()[1].rows}.get(("table", "cota"))
+
+    def share(model: str, prompt: int, name: str = "all") -> float:
+        return record[model][f"<{prompt}>"]["accuracy"][name]["accuracy"]
+
+    thinks = [record["base"][f"<{prompt}>"]["thinks"] for prompt in (1, 2)]
+    weakest = min((share("ceiling", 3, name), name) for name in SUB_CATEGORIES)
+    gain = share("ceiling", 3, "compositional") - share("ceiling", 2, "compositional")
+    off, task, baseline = _furthest_from_chance()
+    minutes = sum(stage["steps"] * stage["seconds_per_step"] for stage in record["stages"].values())
+    cota_text = ["–", "–"]
+    if cota is not None:
+        cota_text = [f"{cota.mean - share('base', 3):+.1f}", f"{cota.format:.1f} %"]
+    rows = [
+        ("direct inference \\<2>, 1,000 test questions", "45 to 60 %", f"{share('base', 2):.1f} %"),
+        (
+            "zero-shot CoT \\<3> minus direct \\<2>, all questions",
+            "at least +2 points",
+            f"{share('base', 3) - share('base', 2):+.1f}",
+        ),
+        (
+            "answers to \\<3> that think, in the format asked for",
+            "0.3 to 0.6",
+            f"{record['base']['<3>']['format'] / 100:.2f}",
+        ),
+        (
+            "answers to \\<1> and \\<2> that think",
+            "none",
+            "none" if not any(thinks) else f"{thinks[0]:.1f} and {thinks[1]:.1f} %",
+        ),
+        ("ceiling, all questions", "at least 90 %", f"{share('ceiling', 3):.1f} %"),
+        (
+            "ceiling, every sub-category",
+            "at least 80 %",
+            f"{weakest[0]:.1f} % at the least ({weakest[1]})",
+        ),
+        (
+            "ceiling, compositional types: thinking \\<3> minus direct \\<2>",
+            "at least +10 points",
+            f"{gain:+.1f}",
+        ),
+        ("SFT on CoTA minus zero-shot CoT", "at least 0 points", cota_text[0]),
+        ("SFT on CoTA, answers in format", "at least 95 %", cota_text[1]),
+        (
+            "text-only and constant baselines, each task",
+            "within 3 points of chance",
+            f"{off:+.1f} at the most ({task}, {baseline})",
+        ),
+        ("size of `tiny/model`", "at most 12 MB", f"{record['megabytes']:.1f} MB"),
+        (
+            "time to make it, two cores without bf16 instructions",
+            "at most 90 minutes",
+            f"{minutes / 60:.0f} minutes of training",
+        ),
+    ]
+    return "\n".join(_table(["what", "band", "measured"], "lll", rows))
+
+
+def _furthest_from_chance() -> tuple[float, str, str]:
+    """Points from chance, task and name of the baseline without audio that is furthest off."""
+    baselines = json.loads((RESULTS / "probes.json").read_text(encoding="utf-8"))["baselines"]
+    questions = read_questions(TINY / "tiny-mmau.json")
+    level = {task: chance([q for q in questions if q.task == task]) for task in DOMAINS}
+    return max(
+        (
+            (one["tasks"][task]["accuracy"] - level[task], task, one["name"])
+            for one in baselines
+            if one["name"] in WITHOUT_AUDIO
+            for task in DOMAINS
+        ),
+        key=lambda found: abs(found[0]),
+    )
+
+
 def _side(seconds: dict[str, float]) -> str:
     return f"{seconds['plain']:.2f} → {seconds['shared']:.2f} s"
 
@@ -396,6 +480,7 @@ BLOCKS = [
     (README, "experiment", experiment_block),
     (README, "profiles", profiles_block),
     (README, "speed", speed_block),
+    (ROOT / "data" / "README.md", "acceptance", acceptance_block),
     (ROOT / "data" / "README.md", "pretraining", pretraining_block),
 ]
 

@@ -161,7 +161,8 @@ class Teacher:
         number = pick(rng, [1, 2]) if kind < 0.6 + MULTIPLE_CHOICE else 3
         drawn, question, answer, choices = self._question(scene, rng)
         prompt = build_prompt(question, choices, number)
-        if number == 3 and rng.random() < THINKS[drawn.name in COMPOSITIONAL]:
+        works_out = drawn.name in COMPOSITIONAL and drawn.name not in ORDERS
+        if number == 3 and rng.random() < THINKS[works_out]:
             return prompt, thought_answer(thought(drawn.name, question, choices, scene), answer)
         if number > 1 and rng.random() < TAGS:
             return prompt, f"<answer>{answer}</answer>"
@@ -179,8 +180,11 @@ class Teacher:
 NEEDS_CHOICES = ("absent", "instrument-absent", "word-absent")
 #: Share of the lessons of stage instruct that are multiple choice, answered without a thought.
 MULTIPLE_CHOICE = 0.15
-#: How often prompt <3> is answered with a thought: simple types, compositional types.
-THINKS = (0.2, 0.65)
+#: Compositional types that only ask for the name in a certain place.
+ORDERS = ("order", "instrument-order", "word-order")
+#: How often prompt <3> is answered with a thought: at other times, and where more than a place is
+#: to be worked out.
+THINKS = (0.1, 0.65)
 #: How often an answer stands in tags where the prompt asks for them.
 TAGS = 0.5
 
