@@ -184,7 +184,7 @@ MULTIPLE_CHOICE = 0.15
 ORDERS = ("order", "instrument-order", "word-order")
 #: How often prompt <3> is answered with a thought: at other times, and where more than a place is
 #: to be worked out.
-THINKS = (0.1, 0.65)
+THINKS = (0.1, 0.8)
 #: How often an answer stands in tags where the prompt asks for them.
 TAGS = 0.5
 
