@@ -5,7 +5,8 @@ Its folder (each part appears whole, so that a run may be interrupted anywhere):
     OUT/run.json              whose folder it is: profile, settings, seed, model, questions
     OUT/direct-1/  OUT/direct-2/  OUT/zero-shot-cot/
                               answers: see `session`
-    OUT/sft/  OUT/grpo/       the same, and what `training` keeps there
+    OUT/sft/  OUT/grpo/       the same, and what `training` keeps there; on the tiny track also
+    OUT/cota/  OUT/grpo-3/
     OUT/results.json  OUT/report.html  OUT/metrics.jsonl  OUT/rollouts.jsonl
 """
 
@@ -13,20 +14,26 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from rich.console import Console
 
 from r1aqa_helpers.data import AudioQuestion, read_questions
+from r1aqa_helpers.experiments.bands import read_bands
 from r1aqa_helpers.experiments.methods import (
     BASE,
+    COTA,
     DIRECT_1,
     DIRECT_2,
     GRPO,
+    GRPO_3,
     SFT,
+    THOUGHT,
+    ZERO_SHOT,
     Method,
     method_settings,
 )
+from r1aqa_helpers.experiments.records import questions_digest
 from r1aqa_helpers.experiments.session import (
     Measurement,
     OutOfTime,
@@ -49,6 +56,7 @@ LEAST_GAIN, LARGEST_P = 10.0, 0.001
 #: Paired tests. Direct inference with GRPO's own prompt comes first; the other prompt's row is
 #: tested as well, so that GRPO is not measured against the weaker of the two alone.
 PAIRS = ((GRPO, DIRECT_2), (GRPO, DIRECT_1), (GRPO, SFT))
+PAIRS_3 = ((COTA, ZERO_SHOT), (GRPO_3, ZERO_SHOT), (GRPO_3, GRPO))
 
 
 def reproduce(
@@ -59,6 +67,9 @@ def reproduce(
     console: Console | None = None,
 ) -> dict[str, Any] | None:
     """Ask the base model with each prompt, train and ask SFT and GRPO, and compare them.
+
+    On the tiny track also with prompt <3>: SFT on thoughts, and GRPO. There each row is held
+    against the band in which the experiment expects it (`bands`).
 
     Interrupted anywhere, the same call goes on. With ``minutes`` it stops by itself, at the
     first training step or method boundary after so many, and the same call goes on, too.
@@ -71,8 +82,9 @@ def reproduce(
             GRPO did not beat direct inference, with either prompt, by ``LEAST_GAIN`` points at
             p < ``LARGEST_P``.
     """
-    settings = {method: method_settings(method, profile, seed=seed) for method in (SFT, GRPO)}
-    train, test, file = _questions(profile)
+    train, test, file, thoughts = _questions(profile)
+    trained = (SFT, GRPO) if thoughts is None else (SFT, COTA, GRPO, GRPO_3)
+    settings = {method: method_settings(method, profile, seed=seed) for method in trained}
     run = TableRun(profile, out, minutes, console, test, file)
     # No paths are held: folders may move.
     places = ("name", "model", "train", "test", "audio_dir")
@@ -80,23 +92,26 @@ def reproduce(
     claim(out, {"profile": profile.name, "seed": seed, "settings": held})
     try:
         loaded = run.load(profile.model)
-        claim(
-            out,
-            {"model": weights_fingerprint(loaded), "train": _digest(train), "test": _digest(test)},
-        )
+        model = weights_fingerprint(loaded)
+        claim(out, {"model": model, "train": _digest(train), "test": _digest(test)})
         run.check_hearing(loaded)
         measured = {method: run.answer(method, loaded) for method in BASE}
         del loaded  # two models at once may be more than a GPU holds
         for method in settings:
-            measured[method] = _trained_row(run, method, settings[method], train)
+            learnt = thoughts if method.learns == THOUGHT else train
+            measured[method] = _trained_row(run, method, settings[method], learnt)
     except OutOfTime:
         run.say_out_of_time()
         return None
+    pairs = PAIRS if thoughts is None else PAIRS + PAIRS_3
     results = {
-        **run.results(seed, measured, PAIRS),
+        **run.results(seed, measured, pairs),
         "model": place(profile.model),
         "settings": held,
     }
+    if thoughts is not None:
+        bands = read_bands(profile, model, questions_digest(test), settings)
+        results["bands"] = _against(measured, bands)
     for name in ("metrics.jsonl", "rollouts.jsonl"):
         write_bytes(out / name, read_bytes(out / GRPO.name / name))
     for method in settings:
@@ -106,8 +121,31 @@ def reproduce(
     folders = {"GRPO": out / GRPO.name, "SFT": out / SFT.name}
     logs = {name: read_log(folder / "metrics.jsonl") for name, folder in folders.items()}
     run.write(results, measured, GRPO, logs)
+    for row in results.get("bands", ()):
+        run.say(_band_text(row))
     check_gain(results["comparisons"])
     return results
+
+
+def _against(
+    measured: Mapping[Method, Measurement], bands: Mapping[Method, tuple[float, float]]
+) -> list[dict[str, Any]]:
+    """Each row's accuracy, its band, and whether it lies within; None for both without a band."""
+    found = []
+    for method, one in measured.items():
+        accuracy, band = one.score.average, bands.get(method)
+        within = None if band is None else band[0] <= accuracy <= band[1]
+        row = {"method": method.row, "prompt": method.prompt, "accuracy": accuracy}
+        found.append({**row, "band": band, "within": within})
+    return found
+
+
+def _band_text(row: Mapping[str, Any]) -> str:
+    text = f"{row['method']} <{row['prompt']}>: {row['accuracy']:.1f} %, "
+    if row["band"] is None:
+        return text + "no band: the experiment's model, questions or settings are others"
+    low, high = row["band"]
+    return text + f"{'within' if row['within'] else 'OUTSIDE'} its band, {low:.1f} to {high:.1f}"
 
 
 def check_gain(comparisons: Sequence[Mapping[str, Any]]) -> None:
@@ -139,21 +177,33 @@ def _trained_row(
     return found._replace(row=replace(found.row, train_seconds=training_seconds(folder)))
 
 
-def _questions(profile: Profile) -> tuple[list[AudioQuestion], list[AudioQuestion], Path]:
-    """Questions for training, those of the test, and the file of the latter."""
-    train, test = profile.train, profile.test
-    if train is None and test is None and profile.tiny_questions:
-        from r1aqa_helpers.tiny.data import prepare
+class Questions(NamedTuple):
+    """Questions for training and for the test, the latter's file, the former with thoughts."""
+
+    train: Sequence[AudioQuestion]
+    test: Sequence[AudioQuestion]
+    file: Path
+    thoughts: Sequence[AudioQuestion] | None
+
+
+def _questions(profile: Profile) -> Questions:
+    if profile.train is None and profile.test is None and profile.tiny_questions:
+        from r1aqa_helpers.tiny.data import prepare, recipes
+        from r1aqa_helpers.tiny.reasoning import with_reasoning
 
         data = prepare()
-        train, test = data.train, data.test
-    if train is None or test is None:
+        train = read_questions(data.train)
+        thoughts = with_reasoning(train, recipes("train"))
+        return Questions(train, read_questions(data.test), data.test, thoughts)
+    if profile.train is None or profile.test is None:
         raise UserError(
             f"profile {profile.name}: give a file of training and one of test questions,"
             " --train and --test"
         )
-    folder = profile.audio_dir
-    return read_questions(train, folder), read_questions(test, folder), test
+    train, test = (
+        read_questions(file, profile.audio_dir) for file in (profile.train, profile.test)
+    )
+    return Questions(train, test, profile.test, None)
 
 
 def _digest(questions: Sequence[AudioQuestion]) -> str:

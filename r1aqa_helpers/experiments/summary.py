@@ -64,6 +64,10 @@ FAMILY = (
 )
 
 
+#: Points by which an untrained row may move: sums in another order break ties otherwise.
+UNTRAINED_BAND = 1.0
+
+
 @dataclass(frozen=True)
 class MethodRow:
     """How one method did in one regime; accuracies in percent, costs and counts per run.
@@ -74,8 +78,8 @@ class MethodRow:
         seeds: none for an untrained row.
         mean, least, most: over the seeds, on all test questions.
         ci95: of the mean, for other seeds and other questions (`seeds.crossed`).
-        band: where one more seed would lie, on these questions (`seeds.next_seed`); None for
-            fewer than two seeds.
+        band: where it lies when it is measured again on these questions: one more seed
+            (`seeds.next_seed`), or an untrained row, by `UNTRAINED_BAND`; None for one seed.
         tasks: the mean over the seeds of each task.
         format: share of the answers in the format that the prompt asks for; None where it asks
             for none.
@@ -234,7 +238,7 @@ def _row(
         least=min(accuracies),
         most=max(accuracies),
         ci95=crossed(table(matches, list(matches))).ci95,
-        band=next_seed(accuracies) if len(seeds) > 1 else None,
+        band=_band(accuracies, bool(seeds)),
         tasks={
             task: statistics.fmean(run["test"]["tasks"][task]["accuracy"] for run in runs)
             for task in sorted(runs[0]["test"]["tasks"], key=DOMAINS.index)
@@ -249,6 +253,12 @@ def _row(
         },
         matches=matches,
     )
+
+
+def _band(accuracies: Sequence[float], trained: bool) -> tuple[float, float] | None:
+    if not trained:
+        return accuracies[0] - UNTRAINED_BAND, accuracies[0] + UNTRAINED_BAND
+    return next_seed(accuracies) if len(accuracies) > 1 else None
 
 
 def _seconds(run: Mapping[str, Any]) -> dict[str, float]:

@@ -1,0 +1,63 @@
+"""Where the rows of the tiny track's table come out when they are measured again.
+
+A band is that of the experiment's row (`summary.MethodRow.band`): the 95 % prediction interval of
+one more seed for a trained row, a point to either side for one that is not trained.
+"""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from r1aqa_helpers.experiments.methods import BASE, GRPO, Method
+from r1aqa_helpers.experiments.plan import TABLE, UNTRAINED
+from r1aqa_helpers.experiments.summary import load_records, summarise
+from r1aqa_helpers.hardware import Profile
+from r1aqa_helpers.training import TrainingSettings
+from r1aqa_helpers.utils.io import read_json
+from r1aqa_helpers.utils.paths import DATA
+from r1aqa_helpers.utils.run_dir import RUN_FILE
+
+#: The experiment's folder.
+EXPERIMENT = DATA / "results" / "tiny"
+#: What the experiment calls a method of the main job, where that has another name.
+_NAMES = {GRPO.name: "grpo-2"}
+
+
+def read_bands(
+    profile: Profile,
+    model: str,
+    test: str,
+    settings: Mapping[Method, TrainingSettings],
+    folder: Path = EXPERIMENT,
+) -> dict[Method, tuple[float, float]]:
+    """The band, in percent, of each method whose run would be one more of the experiment's.
+
+    A method whose model, questions or settings are other than the experiment's has none.
+
+    Args:
+        profile: of the run.
+        model: `weights_fingerprint` of the base.
+        test: `questions_digest` of the test questions.
+        settings: of the methods that are trained.
+        folder: of the experiment.
+
+    Raises:
+        UserError: the folder holds no experiment.
+    """
+    held = read_json(folder / RUN_FILE)
+    own = {
+        "settings": {"sft": dict(profile.sft), "grpo": dict(profile.grpo)},
+        "max_new_tokens": profile.max_new_tokens,
+        "model": model,
+    }
+    if {name: held[name] for name in own} != own or held["questions"]["test"] != test:
+        return {}
+    rows = {(row.regime, row.method): row for row in summarise(load_records(folder)).rows}
+    found = {method: rows.get((UNTRAINED.name, method.name)) for method in BASE}
+    for method, its in settings.items():
+        row = rows.get((TABLE.name, _NAMES.get(method.name, method.name)))
+        found[method] = row if row is not None and row.rate == its.lr else None
+    return {
+        method: row.band
+        for method, row in found.items()
+        if row is not None and row.band is not None
+    }
