@@ -1,0 +1,61 @@
+"""Bands are the experiment's, and hold for runs that would be one more of it, for no other."""
+
+from dataclasses import replace
+
+import pytest
+
+from r1aqa_helpers.experiments.bands import read_bands
+from r1aqa_helpers.experiments.methods import (
+    COTA,
+    DIRECT_2,
+    GRPO,
+    GRPO_3,
+    SFT,
+    method_settings,
+)
+from r1aqa_helpers.hardware import TINY_PROFILE
+from r1aqa_helpers.scoring.seeds import next_seed
+from r1aqa_helpers.utils.io import write_json
+
+
+@pytest.fixture
+def experiment(run_record, tmp_path):
+    """Three seeds of SFT and GRPO <2>, one of GRPO <3>, CoTA at another rate, and direct <2>."""
+    base = run_record("direct-2", 0, 20, regime="untrained") | {"seed": None, "lr": None}
+    runs = [run_record("sft", seed, 30 + seed) for seed in range(3)]
+    runs += [run_record("grpo-2", seed, 45 + 2 * seed) for seed in range(3)]
+    runs += [run_record("cota", seed, 30 + seed, lr=3e-4) for seed in range(3)]
+    runs.append(run_record("grpo-3", 0, 20))
+    for number, record in enumerate((base, *runs)):
+        write_json(tmp_path / "runs" / f"{number}.json", record)
+    settings = {"sft": dict(TINY_PROFILE.sft), "grpo": dict(TINY_PROFILE.grpo)}
+    held = {"settings": settings, "max_new_tokens": TINY_PROFILE.max_new_tokens, "model": "m"}
+    write_json(tmp_path / "run.json", {**held, "questions": {"test": "q"}})
+    return tmp_path
+
+
+def bands(experiment, model="m", test="q", **changes):
+    profile = replace(TINY_PROFILE, **changes)
+    settings = {one: method_settings(one, profile) for one in (SFT, COTA, GRPO, GRPO_3)}
+    return read_bands(profile, model, test, settings, experiment)
+
+
+def test_bands_are_of_the_rows_that_were_measured_at_the_same_rate(experiment):
+    found = bands(experiment)
+    assert found.keys() == {DIRECT_2, SFT, GRPO}, "CoTA has another rate, GRPO <3> one seed"
+    assert found[DIRECT_2] == pytest.approx((100 / 3 - 1, 100 / 3 + 1))
+    assert found[SFT] == pytest.approx(next_seed([100 * n / 60 for n in (30, 31, 32)]))
+    assert found[GRPO] == pytest.approx(next_seed([100 * n / 60 for n in (45, 47, 49)]))
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        {"model": "another"},
+        {"test": "others"},
+        {"max_new_tokens": 64},
+        {"sft": {**TINY_PROFILE.sft, "steps": 99}},
+    ],
+)
+def test_another_model_other_questions_or_settings_have_no_band(experiment, other):
+    assert bands(experiment, **other) == {}
