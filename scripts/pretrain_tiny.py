@@ -2,7 +2,8 @@
 
 Seeded, resumable stages: ``encoder`` (the audio encoder names what sounds when),
 ``attributes`` (and what a scene shows as a whole), ``drills`` (the language model looks things up
-in texts, counts and adds), ``hearing`` (it says what it hears, and thinks about it), ``instruct``
+in texts, counts and adds), ``hearing`` (it says what it hears, and thinks about it),
+``practice`` (more of what it gets wrong), ``instruct``
 (it answers as a general assistant does), ``ship``, ``ceiling``, which measures what the base could
 learn, and ``record``.
 """
@@ -17,7 +18,7 @@ import numpy as np
 import torch
 from pretraining import encoder, language
 from pretraining.card import write_card
-from pretraining.lessons import Lesson, Teacher, tokenizer_corpus
+from pretraining.lessons import PRACTISED, Lesson, Teacher, step_drill, tokenizer_corpus
 from pretraining.loop import Schedule, run_stage
 from pretraining.pool import build_pool
 from transformers import Qwen2AudioProcessor
@@ -42,6 +43,7 @@ SCHEDULES = {
     "attributes": Schedule(steps=800, batch=16, learning_rate=1e-3, seed=6),
     "drills": Schedule(steps=600, batch=32, learning_rate=2e-3, seed=2),
     "hearing": Schedule(steps=600, batch=16, learning_rate=1.5e-3, seed=3),
+    "practice": Schedule(steps=200, batch=16, learning_rate=8e-4, seed=7),
     "instruct": Schedule(steps=150, batch=16, learning_rate=4e-4, seed=4),
     "ceiling": Schedule(steps=350, batch=16, learning_rate=1e-3, seed=5),
 }
@@ -92,22 +94,32 @@ class PretrainingPipeline:
         """Stage 4: to read the encoder, to say what is heard, and to think about it."""
         self._teach("hearing", self._teacher.hearing)
 
+    def practice(self) -> None:
+        """Stage 5: more of what thinking still gets wrong, as lessons and as texts."""
+        plan, teacher = SCHEDULES["practice"], Teacher(self.pool.scenes, PRACTISED)
+        lessons = self._lesson_loss(teacher.practice, plan.batch, teacher.weights)
+        texts = language.drill_loss(self.model, self.processor, plan.batch, step_drill)
+        run_stage(self.model, lambda rng: lessons(rng) + texts(rng), plan, self.work / "practice")
+
     def instruct(self) -> None:
-        """Stage 5: a general assistant's chat style."""
+        """Stage 6: a general assistant's chat style."""
         self._teach("instruct", self._teacher.instruct)
 
     def _teach(self, stage: str, teach: Callable[[Scene, np.random.Generator], Lesson]) -> None:
         plan = SCHEDULES[stage]
-        loss_of = language.lesson_loss(
-            self.model,
-            self.processor,
-            self.pool,
-            teach,
-            plan.batch,
-            self._encoder_outputs(),
-            self._teacher.weights,
-        )
+        loss_of = self._lesson_loss(teach, plan.batch, self._teacher.weights)
         run_stage(self.model, loss_of, plan, self.work / stage)
+
+    def _lesson_loss(
+        self,
+        teach: Callable[[Scene, np.random.Generator], Lesson],
+        batch: int,
+        weights: np.ndarray,
+    ) -> Callable[[np.random.Generator], torch.Tensor]:
+        heard = self._encoder_outputs()
+        return language.lesson_loss(
+            self.model, self.processor, self.pool, teach, batch, heard, weights
+        )
 
     def _encoder_outputs(self) -> np.ndarray:
         """The pool as the finished audio encoder hears it."""
@@ -207,7 +219,9 @@ def _processor(folder: Path) -> Qwen2AudioProcessor:
     return Qwen2AudioProcessor.from_pretrained(folder)
 
 
-STAGES = "encoder attributes drills hearing instruct ship ceiling record".split()  # in this order
+STAGES = (
+    "encoder attributes drills hearing practice instruct ship ceiling record".split()
+)  # in this order
 
 
 def main() -> None:

@@ -98,9 +98,12 @@ def start_with_lookup(model: Qwen2AudioForConditionalGeneration) -> None:
 
 
 def drill_loss(
-    model: Qwen2AudioForConditionalGeneration, processor: Qwen2AudioProcessor, batch: int
+    model: Qwen2AudioForConditionalGeneration,
+    processor: Qwen2AudioProcessor,
+    batch: int,
+    write: Callable[[np.random.Generator], tuple[str, str]] = drill,
 ) -> Callable[[np.random.Generator], torch.Tensor]:
-    """Cross-entropy of what follows from the lists, over a batch of `drill` texts.
+    """Cross-entropy of what follows from the lists, over a batch of texts such as `drill`'s.
 
     The lists themselves are random: to guess them teaches nothing. Positions begin anywhere that
     an answer may begin after a clip and a question.
@@ -108,7 +111,7 @@ def drill_loss(
     tokenizer = processor.tokenizer
 
     def loss_of(rng: np.random.Generator) -> torch.Tensor:
-        drills = [drill(rng) for _ in range(batch)]
+        drills = [write(rng) for _ in range(batch)]
         texts = [f"<|im_start|>assistant\n{lists}{rest}<|im_end|>" for lists, rest in drills]
         rows = tokenizer(texts, add_special_tokens=False, padding=True, padding_side="right",
                          return_offsets_mapping=True, return_tensors="pt")  # fmt: skip

@@ -1,5 +1,6 @@
 """Pre-training: packed lessons equal separate rows, and an interrupted stage goes on exactly."""
 
+import json
 import re
 from collections import Counter
 
@@ -7,17 +8,18 @@ import numpy as np
 import pytest
 import torch
 from pretraining import encoder, language
-from pretraining.lessons import Teacher, drill
+from pretraining.lessons import Teacher, drill, step_drill, tokenizer_corpus
 from pretraining.loop import Schedule, orthogonal, run_stage
 from pretraining.pool import COLUMNS, FRAME_RATE, Pool, build_pool, frame_targets
 
 from r1aqa_helpers.data.audio import SAMPLE_RATE
 from r1aqa_helpers.data.prompts import chat_messages
 from r1aqa_helpers.models import LoadedModel, encode
-from r1aqa_helpers.tiny.build import random_tiny
+from r1aqa_helpers.tiny.build import build_tokenizer, random_tiny
+from r1aqa_helpers.tiny.data import MODEL
 from r1aqa_helpers.tiny.scene_families import TRAINING, draw
 from r1aqa_helpers.tiny.scenes import Event, Scene, event_wave, render
-from r1aqa_helpers.tiny.sounds import load_bank
+from r1aqa_helpers.tiny.sounds import NUMBERS, load_bank
 
 
 @pytest.fixture(scope="module")
@@ -88,6 +90,39 @@ def test_interrupted_stage_goes_on_exactly(world, tmp_path):
     whole = train(tmp_path / "a", [4])
     halved = train(tmp_path / "b", [3, 4])  # interrupted after step 3: goes on from step 2
     torch.testing.assert_close(whole, halved, atol=1e-6, rtol=0)
+
+
+def test_the_tokenizer_is_the_shipped_one():
+    built = build_tokenizer(tokenizer_corpus(), vocabulary=896)
+    shipped = json.loads((MODEL / "tokenizer.json").read_text(encoding="utf-8"))
+    assert json.loads(built.backend_tokenizer.to_str())["model"] == shipped["model"]
+
+
+def test_steps_that_are_drilled_follow_from_their_transcript():
+    rng, kinds = np.random.default_rng(4), Counter()
+    for _ in range(400):
+        lists, rest = step_drill(rng)
+        heard = lists.split("Heard: ")[1].removesuffix(".").split(", ")
+        step = r"([a-z ]+) (first|second|third), ([a-z ]+) (?:first|second|third): ([a-z ]+)"
+        for one, place, two, answer in re.findall(step, rest):
+            named = heard.index(one.strip()), heard.index(two.strip())
+            assert ("first", "second", "third")[named[0]] == place
+            assert heard.index(answer) == min(named)
+            kinds["earlier"] += 1
+        values = [
+            NUMBERS.index(event.split()[-1]) for event in heard if event.split()[-1] in NUMBERS
+        ]
+        for one, two, total in re.findall(r"(\d+) \+ (\d+) = (\d+)", rest):
+            assert [int(one), int(two)] == values and int(total) == sum(values)
+            kinds["sum"] += 1
+        for one, sign, two in re.findall(r"(\d+) ([<>]) (\d+)", rest):
+            assert [int(two), int(one)] == values and (sign == ">") == (values[1] > values[0])
+            kinds["larger"] += 1
+        if "man" in heard[0] and not values:
+            voices = {" ".join(event.split()[:2]) for event in heard}
+            assert rest.endswith(f": {NUMBERS[len(voices)]}.</think>")
+            kinds["speakers"] += 1
+    assert len(kinds) == 4 and min(kinds.values()) > 20, kinds
 
 
 def test_what_a_drill_states_follows_from_what_it_says_was_heard():
