@@ -313,7 +313,7 @@ def acceptance_block() -> str:
     minutes = sum(stage["steps"] * stage["seconds_per_step"] for stage in record["stages"].values())
     cota_text = ["–", "–"]
     if cota is not None:
-        cota_text = [f"{cota.mean - share('base', 3):+.1f}", f"{cota.format:.1f} %"]
+        cota_text = [f"{cota.mean - share('base', 3):+.1f}", f"{number_text(cota.format, 1)} %"]
     rows = [
         ("direct inference \\<2>, 1,000 test questions", "45 to 60 %", f"{share('base', 2):.1f} %"),
         (
