@@ -2,10 +2,10 @@
 
 Seeded, resumable stages: ``encoder`` (the audio encoder names what sounds when),
 ``attributes`` (and what a scene shows as a whole), ``drills`` (the language model looks things up
-in texts, counts and adds), ``hearing`` (it says what it hears, and thinks about it),
-``practice`` (more of what it gets wrong), ``instruct``
+in texts, counts and adds), ``hearing`` (it says what it hears, and thinks about it), ``instruct``
 (it answers as a general assistant does), ``ship``, ``ceiling``, which measures what the base could
-learn, and ``record``.
+learn, and ``record``. From ``hearing`` on, a few texts run along in every step, so that what the
+drills taught is not forgotten.
 """
 
 import argparse
@@ -18,7 +18,7 @@ import numpy as np
 import torch
 from pretraining import encoder, language
 from pretraining.card import write_card
-from pretraining.lessons import PRACTISED, Lesson, Teacher, step_drill, tokenizer_corpus
+from pretraining.lessons import PRACTISED, Lesson, Teacher, mixed_drill, tokenizer_corpus
 from pretraining.loop import Schedule, run_stage
 from pretraining.pool import build_pool
 from transformers import Qwen2AudioProcessor
@@ -42,11 +42,11 @@ SCHEDULES = {
     "encoder": Schedule(steps=2000, batch=16, learning_rate=1.5e-3, seed=1),
     "attributes": Schedule(steps=800, batch=16, learning_rate=1e-3, seed=6),
     "drills": Schedule(steps=600, batch=32, learning_rate=2e-3, seed=2),
-    "hearing": Schedule(steps=600, batch=16, learning_rate=1.5e-3, seed=3),
-    "practice": Schedule(steps=200, batch=16, learning_rate=8e-4, seed=7),
+    "hearing": Schedule(steps=750, batch=16, learning_rate=1.5e-3, seed=3),
     "instruct": Schedule(steps=150, batch=16, learning_rate=4e-4, seed=4),
     "ceiling": Schedule(steps=350, batch=16, learning_rate=1e-3, seed=5),
 }
+TEXTS = 12  # beside the lessons of a step
 
 
 class PretrainingPipeline:
@@ -92,34 +92,25 @@ class PretrainingPipeline:
 
     def hearing(self) -> None:
         """Stage 4: to read the encoder, to say what is heard, and to think about it."""
-        self._teach("hearing", self._teacher.hearing)
-
-    def practice(self) -> None:
-        """Stage 5: more of what thinking still gets wrong, as lessons and as texts."""
-        plan, teacher = SCHEDULES["practice"], Teacher(self.pool.scenes, PRACTISED)
-        lessons = self._lesson_loss(teacher.practice, plan.batch, teacher.weights)
-        texts = language.drill_loss(self.model, self.processor, plan.batch, step_drill)
-        run_stage(self.model, lambda rng: lessons(rng) + texts(rng), plan, self.work / "practice")
+        teacher = Teacher(self.pool.scenes, PRACTISED)
+        self._teach("hearing", teacher.hearing, teacher.weights)
 
     def instruct(self) -> None:
-        """Stage 6: a general assistant's chat style."""
-        self._teach("instruct", self._teacher.instruct)
+        """Stage 5: a general assistant's chat style."""
+        self._teach("instruct", self._teacher.instruct, self._teacher.weights)
 
-    def _teach(self, stage: str, teach: Callable[[Scene, np.random.Generator], Lesson]) -> None:
-        plan = SCHEDULES[stage]
-        loss_of = self._lesson_loss(teach, plan.batch, self._teacher.weights)
-        run_stage(self.model, loss_of, plan, self.work / stage)
-
-    def _lesson_loss(
+    def _teach(
         self,
+        stage: str,
         teach: Callable[[Scene, np.random.Generator], Lesson],
-        batch: int,
         weights: np.ndarray,
-    ) -> Callable[[np.random.Generator], torch.Tensor]:
-        heard = self._encoder_outputs()
-        return language.lesson_loss(
-            self.model, self.processor, self.pool, teach, batch, heard, weights
+    ) -> None:
+        plan, heard = SCHEDULES[stage], self._encoder_outputs()
+        lessons = language.lesson_loss(
+            self.model, self.processor, self.pool, teach, plan.batch, heard, weights
         )
+        texts = language.drill_loss(self.model, self.processor, TEXTS, mixed_drill)
+        run_stage(self.model, lambda rng: lessons(rng) + texts(rng), plan, self.work / stage)
 
     def _encoder_outputs(self) -> np.ndarray:
         """The pool as the finished audio encoder hears it."""
@@ -142,7 +133,7 @@ class PretrainingPipeline:
         """
         self.model = models.load(MODEL, device="cpu", dtype="float32").model
         self.model.model.audio_tower.requires_grad_(False)
-        self._teach("ceiling", self._teacher.ceiling)
+        self._teach("ceiling", self._teacher.ceiling, self._teacher.weights)
         tuned = models.LoadedModel(self.model.eval(), self.processor, "ceiling")
         io.write_json(self.work / "ceiling" / "answers.json", answers_report(tuned, (2, 3)))
 
@@ -220,7 +211,7 @@ def _processor(folder: Path) -> Qwen2AudioProcessor:
 
 
 STAGES = (
-    "encoder attributes drills hearing practice instruct ship ceiling record".split()
+    "encoder attributes drills hearing instruct ship ceiling record".split()
 )  # in this order
 
 

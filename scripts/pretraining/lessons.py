@@ -91,6 +91,11 @@ def step_drill(rng: Rng) -> tuple[str, str]:
     return f"<think>Heard: {', '.join(heard)}.", f" {'. '.join(said)}.</think>"
 
 
+def mixed_drill(rng: Rng) -> tuple[str, str]:
+    """`step_drill`, or now and then `drill`."""
+    return (drill if rng.random() < 0.3 else step_drill)(rng)
+
+
 def _earlier(heard: list[str], one: int, two: int) -> str:
     places = ("first", "second", "third", "fourth", "fifth", "sixth")
     return f"{heard[one]} {places[one]}, {heard[two]} {places[two]}: {heard[min(one, two)]}"
@@ -185,12 +190,6 @@ class Teacher:
             return self.open_question(scene, rng)
         return self.thinking(scene, rng)
 
-    def practice(self, scene: Scene, rng: Rng) -> Lesson:
-        """Stage practice: to think, and now and then to say what is heard."""
-        if rng.random() < 0.15:
-            return pick(rng, CAPTION_REQUESTS), question_types.caption(scene)
-        return self.thinking(scene, rng)
-
     def instruct(
         self, scene: Scene, rng: Rng, thinks: Callable[[str], float] | None = None
     ) -> Lesson:
@@ -221,9 +220,9 @@ class Teacher:
         return build_prompt(question, choices, 2), f"<answer>{answer}</answer>"
 
 
-#: Types that thinking gets wrong most after stage hearing (fresh questions on training takes).
+#: Types that thinking learns last (fresh questions on training takes).
 PRACTISED = ("absent", "earlier", "louder", "speakers", "sum", "direction")
-MORE = 4
+MORE = 2
 #: Questions that mean nothing without their choices.
 NEEDS_CHOICES = ("absent", "instrument-absent", "word-absent")
 #: Share of the lessons of stage instruct that are multiple choice, answered without a thought.
