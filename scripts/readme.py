@@ -3,8 +3,8 @@
 ``uv run scripts/readme.py`` rewrites the blocks, ``--check`` fails where one is stale. The figures
 are those of ``data/tiny/reference_run/results.json``, ``data/results/tiny/runs``,
 ``data/tiny/pretraining.json`` and ``benchmarks/results/*.json``; none is typed by hand. The means
-over the seeds of ``runs`` are also kept as rows of results, which ``r1aqa table`` shows:
-``data/results/tiny/experiment.json``.
+over the seeds of ``runs`` are also kept as rows of results, which ``r1aqa table`` shows, with the
+bands and all comparisons beside them: ``data/results/tiny/experiment.json``.
 """
 
 import argparse
@@ -13,13 +13,13 @@ import sys
 from collections.abc import Mapping, Sequence
 from functools import cache
 from pathlib import Path
-from statistics import fmean
 from typing import Any
 
 from r1aqa_helpers.data import read_questions
-from r1aqa_helpers.experiments.methods import METHODS
-from r1aqa_helpers.experiments.plan import REGIMES
+from r1aqa_helpers.experiments.methods import METHODS, ROWS
+from r1aqa_helpers.experiments.plan import REGIMES, SEARCH_SEED
 from r1aqa_helpers.experiments.summary import (
+    FAMILY,
     MethodRow,
     Summary,
     load_records,
@@ -36,8 +36,9 @@ from r1aqa_helpers.reporting import (
 from r1aqa_helpers.reporting.rows import comparison_text
 from r1aqa_helpers.reporting.verdict import UNLIKE
 from r1aqa_helpers.scoring import chance
-from r1aqa_helpers.scoring.seeds import Comparison
-from r1aqa_helpers.scoring.text import number_text
+from r1aqa_helpers.scoring.seeds import SIGNIFICANT, Comparison, compare_over_seeds
+from r1aqa_helpers.scoring.statistics import mcnemar
+from r1aqa_helpers.scoring.text import interval_text, number_text
 from r1aqa_helpers.tiny.question_types import TYPES
 from r1aqa_helpers.utils.paths import TINY
 
@@ -46,8 +47,6 @@ README = ROOT / "README.md"
 RUN = ROOT / "data" / "tiny" / "reference_run" / "results.json"
 RESULTS = ROOT / "data" / "results" / "tiny"
 EXPERIMENT = RESULTS / "experiment.json"
-#: How many trainings of each method are committed.
-SEEDS = 3
 SPEED = ROOT / "benchmarks" / "results"
 SUB_CATEGORIES = sorted({kind.sub_category for kind in TYPES.values()})
 PRETRAINING = ROOT / "data" / "tiny" / "pretraining.json"
@@ -89,134 +88,141 @@ def results_block() -> str:
 @cache
 def _experiment() -> tuple[list[dict[str, Any]], Summary]:
     records = load_records(RESULTS)
-    return records, summarise(records, SEEDS)
+    return records, summarise(records)
 
 
 def experiment_block() -> str:
-    """Answers, the trained methods, the regimes, and every comparison with its verdict."""
+    """The methods of the table, and what was found, a line each."""
     records, summary = _experiment()
-    rows = {(row.regime, row.method): row for row in summary.rows}
-    table = [row for row in summary.rows if row.regime == "table"]
-    others = [one for one in summary.comparisons if one.regime != "table"]
+    found = Findings(summary)
+    table = [row for row in summary.rows if row.regime in ("untrained", "table")]
     days = sorted({record["date"] for record in records})
-    columns = [REGIMES["table"].label, "learning rate", *DOMAINS, "mean", "95 %", "seeds"]
+    trained = sum("training" in record for record in records)
+    columns = ["method", "prompt", "accuracy", "95 %", "seeds", "next seed", "in format"]
     lines = [
-        f"Measured by `r1aqa experiment` on the tiny track: {len(records)} runs, "
-        f"{' to '.join(dict.fromkeys((days[0], days[-1])))}, {'; '.join(summary.hardware)}. The "
-        f"same {table[0].n} questions of tiny-mmau for all; seconds are of one processor. The "
-        "95 % interval of a mean is for other seeds and other questions.",
+        f"Measured by `r1aqa experiment` on the tiny track: {trained} trainings, "
+        f"{' to '.join(dict.fromkeys((days[0], days[-1])))}, {'; '.join(summary.hardware)}; "
+        f"{REGIMES['table'].label}; {table[0].n} test questions. The 95 % interval is for other "
+        "seeds and other questions; “next seed” is where one more seed lies on these questions "
+        f"with a probability of 95 %. Verdicts are at 5 %, after Holm's correction for all "
+        f"{len(FAMILY)} planned comparisons.",
         "",
-        *_answers(summary, records),
+        *_table([*columns, "processor s"], "ll" + "r" * 6, [*map(_experiment_cells, table)]),
         "",
-        *_table([*columns, "training, s"], "l" + "r" * 8, [*map(_experiment_cells, table)]),
-        "",
-        *(
-            f"- {method_label(one.a)} against {method_label(one.b)}: {one.difference:+.1f} points "
-            f"({_ends(one)}; Holm's p = {one.holm:.2g}): **{one.verdict}**"
-            for one in summary.comparisons
-            if one.regime == "table"
-        ),
+        *(f"- **{head}** {text.strip()}" for head, text in found.lines() if text),
+        *(f"- Missing: {line}." for line in summary.missing),
     ]
-    if others:
-        columns = ["made harder", "SFT, full", "seeds", "GRPO <2>", "seeds", "difference"]
-        cells = [_regime_cells(one, rows) for one in others]
-        lines += ["", *_table([*columns, "95 %", "Holm's p"], "l" + "r" * 7, cells)]
-    if summary.missing:
-        lines += ["", *(f"- Missing: {line}." for line in summary.missing)]
     return "\n".join(lines).replace("<", r"\<")
 
 
-def _ends(one: Comparison) -> str:
-    return " to ".join(f"{end:+.1f}" for end in one.ci95)
-
-
-def _seeds(row: MethodRow) -> str:
-    return ", ".join(f"{share:.1f}" for share in row.each)
-
-
 def _experiment_cells(row: MethodRow) -> list[str]:
-    low, high = row.ci95
     return [
         method_label(row.method),
-        f"{row.rate:.2g}",
-        *(f"{value:.1f}" for value in row.tasks.values()),
+        f"<{ROWS[row.method].prompt}>",
         f"**{row.mean:.1f}**",
-        f"{low:.1f}–{high:.1f}",
-        _seeds(row),
-        f"{row.train_cpu:.0f}",
+        interval_text(row.ci95),
+        str(len(row.seeds)) if row.seeds else "–",
+        interval_text(row.band),
+        "–" if row.format is None else f"{row.format:.0f} %",
+        f"{row.train_cpu:.0f}" if row.seeds else "–",
     ]
 
 
-def _regime_cells(one: Comparison, rows: Mapping[tuple[str, str], MethodRow]) -> list[str]:
-    sft, grpo = rows[one.regime, one.b], rows[one.regime, one.a]
-    means = [f"{sft.mean:.1f}", _seeds(sft), f"{grpo.mean:.1f}", _seeds(grpo)]
-    label = REGIMES[one.regime].label
-    return [label, *means, f"{one.difference:+.1f}", _ends(one), f"{one.holm:.2g}"]
+class Findings:
+    """What the experiment says, in sentences whose every figure comes from its summary."""
 
+    def __init__(self, summary: Summary) -> None:
+        self.rows = {(row.regime, row.method): row for row in summary.rows}
+        self.found = {(one.regime, one.a, one.b): one for one in summary.comparisons}
 
-def _answers(summary: Summary, records: Sequence[Mapping[str, Any]]) -> list[str]:
-    """The questions of the experiment, as far as the runs answer them."""
-    rows = {(row.regime, row.method): row for row in summary.rows}
-    found = {(one.regime, one.a, one.b): one for one in summary.comparisons}
-    lines = ["**Does GRPO beat SFT here?** " + _told(found, "grpo-2", ("sft", "sft-lora"))]
-    words = {"no significant difference": "not significantly different"}
-    kinds: dict[str, list[str]] = {}
-    for (regime, a, b), one in found.items():
-        if regime != "table" and (a, b) == ("grpo-2", "sft"):
-            kinds.setdefault(words.get(one.verdict, one.verdict), []).append(REGIMES[regime].label)
-    if kinds:
-        told = "; ".join(f"{kind} with “{'” and “'.join(of)}”" for kind, of in kinds.items())
-        lines += ["", f"**In which regimes?** GRPO <2>, compared with full SFT, is {told}."]
-    drift = []
-    for method in ("sft", "grpo-2"):
-        alone, mixed = rows.get(("sound-only", method)), rows.get(("table", method))
-        if alone and mixed:
-            parts = ", ".join(f"{task} {alone.tasks[task]:.1f}" for task in DOMAINS)
-            whole = ", ".join(f"{mixed.tasks[task]:.1f}" for task in DOMAINS)
-            drift.append(f"{method_label(method)}: {parts} (with all three: {whole})")
-    if drift:
-        lines += ["", f"**Is anything forgotten?** Trained on sound only, {'; '.join(drift)}."]
-    thinking = [r["traits"] for r in records if (r["regime"], r["method"]) == ("table", "grpo-3")]
-    if {("table", "grpo-2"), ("table", "grpo-3")} <= rows.keys():
-        tokens = {
-            method: fmean(
-                r["traits"]["completion_length"][-1]
-                for r in records
-                if (r["regime"], r["method"]) == ("table", method) and "test" in r
-            )
-            for method in ("grpo-2", "grpo-3")
-        }
-        share = 100 * max(max(traits["format"]) for traits in thinking)
-        lines += [
-            "",
-            f"**Does thinking help?** {_told(found, 'grpo-3', ('grpo-2',))} "
-            f"{_told(found, 'cota', ('sft',))} At its end GRPO <3> answers in "
-            f"{tokens['grpo-3']:.1f} tokens, GRPO <2> in {tokens['grpo-2']:.1f}; the highest share "
-            "of its answers with the format of thinking, in any tenth of any run, is "
-            f"{share:.1f} %.",
+    def lines(self) -> list[tuple[str, str]]:
+        """Headings and sentences; a sentence is empty where nothing was measured."""
+        told = self._told
+        return [
+            ("Does GRPO beat SFT?", told("grpo-2", "sft", "sft-lora")),
+            (
+                "What does training add?",
+                told("grpo-2", "direct-2") + told("sft-random", "direct-2"),
+            ),
+            ("Does thinking help?", told("grpo-3", "zero-shot-cot", "grpo-2", "cota")),
+            ("And thoughts as labels?", told("cota", "zero-shot-cot", "sft")),
+            (
+                "Both, one after the other?",
+                told("cold-start", "grpo-3", "cota") + told("sft-grpo", "grpo-2", "sft"),
+            ),
+            ("Is it the model's own answers?", told("rejection", "sft", "grpo-2")),
+            (
+                "What must GRPO have?",
+                told("grpo-text-only", "grpo-2") + told("grpo-accuracy-only", "grpo-2"),
+            ),
+            (
+                "Elsewhere?",
+                "".join(self._elsewhere(name) for name in ("few", "wrong-labels", "sound-only")),
+            ),
+            (
+                "With more for SFT?",
+                told("grpo-2", "equal-compute/sft") + self._elsewhere("all", "cota"),
+            ),
+            ("The paper's order?", self._order()),
         ]
-    costs = [
-        f"{method_label(row.method)} {row.train_cpu:.0f}"
-        for row in summary.rows
-        if row.regime == "table"
-    ]
-    told = f"Seconds of processor per training: {', '.join(costs)}."
-    return [*lines, "", f"**What does each cost?** {told}"]
+
+    def _told(self, a: str, *others: str) -> str:
+        pairs = (self.found.get(("table", a, b)) for b in others)
+        parts = [_verdict(one) for one in pairs if one is not None]
+        return f"{method_label(a)} is {' and '.join(parts)}. " if parts else ""
+
+    def _elsewhere(self, regime: str, a: str = "grpo-2") -> str:
+        one = self.found.get((regime, a, "sft"))
+        if one is None:
+            return ""
+        label = REGIMES[regime].label
+        return f"{label[0].upper()}{label[1:]}: {method_label(a)} is {_verdict(one)}. "
+
+    def _order(self) -> str:
+        """Each step of the paper's order, and whether it is found here."""
+        steps = [self._untrained_step()]
+        for less, more in (("zero-shot-cot", "cota"), ("cota", "grpo-2"), ("grpo-3", "grpo-2"),
+                           ("sft", "grpo-2")):  # fmt: skip
+            steps.append(self._step(less, more))
+        return "; ".join(filter(None, steps)) + "." if any(steps) else ""
+
+    def _untrained_step(self) -> str:
+        less, more = (self.rows.get(("untrained", n)) for n in ("direct-2", "zero-shot-cot"))
+        if less is None or more is None:
+            return ""
+        a, b = (dict(enumerate(map(int, row.matches[SEARCH_SEED]))) for row in (more, less))
+        return _held("direct-2", "zero-shot-cot", more.mean - less.mean, mcnemar(a, b).p)
+
+    def _step(self, less: str, more: str) -> str:
+        if one := self.found.get(("table", more, less)):
+            return _held(less, more, one.difference, one.holm)
+        if one := self.found.get(("table", less, more)):
+            return _held(less, more, -one.difference, one.holm)
+        rows = self.rows.get(("table", more)), self.rows.get(("table", less))
+        if None in rows or len(rows[0].matches.keys() & rows[1].matches.keys()) < 2:
+            return ""
+        one = compare_over_seeds("table", more, less, *(row.matches for row in rows))
+        return _held(less, more, one.difference, one.p)
 
 
-def _told(found: Mapping[tuple[str, str, str], Comparison], a: str, others: Sequence[str]) -> str:
-    words = {"no significant difference": "not significantly different from", "ahead": "ahead of"}
-    parts = [
-        f"{words.get(one.verdict, one.verdict)} {method_label(b)} "
-        f"({one.difference:+.1f} points, {one.ci95[0]:+.1f} to {one.ci95[1]:+.1f})"
-        for b in others
-        if (one := found.get(("table", a, b)))
-    ]
-    return f"{method_label(a)} is {' and '.join(parts)}." if parts else "Not measured yet."
+def _verdict(one: Comparison) -> str:
+    words = {"no significant difference": "not told apart from"}
+    other = method_label(one.b)
+    verdict = words.get(one.verdict, f"{one.verdict} of" if one.verdict == "ahead" else "behind")
+    low, high = one.ci95
+    return f"{verdict} {other} ({one.difference:+.1f} points, {low:+.1f} to {high:+.1f})"
+
+
+def _held(less: str, more: str, difference: float, p: float) -> str:
+    """Whether the first method is below the second, as in the paper."""
+    outcome = "not told apart here" if p >= SIGNIFICANT else "as here"
+    if p < SIGNIFICANT and difference < 0:
+        outcome = "the other way round here"
+    return f"{method_label(less)} below {method_label(more)}: {outcome} ({difference:+.1f})"
 
 
 def experiment_rows() -> str:
-    """The means over seeds as a file of rows, with where they come from."""
+    """The means over seeds as a file of rows, with where they come from, and the whole summary."""
     records, summary = _experiment()
     rows = []
     for row in summary.rows:
@@ -238,10 +244,14 @@ def experiment_rows() -> str:
     names = ("command", "date", "commit", "pins", "hardware", "versions")
     told = {name: first[name] for name in names}
     told["questions"] = {part: first["questions"][part] for part in ("validation", "test")}
-    return json.dumps({**told, "rows": rows}, indent=2, ensure_ascii=False) + "\n"
+    whole = summary.as_dict()
+    for row in whole["rows"]:  # those are in the runs' own files
+        del row["matches"]
+    content = {**told, "rows": rows, "summary": whole}
+    return json.dumps(content, indent=2, ensure_ascii=False) + "\n"
 
 
-def _answers(title: str, report: Mapping[str, Any] | None) -> list[str]:
+def _answered(title: str, report: Mapping[str, Any] | None) -> list[str]:
     """How the base or the ceiling answered, by prompt."""
     if report is None:
         return [f"{title}: not measured."]
@@ -287,9 +297,9 @@ def pretraining_block() -> str:
         f"The audio encoder's own readings on {record['encoder_clips']} scenes from test takes, "
         f"percent correct: {heard}.",
         "",
-        *_answers("The base", record["base"]),
+        *_answered("The base", record["base"]),
         "",
-        *_answers("The ceiling", record["ceiling"]),
+        *_answered("The ceiling", record["ceiling"]),
     ]
     return "\n".join(lines)
 
