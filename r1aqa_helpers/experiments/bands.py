@@ -1,11 +1,14 @@
 """Where the rows of the tiny track's table come out when they are measured again.
 
-A band is that of the experiment's row (`summary.MethodRow.band`): the 95 % prediction interval of
-one more seed for a trained row, a point to either side for one that is not trained.
+The bands are those of the experiment's row (`summary.MethodRow`): the 95 % prediction interval of
+one more seed for a trained row, a point to either side for one that is not trained. They stand in
+``data/results/tiny/experiment.json``, too.
 """
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from r1aqa_helpers.experiments.methods import BASE, GRPO, Method
 from r1aqa_helpers.experiments.plan import TABLE, UNTRAINED
@@ -22,14 +25,32 @@ EXPERIMENT = DATA / "results" / "tiny"
 _NAMES = {GRPO.name: "grpo-2"}
 
 
+@dataclass(frozen=True)
+class Bands:
+    """Where a row comes out: its accuracy in percent, and the mean loss of its training."""
+
+    accuracy: tuple[float, float]
+    loss: tuple[float, float] | None = None
+
+    def against(self, accuracy: float, loss: float | None = None) -> dict[str, Any]:
+        """What was measured beside its band; ``within``: whether all of it lies there."""
+        low, high = self.accuracy
+        found = {"band": self.accuracy, "within": low <= accuracy <= high}
+        if self.loss is None or loss is None:
+            return found
+        low, high = self.loss
+        both = found["within"] and low <= loss <= high
+        return {**found, "loss": loss, "loss_band": self.loss, "within": both}
+
+
 def read_bands(
     profile: Profile,
     model: str,
     test: str,
     settings: Mapping[Method, TrainingSettings],
     folder: Path = EXPERIMENT,
-) -> dict[Method, tuple[float, float]]:
-    """The band, in percent, of each method whose run would be one more of the experiment's.
+) -> dict[Method, Bands]:
+    """The bands of each method whose run would be one more of the experiment's.
 
     A method whose model, questions or settings are other than the experiment's has none.
 
@@ -57,7 +78,7 @@ def read_bands(
         row = rows.get((TABLE.name, _NAMES.get(method.name, method.name)))
         found[method] = row if row is not None and row.rate == its.lr else None
     return {
-        method: row.band
+        method: Bands(row.band, row.loss_band)
         for method, row in found.items()
         if row is not None and row.band is not None
     }

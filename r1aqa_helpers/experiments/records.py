@@ -98,6 +98,11 @@ def traits(folder: Path) -> dict[str, list[float | None]]:
     return found
 
 
+def mean_loss(folder: Path) -> float:
+    """Over all steps of the training in ``folder``."""
+    return statistics.fmean(row["loss"] for row in read_log(folder / "metrics.jsonl"))
+
+
 def read_record(path: Path) -> dict[str, Any]:
     """The file of a run.
 

@@ -19,7 +19,7 @@ from typing import Any, NamedTuple
 from rich.console import Console
 
 from r1aqa_helpers.data import AudioQuestion, read_questions
-from r1aqa_helpers.experiments.bands import read_bands
+from r1aqa_helpers.experiments.bands import Bands, read_bands
 from r1aqa_helpers.experiments.methods import (
     BASE,
     COTA,
@@ -33,7 +33,7 @@ from r1aqa_helpers.experiments.methods import (
     Method,
     method_settings,
 )
-from r1aqa_helpers.experiments.records import questions_digest
+from r1aqa_helpers.experiments.records import mean_loss, questions_digest
 from r1aqa_helpers.experiments.session import (
     Measurement,
     OutOfTime,
@@ -111,7 +111,7 @@ def reproduce(
     }
     if thoughts is not None:
         bands = read_bands(profile, model, questions_digest(test), settings)
-        results["bands"] = _against(measured, bands)
+        results["bands"] = _against(run, measured, bands)
     for name in ("metrics.jsonl", "rollouts.jsonl"):
         write_bytes(out / name, read_bytes(out / GRPO.name / name))
     for method in settings:
@@ -128,24 +128,31 @@ def reproduce(
 
 
 def _against(
-    measured: Mapping[Method, Measurement], bands: Mapping[Method, tuple[float, float]]
+    run: TableRun, measured: Mapping[Method, Measurement], bands: Mapping[Method, Bands]
 ) -> list[dict[str, Any]]:
-    """Each row's accuracy, its band, and whether it lies within; None for both without a band."""
+    """Each row's accuracy and loss beside its bands; ``within`` is None where it has none."""
     found = []
     for method, one in measured.items():
-        accuracy, band = one.score.average, bands.get(method)
-        within = None if band is None else band[0] <= accuracy <= band[1]
+        accuracy = one.score.average
         row = {"method": method.row, "prompt": method.prompt, "accuracy": accuracy}
-        found.append({**row, "band": band, "within": within})
+        if method not in bands:
+            found.append({**row, "band": None, "within": None})
+            continue
+        loss = mean_loss(run.out / method.name) if method.algorithm else None
+        found.append({**row, **bands[method].against(accuracy, loss)})
     return found
 
 
 def _band_text(row: Mapping[str, Any]) -> str:
-    text = f"{row['method']} <{row['prompt']}>: {row['accuracy']:.1f} %, "
+    text = f"{row['method']} <{row['prompt']}>: {row['accuracy']:.1f} %"
     if row["band"] is None:
-        return text + "no band: the experiment's model, questions or settings are others"
+        return f"{text}: no band: the experiment's model, questions or settings are others"
     low, high = row["band"]
-    return text + f"{'within' if row['within'] else 'OUTSIDE'} its band, {low:.1f} to {high:.1f}"
+    text += f" (band {low:.1f} to {high:.1f})"
+    if "loss" in row:
+        low, high = row["loss_band"]
+        text += f", mean loss {row['loss']:.4f} (band {low:.4f} to {high:.4f})"
+    return f"{text}: {'within' if row['within'] else 'OUTSIDE'}"
 
 
 def check_gain(comparisons: Sequence[Mapping[str, Any]]) -> None:

@@ -80,6 +80,8 @@ class MethodRow:
         ci95: of the mean, for other seeds and other questions (`seeds.crossed`).
         band: where it lies when it is measured again on these questions: one more seed
             (`seeds.next_seed`), or an untrained row, by `UNTRAINED_BAND`; None for one seed.
+        loss_band: the same for the mean loss of a training: a term of the loss that is dropped
+            changes it more than the accuracy; None for an untrained row, and for one seed.
         tasks: the mean over the seeds of each task.
         format: share of the answers in the format that the prompt asks for; None where it asks
             for none.
@@ -100,6 +102,7 @@ class MethodRow:
     most: float
     ci95: tuple[float, float]
     band: tuple[float, float] | None
+    loss_band: tuple[float, float] | None
     tasks: Mapping[str, float]
     format: float | None
     cut: float | None
@@ -239,6 +242,9 @@ def _row(
         most=max(accuracies),
         ci95=crossed(table(matches, list(matches))).ci95,
         band=_band(accuracies, bool(seeds)),
+        loss_band=next_seed([statistics.fmean(run["traits"]["loss"]) for run in runs])
+        if len(seeds) > 1
+        else None,
         tasks={
             task: statistics.fmean(run["test"]["tasks"][task]["accuracy"] for run in runs)
             for task in sorted(runs[0]["test"]["tasks"], key=DOMAINS.index)

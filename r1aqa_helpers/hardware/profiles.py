@@ -63,7 +63,7 @@ class Profile:
 QWEN2_AUDIO = "Qwen/Qwen2-Audio-7B-Instruct"
 
 #: Two CPU cores, minutes. Both trainings see the same 800 questions once, in the same order. The
-#: longest thought that is learnt has 32 tokens with its answer: the limits leave half as much again.
+#: longest thought that is learnt has 32 tokens with its answer; the limits leave half as many more.
 TINY_PROFILE = Profile(
     name="tiny",
     model=str(TINY / "model"),

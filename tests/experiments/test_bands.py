@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from r1aqa_helpers.experiments.bands import read_bands
+from r1aqa_helpers.experiments.bands import Bands, read_bands
 from r1aqa_helpers.experiments.methods import (
     COTA,
     DIRECT_2,
@@ -43,9 +43,10 @@ def bands(experiment, model="m", test="q", **changes):
 def test_bands_are_of_the_rows_that_were_measured_at_the_same_rate(experiment):
     found = bands(experiment)
     assert found.keys() == {DIRECT_2, SFT, GRPO}, "CoTA has another rate, GRPO <3> one seed"
-    assert found[DIRECT_2] == pytest.approx((100 / 3 - 1, 100 / 3 + 1))
-    assert found[SFT] == pytest.approx(next_seed([100 * n / 60 for n in (30, 31, 32)]))
-    assert found[GRPO] == pytest.approx(next_seed([100 * n / 60 for n in (45, 47, 49)]))
+    assert found[DIRECT_2].accuracy == pytest.approx((100 / 3 - 1, 100 / 3 + 1))
+    assert found[SFT].accuracy == pytest.approx(next_seed([100 * n / 60 for n in (30, 31, 32)]))
+    assert found[GRPO].accuracy == pytest.approx(next_seed([100 * n / 60 for n in (45, 47, 49)]))
+    assert found[DIRECT_2].loss is None and found[GRPO].loss == pytest.approx((1.0, 1.0))
 
 
 @pytest.mark.parametrize(
@@ -59,3 +60,11 @@ def test_bands_are_of_the_rows_that_were_measured_at_the_same_rate(experiment):
 )
 def test_another_model_other_questions_or_settings_have_no_band(experiment, other):
     assert bands(experiment, **other) == {}
+
+
+def test_a_row_is_within_where_both_its_accuracy_and_its_loss_are():
+    bands = Bands((60.0, 70.0), (0.01, 0.02))
+    assert bands.against(65.0, 0.015)["within"]
+    assert not bands.against(71.0, 0.015)["within"]
+    assert not bands.against(65.0, 0.002)["within"]
+    assert Bands((60.0, 70.0)).against(65.0)["within"]
