@@ -210,9 +210,7 @@ def _processor(folder: Path) -> Qwen2AudioProcessor:
     return Qwen2AudioProcessor.from_pretrained(folder)
 
 
-STAGES = (
-    "encoder attributes drills hearing instruct ship ceiling record".split()
-)  # in this order
+STAGES = "encoder attributes drills hearing instruct ship ceiling record".split()  # in this order
 
 
 def main() -> None:

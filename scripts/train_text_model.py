@@ -2,7 +2,7 @@
 
     uv run scripts/train_text_model.py
 
-It starts from three of the four layers of the tiny checkpoint's language half and learns, from
+It starts from three of the five layers of the tiny checkpoint's language half and learns, from
 the recipes of tiny-avqa's training clips, to answer questions about a clip whose caption it
 reads. Then it is asked tiny-avqa's validation questions with the true captions, as is the whole
 language half for comparison, and data/tiny/text_model.json says what came out. Seeded;
@@ -41,7 +41,7 @@ def validation(folder: Path) -> dict[str, Any]:
     captions = {"strong": strong, "weak": {id: weakened(text) for id, text in strong.items()}}
     found = {}
     for strength, held in captions.items():
-        said = answer_from_captions(text_model, questions, held, prompt=2, max_new_tokens=32)
+        said = answer_from_captions(text_model, questions, held, prompt=2, max_new_tokens=48)
         result = score(questions, {one.id: one.answer for one in said})
         found[strength] = {
             **result.overall.as_dict(),

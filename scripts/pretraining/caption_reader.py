@@ -6,7 +6,7 @@ captions, from the recipes of tiny-avqa's training clips; neither test clips nor
 come into it.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +14,7 @@ import torch
 from torch import nn
 from transformers import GenerationConfig, Qwen2Config, Qwen2ForCausalLM
 
-from pretraining.lessons import Lesson, rarity_of_scenes, rarity_of_types
+from pretraining.lessons import Lesson, Teacher
 from r1aqa_helpers.data.prompts import caption_prompt
 from r1aqa_helpers.evaluation.cascade import weakened
 from r1aqa_helpers.models.text_model import TextModel, chat
@@ -22,7 +22,7 @@ from r1aqa_helpers.tiny import question_types
 from r1aqa_helpers.tiny.scenes import Scene
 
 #: Layers of the language half that are kept: a file stays below 4 MB.
-LAYERS = (0, 1, 3)
+LAYERS = (0, 2, 4)
 #: Share of the lessons that ask for the caption itself, word for word: to find again what stands
 #: in a text is the half that the audio encoder did for it so far.
 REPEAT = 0.2
@@ -55,22 +55,15 @@ def part_of(half: TextModel, layers: Sequence[int] = LAYERS) -> TextModel:
     return TextModel(model, half.tokenizer, half.name)
 
 
-def caption_lesson(
-    scene: Scene, rng: np.random.Generator, rarity: Mapping[str, float] | None = None
-) -> Lesson:
+def caption_lesson(scene: Scene, rng: np.random.Generator, teacher: Teacher) -> Lesson:
     """A question that fits the scene, asked of its true caption, and the correct answer.
 
-    Now and then the caption itself is asked for. ``rarity``: how much rather each type of question
-    is asked, by its name; by default alike.
+    Now and then the caption itself is asked for.
     """
     caption = question_types.caption(scene)
     if rng.random() < REPEAT:
         return f"Caption of the audio: {caption} Repeat the caption.", caption
-    types = question_types.fitting(scene)
-    chances = np.array([rarity[kind.name] if rarity else 1.0 for kind in types])
-    kind = types[int(rng.choice(len(types), p=chances / chances.sum()))]
-    question, answer, wrong = kind.write(scene, rng)
-    choices = question_types.arrange(rng, answer, wrong)
+    _, question, answer, choices = teacher.question(scene, rng)
     if rng.random() < WEAK:
         caption = weakened(caption)
     number = 2 if rng.random() < TAGS else 1
@@ -86,9 +79,8 @@ def lesson_loss(
     The mean over the answers' tokens, and, with less weight, that over the prompts'. Returns a
     function of a random generator, as `loop.run_stage` takes it.
     """
-    rarity = rarity_of_types(list(scenes))
-    weights = rarity_of_scenes(list(scenes), rarity)
-    chances = weights / weights.sum()
+    teacher = Teacher(scenes)
+    chances = teacher.weights / teacher.weights.sum()
     tokenizer, end = text_model.tokenizer, text_model.tokenizer.eos_token
     pad = tokenizer.pad_token_id
 
@@ -98,7 +90,7 @@ def lesson_loss(
     def loss_of(rng: np.random.Generator) -> torch.Tensor:
         rows, asked_lengths = [], []
         for index in rng.choice(len(scenes), size=batch, p=chances):
-            asked, answer = caption_lesson(scenes[index], rng, rarity)
+            asked, answer = caption_lesson(scenes[index], rng, teacher)
             prompt, said = ids(chat(text_model, asked)), ids(answer + end)
             rows.append(prompt + said)
             asked_lengths.append(len(prompt))

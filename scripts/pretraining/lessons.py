@@ -159,7 +159,7 @@ class Teacher:
         #: how often to draw each scene, to the same end
         self.weights = np.array([sum(self._weight[k.name] for k in kinds) for kinds in fitting])
 
-    def _question(self, scene: Scene, rng: Rng) -> tuple[QuestionType, str, str, list[str]]:
+    def question(self, scene: Scene, rng: Rng) -> tuple[QuestionType, str, str, list[str]]:
         """A type that fits the scene, its text, the answer, the choices in random order."""
         kinds = question_types.fitting(scene)
         chances = np.array([self._weight[kind.name] for kind in kinds])
@@ -169,14 +169,14 @@ class Teacher:
 
     def open_question(self, scene: Scene, rng: Rng) -> Lesson:
         """A question without choices, answered in a sentence."""
-        drawn = self._question(scene, rng)
+        drawn = self.question(scene, rng)
         while drawn[0].name in NEEDS_CHOICES:
-            drawn = self._question(scene, rng)
+            drawn = self.question(scene, rng)
         return drawn[1], pick(rng, SENTENCES).format(drawn[2])
 
     def thinking(self, scene: Scene, rng: Rng) -> Lesson:
         """Prompt <3>, with the thought before the answer."""
-        kind, question, answer, choices = self._question(scene, rng)
+        kind, question, answer, choices = self.question(scene, rng)
         return build_prompt(question, choices, 3), thought_answer(
             thought(kind.name, question, choices, scene), answer
         )
@@ -204,7 +204,7 @@ class Teacher:
         if kind < 0.6:
             return self.open_question(scene, rng)
         number = pick(rng, [1, 2]) if kind < 0.6 + MULTIPLE_CHOICE else 3
-        drawn, question, answer, choices = self._question(scene, rng)
+        drawn, question, answer, choices = self.question(scene, rng)
         prompt = build_prompt(question, choices, number)
         if number == 3 and rng.random() < (thinks or how_often_it_thinks)(drawn.name):
             return prompt, thought_answer(thought(drawn.name, question, choices, scene), answer)
@@ -216,7 +216,7 @@ class Teacher:
         """Multiple choice, answered correctly: at once to prompt <2>, after a thought to <3>."""
         if rng.random() < 0.5:
             return self.thinking(scene, rng)
-        _, question, answer, choices = self._question(scene, rng)
+        _, question, answer, choices = self.question(scene, rng)
         return build_prompt(question, choices, 2), f"<answer>{answer}</answer>"
 
 

@@ -10,6 +10,7 @@ from pretraining.caption_reader import (
     part_of,
     save_reader,
 )
+from pretraining.lessons import Teacher
 
 from r1aqa_helpers.evaluation.cascade import weakened
 from r1aqa_helpers.models import load
@@ -31,8 +32,9 @@ def scenes():
 def test_a_lesson_asks_about_a_true_caption_and_answers_correctly(scenes):
     rng = np.random.default_rng(0)
     tagged = weak = repeated = 0
+    teacher = Teacher(scenes)
     for scene in scenes:
-        asked, said = caption_lesson(scene, rng)
+        asked, said = caption_lesson(scene, rng, teacher)
         if said == caption(scene):
             assert asked == f"Caption of the audio: {said} Repeat the caption."
             repeated += 1
