@@ -124,7 +124,8 @@ class PretrainingPipeline:
     def ship(self) -> None:
         """Write the base checkpoint into the repository, in half precision."""
         half = copy.deepcopy(self.model).half()
-        models.save(models.LoadedModel(half, self.processor, "tiny-qwen2-audio"), MODEL)
+        fresh = _processor(self.work / "processor")  # a tokenizer keeps how it padded last
+        models.save(models.LoadedModel(half, fresh, "tiny-qwen2-audio"), MODEL)
 
     def ceiling(self) -> None:
         """What the shipped base can learn: fine-tune it on plenty of fresh questions, and test.
