@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from r1aqa_helpers.experiments.methods import BASE, GRPO, Method
-from r1aqa_helpers.experiments.plan import TABLE, UNTRAINED
+from r1aqa_helpers.experiments.plan import TABLE, UNTRAINED, shared_settings
 from r1aqa_helpers.experiments.summary import load_records, summarise
 from r1aqa_helpers.hardware import Profile
 from r1aqa_helpers.training import TrainingSettings
@@ -66,7 +66,7 @@ def read_bands(
     """
     held = read_json(folder / RUN_FILE)
     own = {
-        "settings": {"sft": dict(profile.sft), "grpo": dict(profile.grpo)},
+        "settings": shared_settings(profile),
         "max_new_tokens": profile.max_new_tokens,
         "model": model,
     }

@@ -7,11 +7,13 @@ rate whose test looked best cannot be reported by mistake.
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 import numpy as np
 
 from r1aqa_helpers.data import AudioQuestion, read_questions
 from r1aqa_helpers.experiments.methods import BASE, METHODS, THOUGHT, Method
+from r1aqa_helpers.hardware import Profile
 from r1aqa_helpers.tiny.data import prepare, recipes
 from r1aqa_helpers.tiny.reasoning import true_answer, with_reasoning
 from r1aqa_helpers.tiny.scenes import Scene
@@ -134,6 +136,14 @@ class Run:
 def cell_name(regime: Regime, method: Method) -> str:
     """Of a method in a regime, in file names."""
     return f"{regime.name}-{method.name}"
+
+
+def shared_settings(profile: Profile) -> dict[str, dict[str, Any]]:
+    """What all runs have of the profile: its settings by algorithm, but the learning rates."""
+    return {
+        name: {key: value for key, value in getattr(profile, name).items() if key != "lr"}
+        for name in ("sft", "grpo")
+    }
 
 
 # --- learning rates -----------------------------------------------------------------------

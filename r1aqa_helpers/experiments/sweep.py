@@ -41,6 +41,7 @@ from r1aqa_helpers.experiments.plan import (
     choose,
     rate_beyond,
     search_rates,
+    shared_settings,
     training_questions,
     validation_questions,
 )
@@ -104,7 +105,7 @@ class Experiment(Session):
         claim(
             out,
             {
-                "settings": {"sft": dict(profile.sft), "grpo": dict(profile.grpo)},
+                "settings": shared_settings(profile),
                 "max_new_tokens": profile.max_new_tokens,
                 "search": {**search, "further": FURTHER},
                 "model": weights_fingerprint(base),

@@ -13,6 +13,7 @@ from r1aqa_helpers.experiments.methods import (
     SFT,
     method_settings,
 )
+from r1aqa_helpers.experiments.plan import shared_settings
 from r1aqa_helpers.hardware import TINY_PROFILE
 from r1aqa_helpers.scoring.seeds import next_seed
 from r1aqa_helpers.utils.io import write_json
@@ -28,8 +29,11 @@ def experiment(run_record, tmp_path):
     runs.append(run_record("grpo-3", 0, 20))
     for number, record in enumerate((base, *runs)):
         write_json(tmp_path / "runs" / f"{number}.json", record)
-    settings = {"sft": dict(TINY_PROFILE.sft), "grpo": dict(TINY_PROFILE.grpo)}
-    held = {"settings": settings, "max_new_tokens": TINY_PROFILE.max_new_tokens, "model": "m"}
+    held = {
+        "settings": shared_settings(TINY_PROFILE),
+        "max_new_tokens": TINY_PROFILE.max_new_tokens,
+        "model": "m",
+    }
     write_json(tmp_path / "run.json", {**held, "questions": {"test": "q"}})
     return tmp_path
 
