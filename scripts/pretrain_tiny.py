@@ -42,9 +42,9 @@ SCHEDULES = {
     "encoder": Schedule(steps=2000, batch=16, learning_rate=1.5e-3, seed=1),
     "attributes": Schedule(steps=800, batch=16, learning_rate=1e-3, seed=6),
     "drills": Schedule(steps=600, batch=32, learning_rate=2e-3, seed=2),
-    "hearing": Schedule(steps=750, batch=16, learning_rate=1.5e-3, seed=3),
+    "hearing": Schedule(steps=850, batch=16, learning_rate=1.5e-3, seed=3),
     "instruct": Schedule(steps=150, batch=16, learning_rate=4e-4, seed=4),
-    "ceiling": Schedule(steps=350, batch=16, learning_rate=1e-3, seed=5),
+    "ceiling": Schedule(steps=600, batch=16, learning_rate=1e-3, seed=5),
 }
 TEXTS = 12  # beside the lessons of a step
 
@@ -63,6 +63,7 @@ class PretrainingPipeline:
         language.start_with_lookup(self.model)
         self.tagger = encoder.Tagger(self.model.model.audio_tower)
         self._teacher = Teacher(self.pool.scenes)
+        self._practised = Teacher(self.pool.scenes, PRACTISED)
 
     def encoder(self) -> None:
         """Stage 1: the audio encoder alone, on labels of frames and scenes."""
@@ -92,8 +93,7 @@ class PretrainingPipeline:
 
     def hearing(self) -> None:
         """Stage 4: to read the encoder, to say what is heard, and to think about it."""
-        teacher = Teacher(self.pool.scenes, PRACTISED)
-        self._teach("hearing", teacher.hearing, teacher.weights)
+        self._teach("hearing", self._practised.hearing, self._practised.weights)
 
     def instruct(self) -> None:
         """Stage 5: a general assistant's chat style."""
@@ -134,7 +134,7 @@ class PretrainingPipeline:
         """
         self.model = models.load(MODEL, device="cpu", dtype="float32").model
         self.model.model.audio_tower.requires_grad_(False)
-        self._teach("ceiling", self._teacher.ceiling, self._teacher.weights)
+        self._teach("ceiling", self._practised.ceiling, self._practised.weights)
         tuned = models.LoadedModel(self.model.eval(), self.processor, "ceiling")
         io.write_json(self.work / "ceiling" / "answers.json", answers_report(tuned, (2, 3)))
 

@@ -72,11 +72,11 @@ def step_drill(rng: Rng) -> tuple[str, str]:
     What two spoken numbers give, how many voices speak, which of two comes earlier.
     """
     kind = rng.random()
-    if kind < 0.35:
+    if kind < 0.25:
         names = [*SOURCES, *INSTRUMENTS, *WORDS]
         heard = [names[i] for i in rng.permutation(len(names))[:3]]
         said = [_earlier(heard, *rng.permutation(3)[:2]) for _ in range(4)]
-    elif kind < 0.75:
+    elif kind < 0.55:
         voice, values = pick(rng, VOICES), [int(n) for n in rng.integers(0, 13, 2)]
         heard = [f"{voice} {NUMBERS[value]}" for value in values]
         compared = rng.random() >= 0.75 and values[0] != values[1]
@@ -181,22 +181,36 @@ class Teacher:
             thought(kind.name, question, choices, scene), answer
         )
 
+    def choosing(self, scene: Scene, rng: Rng, number: int) -> Lesson:
+        """Prompt <1> or <2>, answered by the correct choice at once."""
+        _, question, answer, choices = self.question(scene, rng)
+        said = f"<answer>{answer}</answer>" if number == 2 else answer
+        return build_prompt(question, choices, number), said
+
     def hearing(self, scene: Scene, rng: Rng) -> Lesson:
-        """Stage hearing: to say what is heard, to answer, to think."""
+        """Stage hearing: to say what is heard, to answer, to choose, to think."""
         kind = rng.random()
-        if kind < 0.35:
+        if kind < 0.3:
             return pick(rng, CAPTION_REQUESTS), question_types.caption(scene)
-        if kind < 0.5:
+        if kind < 0.4:
             return self.open_question(scene, rng)
+        if kind < 0.6:
+            return self.choosing(scene, rng, pick(rng, [1, 2]))
         return self.thinking(scene, rng)
 
     def instruct(
-        self, scene: Scene, rng: Rng, thinks: Callable[[str], float] | None = None
+        self,
+        scene: Scene,
+        rng: Rng,
+        thinks: Callable[[str], float] | None = None,
+        describes: Callable[[str], float] | None = None,
     ) -> Lesson:
         """Stage instruct: a general assistant's chat style, with little multiple choice.
 
         It thinks in a part of its answers to prompt <3>, more often where there is something to
-        work out (``thinks``: how often, by type), and never with the other prompts.
+        work out (``thinks``: how often, by type), and never with the other prompts. Where it does
+        not think, it often describes the clip rather than choose, above all where there is
+        something to work out (``describes``, by type).
         """
         kind = rng.random()
         if kind < 0.25:
@@ -208,16 +222,16 @@ class Teacher:
         prompt = build_prompt(question, choices, number)
         if number == 3 and rng.random() < (thinks or how_often_it_thinks)(drawn.name):
             return prompt, thought_answer(thought(drawn.name, question, choices, scene), answer)
+        share = (describes or how_often_it_describes)(drawn.name)
+        if share and rng.random() < share:
+            return prompt, question_types.caption(scene)
         if number > 1 and rng.random() < TAGS:
             return prompt, f"<answer>{answer}</answer>"
         return prompt, pick(rng, ["{}", *SENTENCES]).format(answer)
 
     def ceiling(self, scene: Scene, rng: Rng) -> Lesson:
         """Multiple choice, answered correctly: at once to prompt <2>, after a thought to <3>."""
-        if rng.random() < 0.5:
-            return self.thinking(scene, rng)
-        _, question, answer, choices = self.question(scene, rng)
-        return build_prompt(question, choices, 2), f"<answer>{answer}</answer>"
+        return self.thinking(scene, rng) if rng.random() < 0.5 else self.choosing(scene, rng, 2)
 
 
 #: Types that thinking learns last (fresh questions on training takes).
@@ -236,6 +250,11 @@ def how_often_it_thinks(kind: str) -> float:
     return 0.8 if kind in COMPOSITIONAL and kind not in ORDERS else 0.1
 
 
+def how_often_it_describes(kind: str) -> float:
+    """The share of multiple-choice lessons that a description of the clip answers, by type."""
+    return 0.7 if kind in COMPOSITIONAL else 0.2
+
+
 #: How often an answer stands in tags where the prompt asks for them.
 TAGS = 0.5
 
@@ -248,7 +267,7 @@ def thought_answer(thought: str, answer: str) -> str:
 def tokenizer_corpus(seed: int = 0, scenes: int = 1500) -> list[str]:
     """Chats about random scenes, and every name after a space, so that names are one token.
 
-    How often they think is fixed here, so that the tokens stay when stage instruct is tuned.
+    How often they think and describe is fixed here, so that the tokens stay when stage instruct is tuned.
     """
     rng = np.random.default_rng(seed)
     parts = {part for name in NAMES for part in name.split()} | set(map(str, range(25)))
@@ -259,5 +278,8 @@ def tokenizer_corpus(seed: int = 0, scenes: int = 1500) -> list[str]:
     teacher = Teacher(drawn)
     for scene in drawn:
         lines += [*teacher.thinking(scene, rng), question_types.caption(scene), "".join(drill(rng))]
-        lines += teacher.instruct(scene, rng, lambda kind: 0.65 if kind in COMPOSITIONAL else 0.2)
+        thinks = {True: 0.65, False: 0.2}
+        lines += teacher.instruct(
+            scene, rng, lambda kind: thinks[kind in COMPOSITIONAL], lambda kind: 0.0
+        )
     return lines
