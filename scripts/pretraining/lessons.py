@@ -267,7 +267,8 @@ def thought_answer(thought: str, answer: str) -> str:
 def tokenizer_corpus(seed: int = 0, scenes: int = 1500) -> list[str]:
     """Chats about random scenes, and every name after a space, so that names are one token.
 
-    How often they think and describe is fixed here, so that the tokens stay when stage instruct is tuned.
+    How often they think and describe is fixed here, so that the tokens stay when stage instruct
+    is tuned.
     """
     rng = np.random.default_rng(seed)
     parts = {part for name in NAMES for part in name.split()} | set(map(str, range(25)))
@@ -278,8 +279,6 @@ def tokenizer_corpus(seed: int = 0, scenes: int = 1500) -> list[str]:
     teacher = Teacher(drawn)
     for scene in drawn:
         lines += [*teacher.thinking(scene, rng), question_types.caption(scene), "".join(drill(rng))]
-        thinks = {True: 0.65, False: 0.2}
-        lines += teacher.instruct(
-            scene, rng, lambda kind: thinks[kind in COMPOSITIONAL], lambda kind: 0.0
-        )
+        shares = (lambda kind: 0.65 if kind in COMPOSITIONAL else 0.2), (lambda kind: 0.0)
+        lines += teacher.instruct(scene, rng, *shares)
     return lines
