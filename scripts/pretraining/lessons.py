@@ -247,12 +247,12 @@ ORDERS = ("order", "instrument-order", "word-order")
 
 def how_often_it_thinks(kind: str) -> float:
     """The share of lessons for prompt <3> that think: most where more than a place is asked for."""
-    return 0.8 if kind in COMPOSITIONAL and kind not in ORDERS else 0.1
+    return 0.65 if kind in COMPOSITIONAL and kind not in ORDERS else 0.05
 
 
 def how_often_it_describes(kind: str) -> float:
     """The share of multiple-choice lessons that a description of the clip answers, by type."""
-    return 0.7 if kind in COMPOSITIONAL else 0.2
+    return 0.41 if kind in COMPOSITIONAL else 0.12
 
 
 #: How often an answer stands in tags where the prompt asks for them.
