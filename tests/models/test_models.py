@@ -27,6 +27,7 @@ from r1aqa_helpers.models import (
     weights_fingerprint,
 )
 from r1aqa_helpers.models.generation_config import NEUTRAL
+from r1aqa_helpers.models.hearing_check import THRESHOLD
 from r1aqa_helpers.tiny.build import random_tiny
 from r1aqa_helpers.utils.errors import UserError
 
@@ -364,7 +365,7 @@ def test_choice_logprobs_equal_the_forced_tokens_mean_logprob(tiny, logits):
 
 def test_a_model_that_hears_passes(tiny, questions):
     report = hearing_check(tiny, questions, n=2)
-    assert report.n == 2 and report.change > 1e-3
+    assert report.n == 2 and report.change > 5 * THRESHOLD
     with pytest.raises(UserError, match="no question"):
         hearing_check(tiny, [])
 
