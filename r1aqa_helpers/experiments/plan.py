@@ -76,7 +76,7 @@ TABLE = Regime(
 #: Steps of SFT, with batches of 8, that take about as many seconds of processor time as GRPO <2>
 #: in the table. To be measured: ``training.cpu_seconds`` of the table's runs, GRPO <2>'s divided
 #: by full SFT's, times the profile's 100 steps.
-EQUAL_STEPS = 220
+EQUAL_STEPS = 195
 _IMITATION = ("sft", "cota")
 #: The same processor time as GRPO <2> in the table, spent on new questions.
 EQUAL_COMPUTE = Regime(
