@@ -209,7 +209,7 @@ class Findings:
 
 
 def _verdict(one: Comparison) -> str:
-    words = {"no significant difference": "not told apart from"}
+    words = {"no significant difference": "not significantly different from"}
     other = method_label(one.b)
     verdict = words.get(one.verdict, f"{one.verdict} of" if one.verdict == "ahead" else "behind")
     low, high = one.ci95
@@ -218,7 +218,7 @@ def _verdict(one: Comparison) -> str:
 
 def _held(less: str, more: str, difference: float, p: float) -> str:
     """Whether the first method is below the second, as in the paper."""
-    outcome = "not told apart here" if p >= SIGNIFICANT else "as here"
+    outcome = "no significant difference here" if p >= SIGNIFICANT else "as here"
     if p < SIGNIFICANT and difference < 0:
         outcome = "the other way round here"
     return f"{method_label(less)} below {method_label(more)}: {outcome} ({difference:+.1f})"
