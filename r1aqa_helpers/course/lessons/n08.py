@@ -8,9 +8,17 @@ from typing import Any
 import numpy as np
 from scipy.stats import binom
 
+from r1aqa_helpers.course.session import Lab
 from r1aqa_helpers.data import AudioQuestion
 from r1aqa_helpers.experiments.methods import Method
-from r1aqa_helpers.experiments.plan import REGIMES, SEARCH_SEED, UNTRAINED
+from r1aqa_helpers.experiments.plan import (
+    REGIMES,
+    SEARCH_SEED,
+    UNTRAINED,
+    Run,
+    tiny_splits,
+    training_questions,
+)
 from r1aqa_helpers.experiments.summary import (
     FAMILY,
     MethodRow,
@@ -264,6 +272,13 @@ def noise_intervals(
         drawn = 100 * rng.multinomial(len(means), share, draws) @ means / len(means)
         found[name] = tuple(float(end) for end in np.percentile(drawn, [2.5, 97.5]))
     return {**found, "both": crossed(signs).ci95}
+
+
+def asked_of(method: Method, lab: Lab) -> list[AudioQuestion]:
+    """What the method is trained on with the lab's seed: the table's questions on the tiny track."""
+    if not lab.profile.tiny_questions:
+        return lab.train_questions()
+    return training_questions(Run(REGIMES[TABLE], method, method.rate, lab.seed), tiny_splits())
 
 
 def first_steps(
