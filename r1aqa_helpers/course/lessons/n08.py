@@ -275,7 +275,7 @@ def noise_intervals(
 
 
 def asked_of(method: Method, lab: Lab) -> list[AudioQuestion]:
-    """What the method is trained on with the lab's seed: the table's questions on the tiny track."""
+    """What the method is trained on with the seed; on the tiny track the table's questions."""
     if not lab.profile.tiny_questions:
         return lab.train_questions()
     return training_questions(Run(REGIMES[TABLE], method, method.rate, lab.seed), tiny_splits())
