@@ -70,10 +70,11 @@ def test_float16_computes_with_4_bits_as_float32_does(report):
 @pytest.mark.parametrize("kind", ["sft", "grpo with encoder"])
 @pytest.mark.slow
 def test_a_step_changes_the_adapter_alone_and_its_folder_gives_it_back(report, kind):
-    found = report[kind]
+    found, layers = report[kind], load(TINY / "model", device="cpu").model.config.text_config
+    modules = 7 * layers.num_hidden_layers
     assert found["same base"]
     assert found["encoder"] == (24 if kind == "grpo with encoder" else 0)
-    assert found["moved"] == found["added"] == 28 + found["encoder"]
+    assert found["moved"] == found["added"] == modules + found["encoder"]
     assert found["dtypes"] == ["torch.float32"]
     assert found["files"] == ["adapter_model.safetensors"]
     assert found["in 4 bits"]
@@ -82,7 +83,7 @@ def test_a_step_changes_the_adapter_alone_and_its_folder_gives_it_back(report, k
     # Merged into all bits of the base it is as far from that as the base's own rounding is.
     assert 0.01 < found["merged"] < 0.4
     assert "base in 4 bits | yes, NF4" in found["card"]
-    assert "LoRA rank 4 on 28 modules of the language model" in found["card"]
+    assert f"LoRA rank 4 on {modules} modules of the language model" in found["card"]
 
 
 @pytest.mark.slow
@@ -97,7 +98,10 @@ def test_what_4_bits_cannot_do_is_refused_in_a_line(report):
 
 @pytest.mark.slow
 def test_a_step_of_8_bit_adamw(report):
-    assert report["8-bit"] == {"said": "", "changed": 119}
+    model = load(TINY / "model", device="cpu").model
+    # The encoder's positions are sines, and stay.
+    trained = sum("embed_positions" not in name for name, _ in model.named_parameters())
+    assert report["8-bit"] == {"said": "", "changed": trained}
 
 
 # --- without bitsandbytes -----------------------------------------------------------------
