@@ -74,9 +74,9 @@ TABLE = Regime(
     more_seeds=dict.fromkeys(("sft", "grpo-2", "grpo-3"), 8),
 )
 #: Steps of SFT, with batches of 8, that take about as many seconds of processor time as GRPO <2>
-#: in the table: ``training.cpu_seconds`` of the first runs, 152 s of GRPO <2> and 78 s of full SFT,
-#: times the profile's 100 steps.
-EQUAL_STEPS = 195
+#: in the table: ``training.cpu_seconds``, means of eight runs, 125 s of GRPO <2> and 66 s of full
+#: SFT, times the profile's 100 steps.
+EQUAL_STEPS = 190
 _IMITATION = ("sft", "cota")
 #: The same processor time as GRPO <2> in the table, spent on new questions.
 EQUAL_COMPUTE = Regime(
