@@ -11,10 +11,11 @@ import re
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
+from itertools import product
 from pathlib import Path
 from typing import Any
 
-from r1aqa_helpers.data.audio import load_audio
+from r1aqa_helpers.data.audio import SUFFIXES, load_audio
 from r1aqa_helpers.data.parse import (
     Fault,
     LeftOut,
@@ -29,20 +30,26 @@ from r1aqa_helpers.utils.errors import UserError
 from r1aqa_helpers.utils.io import PathLike, read_json, shown, shown_value, write_jsonl
 from r1aqa_helpers.utils.progress import track
 
-_SUFFIXES = (".wav", ".flac", ".mp3", ".ogg")
 _STARTED = re.compile(r"(.+)_(\d+)", re.DOTALL)
 
 
-def clip_names(video_name: str) -> tuple[str, ...]:
-    """File names under which the sound of a video is looked for, the likeliest first.
+def clip_stems(video_name: str) -> tuple[str, ...]:
+    """Names, without ending, under which the sound of a video is looked for, the likeliest first.
 
     AVQA pads the second at which the clip starts to six digits; R1-AQA does not:
     ``-HG3Omg_89c_000030`` is ``-HG3Omg_89c_30.wav`` there.
     """
     started = _STARTED.fullmatch(video_name)
     plain = f"{started[1]}_{int(started[2])}" if started else video_name
-    stems = dict.fromkeys((plain, video_name))
-    return tuple(stem + suffix for suffix in _SUFFIXES for stem in stems)
+    return tuple(dict.fromkeys((plain, video_name)))
+
+
+def _named(folder: Path, names: Sequence[str | None]) -> list[Path | None]:
+    """The clip of each video in the folder, whatever its format."""
+    files = sorted(Path(entry.path) for entry in os.scandir(folder) if entry.is_file())
+    there = {(file.stem, file.suffix.lower()): file for file in files}
+    keys = (product(clip_stems(name or ""), SUFFIXES) for name in names)
+    return [next((there[key] for key in each if key in there), None) for each in keys]
 
 
 def convert_row(row: dict[str, Any], audio_path: str) -> dict[str, Any]:
@@ -70,18 +77,17 @@ def convert_avqa(annotations: PathLike, audio_dir: PathLike, out: PathLike) -> P
     folder, out = Path(os.path.abspath(audio_dir)), Path(out)
     if not folder.is_dir():
         raise UserError(f"{shown(audio_dir)}: no such folder; give that of the recordings")
-    there = {entry.name for entry in os.scandir(folder) if entry.is_file()}
     names = [item.get("video_name") if isinstance(item, dict) else None for item in items]
     names = [name if isinstance(name, str) else None for name in names]
-    found = [next((clip for clip in clip_names(n or "") if clip in there), None) for n in names]
-    clips = sorted({folder / clip for clip in found if clip})
+    found = _named(folder, names)
+    clips = sorted({clip for clip in found if clip})
     with ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as pool:
         checked = track(pool.map(_fault, clips), "decoding clips", len(clips))
         broken = {clip: fault for clip, fault in zip(clips, checked, strict=True) if fault}
     lines, left_out, seen = [], [], {}
     for number, (item, name, clip) in enumerate(zip(items, names, found, strict=True)):
         try:
-            line = _line(item, clip and folder / clip, broken, out)
+            line = _line(item, clip, broken, out)
             identity = avqa_question(line, Recordings(out.parent)).id
             if identity in seen:
                 raise Fault(f"field id: {identity} already stands in item {seen[identity]}")
@@ -116,7 +122,7 @@ def _line(item: Any, clip: Path | None, broken: dict[Path, str], out: Path) -> d
         if not isinstance(item.get(field), str) or not item[field].strip():
             raise Fault(f"field {field}: is {shown_value(item.get(field))}, not a text")
     if clip is None:
-        looked_for = shown_value(clip_names(item["video_name"])[0])
+        looked_for = shown_value(clip_stems(item["video_name"])[0] + SUFFIXES[0])
         raise Fault(f"no {looked_for}, nor under its other names", "missing")
     if clip in broken:
         raise Fault(f"{shown_value(clip.name)} {broken[clip]}", "broken")

@@ -2,12 +2,13 @@
 
 import contextlib
 import hashlib
+import io
 from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from r1aqa_helpers.data.audio import AudioFault, decode_audio
+from r1aqa_helpers.data.decoding import AudioFault, decode_audio
 from r1aqa_helpers.data.parse import Fault
 from r1aqa_helpers.utils.errors import UserError
 from r1aqa_helpers.utils.io import first_line, shown, write_bytes
@@ -124,7 +125,7 @@ def keep_clip(folder: Path, audio: Any) -> Path:
     path = folder / f"{hashlib.sha256(data).hexdigest()[:24]}{suffix}"
     if not path.is_file() or path.stat().st_size != len(data):
         try:
-            decode_audio(data)
+            decode_audio(io.BytesIO(data))
         except AudioFault as fault:
             raise Fault(str(fault), "broken") from None
         write_bytes(path, data)

@@ -181,8 +181,7 @@ class Client:
         """
         wave = None
         if heard:
-            with self._lock:  # decoding of MP3 is not for several threads at once
-                wave = load_audio(question.audio)
+            wave = load_audio(question.audio)
         messages = request_messages(text, wave)
         known = self._extended
         extended = known is not False

@@ -10,9 +10,11 @@ import hashlib
 import json
 import os
 import secrets
+import stat
+import unicodedata
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from r1aqa_helpers.utils.errors import UserError
 
@@ -114,7 +116,7 @@ def _told(path: PathLike, done: str, do: str) -> Iterator[None]:
     try:
         yield
     except FileNotFoundError as fault:
-        raise UserError(f"{shown(path)}: no such file; check the path") from fault
+        raise UserError(f"{shown(path)}: no such file; {meant(path)}") from fault
     except IsADirectoryError as fault:
         raise UserError(f"{shown(path)}: is a folder and cannot be {done}; give a file") from fault
     except (OSError, ValueError) as fault:
@@ -133,6 +135,41 @@ def read_bytes(path: PathLike) -> bytes:
     """
     with _told(path, "read", "check the path"):
         return Path(path).read_bytes()
+
+
+def open_file(path: PathLike) -> BinaryIO:
+    """A regular file, open for reading.
+
+    Raises:
+        UserError: missing, a folder, a pipe or device, or not readable.
+    """
+    with _told(path, "read", "check the path"):
+        mode = os.stat(path).st_mode
+        if not stat.S_ISREG(mode) and not stat.S_ISDIR(mode):
+            raise UserError(f"{shown(path)}: is a pipe or device; give a file")
+        return open(path, "rb")
+
+
+def meant(path: PathLike) -> str:
+    """What to do about a missing file: name the one that is meant, where that can be guessed.
+
+    A name on the way to it may differ in case or in the Unicode form of accents, and a backslash
+    may stand for a slash.
+    """
+    found = Path()
+    try:
+        for name in Path(os.fspath(path).replace("\\", "/")).parts:
+            if not (found / name).exists():
+                wanted = _folded(name)
+                name = next(n for n in sorted(os.listdir(found)) if _folded(n) == wanted)
+            found /= name
+    except (OSError, ValueError, StopIteration):
+        return "check the path"
+    return f"did you mean {shown(found)}? Case, slashes and the Unicode form of accents count"
+
+
+def _folded(name: str) -> str:
+    return unicodedata.normalize("NFC", name).casefold()
 
 
 def file_hash(path: PathLike) -> str:

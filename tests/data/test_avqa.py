@@ -64,6 +64,20 @@ def test_names_of_clips(tmp_path, clips):
     assert found == ["as_annotated_000007.wav", "other_12.flac"]
 
 
+@pytest.mark.parametrize("suffix", [".WAV", ".opus", ".m4a", ".Mp3", ".webm"])
+def test_a_clip_is_found_whatever_its_ending(tmp_path, clips, suffix):
+    (clips / "-HG3Omg_89c_30.wav").rename(clips / f"-HG3Omg_89c_30{suffix}")
+    done = convert_avqa(annotations(tmp_path, ROW), clips, tmp_path / "data" / "train.jsonl")
+    assert read_log(done.file)[0]["audio_path"] == f"clips/-HG3Omg_89c_30{suffix}"
+
+
+def test_what_is_no_recording_is_no_clip(tmp_path, clips):
+    (clips / "gone_1.json").write_text("{}")
+    rows = (ROW, ROW | {"id": 1, "video_name": "gone_000001"})
+    done = convert_avqa(annotations(tmp_path, *rows), clips, tmp_path / "data" / "train.jsonl")
+    assert done.counts["missing"] == 1
+
+
 LEFT_OUT = [
     (ROW | {"video_name": "gone_000001"}, "missing", "no 'gone_1.wav'"),
     (ROW | {"video_name": "../clips/-HG3Omg_89c_000030"}, "missing", "no '../clips"),

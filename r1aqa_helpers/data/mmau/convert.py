@@ -15,7 +15,7 @@ from r1aqa_helpers.data.mmau.releases import SOURCE, release_of
 from r1aqa_helpers.data.parse import Fault, Recordings, kind, mmau_question
 from r1aqa_helpers.data.question import AudioQuestion
 from r1aqa_helpers.utils.errors import UserError
-from r1aqa_helpers.utils.io import read_bytes, read_json, shown, shown_value
+from r1aqa_helpers.utils.io import meant, read_bytes, read_json, shown, shown_value
 
 _LETTERED = re.compile(r"\(([A-Z])\)\s*(.+)", re.DOTALL)
 #: Names that copies of the parquet files have for the same column.
@@ -137,8 +137,9 @@ def _clip(question: AudioQuestion | Fault, named: dict[str, list[Path]]) -> Path
     if question.audio in same or len(same) == 1:
         return question.audio if question.audio in same else same[0]
     name = shown_value(question.audio.name)
-    found = f"{len(same)} files of the name {name}" if same else f"no {name} in the folder"
-    return Fault(found, "missing")
+    if same:
+        return Fault(f"{len(same)} files of the name {name}", "missing")
+    return Fault(f"no {name} in the folder; {meant(question.audio)}", "missing")
 
 
 def _from_parquet(files: Sequence[Path]) -> FoundSet:

@@ -6,6 +6,7 @@ from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
+from r1aqa_helpers.data.audio import SUFFIXES
 from r1aqa_helpers.data.download import fetch_from_hub, keep_clip
 from r1aqa_helpers.data.mmau.convert import FoundSet, find_sets
 from r1aqa_helpers.data.mmau.releases import RELEASES, SOURCE, content_hash, read_source
@@ -89,8 +90,7 @@ def find_questions(name: str, runs: Path = Path("runs")) -> Path:
 def _wanted(names: list[str]) -> list[str]:
     """The parquet files; where there are none, JSON and recordings."""
     parquet = [name for name in names if name.endswith(".parquet")]
-    others = (".json", ".wav", ".mp3", ".flac", ".ogg")
-    return parquet or [name for name in names if name.lower().endswith(others)]
+    return parquet or [n for n in names if n.lower().endswith((".json", *SUFFIXES))]
 
 
 def _choose(sets: list[FoundSet], version: str | None, place: Path) -> FoundSet:
