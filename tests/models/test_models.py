@@ -1,6 +1,7 @@
 """Loading, encoding, decoding and the hearing check, on a random miniature."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from unittest.mock import Mock
 
@@ -12,6 +13,7 @@ from transformers import GenerationConfig
 
 from r1aqa_helpers import models
 from r1aqa_helpers.data import AudioQuestion, read_questions
+from r1aqa_helpers.data.audio import SAMPLE_RATE, save_audio
 from r1aqa_helpers.data.prompts import build_prompt
 from r1aqa_helpers.models import (
     LoadedModel,
@@ -368,6 +370,25 @@ def test_a_model_that_hears_passes(tiny, questions):
     assert report.n == 2 and report.change > 5 * THRESHOLD
     with pytest.raises(UserError, match="no question"):
         hearing_check(tiny, [])
+
+
+def silent(questions, folder, count):
+    """The first so many of the questions are about silence."""
+    save_audio(folder / "silence.wav", np.zeros(SAMPLE_RATE, np.float32))
+    return [
+        replace(q, audio=folder / "silence.wav") if place < count else q
+        for place, q in enumerate(questions)
+    ]
+
+
+@pytest.mark.filterwarnings("ignore:.*is silent")
+def test_others_take_the_place_of_silent_clips_in_the_hearing_check(tiny, questions, tmp_path):
+    assert len(questions) > 2
+    asked = silent(questions, tmp_path, len(questions) - 1)
+    report = hearing_check(tiny, asked, n=2)
+    assert report.n == 1 and report.change == hearing_check(tiny, asked[-1:]).change > 1e-4
+    with pytest.raises(UserError, match=r"all \d+ questions are about silence \(.*silence.wav is"):
+        hearing_check(tiny, silent(questions, tmp_path, len(questions)))
 
 
 def test_a_model_whose_projector_is_zero_does_not_hear(tiny, loaded, questions):
