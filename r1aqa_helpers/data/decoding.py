@@ -54,7 +54,7 @@ _FULL_SCALE = 1 - 2**-15
 _SILENCE = 1e-4  # -80 dB of full scale
 _DAMAGED = "is damaged or cut off; fetch or record it again"
 
-# The most bytes that FFmpeg reserves at once: an MP4 of a few kilobytes can state a table of
+# The most bytes that FFmpeg may reserve at once: an MP4 of a few kilobytes can state a table of
 # gigabytes. PyAV does not pass this setting on. (Windows does not find it this way.)
 with contextlib.suppress(AttributeError):
     ctypes.CDLL(av._core.__file__).av_max_alloc(ctypes.c_size_t(1 << 26))
@@ -290,7 +290,7 @@ def _values(frame: av.AudioFrame) -> np.ndarray:
 
 def _resample(wave: np.ndarray, rate: int) -> np.ndarray:
     # torchaudio's table of filters has a row for each step of the ratio, and would take
-    # gigabytes for a rate such as 44,101 Hz. Such a ratio is rounded, by less than 0.01 %.
+    # gigabytes for a rate such as 44,101 Hz. Such a ratio is rounded, by less than 0.1 %.
     ratio = Fraction(*sorted((rate, SAMPLE_RATE))).limit_denominator(1000)
     old, new = ratio.denominator, ratio.numerator
     if rate < SAMPLE_RATE:
