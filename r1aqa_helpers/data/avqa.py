@@ -11,7 +11,6 @@ import re
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
-from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -33,23 +32,16 @@ from r1aqa_helpers.utils.progress import track
 _STARTED = re.compile(r"(.+)_(\d+)", re.DOTALL)
 
 
-def clip_stems(video_name: str) -> tuple[str, ...]:
-    """Names, without ending, under which the sound of a video is looked for, the likeliest first.
+def clip_names(video_name: str) -> tuple[str, ...]:
+    """File names under which the sound of a video is looked for, the likeliest first.
 
     AVQA pads the second at which the clip starts to six digits; R1-AQA does not:
     ``-HG3Omg_89c_000030`` is ``-HG3Omg_89c_30.wav`` there.
     """
     started = _STARTED.fullmatch(video_name)
     plain = f"{started[1]}_{int(started[2])}" if started else video_name
-    return tuple(dict.fromkeys((plain, video_name)))
-
-
-def _named(folder: Path, names: Sequence[str | None]) -> list[Path | None]:
-    """The clip of each video in the folder, whatever its format."""
-    files = sorted(Path(entry.path) for entry in os.scandir(folder) if entry.is_file())
-    there = {(file.stem, file.suffix.lower()): file for file in files}
-    keys = (product(clip_stems(name or ""), SUFFIXES) for name in names)
-    return [next((there[key] for key in each if key in there), None) for each in keys]
+    stems = dict.fromkeys((plain, video_name))
+    return tuple(stem + suffix for suffix in SUFFIXES for stem in stems)
 
 
 def convert_row(row: dict[str, Any], audio_path: str) -> dict[str, Any]:
@@ -79,7 +71,9 @@ def convert_avqa(annotations: PathLike, audio_dir: PathLike, out: PathLike) -> P
         raise UserError(f"{shown(audio_dir)}: no such folder; give that of the recordings")
     names = [item.get("video_name") if isinstance(item, dict) else None for item in items]
     names = [name if isinstance(name, str) else None for name in names]
-    found = _named(folder, names)
+    files = sorted(Path(entry.path) for entry in os.scandir(folder) if entry.is_file())
+    there = {file.stem + file.suffix.lower(): file for file in files}
+    found = [next((there[c] for c in clip_names(n or "") if c in there), None) for n in names]
     clips = sorted({clip for clip in found if clip})
     with ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as pool:
         checked = track(pool.map(_fault, clips), "decoding clips", len(clips))
@@ -122,7 +116,7 @@ def _line(item: Any, clip: Path | None, broken: dict[Path, str], out: Path) -> d
         if not isinstance(item.get(field), str) or not item[field].strip():
             raise Fault(f"field {field}: is {shown_value(item.get(field))}, not a text")
     if clip is None:
-        looked_for = shown_value(clip_stems(item["video_name"])[0] + SUFFIXES[0])
+        looked_for = shown_value(clip_names(item["video_name"])[0])
         raise Fault(f"no {looked_for}, nor under its other names", "missing")
     if clip in broken:
         raise Fault(f"{shown_value(clip.name)} {broken[clip]}", "broken")

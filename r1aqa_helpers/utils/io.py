@@ -137,17 +137,21 @@ def read_bytes(path: PathLike) -> bytes:
         return Path(path).read_bytes()
 
 
-def open_file(path: PathLike) -> BinaryIO:
+@contextlib.contextmanager
+def open_file(path: PathLike) -> Iterator[BinaryIO]:
     """A regular file, open for reading.
 
     Raises:
-        UserError: missing, a folder, a pipe or device, or not readable.
+        UserError: missing, not readable, or a folder, pipe or device, which might never end.
     """
-    with _told(path, "read", "check the path"):
-        mode = os.stat(path).st_mode
-        if not stat.S_ISREG(mode) and not stat.S_ISDIR(mode):
-            raise UserError(f"{shown(path)}: is a pipe or device; give a file")
-        return open(path, "rb")
+    with _told(path, "read", "check the path"), open(path, "rb", opener=_without_waiting) as stream:
+        if not stat.S_ISREG(os.fstat(stream.fileno()).st_mode):
+            raise UserError(f"{shown(path)}: is no regular file and cannot be read; give a file")
+        yield stream
+
+
+def _without_waiting(path: str, flags: int) -> int:
+    return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))  # Windows has neither flag nor pipes
 
 
 def meant(path: PathLike) -> str:
