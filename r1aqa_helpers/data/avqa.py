@@ -7,7 +7,6 @@ question_relation, question_type``. R1-AQA plays only their sound and adds ``dat
 """
 
 import os
-import re
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
@@ -29,17 +28,15 @@ from r1aqa_helpers.utils.errors import UserError
 from r1aqa_helpers.utils.io import PathLike, read_json, shown, shown_value, write_jsonl
 from r1aqa_helpers.utils.progress import track
 
-_STARTED = re.compile(r"(.+)_(\d+)", re.DOTALL)
-
-
 def clip_names(video_name: str) -> tuple[str, ...]:
     """File names under which the sound of a video is looked for, the likeliest first.
 
     AVQA pads the second at which the clip starts to six digits; R1-AQA does not:
     ``-HG3Omg_89c_000030`` is ``-HG3Omg_89c_30.wav`` there.
     """
-    started = _STARTED.fullmatch(video_name)
-    plain = f"{started[1]}_{int(started[2])}" if started else video_name
+    video, _, second = video_name.rpartition("_")
+    started = video and second.isascii() and second.isdigit()
+    plain = f"{video}_{second.lstrip('0') or '0'}" if started else video_name
     stems = dict.fromkeys((plain, video_name))
     return tuple(stem + suffix for suffix in SUFFIXES for stem in stems)
 

@@ -18,6 +18,7 @@ from r1aqa_helpers.scoring.matching import (
     extract_answer,
     strict_match,
     string_match,
+    tagged,
 )
 from r1aqa_helpers.scoring.metrics import (
     GROUPINGS,

@@ -3,8 +3,16 @@
 import re
 from collections.abc import Sequence
 
-_ANSWER = re.compile(r"<answer>(.*?)</answer>", re.DOTALL)
 _WORD = re.compile(r"\b\w+\b")
+
+
+def tagged(text: str, tag: str) -> str | None:
+    """The content of the first complete ``<tag> </tag>`` pair; None where there is none.
+
+    Found without a regular expression, which would look for an end behind every opening tag.
+    """
+    content, closed, _ = text.partition(f"<{tag}>")[2].partition(f"</{tag}>")
+    return content if closed else None
 
 
 def extract_answer(response: str) -> str:
@@ -14,8 +22,8 @@ def extract_answer(response: str) -> str:
     missing, the whole response is the answer, trimmed, as in the R1-AQA reference code: the
     matcher then judges what was said.
     """
-    tagged = _ANSWER.search(response)
-    return (tagged.group(1) if tagged else response).strip()
+    content = tagged(response, "answer")
+    return (response if content is None else content).strip()
 
 
 def _words(text: str) -> frozenset[str]:

@@ -11,24 +11,16 @@ import re
 from collections.abc import Callable, Sequence
 
 from r1aqa_helpers.data.prompts import check_prompt_number
-from r1aqa_helpers.scoring import extract_answer, string_match
+from r1aqa_helpers.scoring import extract_answer, string_match, tagged
 
 #: Called by TRL as f(completions=..., solution=..., other columns); one float per completion.
 RewardFunction = Callable[..., list[float]]
 
-# No tag of either kind within a pair: two answers, or an answer inside the thinking, would
-# otherwise pass as one.
-_INNER = r"(?:(?!</?(?:think|answer)>).)*"
-_ANSWER_PAIR = rf"<answer>{_INNER}</answer>"
-_FORMATS = {
-    2: re.compile(_ANSWER_PAIR, re.DOTALL),
-    3: re.compile(rf"<think>{_INNER}</think>\s*{_ANSWER_PAIR}", re.DOTALL),
-}
+#: The tags of the format that a prompt asks for, in their order.
 _TAGS = {
     2: ("<answer>", "</answer>"),
     3: ("<think>", "</think>", "<answer>", "</answer>"),
 }
-_THOUGHT = re.compile(r"<think>(.*?)</think>", re.DOTALL)
 _WORD = re.compile(r"\w+")
 
 
@@ -75,10 +67,17 @@ def format_reward(prompt: int) -> RewardFunction:
     each pair of tags may occur only once, and no tag inside a pair. Raises ``ValueError`` for a
     prompt without a format.
     """
-    if prompt not in _FORMATS:
+    if prompt not in _TAGS:
         raise ValueError(f"prompt {prompt!r} asks for no format that could be rewarded")
-    pattern = _FORMATS[prompt]
-    return reward_of_text("format_reward", lambda text: pattern.fullmatch(text) is not None)
+    return reward_of_text("format_reward", lambda text: _in_format(text, _TAGS[prompt]))
+
+
+def _in_format(text: str, tags: Sequence[str]) -> bool:
+    # No tag of either kind within a pair: two answers, or an answer inside the thinking, would
+    # otherwise pass as one. A regular expression takes seconds for a text of 10 MB.
+    once = all(text.count(tag) == (tag in tags) for tag in _TAGS[3])
+    between = text.partition("</think>")[2].partition("<answer>")[0]
+    return once and text.startswith(tags[0]) and text.endswith(tags[-1]) and not between.strip()
 
 
 def rewards_for(prompt: int) -> list[RewardFunction]:
@@ -88,7 +87,7 @@ def rewards_for(prompt: int) -> list[RewardFunction]:
     ``UserError`` for an unknown prompt number.
     """
     check_prompt_number(prompt)
-    return [accuracy_reward] + ([format_reward(prompt)] if prompt in _FORMATS else [])
+    return [accuracy_reward] + ([format_reward(prompt)] if prompt in _TAGS else [])
 
 
 def match_reward(
@@ -178,14 +177,12 @@ def consistency_reward(
 
 
 def _consistent(text: str) -> float:
-    thought, answer = _words(_thought(text)), _words(extract_answer(text))
-    places = range(len(thought) - len(answer) + 1)
-    return float(bool(answer) and any(thought[i : i + len(answer)] == answer for i in places))
+    thought, answer = (" ".join(_words(one)) for one in (_thought(text), extract_answer(text)))
+    return float(bool(answer) and f" {answer} " in f" {thought} ")
 
 
 def _thought(text: str) -> str:
-    found = _THOUGHT.search(text)
-    return found.group(1) if found else ""
+    return tagged(text, "think") or ""
 
 
 def _words(text: str) -> list[str]:

@@ -2,9 +2,12 @@
 
 import json
 import re
+import time
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from r1aqa_helpers.scoring import accepted_choices, extract_answer, strict_match, string_match
 
@@ -51,6 +54,34 @@ def literal_match(answer, prediction, choices):
 )
 def test_extraction(response, answer):
     assert extract_answer(response) == answer
+
+
+#: The reference code's expression, but over several lines. It takes quadratic time.
+ANSWER = re.compile(r"<answer>(.*?)</answer>", re.DOTALL)
+PIECES = ["<answer>", "</answer>", "<think>", "</think>", "<", ">", "/", "answer", " ", "\n", "Dog"]
+
+
+@given(st.lists(st.sampled_from(PIECES) | st.text(max_size=3)).map("".join))
+def test_extraction_is_that_of_the_reference_expression(response):
+    tagged = ANSWER.search(response)
+    assert extract_answer(response) == (tagged.group(1) if tagged else response).strip()
+
+
+@pytest.mark.parametrize(
+    "response",
+    [
+        "<answer>" * 100_000,
+        "<answer>" + "a" * 10_000_000,
+        ("<answer>" + "a" * 92) * 100_000,
+        "</answer>" * 100_000 + "<answer>",
+        "<answer" * 1_000_000,
+    ],
+    ids=["open tags", "10 MB", "10 MB of open tags", "closing tags", "half tags"],
+)
+def test_extraction_takes_linear_time(response):
+    started = time.perf_counter()
+    assert extract_answer(response) == response
+    assert time.perf_counter() - started < 1
 
 
 # --- matching -------------------------------------------------------------------------------

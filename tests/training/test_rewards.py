@@ -1,6 +1,11 @@
 """Rewards do what their docstrings say, weak sides included, as TRL calls them."""
 
+import re
+import time
+
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from r1aqa_helpers.training.rewards import (
     accuracy_reward,
@@ -59,6 +64,59 @@ def test_accuracy_is_exact_after_trimming(completion, solution, expected):
 )
 def test_format_is_that_of_the_whole_completion(prompt, completion, expected):
     assert format_reward(prompt)([completion]) == [expected]
+
+
+INNER = r"(?:(?!</?(?:think|answer)>).)*"
+#: The expressions that define the two formats. They take a second or more for 10 MB.
+FORMATS = {
+    2: re.compile(rf"<answer>{INNER}</answer>", re.DOTALL),
+    3: re.compile(rf"<think>{INNER}</think>\s*<answer>{INNER}</answer>", re.DOTALL),
+}
+THOUGHT = re.compile(r"<think>(.*?)</think>", re.DOTALL)
+PIECES = ["<answer>", "</answer>", "<think>", "</think>", "<", "</", ">", " ", "\n", "\x1c", "a"]
+HOSTILE = {
+    "open tags": "<answer>" * 100_000,
+    "open thoughts": "<think>" * 100_000,
+    "10 MB": "<think>" + "a" * 5_000_000 + "</think><answer>" + "b " * 2_500_000,
+    "10 MB of white space": "<think>a</think>" + " " * 10_000_000 + "<answer>",
+    "10 MB of open tags": ("<answer>" + "a" * 92) * 100_000,
+    "the same words": "<think>" + "a " * 200_000 + "</think><answer>" + "a " * 100_000 + "b</answer>",
+}
+
+
+@given(
+    st.lists(st.sampled_from(PIECES) | st.text(max_size=2)).map("".join)
+    | st.builds(
+        "<think>{}</think>{}<answer>{}</answer>{}".format,
+        st.sampled_from(["", "a\nb", "<", "<think>"]),
+        st.sampled_from(["", " ", "\x1c\u2028\x85", "a"]),
+        st.sampled_from(["", "a", "</", "</think>"]),
+        st.sampled_from(["", "", "", "\n"]),
+    )
+)
+def test_formats_and_thoughts_are_those_of_the_expressions(completion):
+    for prompt, pattern in FORMATS.items():
+        assert format_reward(prompt)([completion]) == [float(bool(pattern.fullmatch(completion)))]
+    thought = THOUGHT.search(completion)
+    words = re.findall(r"\w+", thought[1].lower()) if thought else []
+    assert thinking_reward(1, 5)([completion]) == [float(1 <= len(words) <= 5)]
+
+
+@given(*[st.lists(st.sampled_from("abé"), max_size=6)] * 2)
+def test_consistency_is_a_run_of_words(thought, answer):
+    completion = f"<think>{' '.join(thought)}</think><answer>{'. '.join(answer)}</answer>"
+    runs = [thought[i : i + len(answer)] for i in range(len(thought) - len(answer) + 1)]
+    assert consistency_reward([completion]) == [float(bool(answer) and answer in runs)]
+
+
+@pytest.mark.parametrize("completion", HOSTILE.values(), ids=HOSTILE)
+@pytest.mark.parametrize(
+    "reward", [format_reward(2), format_reward(3), partial_format_reward(3), consistency_reward]
+)
+def test_rewards_take_linear_time(reward, completion):
+    started = time.perf_counter()
+    reward([completion])
+    assert time.perf_counter() - started < 2
 
 
 def test_match_is_the_evaluations_own_verdict():
