@@ -7,8 +7,8 @@ import typer
 
 from r1aqa_helpers.cli import options as opt
 from r1aqa_helpers.utils.errors import UserError
-from r1aqa_helpers.utils.io import shown
 from r1aqa_helpers.utils.run_dir import check_writable
+from r1aqa_helpers.utils.untrusted import shown
 
 if TYPE_CHECKING:
     from r1aqa_helpers.data.parse import Prepared

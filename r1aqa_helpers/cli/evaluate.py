@@ -1,5 +1,6 @@
 """Commands that ask questions and score the answers: evaluate, score, ask, probe, cascade."""
 
+import os
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -11,9 +12,9 @@ from r1aqa_helpers.cli import options as opt
 from r1aqa_helpers.data import AudioQuestion, QuestionSet, identify, read_questions
 from r1aqa_helpers.hardware import TINY_PROFILE, Profile, pick_profile
 from r1aqa_helpers.utils.errors import UserError
-from r1aqa_helpers.utils.io import shown
 from r1aqa_helpers.utils.paths import place
 from r1aqa_helpers.utils.run_dir import check_writable
+from r1aqa_helpers.utils.untrusted import shown
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -85,7 +86,7 @@ def evaluate(
     chosen = None if profile is None else pick_profile(profile)
     asked = read_questions(questions, audio_dir)
     test_set = identify(asked, questions)
-    if out.is_dir():
+    if os.path.isdir(out):
         raise UserError(f"{shown(out)}: is a folder; give --out a file to write")
     check_writable(out.parent)
     from r1aqa_helpers.evaluation.local import answer_questions, write_predictions

@@ -22,8 +22,9 @@ from r1aqa_helpers.models import (
     greedy_config,
 )
 from r1aqa_helpers.utils.errors import UserError
-from r1aqa_helpers.utils.io import PathLike, read_json, shown
+from r1aqa_helpers.utils.io import PathLike, read_json
 from r1aqa_helpers.utils.paths import DATA
+from r1aqa_helpers.utils.untrusted import shown
 
 RECORDED = DATA / "course" / "answer_groups.json"
 

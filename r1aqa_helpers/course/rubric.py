@@ -32,7 +32,8 @@ from r1aqa_helpers.models import CARD
 from r1aqa_helpers.scoring import best_position, chance, fixed_position, score
 from r1aqa_helpers.scoring.text_only import text_only_answers
 from r1aqa_helpers.utils.errors import UserError
-from r1aqa_helpers.utils.io import read_bytes, read_json, read_log, shown, shown_value
+from r1aqa_helpers.utils.io import read_bytes, read_json, read_log
+from r1aqa_helpers.utils.untrusted import shown, shown_value
 
 #: Fewer questions give intervals too wide to conclude anything.
 LEAST_TRAINING, LEAST_TEST = 24, 20
@@ -80,7 +81,7 @@ def judge_folder(folder: Path | str) -> Rubric:
         UserError: there is no such folder.
     """
     folder = Path(folder)
-    if not folder.is_dir():
+    if not os.path.isdir(folder):
         raise UserError(f"{shown(folder)}: no such folder; give the one of your project")
     verdicts = []
     for part in PARTS:

@@ -25,8 +25,9 @@ from r1aqa_helpers.data.parse import (
 )
 from r1aqa_helpers.data.write import relative
 from r1aqa_helpers.utils.errors import UserError
-from r1aqa_helpers.utils.io import PathLike, read_json, shown, shown_value, write_jsonl
+from r1aqa_helpers.utils.io import PathLike, read_json, write_jsonl
 from r1aqa_helpers.utils.progress import track
+from r1aqa_helpers.utils.untrusted import shown, shown_value
 
 def clip_names(video_name: str) -> tuple[str, ...]:
     """File names under which the sound of a video is looked for, the likeliest first.
@@ -64,7 +65,7 @@ def convert_avqa(annotations: PathLike, audio_dir: PathLike, out: PathLike) -> P
             f"{shown(annotations)}: holds a JSON {kind(items)}; AVQA's annotations are a list"
         )
     folder, out = Path(os.path.abspath(audio_dir)), Path(out)
-    if not folder.is_dir():
+    if not os.path.isdir(folder):
         raise UserError(f"{shown(audio_dir)}: no such folder; give that of the recordings")
     names = [item.get("video_name") if isinstance(item, dict) else None for item in items]
     names = [name if isinstance(name, str) else None for name in names]

@@ -11,7 +11,8 @@ from typing import Any
 from r1aqa_helpers.data.decoding import AudioFault, decode_audio
 from r1aqa_helpers.data.parse import Fault
 from r1aqa_helpers.utils.errors import UserError
-from r1aqa_helpers.utils.io import first_line, shown, write_bytes
+from r1aqa_helpers.utils.io import write_bytes
+from r1aqa_helpers.utils.untrusted import first_line, shown
 
 _ROWS = 4  # with recordings, that are in memory at a time
 _SUFFIXES = {b"RIFF": ".wav", b"RF64": ".wav", b"fLaC": ".flac", b"OggS": ".ogg", b"FORM": ".aiff"}

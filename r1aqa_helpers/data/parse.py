@@ -19,7 +19,8 @@ from pydantic import (
 
 from r1aqa_helpers.data.question import AudioQuestion
 from r1aqa_helpers.utils.errors import UserError
-from r1aqa_helpers.utils.io import PathLike, shown, shown_value
+from r1aqa_helpers.utils.io import PathLike
+from r1aqa_helpers.utils.untrusted import shown, shown_value
 
 _KINDS = ("missing", "broken", "faulty")
 

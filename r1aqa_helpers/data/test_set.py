@@ -15,7 +15,8 @@ from pydantic import TypeAdapter, ValidationError
 from r1aqa_helpers.data.mmau.releases import RELEASES, content_hash, read_source, release_of
 from r1aqa_helpers.data.question import AudioQuestion
 from r1aqa_helpers.utils.errors import UserError
-from r1aqa_helpers.utils.io import PathLike, shown, shown_value
+from r1aqa_helpers.utils.io import PathLike
+from r1aqa_helpers.utils.untrusted import shown, shown_value
 
 _DIGITS = 12  # of a hash, where people read it
 

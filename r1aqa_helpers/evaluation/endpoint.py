@@ -21,7 +21,7 @@ from r1aqa_helpers.evaluation.openai_client import (
 )
 from r1aqa_helpers.models import MAX_NEW_TOKENS
 from r1aqa_helpers.utils.errors import UserError
-from r1aqa_helpers.utils.io import shown_value
+from r1aqa_helpers.utils.untrusted import shown_value
 
 _GIVE_UP = 8  # questions without an answer, one after another
 _GRACE = 10.0  # s for answers under way when a run fails

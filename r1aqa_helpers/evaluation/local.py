@@ -32,8 +32,9 @@ from r1aqa_helpers.models import (
 )
 from r1aqa_helpers.scoring import extract_answer
 from r1aqa_helpers.utils.errors import UserError
-from r1aqa_helpers.utils.io import append_jsonl, read_log, shown, shown_value, write_json
+from r1aqa_helpers.utils.io import append_jsonl, read_log, write_json
 from r1aqa_helpers.utils.progress import track
+from r1aqa_helpers.utils.untrusted import shown, shown_value
 
 #: Tokens of a batch, padding included: at 7B half a megabyte each, of keys and values.
 BATCH_TOKENS = 8192

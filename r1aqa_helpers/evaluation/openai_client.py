@@ -21,7 +21,7 @@ import numpy as np
 from r1aqa_helpers.data import AudioQuestion
 from r1aqa_helpers.data.audio import audio_file, load_audio
 from r1aqa_helpers.utils.errors import UserError
-from r1aqa_helpers.utils.io import shown_value
+from r1aqa_helpers.utils.untrusted import shown_value
 
 #: Where the key may be: the first that is set counts; if it is empty, no key is sent.
 KEY_VARIABLES = ("R1AQA_API_KEY", "OPENAI_API_KEY")

@@ -34,9 +34,10 @@ from r1aqa_helpers.scoring import (
 from r1aqa_helpers.scoring.text import accuracy_text, gain_text
 from r1aqa_helpers.scoring.text_only import silenced, swapped, text_only_answers
 from r1aqa_helpers.utils.errors import UserError
-from r1aqa_helpers.utils.io import shown_value, write_json
+from r1aqa_helpers.utils.io import write_json
 from r1aqa_helpers.utils.paths import place
 from r1aqa_helpers.utils.provenance import provenance
+from r1aqa_helpers.utils.untrusted import shown_value
 
 
 @dataclass(frozen=True)

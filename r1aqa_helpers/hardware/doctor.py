@@ -20,9 +20,10 @@ from typing import Any
 
 from r1aqa_helpers.hardware.profiles import GB, QWEN2_AUDIO, Profile, pick_for, pick_profile
 from r1aqa_helpers.utils.errors import UserError
-from r1aqa_helpers.utils.io import file_hash, first_line, read_json
+from r1aqa_helpers.utils.io import file_hash, read_json
 from r1aqa_helpers.utils.machine import processor, this_machine, total_memory
 from r1aqa_helpers.utils.paths import DATA
+from r1aqa_helpers.utils.untrusted import first_line
 
 OK, NOTE, STOP = "ok", "note", "stop"
 #: The checkout, beside the package.

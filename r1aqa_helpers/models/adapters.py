@@ -20,7 +20,8 @@ from transformers import Qwen2AudioForConditionalGeneration
 from r1aqa_helpers.models.lora import ignore_old_torchao
 from r1aqa_helpers.models.precision import is_quantised
 from r1aqa_helpers.utils.errors import UserError
-from r1aqa_helpers.utils.io import read_json, shown, shown_value
+from r1aqa_helpers.utils.io import read_json
+from r1aqa_helpers.utils.untrusted import shown, shown_value
 
 ADAPTER_CONFIG = "adapter_config.json"
 ADAPTER_WEIGHTS = "adapter_model.safetensors"

@@ -5,6 +5,7 @@ runs is escaped, so that it stays within its cell or line whatever it holds; int
 matter go only words of this file and names in the Hub's format.
 """
 
+import os
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -15,8 +16,9 @@ import jinja2
 from huggingface_hub import ModelCardData
 
 from r1aqa_helpers.utils.errors import UserError
-from r1aqa_helpers.utils.io import read_bytes, shown, write_text
+from r1aqa_helpers.utils.io import read_bytes, write_text
 from r1aqa_helpers.utils.paths import TINY
+from r1aqa_helpers.utils.untrusted import shown
 
 CARD = "README.md"
 
@@ -124,7 +126,7 @@ def replace_results(folder: Path, results: str) -> None:
 
 def is_hub_name(name: str) -> bool:
     """Whether ``name`` has the form owner/model, and no folder here has it."""
-    return bool(_HUB_NAME.fullmatch(name)) and not Path(name).exists()
+    return bool(_HUB_NAME.fullmatch(name)) and not os.path.exists(name)
 
 
 def escape(text: object) -> str:

@@ -14,7 +14,8 @@ from r1aqa_helpers.reporting.tables import rich_table
 from r1aqa_helpers.scoring import Score
 from r1aqa_helpers.scoring.text import interval_text, number_text
 from r1aqa_helpers.utils.errors import UserError
-from r1aqa_helpers.utils.io import shown, write_bytes
+from r1aqa_helpers.utils.io import write_bytes
+from r1aqa_helpers.utils.untrusted import shown
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -9,7 +9,7 @@ from r1aqa_helpers.models.card import escape, replace_results, shown_base, table
 from r1aqa_helpers.reporting.rows import label, read_row
 from r1aqa_helpers.scoring.text import gain_text
 from r1aqa_helpers.utils.errors import UserError
-from r1aqa_helpers.utils.io import shown_value
+from r1aqa_helpers.utils.untrusted import shown_value
 
 _HEAD = ("method", "prompt", "sound, %", "music, %", "speech, %", "average, %", "95 %", "n")
 

@@ -12,8 +12,9 @@ from r1aqa_helpers.data import QuestionSet, one_set
 from r1aqa_helpers.scoring import Score, mcnemar
 from r1aqa_helpers.scoring.text import gain_text, interval_text, number_text
 from r1aqa_helpers.utils.errors import UserError
-from r1aqa_helpers.utils.io import read_json, shown, shown_value, write_json
+from r1aqa_helpers.utils.io import read_json, write_json
 from r1aqa_helpers.utils.paths import DATA, TINY
+from r1aqa_helpers.utils.untrusted import shown, shown_value
 
 DOMAINS = ("sound", "music", "speech")
 FIGURES = (*DOMAINS, "average")

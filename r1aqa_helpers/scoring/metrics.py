@@ -15,7 +15,7 @@ from r1aqa_helpers.scoring.baselines import chance, correct_by_position
 from r1aqa_helpers.scoring.matching import accepted_choices, strict_match, string_match
 from r1aqa_helpers.scoring.statistics import wilson_interval
 from r1aqa_helpers.utils.errors import UserError
-from r1aqa_helpers.utils.io import shown_value
+from r1aqa_helpers.utils.untrusted import shown_value
 
 #: What questions are grouped by: its name as in files -> the group of a question.
 GROUPINGS: dict[str, Callable[[AudioQuestion], str]] = {

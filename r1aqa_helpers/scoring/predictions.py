@@ -1,19 +1,14 @@
 """A file of predictions: what a system said, and beside it which questions it was asked."""
 
+import os
 from pathlib import Path
 from typing import Any
 
 from r1aqa_helpers.data import QuestionSet
 from r1aqa_helpers.scoring.matching import extract_answer
 from r1aqa_helpers.utils.errors import UserError
-from r1aqa_helpers.utils.io import (
-    PathLike,
-    read_json,
-    read_jsonl,
-    shown,
-    shown_value,
-    write_json,
-)
+from r1aqa_helpers.utils.io import PathLike, read_json, read_jsonl, write_json
+from r1aqa_helpers.utils.untrusted import shown, shown_value
 
 
 def read_predictions(path: PathLike) -> dict[str, str]:
@@ -76,7 +71,7 @@ def check_predictions(predictions: Path, test_set: QuestionSet) -> None:
     without metadata, made elsewhere, is taken on trust.
     """
     path = metadata_file(predictions)
-    if not path.exists():
+    if not os.path.lexists(path):
         return
     stored = read_json(path)
     try:

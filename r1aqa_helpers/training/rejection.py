@@ -16,8 +16,9 @@ from r1aqa_helpers.training.prompt_cache import PromptCache
 from r1aqa_helpers.training.rewards import accuracy_reward
 from r1aqa_helpers.training.sft import COMPLETION
 from r1aqa_helpers.utils.errors import UserError
-from r1aqa_helpers.utils.io import read_json, shown, write_json
+from r1aqa_helpers.utils.io import read_json, write_json
 from r1aqa_helpers.utils.progress import track
+from r1aqa_helpers.utils.untrusted import shown
 
 #: Answers to each question, as many as in GRPO's groups.
 ANSWERS = 8

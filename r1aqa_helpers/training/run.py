@@ -21,9 +21,10 @@ from r1aqa_helpers.training.callbacks import COMPLETE, StepLog, Watch, quiet, sh
 from r1aqa_helpers.training.logprobs import disable_scoring
 from r1aqa_helpers.training.settings import TRAINER_FIELDS, TrainingSettings, divide_step
 from r1aqa_helpers.utils.errors import UserError
-from r1aqa_helpers.utils.io import read_log, shown, write_json, write_jsonl
+from r1aqa_helpers.utils.io import read_log, write_json, write_jsonl
 from r1aqa_helpers.utils.machine import hardware
 from r1aqa_helpers.utils.run_dir import RUN_FILE, read_run
+from r1aqa_helpers.utils.untrusted import shown
 
 #: What a run adds rows to, step by step; GRPO has both.
 LOGS = ("metrics.jsonl", "rollouts.jsonl")

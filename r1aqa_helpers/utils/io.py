@@ -8,6 +8,7 @@ grow line by line: an interruption may tear the last line, which `read_log` and
 import contextlib
 import hashlib
 import json
+import math
 import os
 import secrets
 import stat
@@ -17,29 +18,12 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from r1aqa_helpers.utils.errors import UserError
+from r1aqa_helpers.utils.untrusted import first_line, shown, shown_value
 
 PathLike = str | os.PathLike[str]
 
 
-def shown(path: PathLike) -> str:
-    """The path as text that is safe to print: escaped where it holds control characters."""
-    text = os.fspath(path)
-    return text if text.isprintable() else repr(text)
-
-
-def shown_value(value: object, limit: int = 60) -> str:
-    """A value as one printable piece of at most about ``limit`` characters, for messages."""
-    text = repr(value)
-    return text if len(text) <= limit else text[: limit - 1] + "…"
-
-
 # --- writing ------------------------------------------------------------------------------
-
-
-def first_line(error: BaseException) -> str:
-    """What an error says, in one printable line of at most 200 characters."""
-    lines = str(error).strip().splitlines() or [type(error).__name__]
-    return shown(lines[0][:200])
 
 
 def write_bytes(path: PathLike, data: bytes) -> None:
@@ -120,21 +104,11 @@ def _told(path: PathLike, done: str, do: str) -> Iterator[None]:
     except IsADirectoryError as fault:
         raise UserError(f"{shown(path)}: is a folder and cannot be {done}; give a file") from fault
     except (OSError, ValueError) as fault:
-        reason = getattr(fault, "strerror", None) or str(fault)
+        reason = getattr(fault, "strerror", None) or first_line(fault)
         raise UserError(f"{shown(path)}: cannot be {done} ({reason}); {do}") from fault
 
 
 # --- reading ------------------------------------------------------------------------------
-
-
-def read_bytes(path: PathLike) -> bytes:
-    """The content of a file.
-
-    Raises:
-        UserError: missing, a folder, or not readable.
-    """
-    with _told(path, "read", "check the path"):
-        return Path(path).read_bytes()
 
 
 @contextlib.contextmanager
@@ -152,6 +126,12 @@ def open_file(path: PathLike) -> Iterator[BinaryIO]:
 
 def _without_waiting(path: str, flags: int) -> int:
     return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))  # Windows has neither flag nor pipes
+
+
+def read_bytes(path: PathLike) -> bytes:
+    """The content of a file. Raises as `open_file`."""
+    with open_file(path) as stream:
+        return stream.read()
 
 
 def meant(path: PathLike) -> str:
@@ -177,8 +157,8 @@ def _folded(name: str) -> str:
 
 
 def file_hash(path: PathLike) -> str:
-    """SHA-256 of a file, as hexadecimal digits; see `read_bytes`."""
-    with _told(path, "read", "check the path"), open(path, "rb") as stream:
+    """SHA-256 of a file, as hexadecimal digits. Raises as `open_file`."""
+    with open_file(path) as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
@@ -186,7 +166,7 @@ def read_json(path: PathLike) -> Any:
     """The value in a JSON file.
 
     Raises:
-        UserError: missing, a folder, empty, not UTF-8, not JSON (with line and column).
+        UserError: as `open_file`; empty, not UTF-8, not JSON (with line and column).
     """
     text = _decode(read_bytes(path), path)
     if not text.strip():
@@ -198,7 +178,7 @@ def read_jsonl(path: PathLike) -> list[tuple[int, Any]]:
     """The values of a JSON-lines file with their line numbers, from 1; blank lines hold none.
 
     Raises:
-        UserError: missing, a folder, not UTF-8, or a line that is not JSON.
+        UserError: as `open_file`; not UTF-8, or a line that is not JSON.
     """
     return _parse_lines(read_bytes(path), path)
 
@@ -244,17 +224,22 @@ def _parse_lines(data: bytes, path: PathLike) -> list[tuple[int, Any]]:
 def _parse(text: str, path: PathLike, line: int | None = None) -> Any:
     """JSON without NaN, infinity and unpaired surrogates, which could not be written again."""
     try:
-        value = json.loads(text, parse_constant=_refuse)
+        value = json.loads(text, parse_constant=_refuse, parse_float=_finite)
         if "\\ud" in text.lower():
             json.dumps(value, ensure_ascii=False).encode("utf-8")
         return value
     except json.JSONDecodeError as fault:
         line, reason = line or fault.lineno, f"column {fault.colno}: {fault.msg}"
     except (ValueError, RecursionError) as fault:
-        reason = str(fault).splitlines()[0]
+        reason = first_line(fault)
     place = shown(path) if line is None else f"{shown(path)}:{line}"
     raise UserError(f"{place}: not valid JSON ({reason}); fix the file or fetch it again")
 
 
 def _refuse(name: str) -> Any:
-    raise ValueError(f"{name} is no JSON number")
+    raise ValueError(f"{shown(name)} is no JSON number")
+
+
+def _finite(digits: str) -> float:
+    number = float(digits)
+    return number if math.isfinite(number) else _refuse(digits)

@@ -5,7 +5,8 @@ from pathlib import Path
 from typing import Any
 
 from r1aqa_helpers.utils.errors import UserError
-from r1aqa_helpers.utils.io import read_json, shown, shown_value, write_bytes, write_json
+from r1aqa_helpers.utils.io import read_json, write_bytes, write_json
+from r1aqa_helpers.utils.untrusted import shown, shown_value
 
 RUN_FILE = "run.json"
 

@@ -1,6 +1,7 @@
 """Loading, encoding, decoding and the hearing check, on a random miniature."""
 
 import json
+import os
 from dataclasses import replace
 from pathlib import Path
 from unittest.mock import Mock
@@ -113,6 +114,14 @@ def _pickle(folder: Path) -> None:
     (folder / "model.safetensors").rename(folder / "pytorch_model.bin")
 
 
+def _pipe(name: str):
+    def make(folder: Path) -> None:
+        (folder / name).unlink()
+        os.mkfifo(folder / name)
+
+    return make
+
+
 def _edit_config(**fields: object):
     def edit(folder: Path) -> None:
         path = folder / "config.json"
@@ -168,6 +177,10 @@ DAMAGE = {
         "mismatched keys",
     ),
     "no tokenizer": (lambda f: (f / "tokenizer.json").unlink(), "tokenizer"),
+    **{
+        f"a pipe for {name}": (_pipe(name), f"{name}: is no regular file")
+        for name in ("config.json", "generation_config.json", "tokenizer.json", "model.safetensors")
+    },
     "no feature extractor": (lambda f: (f / "processor_config.json").unlink(), "extractor"),
 }
 
@@ -189,9 +202,11 @@ def test_what_looks_like_a_path_is_never_asked_of_the_hub(tmp_path, monkeypatch)
     monkeypatch.chdir(tmp_path)
     (tmp_path / "runs").mkdir()
     names = ["./model", "/no/such/model", "runs/model", "a/b/c", "model", ""]
-    for name in [*names, Path("owner/model")]:
-        with pytest.raises(UserError):
+    long = ["x" * 5000, "~nobody-of-this-name/model"]
+    for name in [*names, *long, Path("owner/model")]:
+        with pytest.raises(UserError) as caught:
             load(name, device="cpu")
+        assert len(str(caught.value)) < 400
     (tmp_path / "file").touch()
     with pytest.raises(UserError, match="is a file"):
         load("file", device="cpu")

@@ -80,7 +80,11 @@ HOSTILE = {
     "10 MB": "<think>" + "a" * 5_000_000 + "</think><answer>" + "b " * 2_500_000,
     "10 MB of white space": "<think>a</think>" + " " * 10_000_000 + "<answer>",
     "10 MB of open tags": ("<answer>" + "a" * 92) * 100_000,
-    "the same words": "<think>" + "a " * 200_000 + "</think><answer>" + "a " * 100_000 + "b</answer>",
+    "the same words": "<think>"
+    + "a " * 200_000
+    + "</think><answer>"
+    + "a " * 100_000
+    + "b</answer>",
 }
 
 

@@ -27,8 +27,8 @@ from r1aqa_helpers.scoring import (
 )
 from r1aqa_helpers.scoring.text import interval_text, number_text
 from r1aqa_helpers.utils.errors import UserError
-from r1aqa_helpers.utils.io import shown
 from r1aqa_helpers.utils.paths import DATA
+from r1aqa_helpers.utils.untrusted import shown
 
 #: Folder of a method's answers in a run -> its label in tables.
 METHODS = {

@@ -17,7 +17,8 @@ from r1aqa_helpers.reporting.human import answers_file as answers_file
 from r1aqa_helpers.reporting.human import human_row, read_answers
 from r1aqa_helpers.scoring import Score, string_match
 from r1aqa_helpers.utils.errors import UserError
-from r1aqa_helpers.utils.io import append_jsonl, shown
+from r1aqa_helpers.utils.io import append_jsonl
+from r1aqa_helpers.utils.untrusted import shown
 
 
 def pick(questions: Sequence[AudioQuestion]) -> list[AudioQuestion]:

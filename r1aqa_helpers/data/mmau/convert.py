@@ -15,7 +15,8 @@ from r1aqa_helpers.data.mmau.releases import SOURCE, release_of
 from r1aqa_helpers.data.parse import Fault, Recordings, kind, mmau_question
 from r1aqa_helpers.data.question import AudioQuestion
 from r1aqa_helpers.utils.errors import UserError
-from r1aqa_helpers.utils.io import meant, read_bytes, read_json, shown, shown_value
+from r1aqa_helpers.utils.io import meant, read_bytes, read_json
+from r1aqa_helpers.utils.untrusted import shown, shown_value
 
 _LETTERED = re.compile(r"\(([A-Z])\)\s*(.+)", re.DOTALL)
 #: Names that copies of the parquet files have for the same column.
@@ -52,10 +53,10 @@ def find_sets(place: Path) -> list[FoundSet]:
     Raises:
         UserError: there is none, or a file is damaged.
     """
-    if not place.exists():
+    if not os.path.exists(place):
         raise UserError(f"{shown(place)}: no such folder; give that of MMAU")
-    folder = place.parent if place.is_file() else place
-    files = [place] if place.is_file() else sorted([*place.glob("*"), *place.glob("*/*")])
+    folder = place.parent if os.path.isfile(place) else place
+    files = [place] if folder != place else sorted([*place.glob("*"), *place.glob("*/*")])
     if parquet := [path for path in files if path.suffix.lower() == ".parquet"]:
         return [_from_parquet(parquet)]
     files = [path for path in files if path.suffix.lower() == ".json" and path.name != SOURCE]

@@ -13,8 +13,9 @@ from r1aqa_helpers.data.mmau.releases import RELEASES, SOURCE, content_hash, rea
 from r1aqa_helpers.data.parse import Fault, LeftOut, Prepared, check_any
 from r1aqa_helpers.data.write import write_mmau
 from r1aqa_helpers.utils.errors import UserError
-from r1aqa_helpers.utils.io import PathLike, file_hash, shown, shown_value, write_json
+from r1aqa_helpers.utils.io import PathLike, file_hash, write_json
 from r1aqa_helpers.utils.progress import track
+from r1aqa_helpers.utils.untrusted import shown, shown_value
 
 REPO = "gamma-lab-umd/MMAU-test-mini"
 _REVISED = datetime(2025, 5, 15, tzinfo=UTC)  # when v05.15.25 replaced v1
@@ -62,18 +63,18 @@ def find_questions(name: str, runs: Path = Path("runs")) -> Path:
         UserError: there is no such set or file; it was not fetched, not to the end, is another
             release than its name says, or was changed since.
     """
-    if Path(name).is_file():
+    if os.path.isfile(name):
         return Path(name)
     version = next((version for version in RELEASES if name == _NAMES + version), None)
     folder = runs / name if version else Path(name)
     command = "r1aqa data fetch mmau" + (f" --version {version}" if version else "")
-    if not version and not folder.is_dir():
+    if not version and not os.path.isdir(folder):
         names = ", ".join(_NAMES + release for release in RELEASES)
         raise UserError(
             f"--questions {shown_value(name)}: neither a file nor a set that is known; give one of"
             f" {names}, or the path of a file of questions"
         )
-    if not (folder / SOURCE).exists():
+    if not os.path.exists(folder / SOURCE):
         raise UserError(
             f"{shown(folder)}: has no source.json, so it was not fetched, or not to the end;"
             f" run: {command}"

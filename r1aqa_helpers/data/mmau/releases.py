@@ -8,7 +8,8 @@ from typing import Any
 
 from r1aqa_helpers.data.question import AudioQuestion
 from r1aqa_helpers.utils.errors import UserError
-from r1aqa_helpers.utils.io import PathLike, file_hash, read_json, shown
+from r1aqa_helpers.utils.io import PathLike, file_hash, read_json
+from r1aqa_helpers.utils.untrusted import shown
 
 SOURCE = "source.json"  #: what is known about the questions that were fetched, beside them
 
