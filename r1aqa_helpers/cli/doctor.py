@@ -73,7 +73,7 @@ def quiz(questions: opt.TestQuestions = None, audio_dir: opt.AudioDir = None) ->
         questions = prepare().test
     asked = read_questions(questions, audio_dir)
     chosen = listening.pick(asked)
-    listening.listen_in_terminal(chosen, listening.answers_file(name), _typed, typer.echo)
+    listening.listen_in_terminal(chosen, listening.answers_file(name), _typed, opt.echo)
 
 
 def _typed(prompt: str) -> str:

@@ -96,7 +96,7 @@ def evaluate(
     if endpoint is not None:
         server, answer = _served(endpoint, model, prompts[0], **pace)
         key = f"with the key from {server.key_variable}" if server.key_variable else "without a key"
-        typer.echo(f"asking {server.url} {key}")
+        opt.echo(f"asking {server.url} {key}")
         how["endpoint"] = server.url
     else:
         loaded = _load(chosen, model, base, asked)
@@ -111,7 +111,7 @@ def evaluate(
             result = sampled(
                 loaded, asked, out, prompts, drawn, sampling, test_set, opt.say, **options
             )
-            typer.echo("\n".join([*sampled_lines(result), f"scores in {out}"]))
+            opt.echo("\n".join([*sampled_lines(result), f"scores in {shown(out)}"]))
             return
         how |= opt.given(base=base, profile=profile, sampling=sampling or None)
         options |= {"prompt": prompts[0], "sample": sample, "seed": seed, "sampling": sampling}
@@ -119,7 +119,7 @@ def evaluate(
     predictions = answer(asked, log=out.with_name(out.name + ".log.jsonl"))
     write_predictions(out, asked, predictions)
     write_metadata(out, test_set, model=model, **how)
-    typer.echo(f"{len(predictions)} answers in {out}")
+    opt.echo(f"{len(predictions)} answers in {shown(out)}")
     if all(question.answer is not None for question in asked):
         from r1aqa_helpers.reporting import print_score
         from r1aqa_helpers.scoring import score as score_answers
@@ -210,8 +210,8 @@ def ask(
             f"warning: {shown(audio)}: the model hears {heard:g} s, so the first {heard:g} s were"
             f" used and the last {cut:.2f} s cut"
         )
-    typer.echo(f"response: {prediction.response}")
-    typer.echo(f"answer:   {prediction.answer}")
+    for name, said in (("response: ", prediction.response), ("answer:   ", prediction.answer)):
+        opt.echo(name + said.replace("\n", f"\n{' ' * len(name)}"))
 
 
 class ManyChoices(TyperCommand):

@@ -91,22 +91,22 @@ def _train(
         check_target(push_to)
     announced = with_settings(replace(chosen, model=model or chosen.model), settings)
     # A launcher says how many processes there are before they have met.
-    typer.echo(announcement(announced, gpus=int(os.environ.get("WORLD_SIZE", "1"))))
+    opt.echo(announcement(announced, gpus=int(os.environ.get("WORLD_SIZE", "1"))))
     loaded = load_for(chosen, model, base, distributed.init(chosen.device))
     hearing_check(loaded, train_questions)
     trained = describe_trained(loaded.model, settings.lora_rank, settings.encoder_frozen)
-    typer.echo(f"training {trained}")
-    typer.echo(f"trained model: {run(loaded, train_questions, settings, out)}")
+    opt.echo(f"training {trained}")
+    opt.echo(f"trained model: {run(loaded, train_questions, settings, out)}")
     del loaded  # a sharded model holds on to the process group
     made, adapter = steps_made(out), out / "adapter"
     if push_to is not None and made < settings.steps:
-        typer.echo(
+        opt.echo(
             f"not uploaded: stopped after step {made} of {settings.steps}; "
             "the same command resumes, and uploads at the end"
         )
     elif push_to is not None:
         folder = adapter if adapter.is_dir() else out / "model"
-        distributed.run_on_main(lambda: typer.echo(push(folder, push_to, say=typer.echo)))
+        distributed.run_on_main(lambda: opt.echo(push(folder, push_to, say=opt.echo)))
     distributed.destroy()
 
 

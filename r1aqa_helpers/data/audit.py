@@ -12,6 +12,7 @@ from typing import Any
 from r1aqa_helpers.data.question import AudioQuestion
 from r1aqa_helpers.data.read import read_questions
 from r1aqa_helpers.utils.io import PathLike, file_hash
+from r1aqa_helpers.utils.untrusted import shown
 
 
 def audit_file(path: PathLike, against: PathLike | None = None) -> dict[str, Any]:
@@ -122,10 +123,12 @@ def compare(questions: Sequence[AudioQuestion], others: Sequence[AudioQuestion])
 
 def audit_text(report: dict[str, Any]) -> str:
     """The report of `audit` or `audit_file` as lines for a terminal."""
-    lines = [f"{report['file']}  (SHA-256 {report['sha256'][:12]}…)"] if "file" in report else []
+    lines = []
+    if "file" in report:
+        lines.append(f"{shown(report['file'])}  (SHA-256 {report['sha256'][:12]}…)")
     lines.append(f"{report['n']} questions, {report['labelled']} with a gold answer")
     for name in ("task", "category", "sub-category", "difficulty", "dataset", "choices_per_item"):
-        counts = ", ".join(f"{key} {n}" for key, n in report[name].items())
+        counts = ", ".join(f"{shown(key)} {n}" for key, n in report[name].items())
         lines.append(f"{name.replace('_', ' ')}: {counts or 'none given'}")
     if report["labelled"]:
         lines += ["", *_table(report)]
@@ -139,7 +142,7 @@ def audit_text(report: dict[str, Any]) -> str:
     if against := report.get("against"):
         lines += [
             "",
-            f"against {against['file']}, {against['n']} questions:",
+            f"against {shown(against['file'])}, {against['n']} questions:",
             f"shared ids: {against['shared']}, of which {against['differ']} differ"
             f" (question {against['question']}, choices {against['choices']},"
             f" answer {against['answer']})",
@@ -173,7 +176,7 @@ def _table(report: dict[str, Any]) -> list[str]:
     for name, counts in report["gold_position"].items():
         n, best = sum(counts.values()), report["best_constant"][name]
         rows.append(
-            [name, str(n)]
+            [shown(name), str(n)]
             + [f"{100 * counts.get(str(place), 0) / n:.1f}" for place in places]
             + [f"{report[key][name]:.1f}" for key in ("chance", "longest_choice")]
             + [f"place {best['place']}: {best['accuracy']:.1f}"]

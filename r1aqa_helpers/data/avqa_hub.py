@@ -49,6 +49,8 @@ def fetch_avqa(
             REPO, lambda names: [name for name in names if Path(name).match(pattern)]
         )
     else:
+        if not os.path.isdir(folder):
+            raise UserError(f"{shown(folder)}: no such folder; give that of AVQA's parquet files")
         folder, origin = Path(folder), {"folder": Path(os.path.abspath(folder)).name}
     files = sorted(folder.rglob(pattern))
     if not files:

@@ -11,7 +11,7 @@ from typing import Any
 from r1aqa_helpers.data.decoding import AudioFault, decode_audio
 from r1aqa_helpers.data.parse import Fault
 from r1aqa_helpers.utils.errors import UserError
-from r1aqa_helpers.utils.io import write_bytes
+from r1aqa_helpers.utils.io import open_file, write_bytes
 from r1aqa_helpers.utils.untrusted import first_line, shown
 
 _ROWS = 4  # with recordings, that are in memory at a time
@@ -97,6 +97,8 @@ def read_parquet(path: Path, columns: Sequence[str]) -> Iterator[tuple[str, dict
 def _whole(path: Path) -> Iterator[None]:
     from pyarrow import ArrowException
 
+    with open_file(path):  # what is no regular file is refused here
+        pass
     try:
         yield
     except (ArrowException, OSError, UnicodeDecodeError) as fault:

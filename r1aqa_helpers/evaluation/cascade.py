@@ -24,6 +24,7 @@ from r1aqa_helpers.scoring import Score, bootstrap_difference, mcnemar, score
 from r1aqa_helpers.scoring.text import accuracy_text, gain_text
 from r1aqa_helpers.utils.io import write_json, write_jsonl
 from r1aqa_helpers.utils.provenance import provenance
+from r1aqa_helpers.utils.untrusted import NAME, shown, shown_value
 
 #: What the audio model is asked. One of the tiny model's own caption requests.
 REQUEST = "Describe the audio."
@@ -135,7 +136,7 @@ def run_cascade(
 
     asked = [{"audio": q.audio.name, "question": q.question, **captions_of(q)} for q in questions]
     write_jsonl(out / "captions.jsonl", asked)
-    say(f"captions: {out / 'captions.jsonl'}")
+    say(f"captions: {shown(out / 'captions.jsonl')}")
     scores: dict[str, Score] = {}
     rows = []
     for strength, about in STRENGTHS.items():
@@ -175,14 +176,15 @@ def cascade_lines(result: Mapping[str, Any]) -> list[str]:
     """The result of `run_cascade` in lines for a terminal."""
     lines = []
     for row in result["rows"]:
-        tasks = ", ".join(f"{name} {part['accuracy']:.1f}" for name, part in row["tasks"].items())
+        parts = (f"{shown(task)} {part['accuracy']:.1f}" for task, part in row["tasks"].items())
         lines.append(
-            f"{row['name']}: {accuracy_text(row)}, {tasks}; {row['unparsed']} answers name no"
-            f" choice; {row['about']}"
+            f"{row['name']}: {accuracy_text(row)}, {', '.join(parts)};"
+            f" {row['unparsed']} answers name no choice; {row['about']}"
         )
     test = result["strong_against_weak"]
     gain = gain_text(test["difference"], test["mcnemar_p"], test["difference_ci95"])
     lines += [f"strong against weak: {gain}", "captions, strong | weak:"]
     for example in result["examples"]:
-        lines.append(f"  {example['id']}: {example['strong']!r} | {example['weak']!r}")
+        strong, weak = (shown_value(example[name], NAME) for name in ("strong", "weak"))
+        lines.append(f"  {shown(example['id'])}: {strong} | {weak}")
     return lines

@@ -18,7 +18,7 @@ from huggingface_hub import ModelCardData
 from r1aqa_helpers.utils.errors import UserError
 from r1aqa_helpers.utils.io import read_bytes, write_text
 from r1aqa_helpers.utils.paths import TINY
-from r1aqa_helpers.utils.untrusted import shown
+from r1aqa_helpers.utils.untrusted import markdown, shown
 
 CARD = "README.md"
 
@@ -26,9 +26,6 @@ _HUB_NAME = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*", re.ASCII)
 #: Base models whose licence is known; what is trained from them has the same one.
 _APACHE = {"Qwen/Qwen2-Audio-7B", "Qwen/Qwen2-Audio-7B-Instruct", "mispeech/r1-aqa"}
 _PLAIN = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.+/-]{0,79}", re.ASCII)
-#: Marks that mean something in Markdown, or make a link of what follows.
-_MARKS = re.compile(r"([\\`*_{}\[\]()#+.!|~$^=:@-])")
-_LONGEST = 200
 _BEGIN, _END = "<!-- results:begin -->", "<!-- results:end -->"
 
 #: By method: the card's title, and how the model was made.
@@ -72,7 +69,7 @@ class CardFields:
             undefined=jinja2.StrictUndefined,
             keep_trailing_newline=True,
         )
-        environment.filters |= {"md": escape, "cell": value}
+        environment.filters |= {"md": markdown, "cell": value}
         title, made = _METHODS[self.method]
         return environment.get_template("card.md.jinja").render(
             {
@@ -129,21 +126,12 @@ def is_hub_name(name: str) -> bool:
     return bool(_HUB_NAME.fullmatch(name)) and not os.path.exists(name)
 
 
-def escape(text: object) -> str:
-    """``text`` on one line, as itself in Markdown, also in a table's cell; long ones are cut."""
-    line = " ".join("".join(c if c.isprintable() else " " for c in str(text)).split())
-    if len(line) > _LONGEST:
-        line = line[: _LONGEST - 1] + "…"
-    line = _MARKS.sub(r"\\\1", line)
-    return line.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
-
-
 def value(content: object) -> str:
     """A value for a cell: as code where it is a plain word or number, otherwise escaped."""
     if content is None:
         return "–"
     text = str(content)
-    return f"`{text}`" if _PLAIN.fullmatch(text) else escape(text)
+    return f"`{text}`" if _PLAIN.fullmatch(text) else markdown(text)
 
 
 def table(head: Sequence[str], rows: Sequence[Sequence[str]], figures: int = 0) -> str:

@@ -59,7 +59,7 @@ def push(
     files, left_out = check_upload(folder)
     sizes = [(folder / name).stat().st_size / 1e6 for name in files]
     for size, name in zip(sizes, files, strict=True):
-        say(f"{size:>10,.1f} MB  {name}")
+        say(f"{size:>10,.1f} MB  {shown(name)}")
     say(f"{sum(sizes):>10,.1f} MB  in {len(files)} files")
     for name in left_out:
         say(f"left out: {shown(name)}")

@@ -42,7 +42,7 @@ def group_cells(group: Score) -> list[str]:
 
 def group_name(group: Score) -> str:
     """What the group is called beside its figures."""
-    return "average" if group.grouping == "all" else group.name
+    return "average" if group.grouping == "all" else shown(group.name)
 
 
 def groups_table(groups: Sequence[Score]) -> Table:

@@ -8,6 +8,7 @@ that somebody can read.
 import html as _html
 import os
 import re
+from collections.abc import Callable
 
 #: Characters of a line on the terminal, of a name or path, and of a value in a message.
 LINE, NAME, VALUE = 2000, 200, 60
@@ -18,13 +19,13 @@ _MARKS = re.compile(r"([\\`*_{}\[\]()#+.!|~$^=:@-])")
 
 def plain(text: object, limit: int | None = NAME) -> str:
     """``text`` as one printable line; of more than ``limit`` characters, the middle is left out."""
-    line = _cut(str(text), limit)
+    line = _cut(_text(text), limit)
     return line if line.isprintable() else _cut("".join(map(_printable, line)), limit)
 
 
 def plain_lines(text: object, limit: int | None = LINE) -> str:
     """``text`` with its line ends, each line as `plain` makes it."""
-    lines = str(text).expandtabs().split("\n")
+    lines = _text(text).expandtabs().split("\n")
     return "\n".join(plain(line.removesuffix("\r"), limit) for line in lines)
 
 
@@ -35,15 +36,12 @@ def shown(name: str | os.PathLike[str]) -> str:
 
 def shown_value(value: object, limit: int = VALUE) -> str:
     """A value for a message, as Python writes it, in at most about ``limit`` characters."""
-    try:
-        return plain(repr(value), limit)
-    except (ValueError, RecursionError):  # integers of thousands of digits, lists in lists
-        return f"a {type(value).__name__} too large to show"
+    return plain(_text(value, repr), limit)
 
 
 def first_line(error: BaseException) -> str:
     """The first line of what an error says, see `plain`."""
-    lines = str(error).strip().splitlines() or [type(error).__name__]
+    lines = _text(error).strip().splitlines() or [type(error).__name__]
     return plain(lines[0])
 
 
@@ -54,9 +52,16 @@ def html(text: object) -> str:
 
 def markdown(text: object) -> str:
     """``text`` on one line, as itself in Markdown, also in a table's cell; long ones are cut."""
-    line = " ".join("".join(c if c.isprintable() else " " for c in str(text)).split())
+    line = " ".join("".join(c if c.isprintable() else " " for c in _text(text)).split())
     line = _MARKS.sub(r"\\\1", line if len(line) <= NAME else line[: NAME - 1] + "…")
     return line.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+
+
+def _text(value: object, write: Callable[[object], str] = str) -> str:
+    try:
+        return write(value)
+    except (ValueError, RecursionError):  # integers of thousands of digits, lists in lists
+        return f"a {type(value).__name__} too large to show"
 
 
 def _cut(line: str, limit: int | None) -> str:

@@ -57,7 +57,7 @@ def read_source(folder: PathLike) -> dict[str, Any]:
     path = Path(folder) / SOURCE
     known = read_json(path)
     name = known.get("questions") if isinstance(known, dict) else None
-    if not isinstance(name, str) or PurePath(name).name != name:
+    if not isinstance(name, str) or not name or PurePath(name).name != name:
         raise UserError(f"{shown(path)}: field questions: names no file beside it; fetch it again")
     if file_hash(path.with_name(name)) != known.get("sha256"):
         raise UserError(
