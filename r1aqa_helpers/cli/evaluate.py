@@ -177,6 +177,7 @@ def score(
     opt.echo_json(
         {
             **result.as_dict(),
+            "letters": result.letters,
             "strict": result.strict.as_dict(),
             "groups": [group.group_dict() for group in result.groups()],
             "confusions": [[*pair, n] for pair, n in result.confusions().most_common()],

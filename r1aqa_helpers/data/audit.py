@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-from r1aqa_helpers.data.question import AudioQuestion
+from r1aqa_helpers.data.question import AudioQuestion, words
 from r1aqa_helpers.data.read import read_questions
 from r1aqa_helpers.utils.io import PathLike, file_hash
 from r1aqa_helpers.utils.untrusted import shown
@@ -43,7 +43,9 @@ def audit(questions: Sequence[AudioQuestion]) -> dict[str, Any]:
     stands beside one entry per task. ``labelled`` questions have a gold answer. Its place counts
     from 1. ``best_constant`` and ``longest_choice`` say what a system scores that always names
     the same place, or the longest choice (ties broken at random). ``repeated_texts`` are
-    questions whose text, choices and answer an earlier one has.
+    questions whose text, choices and answer an earlier one has. MMAU's match, which compares
+    words, finds no answer correct for ``never_correct`` questions, such as one about "?", and for
+    ``same_words`` a wrong choice as well, such as "C" for "C#".
     """
     groups: dict[str, list[AudioQuestion]] = {"all": []}
     for question in questions:
@@ -89,6 +91,8 @@ def audit(questions: Sequence[AudioQuestion]) -> dict[str, Any]:
         },
         "longest_choice": shares(_longest_is_gold),
         "list_category": sum(isinstance(q.category, tuple) for q in questions),
+        "never_correct": sum(not words(q.answer) for q in groups["all"]),
+        "same_words": sum(map(_same_words, groups["all"])),
         "duplicated_choices": sum(len(set(q.choices)) < len(q.choices) for q in questions),
         "repeated_texts": len(questions) - len({_text_key(q) for q in questions}),
         "repeated_recordings": len(questions) - len({q.audio for q in questions}),
@@ -136,6 +140,10 @@ def audit_text(report: dict[str, Any]) -> str:
         "",
         f"category is a list: {report['list_category']}",
         f"a choice stands twice: {report['duplicated_choices']}",
+        f"the correct choice has no words, so that no answer is ever correct:"
+        f" {report['never_correct']}",
+        f"a wrong choice has the words of the correct one and counts as correct, too:"
+        f" {report['same_words']}",
         f"text, choices and answer of an earlier question: {report['repeated_texts']}",
         f"recording of an earlier question: {report['repeated_recordings']}",
     ]
@@ -163,6 +171,11 @@ def _longest_is_gold(question: AudioQuestion) -> float:
     longest = max(map(len, question.choices))
     ties = [choice for choice in question.choices if len(choice) == longest]
     return ties.count(question.answer) / len(ties)
+
+
+def _same_words(question: AudioQuestion) -> bool:
+    gold, wrong = words(question.answer), set(question.choices) - {question.answer}
+    return bool(gold) and any(words(choice) == gold for choice in wrong)
 
 
 def _text_key(question: AudioQuestion) -> tuple[str, tuple[str, ...], str | None]:

@@ -118,6 +118,11 @@ def print_score(result: Score, test_set: QuestionSet) -> None:
         f"{result.missing} without a prediction (counted as wrong), "
         f"{result.unparsed} predictions match none of their choices",
     ]
+    if result.letters:
+        lines.append(
+            f"{result.letters} of these are only the letter of a choice, such as B, which MMAU's"
+            " match does not know; ask for the choice's text"
+        )
     if found := result.confusions():
         lines.append("most frequent confusions (correct answer: what was said):")
     for (gold, other), times in found.most_common(10):

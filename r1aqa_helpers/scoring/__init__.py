@@ -15,6 +15,7 @@ from r1aqa_helpers.scoring.baselines import (
 )
 from r1aqa_helpers.scoring.matching import (
     accepted_choices,
+    answers_while_thinking,
     extract_answer,
     strict_match,
     string_match,

@@ -1,9 +1,8 @@
 """What a response says: the answer in it, and MMAU's verdict on that answer."""
 
-import re
 from collections.abc import Sequence
 
-_WORD = re.compile(r"\b\w+\b")
+from r1aqa_helpers.data.question import words
 
 
 def tagged(text: str, tag: str) -> str | None:
@@ -26,8 +25,11 @@ def extract_answer(response: str) -> str:
     return (response if content is None else content).strip()
 
 
-def _words(text: str) -> frozenset[str]:
-    return frozenset(_WORD.findall(text.lower()))
+def answers_while_thinking(response: str) -> bool:
+    """Whether the pair that `extract_answer` takes lies inside the thinking."""
+    before = response.partition("<answer>")[0]
+    thinking = before.rfind("<think>") > before.rfind("</think>")
+    return thinking and tagged(response, "answer") is not None
 
 
 def string_match(answer: str, prediction: str, choices: Sequence[str]) -> bool:
@@ -39,10 +41,10 @@ def string_match(answer: str, prediction: str, choices: Sequence[str]) -> bool:
     the gold answer's words is correct. Source: evaluation.py of
     https://github.com/Sakshi113/MMAU.
     """
-    said, gold = _words(prediction), _words(answer)
+    said, gold = words(prediction), words(answer)
     if not said:
         return False
-    foreign = frozenset().union(*map(_words, choices)) - gold
+    foreign = frozenset().union(*map(words, choices)) - gold
     return gold <= said and not said & foreign
 
 

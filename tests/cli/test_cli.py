@@ -174,7 +174,7 @@ def test_score_names_the_fault(test_file, tmp_path):
     lines = tmp_path / "said.jsonl"
     lines.write_text('{"id": "q0", "response": "dog"}\n{"id": "q1"}\n')
     line = fail("score", "--questions", test_file, "--predictions", lines)
-    assert f"{lines}:2:" in line and '"response" is missing' in line
+    assert f"{lines}:2:" in line and "field response: is missing" in line
 
 
 # --- evaluate -----------------------------------------------------------------------------

@@ -67,7 +67,7 @@ def test_other_lines_and_edited_accuracies_never_agree():
 
 
 def test_a_line_of_digits_is_compared_in_linear_time():
-    started = time.perf_counter()
+    started = time.process_time()
     for line in ("x: " + "1" * 100_000, "x: 1 ± " + "1" * 100_000 + "!", "x: 1" * 30_000):
         assert settled(line, STORED) == line
-    assert time.perf_counter() - started < 1
+    assert time.process_time() - started < 1

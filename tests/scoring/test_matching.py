@@ -79,9 +79,9 @@ def test_extraction_is_that_of_the_reference_expression(response):
     ids=["open tags", "10 MB", "10 MB of open tags", "closing tags", "half tags"],
 )
 def test_extraction_takes_linear_time(response):
-    started = time.perf_counter()
+    started = time.process_time()
     assert extract_answer(response) == response
-    assert time.perf_counter() - started < 1
+    assert time.process_time() - started < 1
 
 
 # --- matching -------------------------------------------------------------------------------

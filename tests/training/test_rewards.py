@@ -118,9 +118,9 @@ def test_consistency_is_a_run_of_words(thought, answer):
     "reward", [format_reward(2), format_reward(3), partial_format_reward(3), consistency_reward]
 )
 def test_rewards_take_linear_time(reward, completion):
-    started = time.perf_counter()
+    started = time.process_time()
     reward([completion])
-    assert time.perf_counter() - started < 2
+    assert time.process_time() - started < 2
 
 
 def test_match_is_the_evaluations_own_verdict():
