@@ -51,6 +51,9 @@ def evaluate(
     seeds: Annotated[
         int | None, typer.Option(min=1, help="With --sample: number of seeds; --out gets scores.")
     ] = None,
+    max_new_tokens: Annotated[
+        int | None, typer.Option(min=1, help="Most tokens of an answer; by default 256.")
+    ] = None,
     endpoint: opt.Endpoint = None,
     concurrency: Annotated[
         int | None, typer.Option(min=1, max=256, help="With --endpoint: requests at once.")
@@ -92,9 +95,13 @@ def evaluate(
     from r1aqa_helpers.evaluation.local import answer_questions, write_predictions
     from r1aqa_helpers.scoring import write_metadata
 
+    limits = {} if chosen is None else _limits(chosen)
+    limits |= opt.given(max_new_tokens=max_new_tokens)
     how = {"prompt": prompts[0], "sample": sample, "seed": seed if sample else None}
     if endpoint is not None:
-        server, answer = _served(endpoint, model, prompts[0], **pace)
+        from r1aqa_helpers.evaluation.openai_client import Pace
+
+        server, answer = _served(endpoint, model, prompts[0], pace=Pace(**pace), **limits)
         key = f"with the key from {server.key_variable}" if server.key_variable else "without a key"
         opt.echo(f"asking {server.url} {key}")
         how["endpoint"] = server.url
@@ -103,7 +110,7 @@ def evaluate(
         if shipped and not loaded.shipped:
             raise UserError(f"model {shown(model)}: came with greedy settings; omit --shipped")
         sampling = dict(loaded.shipped) if shipped else {}
-        options = {"batch_size": batch_size, **({} if chosen is None else _limits(chosen))}
+        options = {"batch_size": batch_size, **limits}
         if seeds is not None:
             from r1aqa_helpers.evaluation.sampled import sampled, sampled_lines
 
@@ -118,7 +125,8 @@ def evaluate(
         answer = partial(answer_questions, loaded, **options)
     predictions = answer(asked, log=out.with_name(out.name + ".log.jsonl"))
     write_predictions(out, asked, predictions)
-    write_metadata(out, test_set, model=model, **how)
+    how["cut"] = sum(one.cut for one in predictions)
+    write_metadata(out, test_set, model=model, **how, **opt.given(max_new_tokens=max_new_tokens))
     opt.echo(f"{len(predictions)} answers in {shown(out)}")
     if all(question.answer is not None for question in asked):
         from r1aqa_helpers.reporting import print_score
@@ -335,13 +343,13 @@ def cascade(
     opt.echo_result(result, as_json, "\n".join(lib.cascade_lines(result)))
 
 
-def _served(endpoint: str, model: str, prompt: int, **pace: Any) -> tuple[Any, Any]:
+def _served(endpoint: str, model: str, prompt: int, **options: Any) -> tuple[Any, Any]:
     """The server, and the function that answers questions there."""
     from r1aqa_helpers.evaluation.endpoint import answer_at_endpoint
-    from r1aqa_helpers.evaluation.openai_client import Pace, find_endpoint
+    from r1aqa_helpers.evaluation.openai_client import find_endpoint
 
     server = find_endpoint(endpoint, model)
-    return server, partial(answer_at_endpoint, server, prompt=prompt, pace=Pace(**pace))
+    return server, partial(answer_at_endpoint, server, prompt=prompt, **options)
 
 
 def _labelled(

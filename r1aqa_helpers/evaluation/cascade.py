@@ -15,6 +15,7 @@ from r1aqa_helpers.evaluation.local import (
     fill_batches,
     logged,
     prompt_text,
+    warn_of_answers,
     write_predictions,
 )
 from r1aqa_helpers.models import LoadedModel
@@ -100,10 +101,14 @@ def answer_from_captions(
             said = respond(text_model, [texts[q.id] for q in batch], max_new_tokens)
             seconds = round((time.perf_counter() - started) / len(batch), 4)
             for q, response in zip(batch, said, strict=True):
-                yield {"id": q.id, "response": response, "seconds": seconds, "seconds_cut": 0.0}
+                cut = len(count(response).input_ids) >= max_new_tokens
+                row = {"id": q.id, "response": response, "seconds": seconds}
+                yield row | {"seconds_cut": 0.0, "cut": cut}
 
     doing = f"answering from captions, prompt <{prompt}>"
-    return as_predictions(logged(log, run, questions, texts, answer, doing))
+    rows = logged(log, run, questions, texts, answer, doing)
+    warn_of_answers(rows, max_new_tokens)
+    return as_predictions(rows)
 
 
 def run_cascade(

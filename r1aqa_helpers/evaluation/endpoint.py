@@ -10,7 +10,13 @@ from pathlib import Path
 from typing import Any
 
 from r1aqa_helpers.data import AudioQuestion
-from r1aqa_helpers.evaluation.local import Prediction, as_predictions, logged, prompt_text
+from r1aqa_helpers.evaluation.local import (
+    Prediction,
+    as_predictions,
+    logged,
+    prompt_text,
+    warn_of_answers,
+)
 from r1aqa_helpers.evaluation.openai_client import (
     GREEDY,
     GREEDY_EXTENDED,
@@ -74,6 +80,7 @@ def answer_at_endpoint(
             "the same command asks them again",
             stacklevel=2,
         )
+    warn_of_answers(rows, max_new_tokens)
     return as_predictions(rows)
 
 

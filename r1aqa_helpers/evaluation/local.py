@@ -1,6 +1,7 @@
 """From questions to predictions: batches through a local model, with a log to resume from."""
 
 import hashlib
+import os
 import time
 import warnings
 from collections import Counter, deque
@@ -20,17 +21,20 @@ from r1aqa_helpers.data.audio import TOKENS_PER_SECOND, clip_to_window, header_s
 from r1aqa_helpers.data.prompts import build_prompt, caption_prompt, question_text
 from r1aqa_helpers.models import (
     MAX_NEW_TOKENS,
+    Answer,
     AudioFeatureCache,
     LoadedModel,
     SeededSampling,
     chat_text,
     encode,
     generate,
+    generate_answers,
     greedy_config,
     sampling_config,
     weights_fingerprint,
 )
 from r1aqa_helpers.scoring import extract_answer
+from r1aqa_helpers.scoring.predictions import warn_of_thinking
 from r1aqa_helpers.utils.errors import UserError
 from r1aqa_helpers.utils.io import append_jsonl, read_log, write_json
 from r1aqa_helpers.utils.progress import track
@@ -51,6 +55,8 @@ class Prediction:
     """The whole text."""
     seconds: float
     """Wall-clock time of its batch, divided by the number of its questions."""
+    cut: bool = False
+    """Whether the limit of tokens ended it."""
 
     @property
     def answer(self) -> str:
@@ -128,7 +134,19 @@ def answer_questions(
             f"{loaded.window_seconds} s window; {sum(cuts):.1f} s cut in all",
             stacklevel=2,
         )
+    warn_of_answers(rows, max_new_tokens)
     return as_predictions(rows)
+
+
+def warn_of_answers(rows: Sequence[Mapping[str, Any]], max_new_tokens: int) -> None:
+    """Warn of answers in a log's rows that were cut off, or stand inside the thinking."""
+    if cut := sum(row.get("cut") is True for row in rows):
+        warnings.warn(
+            f"{cut} of {len(rows)} answers were cut at {max_new_tokens} tokens and count as they"
+            " are; allow more (evaluate --max-new-tokens)",
+            stacklevel=3,
+        )
+    warn_of_thinking([row["response"] for row in rows])
 
 
 def logged(
@@ -163,7 +181,10 @@ def logged(
 
 def as_predictions(rows: Iterable[Mapping[str, Any]]) -> list[Prediction]:
     """What a log's rows say."""
-    return [Prediction(row["id"], row["response"], row["seconds"]) for row in rows]
+    return [
+        Prediction(row["id"], row["response"], row["seconds"], row.get("cut") is True)
+        for row in rows
+    ]
 
 
 def answer_one(
@@ -241,7 +262,9 @@ def plan_batches(
         return []
     window, tokenizer = loaded.window_seconds, loaded.processor.tokenizer
     # Recordings whose length is not known beforehand come first, as if they filled the window.
-    known = {audio: header_seconds(audio) for audio in {q.audio for q in questions}}
+    # What is no regular file is not opened here: reading it says so.
+    found = {audio: os.path.isfile(audio) for audio in {q.audio for q in questions}}
+    known = {audio: header_seconds(audio) if there else None for audio, there in found.items()}
     seconds = {a: window if s is None else min(s, window) for a, s in known.items()}
     words = tokenizer([texts[q.id] for q in questions], add_special_tokens=False).input_ids
     tokens = {
@@ -301,20 +324,21 @@ class _Asking:
         used = Counter(question.audio for batch in batches for question in batch)
         self.cache = AudioFeatureCache(_STATE_BYTES) if len(used) < used.total() else None
         started = time.perf_counter()
-        for batch, responses in self._answered(batches):
+        for batch, answers in self._answered(batches):
             now = time.perf_counter()
             seconds, started = (now - started) / len(batch.questions), now
-            for question, response, cut in zip(batch.questions, responses, batch.cuts, strict=True):
+            for question, answer, lost in zip(batch.questions, answers, batch.cuts, strict=True):
                 yield {
                     "id": question.id,
-                    "response": response,
+                    "response": answer.text,
                     "seconds": round(seconds, 4),
-                    "seconds_cut": round(cut, 4),
+                    "seconds_cut": round(lost, 4),
+                    "cut": answer.cut,
                 }
 
     def _answered(
         self, batches: Sequence[Sequence[AudioQuestion]]
-    ) -> Iterator[tuple[_Batch, list[str]]]:
+    ) -> Iterator[tuple[_Batch, list[Answer]]]:
         """The batches in their order.
 
         On a CPU several at once, each by one thread, from reading to the answer: threads that
@@ -323,17 +347,17 @@ class _Asking:
         """
         cpu = _on_cpu(self.loaded)
 
-        def job(questions: Sequence[AudioQuestion]) -> tuple[_Batch, list[str] | None]:
+        def job(questions: Sequence[AudioQuestion]) -> tuple[_Batch, list[Answer] | None]:
             batch = self._prepare(questions)
             return batch, self._respond(batch) if cpu else None
 
-        def taken() -> tuple[_Batch, list[str]]:
-            batch, responses = waiting.popleft().result()
-            return batch, self._respond_on_gpu(batch) if responses is None else responses
+        def taken() -> tuple[_Batch, list[Answer]]:
+            batch, answers = waiting.popleft().result()
+            return batch, self._respond_on_gpu(batch) if answers is None else answers
 
         threads = torch.get_num_threads()
         workers, each = (threads, 1) if cpu else (1, threads)
-        waiting: deque[Future[tuple[_Batch, list[str] | None]]] = deque()
+        waiting: deque[Future[tuple[_Batch, list[Answer] | None]]] = deque()
         with ThreadPoolExecutor(
             workers, initializer=torch.set_num_threads, initargs=(each,)
         ) as pool:
@@ -353,8 +377,8 @@ class _Asking:
         inputs = encode(self.loaded, [self.texts[q.id] for q in questions], waves)
         return _Batch(questions, inputs, [clips[q.audio][1] for q in questions])
 
-    def _respond(self, batch: _Batch) -> list[str]:
-        responses: list[str] = []
+    def _respond(self, batch: _Batch) -> list[Answer]:
+        answers: list[Answer] = []
         size = -(-len(batch.questions) // self.parts)
         for start in range(0, len(batch.questions), size):
             part = slice(start, start + size)
@@ -364,10 +388,12 @@ class _Asking:
                 sampler = SeededSampling([int(digest([self.seed, q.id]), 16) for q in asked])
             inputs = {name: tensor[part] for name, tensor in batch.inputs.items()}
             recordings = [q.audio for q in asked]
-            responses += generate(self.loaded, inputs, self.config, sampler, recordings, self.cache)
-        return responses
+            answers += generate_answers(
+                self.loaded, inputs, self.config, sampler, recordings, self.cache
+            )
+        return answers
 
-    def _respond_on_gpu(self, batch: _Batch) -> list[str]:
+    def _respond_on_gpu(self, batch: _Batch) -> list[Answer]:
         try:
             return self._respond(batch)
         except torch.OutOfMemoryError as error:

@@ -15,7 +15,7 @@ from r1aqa_helpers.scoring import Score
 from r1aqa_helpers.scoring.text import interval_text, number_text
 from r1aqa_helpers.utils.errors import UserError
 from r1aqa_helpers.utils.io import write_bytes
-from r1aqa_helpers.utils.untrusted import shown
+from r1aqa_helpers.utils.untrusted import VALUE, plain, shown
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -80,7 +80,8 @@ def groups_figure(groups: Sequence[Score]) -> "Figure":
     constants = [group.constant.percent for group in groups]
     axes.plot(constants, places, "|", color=_RED, markersize=12, label="constant answer")
     # A name is a file's: a dollar sign in it starts no formula.
-    labels = [f"{group_name(group)} ({group.overall.n})".replace("$", r"\$") for group in groups]
+    names = (plain(group_name(group), VALUE).replace("$", r"\$") for group in groups)
+    labels = [f"{name} ({group.overall.n})" for name, group in zip(names, groups, strict=True)]
     axes.set_yticks(places, labels)
     axes.set(
         xlim=(-2, 102),
