@@ -24,7 +24,7 @@ from r1aqa_helpers.cli.options import GROUP
 from r1aqa_helpers.cli.share import push
 from r1aqa_helpers.cli.train import train_app
 from r1aqa_helpers.utils.errors import UserError
-from r1aqa_helpers.utils.untrusted import LINE, plain
+from r1aqa_helpers.utils.untrusted import MESSAGE, plain
 
 #: Processes that a launcher started meet the same error. The others wait this many seconds, so
 #: that the main one reports it; when that one ends, the launcher ends the others.
@@ -44,7 +44,7 @@ class Reporting(TyperGroup):
         if not sys.stderr.isatty():
             # Read when the library is imported; transformers' bars follow it. A log wants lines.
             os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
-        warnings.formatwarning = lambda message, *_, **__: f"warning: {plain(message, LINE)}\n"
+        warnings.formatwarning = lambda message, *_, **__: f"warning: {plain(message, MESSAGE)}\n"
         if not main:
             warnings.simplefilter("ignore")
         try:
@@ -56,7 +56,7 @@ class Reporting(TyperGroup):
         except UserError as error:
             if not main:
                 time.sleep(_HEAD_START)
-            typer.echo(f"error: {plain(error, LINE)}", err=True)
+            typer.echo(f"error: {plain(error, MESSAGE)}", err=True)
             raise typer.Exit(1) from None
         except KeyboardInterrupt:
             if main:

@@ -29,6 +29,7 @@ from r1aqa_helpers.utils.io import PathLike, read_json, write_jsonl
 from r1aqa_helpers.utils.progress import track
 from r1aqa_helpers.utils.untrusted import shown, shown_value
 
+
 def clip_names(video_name: str) -> tuple[str, ...]:
     """File names under which the sound of a video is looked for, the likeliest first.
 

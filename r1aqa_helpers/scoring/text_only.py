@@ -18,7 +18,8 @@ import numpy as np
 from r1aqa_helpers.data import AudioQuestion
 from r1aqa_helpers.data.audio import load_audio, save_audio
 from r1aqa_helpers.utils.errors import UserError
-from r1aqa_helpers.utils.io import PathLike, shown
+from r1aqa_helpers.utils.io import PathLike
+from r1aqa_helpers.utils.untrusted import shown, shown_value
 
 #: Weight of the prior in each count, in times offered.
 _PRIOR = 4.0
@@ -103,6 +104,8 @@ def swapped(questions: Sequence[AudioQuestion], seed: int = 0) -> list[AudioQues
     following = {}
     for task, ring in rings.items():
         if len(ring) == 1:
-            raise UserError(f"task {task!r}: has one clip only, so none can be exchanged")
+            raise UserError(
+                f"task {shown_value(task)}: has one clip only, so none can be exchanged"
+            )
         following[task] = dict(zip(ring, ring[1:] + ring[:1], strict=True))
     return [replace(q, audio=following[q.task][q.audio]) for q in questions]

@@ -10,8 +10,8 @@ import os
 import re
 from collections.abc import Callable
 
-#: Characters of a line on the terminal, of a name or path, and of a value in a message.
-LINE, NAME, VALUE = 2000, 200, 60
+#: Characters of a line on the terminal, of a message, and of a name and a value in one.
+LINE, MESSAGE, NAME, VALUE = 2000, 1000, 200, 60
 
 #: Marks that mean something in Markdown, or make a link of what follows.
 _MARKS = re.compile(r"([\\`*_{}\[\]()#+.!|~$^=:@-])")
