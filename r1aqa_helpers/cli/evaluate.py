@@ -119,6 +119,8 @@ def evaluate(
                 loaded, asked, out, prompts, drawn, sampling, test_set, opt.say, **options
             )
             opt.echo("\n".join([*sampled_lines(result), f"scores in {shown(out)}"]))
+            lines = [line for row in result["rows"] for line in row["seeds"]]
+            _check_whole(out, sum(line["missing"] for line in lines), len(asked) * len(lines))
             return
         how |= opt.given(base=base, profile=profile, sampling=sampling or None)
         options |= {"prompt": prompts[0], "sample": sample, "seed": seed, "sampling": sampling}
@@ -133,6 +135,7 @@ def evaluate(
         from r1aqa_helpers.scoring import score as score_answers
 
         print_score(score_answers(asked, {p.id: p.answer for p in predictions}), test_set)
+    _check_whole(out, len(asked) - len(predictions), len(asked))
 
 
 def score(
@@ -341,6 +344,17 @@ def cascade(
     for strength in lib.STRENGTHS:
         write_metadata(out / f"{strength}.json", test_set, captions=strength, **about)
     opt.echo_result(result, as_json, "\n".join(lib.cascade_lines(result)))
+    missing = sum(row["missing"] for row in result["rows"])
+    _check_whole(out, missing, len(asked) * len(result["rows"]))
+
+
+def _check_whole(out: Path, missing: int, n: int) -> None:
+    """Make missing answers, of which warnings have told, a part of the exit status."""
+    if missing:
+        raise UserError(
+            f"{shown(out)}: {missing} of {n} answers are missing and count as wrong; mend what the"
+            " warnings name, and give the same command again"
+        )
 
 
 def _served(endpoint: str, model: str, prompt: int, **options: Any) -> tuple[Any, Any]:

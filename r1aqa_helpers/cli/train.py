@@ -53,6 +53,12 @@ def _train(
             "on the Hugging Face Hub."
         ),
     ] = None,
+    leave_out_bad: Annotated[
+        bool,
+        typer.Option(
+            "--leave-out-bad", help="Leave out the questions whose recordings cannot be used."
+        ),
+    ] = False,
     seed: opt.Seed = 0,
 ) -> None:
     """Train a row of the table by its name (``method``), or with an algorithm's plain settings."""
@@ -82,6 +88,10 @@ def _train(
         settings, run = GRPOSettings(**{**chosen.grpo, **asked}), train_grpo
     train_questions = read_questions(questions, audio_dir)
     check_writable(out)
+    if leave_out_bad:
+        from r1aqa_helpers.data.recordings import check_recordings
+
+        train_questions = check_recordings(train_questions, leave_out=True)
     from r1aqa_helpers.hardware.summary import announcement, with_settings
     from r1aqa_helpers.models import check_target, hearing_check, load_for, push
     from r1aqa_helpers.models.lora import describe_trained

@@ -10,7 +10,8 @@ from transformers import WhisperFeatureExtractor
 
 from r1aqa_helpers.data.decoding import SAMPLE_RATE, AudioFault, decode_audio, stated_seconds
 from r1aqa_helpers.utils.errors import UserError
-from r1aqa_helpers.utils.io import PathLike, open_file, shown, write_bytes
+from r1aqa_helpers.utils.io import PathLike, open_file, write_bytes
+from r1aqa_helpers.utils.untrusted import shown
 
 TOKENS_PER_SECOND = 25  # of audio in a prompt: 100 mel frames a second, halved twice
 #: Endings of the names of recordings, in lower case, the likeliest first.

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from r1aqa_helpers.data import AudioQuestion
+from r1aqa_helpers.data.recordings import check_recordings
 from r1aqa_helpers.evaluation.local import (
     BATCH_TOKENS,
     Prediction,
@@ -55,8 +56,9 @@ def caption_clips(
     """The model's description of each question's clip, greedily, by question id.
 
     It is given neither question nor choices, and each recording is described once. ``options``
-    and errors as in `local.answer_questions`.
+    and errors as in `local.answer_questions`; also a ``UserError`` for a bad recording.
     """
+    check_recordings(questions)
     first: dict[Path, AudioQuestion] = {}
     for question in questions:
         first.setdefault(question.audio, question)
@@ -106,7 +108,7 @@ def answer_from_captions(
                 yield row | {"seconds_cut": 0.0, "cut": cut}
 
     doing = f"answering from captions, prompt <{prompt}>"
-    rows = logged(log, run, questions, texts, answer, doing)
+    rows = logged(log, run, questions, texts, answer, doing, heard=False)
     warn_of_answers(rows, max_new_tokens)
     return as_predictions(rows)
 

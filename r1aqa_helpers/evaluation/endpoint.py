@@ -20,6 +20,7 @@ from r1aqa_helpers.evaluation.local import (
 from r1aqa_helpers.evaluation.openai_client import (
     GREEDY,
     GREEDY_EXTENDED,
+    BadRecordingError,
     Client,
     Endpoint,
     NoAnswerError,
@@ -73,13 +74,7 @@ def answer_at_endpoint(
                 yield from _ask_all(client, rest, texts, some, heard=captions is None)
 
     doing = f"asking {endpoint.model}, prompt <{prompt}>"
-    rows = logged(log, run, questions, texts, answer, doing)
-    if len(rows) < len(questions):
-        warnings.warn(
-            f"{len(questions) - len(rows)} of {len(questions)} questions have no answer; "
-            "the same command asks them again",
-            stacklevel=2,
-        )
+    rows = logged(log, run, questions, texts, answer, doing, heard=captions is None)
     warn_of_answers(rows, max_new_tokens)
     return as_predictions(rows)
 
@@ -123,7 +118,7 @@ def _ask_all(
                 raise result
             warnings.warn(f"question {shown_value(question.id)}: no answer: {result}", stacklevel=2)
             # Of a server that answers others, a question that it cannot take says nothing.
-            if result.of_server or not some:
+            if result.of_server or not (some or isinstance(result, BadRecordingError)):
                 failed += 1
             if failed == _GIVE_UP:
                 raise UserError(

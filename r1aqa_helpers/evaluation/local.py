@@ -7,6 +7,7 @@ import warnings
 from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import nullcontext
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -19,6 +20,7 @@ from transformers import GenerationConfig
 from r1aqa_helpers.data import AudioQuestion, mmau_row
 from r1aqa_helpers.data.audio import TOKENS_PER_SECOND, clip_to_window, header_seconds, load_audio
 from r1aqa_helpers.data.prompts import build_prompt, caption_prompt, question_text
+from r1aqa_helpers.data.recordings import recording_digests
 from r1aqa_helpers.models import (
     MAX_NEW_TOKENS,
     Answer,
@@ -37,11 +39,14 @@ from r1aqa_helpers.scoring import extract_answer
 from r1aqa_helpers.scoring.predictions import warn_of_thinking
 from r1aqa_helpers.utils.errors import UserError
 from r1aqa_helpers.utils.io import append_jsonl, read_log, write_json
+from r1aqa_helpers.utils.locks import only_writer
 from r1aqa_helpers.utils.progress import track
 from r1aqa_helpers.utils.untrusted import shown, shown_value
 
 #: Tokens of a batch, padding included: at 7B half a megabyte each, of keys and values.
 BATCH_TOKENS = 8192
+#: Fields of a log's row that are needed.
+_FIELDS = {"id": str, "response": str, "seconds": float, "seconds_cut": float, "asked": str}
 _STEPS = 16  # lengths of clips that planning distinguishes
 _STATE_BYTES = 2**30  # of encoded recordings that are asked about again
 
@@ -97,8 +102,10 @@ def answer_questions(
         log: JSON-lines file to which each answer is added when it is there; called again after
             an interruption, only the rest is asked.
 
+    A question whose recording cannot be used has no prediction, which a warning says.
+
     Raises:
-        UserError: ``log`` is that of a different run, or a recording cannot be read.
+        UserError: ``log`` is that of a different run, or no recording can be read.
     """
     if request is None:
         chat = partial(chat_text, loaded)
@@ -156,26 +163,44 @@ def logged(
     texts: Mapping[str, str],
     answer: Callable[[list[AudioQuestion]], Iterable[dict[str, Any]]],
     doing: str,
+    heard: bool = True,
 ) -> list[dict[str, Any]]:
     """The rows of all questions that have an answer, in their order; those not in ``log`` asked.
 
+    Warns where questions are left without an answer.
+
     Args:
-        run: JSON values that identify the run; with a hash of ``texts`` the log's first line.
+        run: JSON values that identify the run: the log's first line.
         texts: what is asked, by question id.
-        answer: yields a row (id, response, seconds, seconds_cut) for each question it is given,
-            in any order; each is added to the log at once.
+        answer: yields a row (id, response, seconds, seconds_cut) for each question it is given
+            and can answer, in any order; each is added to the log at once, with a digest of text
+            and recording as ``asked``.
         doing: label of the progress bar.
+        heard: whether recordings are asked about.
 
     Raises:
-        UserError: the log is that of a different run, or damaged.
+        UserError: the log is that of a different run, of other texts or recordings, damaged, or
+            another process writes to it.
     """
-    run = {**run, "questions": digest(sorted(texts.items()))}
-    rows = {} if log is None else open_log(log, run)
-    rest = [q for q in questions if q.id not in rows]
-    for row in track(answer(rest), doing, total=len(rest)):
-        rows[row["id"]] = row
-        if log is not None:
-            append_jsonl(log, row)
+    recordings = recording_digests(questions) if heard else {}
+    asked = {
+        q.id: digest([texts[q.id], recordings.get(q.audio)])
+        for q in questions
+        if q.audio in recordings or not heard
+    }
+    with nullcontext() if log is None else only_writer(log):
+        rows = {} if log is None else open_log(log, run, asked)
+        rest = [q for q in questions if q.id in asked and q.id not in rows]
+        for row in track(answer(rest), doing, total=len(rest)):
+            rows[row["id"]] = row
+            if log is not None:
+                append_jsonl(log, {**row, "asked": asked[row["id"]]})
+    if len(rows) < len(questions):
+        warnings.warn(
+            f"{len(questions) - len(rows)} of {len(questions)} questions have no answer; "
+            "the same command asks them again",
+            stacklevel=3,
+        )
     return [rows[q.id] for q in questions if q.id in rows]
 
 
@@ -326,7 +351,7 @@ class _Asking:
         started = time.perf_counter()
         for batch, answers in self._answered(batches):
             now = time.perf_counter()
-            seconds, started = (now - started) / len(batch.questions), now
+            seconds, started = (now - started) / max(1, len(batch.questions)), now
             for question, answer, lost in zip(batch.questions, answers, batch.cuts, strict=True):
                 yield {
                     "id": question.id,
@@ -369,10 +394,15 @@ class _Asking:
                 yield taken()
 
     def _prepare(self, questions: Sequence[AudioQuestion]) -> _Batch:
-        clips = {
-            audio: clip_to_window(load_audio(audio), self.loaded.window_seconds)
-            for audio in dict.fromkeys(q.audio for q in questions)
-        }
+        clips = {}
+        for audio in dict.fromkeys(q.audio for q in questions):
+            try:
+                clips[audio] = clip_to_window(load_audio(audio), self.loaded.window_seconds)
+            except UserError as fault:
+                warnings.warn(f"{fault}; its questions have no answer", stacklevel=2)
+        questions = [q for q in questions if q.audio in clips]
+        if not questions:
+            return _Batch([], {}, [])
         waves = [clips[q.audio][0] for q in questions]
         inputs = encode(self.loaded, [self.texts[q.id] for q in questions], waves)
         return _Batch(questions, inputs, [clips[q.audio][1] for q in questions])
@@ -417,11 +447,16 @@ def _on_cpu(loaded: LoadedModel) -> bool:
     return loaded.device.type == "cpu"
 
 
-def open_log(path: Path, run: dict[str, Any]) -> dict[str, dict[str, Any]]:
+def open_log(
+    path: Path, run: dict[str, Any], asked: Mapping[str, str]
+) -> dict[str, dict[str, Any]]:
     """The rows of an interrupted run, by question id; a new log gets ``run`` as its first line.
 
+    Of the questions in ``asked`` alone, which says what is asked now.
+
     Raises:
-        UserError: the log is that of a different run, or a row is damaged.
+        UserError: the log is that of a different run, one of these questions was asked with
+            another text or recording, or a row is damaged.
     """
     header, *rows = read_log(path) or [None]
     if header is None:
@@ -433,13 +468,17 @@ def open_log(path: Path, run: dict[str, Any]) -> dict[str, dict[str, Any]]:
             "delete it, or choose another --out"
         )
     for number, row in enumerate(rows, start=2):
-        fields = (("id", str), ("response", str), ("seconds", float), ("seconds_cut", float))
-        for name, kind in fields:
+        for name, kind in _FIELDS.items():
             if not isinstance(row.get(name), kind):
                 raise UserError(
                     f"{shown(path)}:{number}: field {name}: missing or damaged, delete the line"
                 )
-    return {row["id"]: row for row in rows}
+        if row["asked"] != asked.get(row["id"], row["asked"]):
+            raise UserError(
+                f"{shown(path)}:{number}: question {shown_value(row['id'])} was asked with another"
+                " text or recording; delete the log, or choose another --out"
+            )
+    return {row["id"]: row for row in rows if row["id"] in asked}
 
 
 def digest(value: object) -> str:

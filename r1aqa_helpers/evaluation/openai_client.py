@@ -135,6 +135,10 @@ class NoAnswerError(Exception):
         self.of_server = of_server
 
 
+class BadRecordingError(NoAnswerError):
+    """The question's recording cannot be used, so that it was not sent."""
+
+
 class _RefusedError(NoAnswerError):
     """The server found fault with the request; ``said`` is all that it says about it."""
 
@@ -201,7 +205,10 @@ class Client:
         """
         wave = None
         if heard:
-            wave = load_audio(question.audio)
+            try:
+                wave = load_audio(question.audio)
+            except UserError as fault:
+                raise BadRecordingError(str(fault)) from None
         reply, seconds, left_out = self._answer(request_messages(text, wave))
         return {
             "id": question.id,

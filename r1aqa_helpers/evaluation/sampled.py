@@ -97,7 +97,9 @@ def _row(prompt: int, scores: Mapping[int, Score], same: float) -> dict[str, Any
             name: statistics.fmean(one.tasks[name].percent for one in found)
             for name in found[0].tasks
         },
-        "seeds": [{"seed": seed, **one.row_dict()} for seed, one in scores.items()],
+        "seeds": [
+            {"seed": seed, **one.row_dict(), "missing": one.missing} for seed, one in scores.items()
+        ],
     }
 
 

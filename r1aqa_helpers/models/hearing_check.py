@@ -13,7 +13,7 @@ from r1aqa_helpers.data.prompts import build_prompt, question_text
 from r1aqa_helpers.models.loaded import LoadedModel, chat_text, encode
 from r1aqa_helpers.models.precision import check_finite
 from r1aqa_helpers.utils.errors import UserError
-from r1aqa_helpers.utils.io import shown
+from r1aqa_helpers.utils.untrusted import shown
 
 #: Mean absolute change, in nats per token, under which a model ignores the audio. The clip and
 #: silence have the same shapes, so that such a model's change is zero or rounding noise.
@@ -36,20 +36,25 @@ def hearing_check(
     """Compare the choices' log-probabilities with the clip and with silence of its length.
 
     ``n`` questions, evenly spaced (test files are ordered by task), with prompt <2>; others in
-    place of those whose clips are silent.
+    place of those whose clips are silent or cannot be read.
 
     Raises:
-        UserError: they hardly move, so the model ignores the audio; or all clips are silent.
+        UserError: they hardly move, so the model ignores the audio; or there is no clip to hear.
     """
     if not questions:
         raise UserError("hearing check: there is no question to check the model with")
-    changes = []
+    changes, faults = [], {}
     step = max(1, len(questions) // n)
     for question in (q for start in range(step) for q in questions[start::step]):
         if len(changes) == n:
             break
-        wave, _ = clip_to_window(load_audio(question.audio), loaded.window_seconds)
+        try:
+            wave, _ = clip_to_window(load_audio(question.audio), loaded.window_seconds)
+        except UserError as fault:
+            faults[question.audio] = str(fault)
+            continue
         if is_silent(wave):
+            faults[question.audio] = f"{shown(question.audio)}: is silent"
             continue
         text = chat_text(loaded, build_prompt(question_text(question), question.choices, 2))
         heard = choice_logprobs(loaded, text, wave, question.choices)
@@ -57,8 +62,8 @@ def hearing_check(
         changes.append((heard - silent).abs())
     if not changes:
         raise UserError(
-            f"hearing check: all {len(questions)} questions are about silence "
-            f"({shown(questions[0].audio)} is the first); give recordings"
+            f"hearing check: no question has a recording that can be heard; of {len(faults)} the"
+            f" first: {next(iter(faults.values()))}"
         )
     change = torch.cat(changes).mean().item()
     if change < THRESHOLD:

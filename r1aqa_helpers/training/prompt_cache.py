@@ -14,7 +14,7 @@ import torch
 from r1aqa_helpers.data.audio import clip_to_window, load_audio
 from r1aqa_helpers.models import AudioFeatureCache, Clips, LoadedModel, chat_text, encode
 from r1aqa_helpers.models.loaded import TOKENIZING
-from r1aqa_helpers.utils.io import shown
+from r1aqa_helpers.utils.untrusted import shown
 
 #: Bytes of features that are kept; at 7B in bfloat16 that is 1,400 clips.
 CAPACITY = 2**30

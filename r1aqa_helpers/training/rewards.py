@@ -9,12 +9,14 @@ each with what it is for and its weak side; those that look at the choices want 
 
 import re
 from collections.abc import Callable, Sequence
+from functools import partial
 
 from r1aqa_helpers.data.prompts import check_prompt_number
 from r1aqa_helpers.scoring import extract_answer, string_match, tagged
 
-#: Called by TRL as f(completions=..., solution=..., other columns); one float per completion.
-RewardFunction = Callable[..., list[float]]
+#: Called by TRL as f(completions=..., solution=..., other columns); one float per completion, or
+#: None, which abstains: sums and means are without it.
+RewardFunction = Callable[..., list[float | None]]
 
 #: The tags of the format that a prompt asks for, in their order.
 _TAGS = {
@@ -189,8 +191,15 @@ def _words(text: str) -> list[str]:
     return _WORD.findall(text.lower())
 
 
+def name_of(reward: RewardFunction) -> str:
+    """What a reward is logged by: the function's name, also of a partial one, or the class's."""
+    while isinstance(reward, partial):
+        reward = reward.func
+    return getattr(reward, "__name__", type(reward).__name__)
+
+
 def named(name: str, reward: RewardFunction) -> RewardFunction:
-    """``reward`` under another ``__name__``, which is what TRL logs its mean by."""
+    """``reward`` under another name, which is what TRL logs its mean by."""
 
     def renamed(completions: Sequence, **columns: object) -> list[float]:
         return reward(completions=completions, **columns)
@@ -203,33 +212,40 @@ def weighted(*terms: tuple[float, RewardFunction], name: str | None = None) -> R
     """The sum of rewards, each times its weight: ``weighted((1.0, f), (0.5, g))``.
 
     TRL sums a list of rewards itself, by ``reward_weights`` of its configuration, and then logs
-    each alone; this is for where one function is wanted. Weights may be negative. ``name`` is by
-    default made of weights and names, like ``1*f + 0.5*g``. Raises ``ValueError`` without terms.
+    each alone; this is for where one function is wanted. Weights may be negative. Terms that
+    abstain are left out. ``name`` is by default made of weights and names, like ``1*f + 0.5*g``.
+    Raises ``ValueError`` without terms.
     """
     if not terms:
         raise ValueError("weighted: at least one (weight, reward) is needed")
 
-    def total(completions: Sequence, **columns: object) -> list[float]:
+    def total(completions: Sequence, **columns: object) -> list[float | None]:
         each = [reward(completions=completions, **columns) for _, reward in terms]
         weights = [weight for weight, _ in terms]
-        return [
-            float(sum(w * one for w, one in zip(weights, ones, strict=True)))
-            for ones in zip(*each, strict=True)
-        ]
+        return [weighted_sum(weights, ones) for ones in zip(*each, strict=True)]
 
-    default = " + ".join(f"{weight:g}*{reward.__name__}" for weight, reward in terms)
+    default = " + ".join(f"{weight:g}*{name_of(reward)}" for weight, reward in terms)
     return named(name or default, total)
+
+
+def weighted_sum(weights: Sequence[float], rewards: Sequence[float | None]) -> float | None:
+    """The sum over the rewards that do not abstain; None where all do."""
+    pairs = zip(weights, rewards, strict=True)
+    counted = [weight * reward for weight, reward in pairs if reward is not None]
+    return float(sum(counted)) if counted else None
 
 
 def only_if(condition: RewardFunction, reward: RewardFunction) -> RewardFunction:
     """``reward`` where ``condition`` gives more than 0, else 0: a gate in place of a sum.
 
     In a sum, what is lost in one term can be made up for in another; behind a gate it cannot.
+    Where the condition abstains, so does the whole.
     """
 
-    def gated(completions: Sequence, **columns: object) -> list[float]:
+    def gated(completions: Sequence, **columns: object) -> list[float | None]:
         gates = condition(completions=completions, **columns)
         rewards = reward(completions=completions, **columns)
-        return [one if gate > 0 else 0.0 for gate, one in zip(gates, rewards, strict=True)]
+        pairs = zip(gates, rewards, strict=True)
+        return [None if gate is None else one if gate > 0 else 0.0 for gate, one in pairs]
 
-    return named(f"{reward.__name__} if {condition.__name__}", gated)
+    return named(f"{name_of(reward)} if {name_of(condition)}", gated)

@@ -34,7 +34,7 @@ def write_bytes(path: PathLike, data: bytes) -> None:
     """
     path = Path(path)
     temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
-    with _told(path, "written", "choose another place"):
+    with told(path, "written", "choose another place"):
         path.parent.mkdir(parents=True, exist_ok=True)
         try:
             with open(temporary, "xb") as stream:
@@ -76,7 +76,7 @@ def append_jsonl(path: PathLike, row: Any, flush: bool = True) -> None:
         ValueError: ``row`` holds NaN or an infinity.
     """
     path, line = Path(path), _line(row).encode("utf-8")
-    with _told(path, "written", "choose another place"):
+    with told(path, "written", "choose another place"):
         path.parent.mkdir(parents=True, exist_ok=True)
         with open(path, "a+b") as stream:
             if end := stream.seek(0, os.SEEK_END):
@@ -95,7 +95,7 @@ def _line(row: Any) -> str:
 
 
 @contextlib.contextmanager
-def _told(path: PathLike, done: str, do: str) -> Iterator[None]:
+def told(path: PathLike, done: str, do: str) -> Iterator[None]:
     """Turn errors of the operating system into one line that says what to ``do``."""
     try:
         yield
@@ -118,7 +118,7 @@ def open_file(path: PathLike) -> Iterator[BinaryIO]:
     Raises:
         UserError: missing, not readable, or a folder, pipe or device, which might never end.
     """
-    with _told(path, "read", "check the path"), open(path, "rb", opener=_without_waiting) as stream:
+    with told(path, "read", "check the path"), open(path, "rb", opener=_without_waiting) as stream:
         if not stat.S_ISREG(os.fstat(stream.fileno()).st_mode):
             raise UserError(f"{shown(path)}: is no regular file and cannot be read; give a file")
         yield stream

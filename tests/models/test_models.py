@@ -402,7 +402,7 @@ def test_others_take_the_place_of_silent_clips_in_the_hearing_check(tiny, questi
     asked = silent(questions, tmp_path, len(questions) - 1)
     report = hearing_check(tiny, asked, n=2)
     assert report.n == 1 and report.change == hearing_check(tiny, asked[-1:]).change > 1e-4
-    with pytest.raises(UserError, match=r"all \d+ questions are about silence \(.*silence.wav is"):
+    with pytest.raises(UserError, match="no question has a recording that .*silence"):
         hearing_check(tiny, silent(questions, tmp_path, len(questions)))
 
 
