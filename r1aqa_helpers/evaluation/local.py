@@ -41,6 +41,7 @@ from r1aqa_helpers.utils.errors import UserError
 from r1aqa_helpers.utils.io import append_jsonl, read_log, write_json
 from r1aqa_helpers.utils.locks import only_writer
 from r1aqa_helpers.utils.progress import track
+from r1aqa_helpers.utils.run_dir import check_there
 from r1aqa_helpers.utils.untrusted import shown, shown_value
 
 #: Tokens of a batch, padding included: at 7B half a megabyte each, of keys and values.
@@ -194,6 +195,7 @@ def logged(
         for row in track(answer(rest), doing, total=len(rest)):
             rows[row["id"]] = row
             if log is not None:
+                check_there(log)
                 append_jsonl(log, {**row, "asked": asked[row["id"]]})
     if len(rows) < len(questions):
         warnings.warn(

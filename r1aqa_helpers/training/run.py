@@ -138,18 +138,22 @@ def describe_run(
     settings: TrainingSettings,
     heard: bool = True,
 ) -> dict[str, Any]:
-    """What makes two runs the same: settings, the model's weights, the questions with answers.
-
-    A recording counts by its content, where it is ``heard``: folders may be moved, or mounted
-    elsewhere.
-    """
-    audio = recording_digests(questions) if heard else {}
-    asked = [(q.id, audio.get(q.audio), q.question, q.choices, q.answer) for q in questions]
+    """What makes two runs the same: settings, the model's weights, the questions with answers."""
     return {
         "settings": settings.recorded(),
         "model": weights_fingerprint(loaded),
-        "questions": hashlib.sha256(json.dumps(asked).encode()).hexdigest()[:16],
+        "questions": identify_questions(questions, heard),
     }
+
+
+def identify_questions(questions: Sequence[AudioQuestion], heard: bool = True) -> str:
+    """A digest of ids, texts, answers and, where they are ``heard``, the recordings' content.
+
+    Where the recordings are does not count: folders may be moved, or mounted elsewhere.
+    """
+    audio = recording_digests(questions) if heard else {}
+    asked = [(q.id, audio.get(q.audio), q.question, q.choices, q.answer) for q in questions]
+    return hashlib.sha256(json.dumps(asked).encode()).hexdigest()[:16]
 
 
 def open_run(out_dir: Path, description: dict[str, Any]) -> Path | None:
@@ -177,6 +181,8 @@ def open_run(out_dir: Path, description: dict[str, Any]) -> Path | None:
         if steps_made(out_dir) >= description["settings"]["steps"]:
             return None  # the run has ended
         shutil.rmtree(out_dir / "model")
+    for left in out_dir.glob(".*.partial"):  # a model that a kill left half written
+        shutil.rmtree(left)
     checkpoint, done = None, 0
     for folder in out_dir.glob("checkpoint-*"):
         number = folder.name.removeprefix("checkpoint-")

@@ -25,6 +25,18 @@ def check_writable(folder: Path) -> None:
     probe.unlink(missing_ok=True)
 
 
+def check_there(path: Path) -> None:
+    """Check that nobody removed what a run writes to, or it would go on with half of its files.
+
+    Raises:
+        UserError: ``path`` is gone.
+    """
+    if not path.exists():
+        raise UserError(
+            f"{shown(path)}: was removed while the run wrote to it; start the run again"
+        )
+
+
 def read_run(path: Path) -> dict[str, Any]:
     """What the run's file ``path`` says, with the keys of today, on all levels.
 
