@@ -312,7 +312,7 @@ def print_summary(console: Console, summary: Summary) -> None:
         )
     for line in summary.missing:
         say(f"missing: {line}")
-    say(f"Measured on: {'; '.join(summary.hardware)}")
+    say(f"Measured on: {'; '.join(map(shown, summary.hardware))}")
 
 
 def _accuracies(title: str, rows: list[MethodRow]) -> Table:

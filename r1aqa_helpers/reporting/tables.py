@@ -65,7 +65,9 @@ def rich_table(
     for place, name in enumerate(columns):
         # Of two columns of text the first may wrap, so that the table keeps to 80 columns.
         wraps = place == 0 and left > 1
-        table.add_column(name, justify="left" if place < left else "right", no_wrap=not wraps)
+        table.add_column(
+            Text(plain(name)), justify="left" if place < left else "right", no_wrap=not wraps
+        )
     for row in rows:
         if row:
             table.add_row(*(Text(plain(cell)) for cell in row))
