@@ -37,6 +37,8 @@ class LoadedModel:
     name: str
     shipped: Mapping[str, float] = field(default_factory=dict)
     """How the checkpoint's own settings sample (`generation_config.shipped_sampling`)."""
+    merged: bool = False
+    """Whether an adapter was put into, or onto, the weights of another model."""
 
     @property
     def device(self) -> torch.device:

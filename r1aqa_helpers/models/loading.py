@@ -85,7 +85,7 @@ def load(
     loaded = LoadedModel(model, processor, str(name_or_path))
     _check_agreement(loaded, described)
     if adapter is not None:
-        loaded.model = put_adapter(loaded.model, adapter)
+        loaded.model, loaded.merged = put_adapter(loaded.model, adapter), True
     loaded.shipped = shipped_sampling(loaded.model.generation_config)
     loaded.model.generation_config = greedy_config(loaded)
     return loaded

@@ -75,6 +75,11 @@ def run_training(
     for question in questions:
         if question.answer is None:
             raise UserError(f"question {question.id}: has no answer to train on; leave it out")
+    if settings.lora_rank and loaded.merged:
+        raise UserError(
+            f"model {shown(loaded.name)}: is an adapter, and one that is trained on it would not"
+            " load; start from the whole model, which is in the folder model beside it"
+        )
     precision = training_precision(loaded.model, settings.lora_rank, settings.optim)
     choose_trained(loaded.model, settings.lora_rank, settings.encoder_frozen)
     distributed.init(loaded.device)

@@ -111,6 +111,29 @@ def test_every_choice_and_wrapper_matches_literally():
     assert compared > 10_000
 
 
+#: Words that overlap, letters whose lower case is longer, joiners, and no words at all.
+TEXTS = st.lists(
+    st.sampled_from(["dog", "Dog", "a", "big", "İ", "ß", "café", "cafe\u0301", "x_y", "2.5"])
+    | st.sampled_from([" ", ", ", "-", "'", ".", "_", "\u00a0", "\u200d", "\n"])
+    | st.text(max_size=2)
+).map("".join)
+
+
+@given(TEXTS, TEXTS, st.lists(TEXTS, max_size=4))
+def test_any_text_matches_literally(gold, said, others):
+    for choices in (others, [gold, *others], [*others, said, gold.upper()]):
+        assert string_match(gold, said, choices) == bool(literal_match(gold, said, choices))
+
+
+@given(TEXTS, st.lists(TEXTS, min_size=2, max_size=4))
+def test_a_strict_match_of_a_choice_with_words_is_never_foreign(said, choices):
+    for place in accepted_choices(said, choices):
+        assert string_match(choices[place], said, choices)
+    for choice in choices:
+        if strict_match(choice, said) and re.search(r"\w", choice):
+            assert string_match(choice, said, [choice]) == bool(literal_match(choice, said, []))
+
+
 # --- what the verdict leaves open -----------------------------------------------------------
 
 

@@ -2,6 +2,7 @@
 
 import re
 import time
+from functools import partial
 
 import pytest
 from hypothesis import given
@@ -13,6 +14,7 @@ from r1aqa_helpers.training.rewards import (
     format_reward,
     length_penalty,
     match_reward,
+    name_of,
     named,
     only_if,
     partial_format_reward,
@@ -111,6 +113,43 @@ def test_consistency_is_a_run_of_words(thought, answer):
     completion = f"<think>{' '.join(thought)}</think><answer>{'. '.join(answer)}</answer>"
     runs = [thought[i : i + len(answer)] for i in range(len(thought) - len(answer) + 1)]
     assert consistency_reward([completion]) == [float(bool(answer) and answer in runs)]
+
+
+@given(st.lists(st.sampled_from(PIECES) | st.text(max_size=3)).map("".join))
+def test_any_completion_has_a_reward_in_bounds(completion):
+    columns = {"solution": ["a"], "choices": [["a", "b"]]}
+    for reward in (
+        accuracy_reward, match_reward, consistency_reward, format_reward(2), format_reward(3),
+        partial_format_reward(2), thinking_reward(),
+    ):  # fmt: skip
+        (one,) = reward(completions=[completion], **columns)
+        assert type(one) is float and 0 <= one <= 1
+        assert reward(completions=[[{"content": completion}]], **columns) == [one]
+    assert -1 <= length_penalty(1, 3)([completion])[0] <= 0
+
+
+def test_what_abstains_is_left_out_of_sums_and_gates():
+    def some(completions, **columns):
+        return [None, 2.0, None]
+
+    def all(completions, **columns):
+        return [1.0, 1.0, None]
+
+    assert weighted((0.5, some), (1.0, all))([""] * 3) == [1.0, 2.0, None]
+    assert only_if(some, all)([""] * 3) == [None, 1.0, None]
+
+
+def test_any_callable_has_a_name():
+    class Mine:
+        def __call__(self, completions, **columns):
+            return [1.0]
+
+    def f(completions, more, **columns):
+        return [more]
+
+    assert [name_of(one) for one in (f, partial(partial(f), more=1), Mine())] == ["f", "f", "Mine"]
+    assert weighted((1, Mine()), (2, partial(f, more=3.0))).__name__ == "1*Mine + 2*f"
+    assert only_if(Mine(), partial(f, more=3.0)).__name__ == "f if Mine"
 
 
 @pytest.mark.parametrize("completion", HOSTILE.values(), ids=HOSTILE)
