@@ -166,8 +166,8 @@ def test_unfit_questions_and_settings_are_refused(loaded, questions, tmp_path):
         (hidden, SETTINGS, None, "question hidden: has no answer"),
         ([], SETTINGS, None, "no question"),
         (questions, unfit, None, "3 prompts per step .* 2 prompts per forward"),
-        (questions, SETTINGS, [], "a __name__ of its own"),
-        (questions, SETTINGS, [longest, longest], "a __name__ of its own"),
+        (questions, SETTINGS, [], "a name of its own"),
+        (questions, SETTINGS, [longest, longest], "a name of its own"),
     ):
         with pytest.raises(UserError, match=message):
             train_grpo(loaded, asked, settings, tmp_path / "out", rewards)
