@@ -82,7 +82,13 @@ def reproduce(
     if endpoint is None:
         opt.echo(announcement(chosen))
     options = {"base": model, "trained": trained, "endpoint": endpoint, "audio_dir": audio_dir}
-    compare(chosen, found, out, **options, seed=seed, minutes=minutes)
+    results = compare(chosen, found, out, **options, seed=seed, minutes=minutes)
+    for row in results["rows"] if results else ():
+        if row["missing"]:
+            raise UserError(
+                f"{row['method']}: {row['missing']} of {row['n']} answers are missing and count as"
+                " wrong; give the same command again"
+            )
 
 
 _Seeds = Annotated[

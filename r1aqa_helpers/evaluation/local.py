@@ -450,11 +450,11 @@ def _on_cpu(loaded: LoadedModel) -> bool:
 
 
 def open_log(
-    path: Path, run: dict[str, Any], asked: Mapping[str, str]
+    path: Path, run: dict[str, Any], asked: Mapping[str, str] | None = None
 ) -> dict[str, dict[str, Any]]:
     """The rows of an interrupted run, by question id; a new log gets ``run`` as its first line.
 
-    Of the questions in ``asked`` alone, which says what is asked now.
+    With ``asked``, which says by id what is asked now, the rows of these questions alone.
 
     Raises:
         UserError: the log is that of a different run, one of these questions was asked with
@@ -475,12 +475,12 @@ def open_log(
                 raise UserError(
                     f"{shown(path)}:{number}: field {name}: missing or damaged, delete the line"
                 )
-        if row["asked"] != asked.get(row["id"], row["asked"]):
+        if asked is not None and row["asked"] != asked.get(row["id"], row["asked"]):
             raise UserError(
                 f"{shown(path)}:{number}: question {shown_value(row['id'])} was asked with another"
                 " text or recording; delete the log, or choose another --out"
             )
-    return {row["id"]: row for row in rows if row["id"] in asked}
+    return {row["id"]: row for row in rows if asked is None or row["id"] in asked}
 
 
 def digest(value: object) -> str:

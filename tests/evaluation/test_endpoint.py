@@ -411,6 +411,21 @@ def test_a_question_that_the_server_cannot_take_does_not_stop_the_others(server,
     assert told[0] == r"question 'q1': no answer: HTTP 413: 'too\nlong'"
 
 
+def test_bad_recordings_cost_only_their_own_questions(server, questions, tmp_path):
+    """Also where the first ones, more than a server may fail at, are damaged."""
+    bad = tmp_path / "damaged.wav"
+    bad.write_bytes(questions[0].audio.read_bytes()[:999])
+    asked = [replace(q, audio=bad) for q in questions[:9]] + questions[9:11]
+    asked.append(replace(questions[11], audio=tmp_path / "missing.wav"))
+    log = tmp_path / "log.jsonl"
+    answers, told = ask_with_warnings(server, asked, pace=Pace(concurrency=1), log=log)
+    assert list(answers) == ["q9", "q10"] and len(server.requests) == 2
+    assert "missing.wav: no such file" in told[0] and "10 of 12 questions" in told[-1]
+    assert sum("damaged.wav: is damaged" in text for text in told) == 9
+    again, _ = ask_with_warnings(server, questions, log=log)
+    assert len(again) == 12 and len(server.requests) == 12
+
+
 def test_a_server_that_answers_nothing_is_given_up(server, questions, tmp_path):
     server.behave = lambda number, attempt: (200, {}, b"garbage")
     with pytest.warns(UserWarning), pytest.raises(UserError, match="8 questions in a row"):
