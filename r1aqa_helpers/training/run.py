@@ -63,7 +63,8 @@ def run_training(
 
     Returns:
         The folder of the trained model, for ``models.load``; adapters are merged (and saved alone
-        beside it). If the run had already ended, that folder, with ``loaded`` unchanged.
+        beside it, unless ``loaded`` was made with an adapter, which can be no base). If the run
+        had already ended, that folder, with ``loaded`` unchanged.
 
     Raises:
         UserError: a question without an answer, clips that cannot be read, settings that do not
@@ -75,11 +76,6 @@ def run_training(
     for question in questions:
         if question.answer is None:
             raise UserError(f"question {question.id}: has no answer to train on; leave it out")
-    if settings.lora_rank and loaded.merged:
-        raise UserError(
-            f"model {shown(loaded.name)}: is an adapter, and one that is trained on it would not"
-            " load; start from the whole model, which is in the folder model beside it"
-        )
     precision = training_precision(loaded.model, settings.lora_rank, settings.optim)
     choose_trained(loaded.model, settings.lora_rank, settings.encoder_frozen)
     distributed.init(loaded.device)
@@ -128,7 +124,8 @@ def run_training(
                 """Save the model; an adapter alone, then merged, unless its base is in 4 bits."""
                 card = _card(trained, out_dir, method, questions, settings, facts)
                 if isinstance(trained.model, PeftModel):
-                    save(trained, out_dir / "adapter", card)
+                    if not loaded.merged:
+                        save(trained, out_dir / "adapter", card)
                     if not is_quantised(trained.model):
                         trained.model = trained.model.merge_and_unload()
                 save(trained, out_dir / "model", card)

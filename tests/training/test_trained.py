@@ -17,7 +17,6 @@ from r1aqa_helpers.models.lora import choose_trained, describe_trained, lora_con
 from r1aqa_helpers.training import describe_run
 from r1aqa_helpers.training.grpo.run import GRPOSettings, train_grpo
 from r1aqa_helpers.training.sft import SFTSettings, train_sft
-from r1aqa_helpers.utils.errors import UserError
 
 WAVE = 0.1 * np.random.default_rng(0).standard_normal(20_000).astype(np.float32)
 
@@ -117,12 +116,12 @@ def test_bad_recordings_are_told_before_the_first_step_and_can_be_left_out(
     assert done.exit_code == 0, done.output
 
 
-def test_no_adapter_is_trained_on_an_adapter(loaded, questions, tmp_path):
+def test_an_adapter_that_has_an_adapter_for_a_base_is_only_merged(loaded, questions, tmp_path):
     settings = SFTSettings(steps=1, batch_size=2, lora_rank=2)
-    whole = train_sft(loaded, questions, settings, tmp_path / "first")
-    with pytest.raises(UserError, match="is an adapter, .* start from the whole model"):
-        train_sft(load(whole.parent / "adapter", "cpu"), questions, settings, tmp_path / "second")
-    assert train_sft(load(whole, "cpu"), questions, settings, tmp_path / "second").is_dir()
+    first = train_sft(loaded, questions, settings, tmp_path / "first").parent
+    second = train_sft(load(first / "adapter", "cpu"), questions, settings, tmp_path / "second")
+    assert (first / "adapter").is_dir() and not (tmp_path / "second" / "adapter").exists()
+    assert load(second, "cpu").model.dtype == torch.float32
 
 
 def test_a_model_that_the_minutes_ended_is_not_uploaded(
