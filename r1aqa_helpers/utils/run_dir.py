@@ -32,9 +32,7 @@ def check_there(path: Path) -> None:
         UserError: ``path`` is gone.
     """
     if not path.exists():
-        raise UserError(
-            f"{shown(path)}: was removed while the run wrote to it; start the run again"
-        )
+        raise UserError(f"{shown(path)}: was removed while the run went on; start it again")
 
 
 def read_run(path: Path) -> dict[str, Any]:
