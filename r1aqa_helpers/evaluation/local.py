@@ -411,7 +411,7 @@ class _Asking:
 
     def _respond(self, batch: _Batch) -> list[Answer]:
         answers: list[Answer] = []
-        size = -(-len(batch.questions) // self.parts)
+        size = max(1, -(-len(batch.questions) // self.parts))
         for start in range(0, len(batch.questions), size):
             part = slice(start, start + size)
             asked = batch.questions[part]
