@@ -32,7 +32,6 @@ def attempt(work: Callable[[Path], object], out: Path, seconds: float | None = N
     begun = time.monotonic()
     pid = os.fork()
     if pid == 0:
-        os.setsid()
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
         status = 1
         try:
@@ -45,6 +44,7 @@ def attempt(work: Callable[[Path], object], out: Path, seconds: float | None = N
         finally:
             sys.stderr.flush()
             os._exit(status)
+    os.setpgid(pid, pid)  # here, as the child may not have begun when it is killed
     while True:
         ended, status = os.waitpid(pid, os.WNOHANG)
         if ended:
