@@ -43,9 +43,16 @@ _LINES = (
     ("SFT, full, prompt <1>", (_QWEN, "SFT Full + Prompt <1>"), ("SFT full", ""), ORANGE, "//"),
     ("SFT, LoRA, prompt <1>", (_QWEN, "SFT LoRA + Prompt <1>"), ("SFT LoRA", ""), ORANGE, "//"),
     ("SFT, prompt <2>", ("sft", 2), ("", "SFT"), ORANGE, "//"),
-    ("SFT on structured thoughts (CoTA)", (_QWEN, "CoTA"), ("", ""), "", ""),
-    ("GRPO, prompt <2>", ("grpo", 2), ("GRPO", "GRPO"), GREEN, ".."),
-    ("GRPO with thinking, prompt <3>", (_QWEN, "GRPO + Prompt <3>"), ("", ""), "", ""),
+    (
+        "SFT on structured thoughts (CoTA), as published",
+        (_QWEN, "CoTA"),
+        ("SFT CoTA", ""),
+        ORANGE,
+        "xx",
+    ),
+    ("SFT on thoughts (CoTA), prompt <3>", ("cota", 3), ("", "SFT CoTA"), ORANGE, "xx"),
+    ("GRPO, prompt <2>", ("grpo", 2), ("GRPO <2>", "GRPO <2>"), GREEN, ".."),
+    ("GRPO with thinking, prompt <3>", ("grpo", 3), ("GRPO <3>", "GRPO <3>"), GREEN, "xx"),
     ("people", ("", "Human"), ("", ""), "", ""),
 )
 
@@ -97,7 +104,7 @@ def _told(found: Figure95 | None) -> str:
 def results_picture() -> None:
     """Show the table's main rows as bars: reported on the left, measured on the right."""
     found = lines()
-    fig, axes = plt.subplots(1, 2, figsize=(9.6, 4.2), sharey=True, width_ratios=[5, 4])
+    fig, axes = plt.subplots(1, 2, figsize=(10.6, 4.2), sharey=True, width_ratios=[7, 6])
     told = []
     for side, (ax, title, name) in enumerate(
         zip(
