@@ -31,14 +31,14 @@ class Models:
         self._adapted: PeftModel | None = None
 
     def get(self, base: str | Path, adapter: Path | None = None) -> LoadedModel:
-        """The model of that name or folder, with the adapter in ``adapter`` on it.
+        """The model of that name or folder; on a GPU with the adapter in ``adapter`` beside it.
 
         Raises:
             UserError: as `models.load_for` and `attach_adapter`.
         """
         base = str(base)
         if not self.one_at_a_time:
-            return load_for(self.profile, adapter or base, base if adapter else None)
+            return load_for(self.profile, base)
         if self._held is not None and (self._base, self._adapter) == (base, adapter):
             return self._held
         if self._held is None or self._base != base:

@@ -78,6 +78,7 @@ class Lab:
         """
         loaded = self._load(run)
         report = hearing_check(loaded, self.test_questions())
+        self._heard = True
         print(f"hearing check: the model hears ({report.n} questions, with and without clip)")
         return loaded
 
@@ -145,6 +146,7 @@ class Lab:
             UserError: the model cannot be loaded, or ignores the audio; a clip cannot be read.
         """
         loaded = self._load(run)
+        self._check_once(loaded)
         longest = self.profile.max_new_tokens
         folder = self.runs / self.profile.name / "base" if run is None else run.folder
         said = digest([questions_digest(questions), weights_fingerprint(loaded), longest])
@@ -192,19 +194,18 @@ class Lab:
         return questions if n is None else stratified(questions, n, _DRAW)
 
     def _load(self, run: Run | None) -> LoadedModel:
-        """The model of a run, or the profile's, which is checked once."""
+        """The model of a run, or the profile's."""
         if run is None:
-            return self._checked(self.profile.model)
+            return self._models.get(self.profile.model)
         if self._models.one_at_a_time and run.adapter is not None:
             return self._models.get(run.base, run.adapter)
         return self._models.get(run.folder / "model")
 
-    def _checked(self, base: str) -> LoadedModel:
-        loaded = self._models.get(base)
+    def _check_once(self, loaded: LoadedModel) -> None:
+        """The hearing check, unless this session has made one."""
         if not self._heard:
             hearing_check(loaded, self.test_questions())
             self._heard = True
-        return loaded
 
     def _train(
         self,
@@ -214,7 +215,8 @@ class Lab:
         settings: TrainingSettings,
         folder: Path,
     ) -> None:
-        loaded = self._checked(base)
+        loaded = self._models.get(base)
+        self._check_once(loaded)
         longest = self.profile.grpo.get("max_completion", self.profile.max_new_tokens)
         live = LiveCurves(settings.steps)
         try:
