@@ -69,7 +69,7 @@ def test_a_finished_run_and_its_answers_are_used_as_they_lie(lab, shown, capsys,
     assert len(first.log) == 2 and len(first.rollouts) == 4 and first.seconds > 0
     assert not list(first.folder.glob("checkpoint-*"))
     monkeypatch.setattr(session, "train_method", refuse)
-    monkeypatch.setattr("r1aqa_helpers.evaluation.local._Asking.rows", refuse)
+    monkeypatch.setattr("r1aqa_helpers.evaluation.local.generate", refuse)
     again = lab.train("grpo-2", steps=9)
     assert (again, capsys.readouterr().out) == (first, told)
     assert lab.ask(questions, run=again) == answers
