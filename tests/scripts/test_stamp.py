@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from r1aqa_helpers.course.notebooks import NOTEBOOKS
 from r1aqa_helpers.utils.errors import UserError
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -24,7 +25,7 @@ def clone(tmp_path) -> Path:
     (tmp_path / "notebooks").mkdir()
     for name in ("pyproject.toml", "CITATION.cff", "README.md", "notebooks/README.md"):
         shutil.copy(ROOT / name, tmp_path / name)
-    for path in sorted((ROOT / "notebooks").glob("*.ipynb"))[:2]:
+    for path in (ROOT / "notebooks" / one.file for one in NOTEBOOKS[:2]):
         notebook = json.loads(path.read_text(encoding="utf-8"))
         hosted = [c for c in notebook["cells"] if "hosted" in c["metadata"].get("tags", [])]
         notebook["cells"] = [notebook["cells"][0], *hosted]
