@@ -1,5 +1,6 @@
 """What only a learner uses: session, widgets, figures, lessons, checks; nothing of the library."""
 
+from r1aqa_helpers.course.answers import accuracy_of, answers_table
 from r1aqa_helpers.course.budget_cards import budget_card
 from r1aqa_helpers.course.figures.roadmap import roadmap
 from r1aqa_helpers.course.figures.style import (

@@ -14,7 +14,9 @@ import numpy as np
 import torch
 import transformers
 
+from r1aqa_helpers.course.answer_groups import sample_groups
 from r1aqa_helpers.course.figures.style import use_style
+from r1aqa_helpers.course.group_rewards import JudgedGroup, judge
 from r1aqa_helpers.course.models import Models
 from r1aqa_helpers.course.runs import Run, open_run, plan_run, run_name, taking_turns
 from r1aqa_helpers.course.training_curves import LiveCurves
@@ -29,7 +31,7 @@ from r1aqa_helpers.models import LoadedModel, hearing_check, weights_fingerprint
 from r1aqa_helpers.tiny import data
 from r1aqa_helpers.tiny.reasoning import with_reasoning
 from r1aqa_helpers.training import TrainingSettings
-from r1aqa_helpers.training.rewards import RewardFunction
+from r1aqa_helpers.training.rewards import RewardFunction, rewards_for
 from r1aqa_helpers.utils.errors import UserError
 from r1aqa_helpers.utils.io import shown
 from r1aqa_helpers.utils.paths import DATA
@@ -160,6 +162,18 @@ class Lab:
                 max_new_tokens=longest,
                 log=log,
             )
+
+    def sample_group(
+        self, question: AudioQuestion, prompt: int = 2, size: int = 8, run: Run | None = None
+    ) -> JudgedGroup:
+        """Answers of the profile's model, or a run's, sampled by the seed, with their rewards.
+
+        The rewards are the paper's, see `rewards_for`. Raises as `ask`.
+        """
+        loaded = self._load(run)
+        self._check_once(loaded)
+        (group,) = sample_groups(loaded, [question], prompt, size, self.seed)
+        return judge(group, rewards_for(prompt))
 
     def example(self) -> AudioQuestion:
         """The course's own question, a training question of the tiny track, on every profile."""
