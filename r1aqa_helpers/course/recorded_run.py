@@ -123,7 +123,7 @@ def recorded_answers(method: str, folder: Path = REFERENCE) -> dict[str, str]:
     So that a notebook can begin without what an earlier one made. Prints whose answers they are.
 
     Args:
-        method: direct-1, direct-2, zero-shot-cot, sft or grpo.
+        method: direct-1, direct-2, zero-shot-cot, sft, cota, grpo or grpo-3.
 
     Raises:
         UserError: the run has no such method.

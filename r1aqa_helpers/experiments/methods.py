@@ -73,9 +73,10 @@ BASE = (DIRECT_1, DIRECT_2, ZERO_SHOT)
 #: Rows that `reproduce` trains, with the profile's settings as they are.
 SFT = Method("sft", "sft <2>", 2, "sft")
 GRPO = Method("grpo", "grpo <2>", 2, "grpo")
-#: The same with thoughts, where they are known and minutes are few: on the tiny track.
+#: The same with thoughts, where they are known and minutes are few: on the tiny track, at the
+#: learning rates that the experiment chose. CoTA's is SFT's.
 COTA = Method("cota", "cota <3>", 3, "sft", THOUGHT)
-GRPO_3 = Method("grpo-3", "grpo <3>", 3, "grpo")
+GRPO_3 = Method("grpo-3", "grpo <3>", 3, "grpo", changes={"lr": 1e-4})
 #: A model that is trained already: the released one, or another that the user names.
 RELEASED = Method("r1-aqa", "r1-aqa <2>", 2)
 TRAINED = Method("trained", "trained <2>", 2)

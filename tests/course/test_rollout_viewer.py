@@ -96,6 +96,7 @@ def test_recorded_answers_give_the_reported_accuracies(capsys):
     methods = {
         "direct-1": ("direct", 1), "direct-2": ("direct", 2),
         "zero-shot-cot": ("zero-shot-cot", 3), "sft": ("sft", 2), "grpo": ("grpo", 2),
+        "cota": ("cota", 3), "grpo-3": ("grpo", 3),
     }  # fmt: skip
     for method, key in methods.items():
         said = recorded_answers(method)
@@ -103,5 +104,5 @@ def test_recorded_answers_give_the_reported_accuracies(capsys):
         assert result.average == pytest.approx(rows[key]["average"])
         assert result.tasks["music"].percent == pytest.approx(rows[key]["music"])
     assert "grpo: recorded" in capsys.readouterr().out
-    with pytest.raises(UserError, match="choose one of direct-1, direct-2, grpo"):
+    with pytest.raises(UserError, match="choose one of cota, direct-1, direct-2, grpo"):
         recorded_answers("gpt")

@@ -238,7 +238,7 @@ def test_a_run_from_before_sets_were_kept_is_read_and_a_mixed_one_is_not(tmp_pat
         del row["test_sha256"], row["tasks"]
     write_json(tmp_path / "old.json", stored)
     assert {row.test_sha256 for row in load_measured(tmp_path / "old.json")} == {None}
-    for row, sha in zip(stored["rows"], "abbbb", strict=True):
+    for row, sha in zip(stored["rows"], "abbbbbb", strict=True):
         row["test_sha256"] = sha
     write_json(tmp_path / "mixed.json", stored)
     with pytest.raises(UserError, match="'direct <1>' and 'direct <2>': were measured on diff"):

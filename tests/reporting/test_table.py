@@ -70,10 +70,10 @@ def test_own_rows_are_those_of_the_committed_files_and_only_like_ones_stand_besi
         assert told["speech"] == row.get("speech", told["speech"])
     beside = {name: row["method"] for name, row in own.items() if row["reported"]}
     assert beside == {
-        "grpo <2>": "GRPO (Ours)", "grpo <3>, 3 seeds": "GRPO + Prompt <3>",
+        "grpo <2>": "GRPO (Ours)", "grpo <3>": "GRPO + Prompt <3>",
         "cascade-strong": "Direct Inference", "cascade-weak": "Direct Inference",
     }  # fmt: skip
-    assert own["sft <2>"]["kind"] == "own" and own["sft <2>, 3 seeds"]["kind"] == "own"
+    assert own["sft <2>"]["kind"] == "own" and own["sft <2>, 8 seeds"]["kind"] == "own"
 
 
 def test_a_run_of_ones_own_comes_before_the_committed_one(tmp_path):
