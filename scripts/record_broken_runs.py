@@ -25,7 +25,7 @@ _FIELDS = (
 _CHANGES: dict[str, dict[str, Any]] = {
     "cold sampling": {"temperature": 0.05},
     "no rate": {"lr": 0.0},
-    "rate too high": {"lr": 3e-3},  # 30 times the profile's
+    "rate too high": {"lr": 3e-3},  # 90 times the profile's
     "no audio": {"text_only": True},
 }
 

@@ -36,7 +36,9 @@ def test_what_is_there_and_what_is_not_is_said(folder, capsys):
     told = capsys.readouterr().out
     assert "8 trained models, 7 of them tested, 2026-11-20 to 2026-11-22" in told
     assert "measured on: a machine" in told
-    assert "missing: table, cota: seed 0, 1, 2 not tested yet" in told
+    assert "missing: table, cota: seed 0, 1, 2, 3, 4 not tested yet" in told
+    assert "missing: few, sft: seed 1, 2, 3, 4 not tested yet" in told
+    assert "missing: all: not run yet" in told and "untrained" not in told
     assert found.regimes == ["table", "few"]
     assert [row.method for row in found.rows()] == ["sft", "grpo-2"]
     assert found.row("sft", "few").mean == pytest.approx(100 / 3)
@@ -72,6 +74,18 @@ def test_both_kinds_of_noise_are_wider_than_either(found):
     assert list(widths) == ["questions alone", "trainings alone", "both"]
     assert widths["trainings alone"] == 0, "all three differ by 15 of 60"
     assert 0 < widths["questions alone"] <= widths["both"] + 1
+
+
+def test_comparisons_are_told_or_said_to_be_missing(found):
+    assert found.told("grpo-2", "sft", 2).startswith("GRPO <2> − SFT, full: +25.0 (")
+    assert [(c.a, c.b) for c in found.planned] == [("grpo-2", "sft")] and not found.apart
+    few, *_, compute, everything = found.told_apart(2)
+    assert few == "100 questions, seen once: GRPO <2> − SFT, full: not run yet"
+    where = "(as much processor time as GRPO <2>)"
+    assert compute == f"GRPO <2> − SFT, full {where}: not run yet"
+    assert everything.startswith("all 4,000 questions, seen twice: SFT on CoTA − SFT, full")
+    each = lesson.per_seed(found.row("grpo-2"), found.row("sft"))
+    assert list(each) == [0, 1, 2] and each[0].difference == pytest.approx(25)
 
 
 @pytest.mark.parametrize(

@@ -24,7 +24,8 @@ def experiment(run_record, tmp_path):
     """Three seeds of SFT and GRPO <2>, one of GRPO <3>, CoTA at another rate, and direct <2>."""
     base = run_record("direct-2", 0, 20, regime="untrained") | {"seed": None, "lr": None}
     runs = [run_record("sft", seed, 30 + seed) for seed in range(3)]
-    runs += [run_record("grpo-2", seed, 45 + 2 * seed) for seed in range(3)]
+    rate = TINY_PROFILE.grpo["lr"]
+    runs += [run_record("grpo-2", seed, 45 + 2 * seed, lr=rate) for seed in range(3)]
     runs += [run_record("cota", seed, 30 + seed, lr=3e-4) for seed in range(3)]
     runs.append(run_record("grpo-3", 0, 20))
     for number, record in enumerate((base, *runs)):

@@ -47,7 +47,7 @@ def test_rates_follow_adapters():
 @pytest.mark.parametrize(
     ("name", "expected"),
     [
-        ("grpo-3", {"prompt", "max_completion"}),
+        ("grpo-3", {"prompt"}),
         ("grpo-text-only", {"text_only"}),
         ("sft-grpo", set()),
         ("grpo-accuracy-only", set()),

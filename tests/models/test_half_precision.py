@@ -166,13 +166,16 @@ def test_an_adapter_in_float32_gets_float32_s_gradients(folders, make_questions,
         # As a gradient scaler begins, so that float16's smallest numbers do not vanish.
         (2**16 * -adapted(answers=answers)[0].mean()).backward()
         gradients.append({name: p.grad / 2**16 for name, p in trained.items()})
+    whole = torch.cat([grad.flatten() for grad in gradients[1].values()]).norm()
     for part in ("audio_tower", "language_model"):
         half, full = (
             torch.cat([grad.flatten() for name, grad in one.items() if part in name])
             for one in gradients
         )
-        # float16 has 3 digits; each gradient is a sum of many terms that partly cancel.
-        assert half.isfinite().all() and 0 < (half - full).norm() < most * full.norm(), part
+        # float16 has 3 digits; each gradient is a sum of many terms that partly cancel, and a rest
+        # that is a millionth of the whole keeps the rounding of what cancelled.
+        bound = most * full.norm() + HALF.eps**2 * whole
+        assert half.isfinite().all() and 0 < (half - full).norm() < bound, part
 
 
 def test_a_trainer_s_autocast_leaves_the_encoder_in_float32(folders, wave):

@@ -14,6 +14,7 @@ from markdown_it import MarkdownIt
 from r1aqa_helpers.data import read_questions
 from r1aqa_helpers.models import CardFields, LoadedModel, load, save
 from r1aqa_helpers.reporting.card_results import add_results, results_markdown
+from r1aqa_helpers.scoring.text import interval_text
 from r1aqa_helpers.tiny.build import random_tiny
 from r1aqa_helpers.training.sft import SFTSettings, train_sft
 from r1aqa_helpers.utils.errors import UserError
@@ -84,8 +85,11 @@ def test_a_card_says_what_the_run_knows():
     rows = page(CARD).rows
     assert ["lora_rank", "16"] in rows and ["lr", "1e-06"] in rows and ["steps made", "500"] in rows
     grpo = next(row for row in rows if row[:2] == ["grpo", "<2>"])
-    assert grpo[-3:] == ["81.3", "78.8–83.6", "1000"]
-    assert "grpo &lt;2&gt; against direct &lt;2&gt;: +24.4 points" in text
+    held = read_json(RESULTS)
+    (row,) = [r for r in held["rows"] if (r["method"], r["prompt"]) == ("grpo", 2)]
+    assert grpo[-3:] == [f"{row['average']:.1f}", interval_text(row["ci95"]), "1000"]
+    gain = next(c for c in held["comparisons"] if (c["a"], c["b_prompt"]) == ("grpo", 2))
+    assert f"grpo &lt;2&gt; against direct &lt;2&gt;: {gain['difference']:+.1f} points" in text
 
 
 def test_a_base_that_is_a_folder_is_told_by_its_last_name_alone(tmp_path):
@@ -164,8 +168,9 @@ def test_every_save_writes_a_card_and_results_can_be_added(tmp_path):
     for _ in range(2):  # a second time in place of the first
         add_results(folder, read_json(RESULTS))
     text = path.read_text()
-    assert text.count("78.8–83.6") == 1 and "Not measured yet." not in text
-    assert text.index("## Results") < text.index("78.8–83.6") < text.index("## How to load it")
+    shown = interval_text(read_json(RESULTS)["rows"][0]["ci95"])
+    assert text.count(shown) == 1 and "Not measured yet." not in text
+    assert text.index("## Results") < text.index(shown) < text.index("## How to load it")
     load(folder, device="cpu")
 
     for results in ([], {}, {"rows": [{"method": "x"}]}, {"rows": 3}, {"rows": [{**read_json(

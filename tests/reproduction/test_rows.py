@@ -12,6 +12,7 @@ def test_an_untrained_row(method, bands, accuracy, tmp_path):
     assert bands[method.name].against(measured)["within"], (measured, bands[method.name])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["sft", "grpo"])
 def test_a_row_that_is_trained_anew(name, retrained):
     found = retrained(name)

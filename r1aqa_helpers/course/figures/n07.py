@@ -41,7 +41,7 @@ def kinds_figure(
     ax.scatter(new, heights, color=BLUE, marker="s", s=30, label="after", zorder=2)
     ax.set_yticks(heights, kinds, fontsize=9)
     ax.set(xlabel="accuracy, %", xlim=(-3, 103))
-    ax.legend(loc="lower left")
+    ax.legend(loc="center left")
     return fig
 
 

@@ -37,7 +37,8 @@ from r1aqa_helpers.scoring.seeds import Comparison
 
 #: A method's looks. Yellow is left out: a marker of it is hard to see on white.
 _LOOKS = [
-    {"color": colour, "marker": marker}
+    {"color": colour, "marker": marker, "fillstyle": fill}
+    for fill in ("full", "none")
     for colour, marker in zip((*(c for c in COLOURS if c != YELLOW), GREY), "os^DvPX", strict=True)
 ]
 #: A claim's colour and marker in a forest plot.
@@ -98,7 +99,7 @@ def rates_figure(found: Committed) -> Figure:
                 ring = {"markersize": 16, "markeredgecolor": look["color"], "fillstyle": "none"}
                 ax.plot(lr, accuracy, "o", **ring)
         ax.set(xscale="log", xlabel="learning rate", title=title)
-        ax.legend(fontsize=10, loc="lower center")
+        ax.legend(fontsize=10, loc="best")
     panels[0].set_ylabel("correct on validation, %")
     return fig
 
@@ -183,6 +184,20 @@ def traits_figure(found: Committed, methods: Sequence[str], names: Mapping[str, 
     return fig
 
 
+def traits_text(found: Committed, methods: Sequence[str], names: Mapping[str, str]) -> str:
+    """What `traits_figure` shows, in words: each column's first and last tenth."""
+    told = []
+    for name, label in names.items():
+        ends = {method: found.trait(method, name) for method in methods}
+        known = [
+            f"{method_label(method)} {tenths[0]:.2f} to {tenths[-1]:.2f}"
+            for method, tenths in ends.items()
+            if tenths is not None
+        ]
+        told.append(f"{label}: {', '.join(known)}")
+    return f"From the first to the last tenth of the training. {'; '.join(told)}."
+
+
 def costs_figure(rows: Sequence[MethodRow]) -> Figure:
     """Accuracy over what a training took, in seconds of processor time, both means over seeds."""
     fig, ax = plt.subplots(figsize=(8.6, 4.0))
@@ -196,11 +211,12 @@ def costs_figure(rows: Sequence[MethodRow]) -> Figure:
 
 
 def regimes_figure(found: Committed) -> Figure:
-    """Accuracy of SFT and GRPO <2> in every regime that was tested."""
+    """Accuracy of SFT, GRPO <2> and SFT on CoTA in every regime that was tested."""
     names = [REGIMES[regime].label for regime in found.regimes]
     fig, ax = plt.subplots(figsize=(9.0, 0.6 * len(names) + 1.6))
     places = lines(ax, names, "test accuracy, %; bars: from the worst to the best seed")
-    for method, colour, marker, shift in (("sft", ORANGE, "s", 0.08), ("grpo-2", BLUE, "o", -0.08)):
+    looks = (("sft", ORANGE, "s", 0.12), ("grpo-2", BLUE, "o", 0), ("cota", GREEN, "^", -0.12))
+    for method, colour, marker, shift in looks:
         label: str | None = method_label(method)
         for place, regime in zip(places + shift, found.regimes, strict=True):
             for row in (row for row in found.rows(regime) if row.method == method):

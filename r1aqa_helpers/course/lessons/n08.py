@@ -8,10 +8,19 @@ from typing import Any
 import numpy as np
 from scipy.stats import binom
 
+from r1aqa_helpers.course.session import Lab
 from r1aqa_helpers.data import AudioQuestion
 from r1aqa_helpers.experiments.methods import Method
-from r1aqa_helpers.experiments.plan import REGIMES, SEARCH_SEED
+from r1aqa_helpers.experiments.plan import (
+    REGIMES,
+    SEARCH_SEED,
+    UNTRAINED,
+    Run,
+    tiny_splits,
+    training_questions,
+)
 from r1aqa_helpers.experiments.summary import (
+    FAMILY,
     MethodRow,
     Summary,
     load_records,
@@ -19,8 +28,9 @@ from r1aqa_helpers.experiments.summary import (
     summarise,
 )
 from r1aqa_helpers.models import LoadedModel
-from r1aqa_helpers.scoring import extract_answer, score
+from r1aqa_helpers.scoring import extract_answer, mcnemar, score
 from r1aqa_helpers.scoring.seeds import Comparison, compare_over_seeds, crossed, table
+from r1aqa_helpers.scoring.statistics import McNemar
 from r1aqa_helpers.training import TrainingSettings
 from r1aqa_helpers.training.grpo.run import train_grpo
 from r1aqa_helpers.training.sft import train_sft
@@ -30,8 +40,6 @@ from r1aqa_helpers.utils.paths import DATA
 #: Where the experiment's runs are committed.
 FOLDER = DATA / "results" / "tiny"
 TABLE = "table"
-#: How many trainings of each method are committed.
-SEEDS = 3
 
 #: What a comparison can come to; see `claim`.
 ONE, AHEAD, BEHIND, WITHIN, OPEN = CLAIMS = (
@@ -64,8 +72,42 @@ class Committed:
 
     @property
     def regimes(self) -> list[str]:
-        """Names of the regimes with a tested run, the table first."""
-        return list(dict.fromkeys(row.regime for row in self.summary.rows))
+        """Names of the regimes with a tested training, the table first."""
+        return list(dict.fromkeys(row.regime for row in self.summary.rows if row.seeds))
+
+    @property
+    def planned(self) -> list[Comparison]:
+        """The planned comparisons within the table, and with the untrained model."""
+        return [c for c in self.summary.comparisons if _in_table(c.regime, c.b)]
+
+    @property
+    def apart(self) -> list[Comparison]:
+        """The planned comparisons in, or with, another regime."""
+        return [c for c in self.summary.comparisons if not _in_table(c.regime, c.b)]
+
+    @property
+    def missing(self) -> list[str]:
+        """What of the plan is not there, in words: seeds, methods, whole regimes."""
+        begun = {UNTRAINED.name, *(record["regime"] for record in self.records)}
+        absent = [name for name in REGIMES if name not in begun]
+        return [*self.summary.missing, *(f"{name}: not run yet" for name in absent)]
+
+    def told(self, a: str, b: str, margin: float, regime: str = TABLE) -> str:
+        """A planned comparison in a line, or that there are not two trainings of each yet.
+
+        ``b`` is named as in a `Comparison`, with another regime before it where it is of one.
+        """
+        for one in self.summary.comparisons:
+            if (one.regime, one.a, one.b) == (regime, a, b):
+                return sentence(one, margin)
+        return f"{_label(regime, a, b)}: not run yet"
+
+    def told_apart(self, margin: float) -> list[str]:
+        """Every planned comparison in, or with, another regime, in a line as `told` has it."""
+        alone = (None, UNTRAINED.name)
+        pairs = [(p, p.b if p.other in alone else f"{p.other}/{p.b}") for p in FAMILY]
+        asked = [(p, b) for p, b in pairs if not _in_table(p.regime, b)]
+        return [self.told(p.a, b, margin, p.regime) for p, b in asked]
 
     def rows(self, regime: str = TABLE) -> list[MethodRow]:
         """The methods that were tested in a regime."""
@@ -112,9 +154,9 @@ def committed(folder: Path = FOLDER) -> Committed:
     days = sorted({record["date"] for record in records if "date" in record}) or ["no date"]
     when = " to ".join(dict.fromkeys((days[0], days[-1])))
     print(f"{len(trained)} trained models, {tested} of them tested, {when}")
-    found = Committed(records, summarise(records, SEEDS))
+    found = Committed(records, summarise(records))
     print("measured on:", "; ".join(found.summary.hardware))
-    for line in found.summary.missing:
+    for line in found.missing:
         print("missing:", line)
     return found
 
@@ -151,6 +193,16 @@ def paired(
     return compare_over_seeds(a.regime, a.method, name, part(a.matches), part(other))
 
 
+def per_seed(a: MethodRow, b: MethodRow) -> dict[int, McNemar]:
+    """McNemar's test of a against b for each seed that both have."""
+    seeds = sorted(a.matches.keys() & b.matches.keys())
+    verdicts = [
+        [{str(i): int(m) for i, m in enumerate(row.matches[seed])} for row in (a, b)]
+        for seed in seeds
+    ]
+    return {seed: mcnemar(*pair) for seed, pair in zip(seeds, verdicts, strict=True)}
+
+
 def claim(low: float, high: float, p: float, seeds: int, margin: float) -> str:
     """What a comparison of two methods allows to claim of the first: one of `CLAIMS`.
 
@@ -185,9 +237,17 @@ def sentence(one: Comparison, margin: float) -> str:
 
 def pair_label(one: Comparison) -> str:
     """The two methods of a comparison, as tables name them."""
-    a, b = (name if name == "base" else method_label(name) for name in (one.a, one.b))
-    where = "" if one.regime == TABLE else f"{REGIMES[one.regime].label}: "
+    return _label(one.regime, one.a, one.b)
+
+
+def _label(regime: str, *names: str) -> str:
+    a, b = (name if name == "base" else method_label(name) for name in names)
+    where = "" if regime == TABLE else f"{REGIMES[regime].label}: "
     return f"{where}{a} − {b}"
+
+
+def _in_table(regime: str, b: str) -> bool:
+    return regime == TABLE and "/" not in b
 
 
 def searched(records: Sequence[Mapping[str, Any]], method: str) -> list[Any]:
@@ -212,6 +272,13 @@ def noise_intervals(
         drawn = 100 * rng.multinomial(len(means), share, draws) @ means / len(means)
         found[name] = tuple(float(end) for end in np.percentile(drawn, [2.5, 97.5]))
     return {**found, "both": crossed(signs).ci95}
+
+
+def asked_of(method: Method, lab: Lab) -> list[AudioQuestion]:
+    """What the method is trained on with the seed; on the tiny track the table's questions."""
+    if not lab.profile.tiny_questions:
+        return lab.train_questions()
+    return training_questions(Run(REGIMES[TABLE], method, method.rate, lab.seed), tiny_splits())
 
 
 def first_steps(

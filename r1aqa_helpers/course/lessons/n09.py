@@ -35,6 +35,8 @@ METHODS = {
     "direct-1": "direct <1>",
     "direct-2": "direct <2>",
     "zero-shot-cot": "zero-shot-cot <3>",
+    "cota": "cota <3>",
+    "grpo-3": "grpo <3>",
     "sft": "sft <2>",
     "grpo": "grpo <2>",
     "r1-aqa": "r1-aqa <2>",

@@ -162,7 +162,7 @@ def with_large_channel(
     model: Qwen2AudioForConditionalGeneration,
     inputs: Mapping[str, torch.Tensor],
     layer: int = 1,
-    factor: float = 2.0**13,
+    factor: float = 2.0**11,
 ) -> tuple[float, float]:
     """Make one channel within a feed-forward layer large, without changing what comes out.
 
