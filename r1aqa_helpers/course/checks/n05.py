@@ -1,128 +1,110 @@
-"""Checks of notebook 05: accuracy, format, a weighted sum, a reward without loopholes."""
+"""Checks of notebook 06: advantages, clipping, the KL estimate, means over tokens, block masks."""
 
-from collections.abc import Sequence
-from typing import Any
+import torch
 
-from r1aqa_helpers.course.checks.common import Answer, explain, of_kind
-from r1aqa_helpers.course.exercise import exercise, expect
-from r1aqa_helpers.course.widgets.reward_hacking_tests import attack_suite
-
-_FORMATTED = "<think>I hear rain.</think><answer>rain</answer>"
+from r1aqa_helpers.course.checks.common import Answer, close, explain, parts, tensor
+from r1aqa_helpers.course.exercise import Mistake, exercise, expect
+from r1aqa_helpers.course.figures.n05 import block_mask as packed_mask
+from r1aqa_helpers.training.grpo import objective as library
 
 
-def _rewards(reward: Answer, texts: Sequence[str], **columns: Any) -> list[float]:
-    """The reward of each text, once it is known to be a list of as many numbers."""
-    columns = {"prompts": ["a prompt"] * len(texts), **columns}
-    try:
-        got = reward(completions=list(texts), **columns)
-    except TypeError as error:
-        unused = "unexpected keyword" in str(error)
-        expect(not unused, f"{error}: TRL hands over every column; take also those not used")
-        raise
-    of_kind(got, (list, tuple), "a list, with one number per completion")
-    counts = f"{len(texts)} completions came in and {len(got)} numbers went out"
-    expect(len(got) == len(texts), f"{counts}: each completion is rewarded alone")
-    return [float(of_kind(one, (int, float), "a number per completion")) for one in got]
-
-
-@exercise("05.1", passed="the first answer is found, trimmed, and compared exactly")
-def accuracy(answer: Answer) -> None:
-    """1.0 for the first tagged answer, or the bare text, equal to the solution; else 0.0."""
-
-    def earns(text: str, gold: str = "rain") -> bool:
-        return _rewards(answer, [text], solution=[gold])[0] > 0
-
-    rain, wind = "<answer>rain</answer>", "<answer>wind</answer>"
-    got = _rewards(answer, [rain, wind, rain], solution=["rain", "rain", "wind"])
-    told = "compare what stands between the tags with the solution of the same place"
-    expect(got == [1.0, 0.0, 0.0], f"correct, wrong, wrong should earn 1, 0, 0, not {got}: {told}")
-    lines = earns("<answer>\nrain\n</answer>")
-    expect(lines, "an answer on a line of its own earns nothing: a dot stops at a line's end")
-    trimmed = earns("<answer> rain </answer>") and earns(rain, "rain ")
-    expect(trimmed, "white space around the answer or the solution should not count")
-    expect(earns("rain"), "a bare correct answer earns nothing: without tags it is the answer")
-    first = earns(f"{rain} or {wind}") and not earns(f"{wind} or {rain}")
-    expect(first, "of several pairs of tags the first one counts, up to its own closing tag")
-    both = earns("<answer>rain or wind</answer>")
-    expect(not both, "'rain or wind' earns as much: a text that holds the solution is not equal")
-    piece = earns("<answer>ra</answer>") or earns("<answer></answer>")
-    expect(not piece, "a piece of the solution, or nothing at all, earns as much as the solution")
-    expect(not earns("<answer>Rain</answer>"), "'Rain' is taken for 'rain': case counts here")
-
-
-@exercise("05.2", passed="one thought, one answer, nothing else, on any number of lines")
-def format_reward(answer: Answer) -> None:
-    """1.0 where the whole completion keeps to prompt 3's format, each pair of tags once."""
-
-    def kept(*texts: str) -> list[bool]:
-        return [_rewards(answer, [text])[0] > 0 for text in texts]
-
-    def varied(old: str, new: str) -> str:
-        return _FORMATTED.replace(old, new)
-
-    got = _rewards(answer, [_FORMATTED, "rain"])
-    expect(got[0] == 1.0, "the format itself, a thought and then an answer, should earn 1.0")
-    lines = varied("I hear rain.", "First wind,\nthen rain."), varied("<answer>", "<answer>\n")
-    expect(all(kept(*lines)), "several lines earn nothing: a dot stops at a line's end")
-    spaced = kept(varied("</think>", "</think>\n\n"))
-    expect(all(spaced), "white space between the thought and the answer should be allowed")
-    around = kept(f"Sure. {_FORMATTED}", f"{_FORMATTED} Anything else?")
-    expect(not any(around), "words before or after the format still earn 1.0: it is the whole text")
-    expect(not any(kept("<answer>rain</answer>")), "an answer without a thought still earns 1.0")
-    turned = kept("<answer>rain</answer><think>I hear rain.</think>")
-    expect(not any(turned), "the thought has to come before the answer, not after it")
-    nested = kept(
-        varied("<answer>rain", "<answer><answer>rain</answer>"),
-        varied("<answer>rain", "<answer><answer>rain"),
-        varied("I hear rain.", "<answer>wind</answer>"),
-    )
-    expect(not any(nested), "tags inside a pair of tags pass: inside must be none of the four")
-
-
-@exercise(
-    "05.3", passed="a sum by completion, under a name of its own, with every column passed on"
-)
-def weighted_sum(answer: Answer) -> None:
-    """One reward function that adds others up by weight."""
-
-    def exact(completions: list[str], solution: list[str], **columns: Any) -> list[float]:
-        pairs = zip(completions, solution, strict=True)
-        return [float(text == gold) for text, gold in pairs]
-
-    def brief(completions: list[str], **columns: Any) -> list[float]:
-        return [float(len(text) < 6) for text in completions]
-
-    made = answer([(2.0, exact), (0.5, brief)])
-    expect(callable(made), f"a function is wanted, called later, not {type(made).__name__}")
-    texts, gold = ["rain", "waves, I think", "wind", "rainbow"], ["rain", "rain", "rain", "rainbow"]
-    try:
-        got = _rewards(made, texts, solution=gold)
-    except TypeError as error:
-        told = "the inner rewards are called without the solution: hand every column on"
-        expect("solution" not in str(error), told)
-        raise
-    wanted = [2.5, 0.0, 0.5, 2.0]
+@exercise("06.1", passed="each group is its own baseline, and equal rewards give no gradient")
+def group_advantages(answer: Answer) -> None:
+    """(r - group mean) / (group deviation + 1e-4), flat, groups next to one another."""
+    rewards = torch.tensor([0.0, 1.0, 1.0, 2.0, 1.0, 2.0, 2.0, 2.0])
+    got = tensor(answer(rewards, 4), (8,), "one advantage per reward")
+    equal = tensor(answer(torch.ones(4), 4), (4,), "one advantage per reward")
+    expect(equal.isfinite().all(), "four equal rewards give nan: add 1e-4 before you divide")
+    groups = rewards.view(2, 4)
+    centred = groups - groups.mean(dim=1, keepdim=True)
+    biased = groups.std(dim=1, keepdim=True, correction=0) + 1e-4
+    expected = library.group_advantages(rewards, 4)
+    over_all = (rewards - rewards.mean()) / (rewards.std() + 1e-4)
     mistakes = {
-        "the weights are not used: each reward counts once, whatever its weight": [2, 0, 1, 1],
-        "this is a mean over the rewards; a sum is wanted": [one / 2 for one in wanted],
+        "these are differences from the mean, not divided by the deviation": centred.flatten(),
+        "the sign is reversed: above the group's mean the advantage is > 0": -expected,
+        "mean and deviation were taken over all rewards: each group has its own": over_all,
+        "the deviation divides by G: the unbiased one divides by G - 1": (
+            centred / biased
+        ).flatten(),
     }
-    explain(got, wanted, mistakes, f"2 x exact + 0.5 x brief is {wanted} here, not {got}")
-    minus = _rewards(answer([(-1.0, brief)]), texts, solution=gold)
-    expect(minus == [-1.0, 0.0, -1.0, 0.0], "a weight below 0 has to take away from the reward")
-    named = getattr(made, "__name__", "") == "weighted_sum"
-    expect(named, "TRL logs a reward by its __name__, which should be weighted_sum")
+    told = "the numbers differ from (r - mean) / (deviation + 1e-4), taken in each group of 4"
+    explain(got, expected, mistakes, told, 1e-5)
+    expect((equal == 0).all(), "four equal rewards should give four advantages of 0")
 
 
-@exercise("05.4", passed="fourteen attacks blocked, and no honest answer earns less")
-def fair_reward(answer: Answer) -> None:
-    """The learner's own reward on the attacks for prompt 2."""
-    columns = {"solution": ["rain"] * 2, "choices": [["rain", "wind"]] * 2}
-    got = _rewards(answer, ["<answer>rain</answer>", "<answer>wind</answer>"], **columns)
-    expect(got[0] > got[1], "a wrong answer in the format earns as much as a correct one")
-    card = attack_suite(answer, prompt=2)
-    for shot in card.successful:
-        told = f"an attack succeeds, '{shot.case.name}': {shot.reward:g}, allowed is {shot.limit}"
-        expect(False, f"{told}; {shot.case.why}")
-    for shot in card.penalised:
-        told = f"an honest answer loses, '{shot.case.name}': {shot.reward:g} of {shot.honest:g}"
-        expect(False, f"{told}; {shot.case.why}")
+@exercise("06.2", passed="the objective is clipped where it improves, not where it gets worse")
+def clipped_surrogate(answer: Answer) -> None:
+    """min(w A, clip(w, 1 - e, 1 + e) A), per token, to be made large."""
+    ratio = torch.tensor([0.5, 0.9, 1.0, 1.1, 1.5, 0.5, 0.9, 1.0, 1.1, 1.5])
+    advantage = torch.tensor([2.0] * 5 + [-2.0] * 5)
+    plain, clipped = ratio * advantage, ratio.clamp(0.8, 1.2) * advantage
+    expected = torch.min(plain, clipped)
+    got = tensor(answer(ratio, advantage, 0.2), (10,), "one value per ratio")
+    mistakes = {
+        "this is the loss, to be made small: the surrogate is to be made large": -expected,
+        "nothing is clipped: at ratio 1.5 and advantage 2 it is 2.4": plain,
+    }
+    explain(got, expected, mistakes, "it differs from min(w A, clip(w, 1 - e, 1 + e) A)", 1e-5)
+    wider = torch.min(plain, ratio.clamp(0.6, 1.4) * advantage)
+    moved = close(answer(ratio, advantage, 0.4), wider, 1e-5)
+    expect(moved, "with clip 0.4 the edges are 0.6 and 1.4: yours did not move with the argument")
+
+
+@exercise("06.3", passed="never negative, zero where the two agree, and unbiased")
+def kl_estimate(answer: Answer) -> None:
+    """exp(d) - d - 1 with d = log ref - log policy, per token."""
+    logps = torch.tensor([0.5, 0.25, 0.25]).log()
+    ref_logps = torch.tensor([0.2, 0.2, 0.6]).log()
+    got = tensor(answer(logps, ref_logps), (3,), "one estimate per token")
+    d = ref_logps - logps
+    mistakes = {
+        "this is k1, the plain log-ratio: below 0 for some tokens": -d,
+        "this is the log-ratio upside down: its mean is minus the divergence": d,
+        "this is k2, half the square: its mean is not the KL": d**2 / 2,
+        "policy and reference are exchanged": torch.exp(-d) + d - 1,
+    }
+    told = "the numbers differ from exp(d) - d - 1, d being log reference minus log policy"
+    explain(got, torch.exp(d) - d - 1, mistakes, told, 1e-5)
+
+
+@exercise("06.4", passed="one mean counts answers alike, the other tokens")
+def two_means(answer: Answer) -> None:
+    """(mean over answers of their mean token, mean over all tokens), padding left out."""
+    losses = torch.tensor([[1.0, 1.0, 7.0, 7.0], [2.0, 4.0, 6.0, 8.0]])
+    mask = torch.tensor([[1, 1, 0, 0], [1, 1, 1, 1]])
+    got = parts(answer(losses, mask), "sequence_mean, token_mean")
+    first, second = (float(one) for one in got)
+    sequence, token, full = 3.0, 22 / 6, 4.5
+    padded = "padding was counted in: multiply by the mask, and divide by what it keeps"
+    expect(not close(first, full) and not close(second, full), padded)
+    mistakes = {
+        "the two are in the wrong order: the mean of the means comes first": (token, sequence),
+        "both numbers count tokens alike: the first takes each answer's mean": (token, token),
+        "each answer was divided by the padded width: use its mask's sum": (11 / 4, token),
+        "the answers' means were added up: the mean of the two is wanted": (6.0, token),
+    }
+    other = f"over all tokens the mean is 22 / 6, not {second:.4f}"
+    if not close(first, sequence, 1e-5):
+        other = f"the mean of the answers' means is (1 + 5) / 2 = 3, not {first:.4f}"
+    explain((first, second), (sequence, token), mistakes, other, 1e-5)
+
+
+@exercise("06.5", passed="an answer sees the prompt and itself, and nothing that comes later")
+def block_mask(answer: Answer) -> None:
+    """(L, L) bool, [query, key], for one prompt and answers of these lengths in one row."""
+    prompt, lengths = 3, [2, 1, 3]
+    got = tensor(
+        answer(prompt, lengths), (9, 9), "a mask for prompt and answers, 9 tokens together"
+    )
+    expect(got.dtype == torch.bool, f"a mask of True and False is wanted, not of {got.dtype}")
+    expected = packed_mask(prompt, lengths)
+    if torch.equal(got, expected):
+        return
+    turned = torch.equal(got, expected.T)
+    expect(not turned, "rows and columns are exchanged: row q says what token q may look at")
+    expect(got.diagonal().all(), "a token should see itself: the diagonal is not all True")
+    expect(not got[:prompt, prompt:].any(), "the prompt sees the answers, which come later")
+    expect(not got.triu(1).any(), "some token sees a later one: the mask has to be causal as well")
+    expect(not (got & ~expected).any(), "answers see the answers before them: they must not")
+    raise Mistake("a token should see all before it in its own answer, and in the prompt")
