@@ -1,14 +1,19 @@
-"""Checks of notebook 06: advantages, clipping, the KL estimate, means over tokens, block masks."""
+"""Checks of notebook 05: the four functions that are the learner's own trainer."""
+
+import copy
 
 import torch
 
-from r1aqa_helpers.course.checks.common import Answer, close, explain, parts, tensor
-from r1aqa_helpers.course.exercise import Mistake, exercise, expect
-from r1aqa_helpers.course.figures.n05 import block_mask as packed_mask
+from r1aqa_helpers.course.checks.common import Answer, close, explain, number, tensor
+from r1aqa_helpers.course.exercise import exercise, expect
+from r1aqa_helpers.course.lessons import n05 as lesson
+from r1aqa_helpers.data import read_questions
+from r1aqa_helpers.models import load
+from r1aqa_helpers.tiny.data import MODEL, prepare
 from r1aqa_helpers.training.grpo import objective as library
 
 
-@exercise("06.1", passed="each group is its own baseline, and equal rewards give no gradient")
+@exercise("05.1", passed="each group is its own baseline, and equal rewards give no advantage")
 def group_advantages(answer: Answer) -> None:
     """(r - group mean) / (group deviation + 1e-4), flat, groups next to one another."""
     rewards = torch.tensor([0.0, 1.0, 1.0, 2.0, 1.0, 2.0, 2.0, 2.0])
@@ -33,78 +38,122 @@ def group_advantages(answer: Answer) -> None:
     expect((equal == 0).all(), "four equal rewards should give four advantages of 0")
 
 
-@exercise("06.2", passed="the objective is clipped where it improves, not where it gets worse")
-def clipped_surrogate(answer: Answer) -> None:
-    """min(w A, clip(w, 1 - e, 1 + e) A), per token, to be made large."""
-    ratio = torch.tensor([0.5, 0.9, 1.0, 1.1, 1.5, 0.5, 0.9, 1.0, 1.1, 1.5])
-    advantage = torch.tensor([2.0] * 5 + [-2.0] * 5)
-    plain, clipped = ratio * advantage, ratio.clamp(0.8, 1.2) * advantage
-    expected = torch.min(plain, clipped)
-    got = tensor(answer(ratio, advantage, 0.2), (10,), "one value per ratio")
+@exercise("05.2", passed="a token's probability stands at the position before it")
+def completion_logprobs(answer: Answer) -> None:
+    """Log-probabilities of the last T tokens of each row, from the logits of whole rows."""
+    logits = torch.randn(2, 7, 5, generator=torch.Generator().manual_seed(0))
+    ids = torch.tensor([[1, 4, 0], [3, 3, 2]])
+    logps = torch.log_softmax(logits, dim=-1)
+
+    def at(first: int) -> torch.Tensor:
+        part = logps[:, first : first + 3]
+        return part.gather(-1, ids.unsqueeze(-1)).squeeze(-1)
+
+    got = tensor(answer(logits, ids), (2, 3), "one number per answer token")
+    raw = logits[:, 3:6].gather(-1, ids.unsqueeze(-1)).squeeze(-1)
     mistakes = {
-        "this is the loss, to be made small: the surrogate is to be made large": -expected,
-        "nothing is clipped: at ratio 1.5 and advantage 2 it is 2.4": plain,
+        "these stand at the tokens themselves: position t predicts token t + 1": at(4),
+        "these stand at the prompt's beginning: the answer is at the row's end": at(0),
+        "these are logits: take log_softmax over the vocabulary first": raw,
+        "these are probabilities: take their logarithm": at(3).exp(),
     }
-    explain(got, expected, mistakes, "it differs from min(w A, clip(w, 1 - e, 1 + e) A)", 1e-5)
-    wider = torch.min(plain, ratio.clamp(0.6, 1.4) * advantage)
-    moved = close(answer(ratio, advantage, 0.4), wider, 1e-5)
-    expect(moved, "with clip 0.4 the edges are 0.6 and 1.4: yours did not move with the argument")
+    explain(got, at(3), mistakes, "the numbers differ from log pi of the answer's tokens", 1e-5)
 
 
-@exercise("06.3", passed="never negative, zero where the two agree, and unbiased")
-def kl_estimate(answer: Answer) -> None:
-    """exp(d) - d - 1 with d = log ref - log policy, per token."""
-    logps = torch.tensor([0.5, 0.25, 0.25]).log()
-    ref_logps = torch.tensor([0.2, 0.2, 0.6]).log()
-    got = tensor(answer(logps, ref_logps), (3,), "one estimate per token")
-    d = ref_logps - logps
+@exercise("05.3", passed="value and gradient are those of the library's loss")
+def grpo_loss(answer: Answer) -> None:
+    """The clipped surrogate and the KL penalty, averaged per answer, then over answers."""
+    generator = torch.Generator().manual_seed(1)
+    old = -torch.rand(3, 4, generator=generator)
+    start = old + 0.5 * torch.randn(3, 4, generator=generator)
+    ref = old + 0.3 * torch.randn(3, 4, generator=generator)
+    advantages = torch.tensor([1.0, -0.5, 2.0])
+    mask = torch.tensor([[1.0, 1, 1, 1], [1, 1, 0, 0], [1, 1, 1, 0]])
+
+    def both(loss: Answer, beta: float = 0.04) -> tuple[torch.Tensor, torch.Tensor]:
+        logps = start.clone().requires_grad_()
+        value = loss(logps, old, ref, advantages, mask, beta)
+        tensor(value, (), "one number, the loss")
+        expect(value.requires_grad, "the loss has no gradient: do not detach the log-probabilities")
+        return value.detach(), torch.autograd.grad(value, logps)[0]
+
+    def variant(sign: float = 1, clip: bool = True, kl: float = 1, mean: str = "grpo") -> Answer:
+        def loss(logps, old, ref, advantages, mask, beta):  # noqa: ANN001, ANN202
+            ratio, a = torch.exp(logps - old), advantages.unsqueeze(1)
+            kept = ratio.clamp(0.8, 1.2) * a if clip else ratio * a
+            term = -sign * torch.min(ratio * a, kept)
+            term = term + kl * beta * library.per_token_kl(logps, ref)
+            if mean == "plain":
+                return term.mean()
+            if mean == "tokens":
+                return (term * mask).sum() / mask.sum()
+            return ((term * mask).sum(dim=1) / mask.sum(dim=1)).mean()
+
+        return loss
+
+    got, gradient = both(answer)
+    expected, wanted = both(library.grpo_loss)
     mistakes = {
-        "this is k1, the plain log-ratio: below 0 for some tokens": -d,
-        "this is the log-ratio upside down: its mean is minus the divergence": d,
-        "this is k2, half the square: its mean is not the KL": d**2 / 2,
-        "policy and reference are exchanged": torch.exp(-d) + d - 1,
+        "the sign is reversed: the surrogate is to grow, the loss to shrink": variant(sign=-1),
+        "nothing is clipped: ratios beyond 0.8 and 1.2 count in full": variant(clip=False),
+        "the KL penalty is missing: add beta times the estimate": variant(kl=0),
+        "the KL penalty has the wrong sign: it is added to the loss": variant(kl=-1),
+        "padding was counted in: multiply by the mask, divide by its sum": variant(mean="plain"),
+        "all tokens were averaged at once: first each answer, then the answers": variant(
+            mean="tokens"
+        ),
     }
-    told = "the numbers differ from exp(d) - d - 1, d being log reference minus log policy"
-    explain(got, torch.exp(d) - d - 1, mistakes, told, 1e-5)
-
-
-@exercise("06.4", passed="one mean counts answers alike, the other tokens")
-def two_means(answer: Answer) -> None:
-    """(mean over answers of their mean token, mean over all tokens), padding left out."""
-    losses = torch.tensor([[1.0, 1.0, 7.0, 7.0], [2.0, 4.0, 6.0, 8.0]])
-    mask = torch.tensor([[1, 1, 0, 0], [1, 1, 1, 1]])
-    got = parts(answer(losses, mask), "sequence_mean, token_mean")
-    first, second = (float(one) for one in got)
-    sequence, token, full = 3.0, 22 / 6, 4.5
-    padded = "padding was counted in: multiply by the mask, and divide by what it keeps"
-    expect(not close(first, full) and not close(second, full), padded)
-    mistakes = {
-        "the two are in the wrong order: the mean of the means comes first": (token, sequence),
-        "both numbers count tokens alike: the first takes each answer's mean": (token, token),
-        "each answer was divided by the padded width: use its mask's sum": (11 / 4, token),
-        "the answers' means were added up: the mean of the two is wanted": (6.0, token),
-    }
-    other = f"over all tokens the mean is 22 / 6, not {second:.4f}"
-    if not close(first, sequence, 1e-5):
-        other = f"the mean of the answers' means is (1 + 5) / 2 = 3, not {first:.4f}"
-    explain((first, second), (sequence, token), mistakes, other, 1e-5)
-
-
-@exercise("06.5", passed="an answer sees the prompt and itself, and nothing that comes later")
-def block_mask(answer: Answer) -> None:
-    """(L, L) bool, [query, key], for one prompt and answers of these lengths in one row."""
-    prompt, lengths = 3, [2, 1, 3]
-    got = tensor(
-        answer(prompt, lengths), (9, 9), "a mask for prompt and answers, 9 tokens together"
+    values = {message: both(wrong)[0] for message, wrong in mistakes.items()}
+    told = f"the loss should be {expected.item():.4f}, not {got.item():.4f}"
+    explain(got, expected, values, told, 1e-5)
+    expect(
+        close(gradient, wanted, 1e-5),
+        "the value is correct, its gradient is not: which log-probabilities carry one?",
     )
-    expect(got.dtype == torch.bool, f"a mask of True and False is wanted, not of {got.dtype}")
-    expected = packed_mask(prompt, lengths)
-    if torch.equal(got, expected):
+    without, _ = both(answer, beta=0.0)
+    expect(
+        close(without, both(library.grpo_loss, beta=0.0)[0], 1e-5),
+        "with beta 0 the KL penalty should vanish: use the argument, not 0.04",
+    )
+
+
+@exercise("05.4", passed="your update equals the library's: this is a GRPO trainer")
+def train_step(answer: Answer) -> None:
+    """One update from some groups: weights change as with the library's loss."""
+    loaded = load(MODEL, device="cpu", dtype="float32")
+    asked = read_questions(prepare().train)[:2]
+    torch.manual_seed(0)
+    groups = lesson.sample_groups(loaded, asked, size=4, most=12)
+    reference = copy.deepcopy(loaded.model)
+    with torch.no_grad():  # or the KL penalty, and its gradient, would be 0
+        for parameter in reference.parameters():
+            parameter.add_(0.02 * parameter.std().nan_to_num(0) * torch.randn_like(parameter))
+
+    def change(step: Answer, beta: float = 0.4) -> torch.Tensor:
+        policy = copy.deepcopy(loaded.model)
+        before = torch.cat([p.detach().flatten().clone() for p in policy.parameters()])
+        optimizer = torch.optim.SGD(policy.parameters(), lr=1.0)
+        loss = step(policy, reference, optimizer, groups, beta)
+        number(loss, "the loss as one number")
+        after = torch.cat([p.detach().flatten() for p in policy.parameters()])
+        return before - after
+
+    wanted = change(lesson.train_step)
+    got = change(answer)
+    size = wanted.norm()
+    expect(got.norm() > 0, "the weights did not move: call backward() and optimizer.step()")
+
+    def like(other: torch.Tensor) -> bool:
+        return bool((got - other).norm() < 1e-3 * size)
+
+    if like(wanted):
+        expect(
+            close(change(answer), wanted, 1e-4),
+            "a second call moves differently: are old gradients set to zero first?",
+        )
         return
-    turned = torch.equal(got, expected.T)
-    expect(not turned, "rows and columns are exchanged: row q says what token q may look at")
-    expect(got.diagonal().all(), "a token should see itself: the diagonal is not all True")
-    expect(not got[:prompt, prompt:].any(), "the prompt sees the answers, which come later")
-    expect(not got.triu(1).any(), "some token sees a later one: the mask has to be causal as well")
-    expect(not (got & ~expected).any(), "answers see the answers before them: they must not")
-    raise Mistake("a token should see all before it in its own answer, and in the prompt")
+    expect(not like(2 * wanted), "twice the step: divide the loss by the number of groups")
+    expect(not like(-wanted), "the weights moved the wrong way")
+    expect(not like(change(lesson.train_step, 0.0)), "the KL penalty has no effect: pass beta on")
+    share = float((got @ wanted) / (got.norm() * size))
+    expect(False, f"the update differs from the library's (cosine {share:.3f}); check each part")

@@ -1,23 +1,37 @@
-"""What notebook 06 trains: a bandit, weights for the own loop, one step of the trainer."""
+"""What notebook 05 trains: a bandit, the learner's own loop, and one step of the trainer."""
 
 import copy
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import torch
 from datasets import Dataset
-from peft import inject_adapter_in_model
 from transformers import PreTrainedModel, PrinterCallback, TrainerCallback
 
-from r1aqa_helpers.data import AudioQuestion
+from r1aqa_helpers.course.session import Lab
+from r1aqa_helpers.course.training_curves import LiveCurves
+from r1aqa_helpers.data import AudioQuestion, read_questions
+from r1aqa_helpers.data.audio import clip_to_window, load_audio
 from r1aqa_helpers.data.prompts import build_prompt, question_text
-from r1aqa_helpers.hardware import Profile
-from r1aqa_helpers.models import LoadedModel
-from r1aqa_helpers.models.lora import lora_config
+from r1aqa_helpers.hardware import TINY_PROFILE
+from r1aqa_helpers.models import (
+    Clips,
+    LoadedModel,
+    chat_text,
+    embed_prompts,
+    encode,
+    load,
+    positions,
+    sampling_config,
+)
+from r1aqa_helpers.tiny.data import MODEL, prepare
 from r1aqa_helpers.training import quiet
+from r1aqa_helpers.training.grpo.objective import group_advantages, grpo_loss, per_token_kl
 from r1aqa_helpers.training.grpo.run import audio_grpo_config
-from r1aqa_helpers.training.grpo.trainer import AudioGRPOTrainer
+from r1aqa_helpers.training.grpo.trainer import AudioGRPOTrainer, sample_answers
 from r1aqa_helpers.training.logprobs import disable_scoring
 from r1aqa_helpers.training.rewards import rewards_for
 
@@ -77,22 +91,161 @@ def learn(
     return torch.stack(curve, dim=1)
 
 
+@dataclass(frozen=True)
+class Group:
+    """A question's prompt, and its sampled answers with their rewards.
+
+    Attributes:
+        prompt: (1, P), its tokens.
+        clips: the recording, for the audio encoder.
+        ids: (G, T), the answers' tokens, filled up after the end token.
+        mask: (G, T), 1 up to and with an answer's end token, 0 after it.
+        rewards: (G,), the sum of the paper's two rewards.
+        parts: the same by reward, (G,) each.
+        texts: the answers.
+    """
+
+    prompt: torch.Tensor
+    clips: Clips
+    ids: torch.Tensor
+    mask: torch.Tensor
+    rewards: torch.Tensor
+    parts: dict[str, torch.Tensor]
+    texts: list[str]
+
+
+def sample_groups(
+    loaded: LoadedModel, questions: Sequence[AudioQuestion], size: int = 8, most: int = 24
+) -> list[Group]:
+    """``size`` answers of at most ``most`` tokens to each question, with prompt <2>, rewarded."""
+    rewards, found = rewards_for(2), []
+    for question in questions:
+        text = build_prompt(question_text(question), question.choices, 2)
+        wave, _ = clip_to_window(load_audio(question.audio), loaded.window_seconds)
+        row = encode(loaded, [chat_text(loaded, text)], [wave])
+        prompt = row["input_ids"]
+        clip = prompt.new_zeros(1, 1)
+        clips = Clips(row["input_features"], row["feature_attention_mask"], clip)
+        same = prompt.new_zeros(size)  # all of them answer prompt 0
+        config = sampling_config(loaded, max_new_tokens=most)
+        with torch.no_grad():
+            ids = sample_answers(loaded.model, prompt, torch.ones_like(prompt), clips, same, config)
+        end = torch.isin(ids, torch.tensor(loaded.eos_ids).to(ids)).long()
+        mask = (end.cumsum(dim=1) - end == 0).float()
+        texts = loaded.processor.batch_decode(ids, skip_special_tokens=True)
+        columns = {"solution": [question.answer] * size}
+        parts = {
+            reward.__name__: torch.tensor(reward(completions=texts, **columns))
+            for reward in rewards
+        }
+        total = torch.stack([*parts.values()]).sum(dim=0)
+        found.append(Group(prompt, clips, ids, mask, total, parts, texts))
+    return found
+
+
+def row_logits(model: PreTrainedModel, group: Group) -> torch.Tensor:
+    """Logits of prompt and answer, a row per answer: (G, P + T, vocabulary), float32."""
+    size = len(group.ids)
+    prompts = embed_prompts(model, group.prompt, group.clips).expand(size, -1, -1)
+    replies = model.get_input_embeddings()(group.ids)
+    mask = torch.cat([torch.ones_like(group.prompt).expand(size, -1), group.mask.long()], dim=1)
+    states = model.model.language_model(
+        inputs_embeds=torch.cat([prompts, replies], dim=1),
+        attention_mask=mask,
+        position_ids=positions(mask),
+        use_cache=False,
+    ).last_hidden_state
+    return model.lm_head(states).float()
+
+
+def completion_logprobs(logits: torch.Tensor, ids: torch.Tensor) -> torch.Tensor:
+    """The solution of exercise 05.2."""
+    before = logits[:, -ids.shape[1] - 1 : -1]
+    return torch.log_softmax(before, dim=-1).gather(-1, ids.unsqueeze(-1)).squeeze(-1)
+
+
+def train_step(
+    policy: PreTrainedModel,
+    reference: PreTrainedModel,
+    optimizer: torch.optim.Optimizer,
+    groups: Sequence[Group],
+    beta: float = 0.04,
+) -> float:
+    """The solution of exercise 05.4: one update, and its loss."""
+    optimizer.zero_grad()
+    total = 0.0
+    for group in groups:
+        logps = completion_logprobs(row_logits(policy, group), group.ids)
+        with torch.no_grad():
+            ref = completion_logprobs(row_logits(reference, group), group.ids)
+        advantages = group_advantages(group.rewards, len(group.rewards))
+        loss = grpo_loss(logps, logps.detach(), ref, advantages, group.mask, beta)
+        (loss / len(groups)).backward()
+        total += loss.item() / len(groups)
+    optimizer.step()
+    return total
+
+
+def train(
+    step: Callable[..., float],
+    lab: Lab,
+    beta: float = 0.04,
+    steps: int = 25,
+    questions: int = 4,
+) -> list[dict[str, float]]:
+    """Train the tiny model with ``step``, live curves beside it; a row of the log per step.
+
+    On every profile the tiny model: the learner's loop trains all weights, and keeps a second
+    model as the reference.
+
+    Args:
+        step: of the signature of `train_step`.
+        questions: training questions of one step, eight answers each.
+    """
+    policy, reference = (load(MODEL, device="cpu", dtype="float32") for _ in range(2))
+    asked = read_questions(prepare().train)
+    rate = TINY_PROFILE.grpo["lr"]
+    optimizer = torch.optim.AdamW(policy.model.parameters(), lr=rate, weight_decay=0.0)
+    torch.manual_seed(lab.seed)
+    live, rows = LiveCurves(steps), []
+    try:
+        for number in range(steps):
+            begun = time.perf_counter()
+            groups = sample_groups(policy, asked[questions * number : questions * (number + 1)])
+            loss = step(policy.model, reference.model, optimizer, groups, beta)
+            with torch.no_grad():
+                kl = [_kl(policy.model, reference.model, group) for group in groups]
+            row = {
+                "step": number + 1,
+                "loss": loss,
+                "accuracy": _mean(group.parts["accuracy_reward"] for group in groups),
+                "format": _mean(group.parts["format_reward"] for group in groups),
+                "zero_variance_groups": _mean((g.rewards.std() == 0).float() for g in groups),
+                "kl": sum(kl) / len(kl),
+                "completion_length": _mean(group.mask.sum(dim=1) for group in groups),
+                "seconds": time.perf_counter() - begun,
+            }
+            rows.append(row)
+            live(row)
+    finally:
+        live.close()
+    return rows
+
+
+def _kl(policy: PreTrainedModel, reference: PreTrainedModel, group: Group) -> float:
+    """The mean estimate of the divergence per token, after the update."""
+    logps, ref = (
+        completion_logprobs(row_logits(model, group), group.ids) for model in (policy, reference)
+    )
+    return float((per_token_kl(logps, ref) * group.mask).sum() / group.mask.sum())
+
+
+def _mean(values: Iterable[torch.Tensor]) -> float:
+    return float(torch.stack([value.float().mean() for value in values]).mean())
+
+
 #: Answers of the compared step are cut here, so that it takes seconds.
 _ANSWER_TOKENS = 24
-
-
-def trainable(model: PreTrainedModel, profile: Profile) -> list[torch.nn.Parameter]:
-    """The weights that this profile trains: all, or those of an adapter put into ``model``.
-
-    The adapter's are float32, whatever the model's dtype: small steps vanish in bfloat16.
-    """
-    rank = profile.grpo.get("lora_rank", 0)
-    if rank:
-        inject_adapter_in_model(lora_config(rank), model)
-    chosen = [parameter for parameter in model.parameters() if parameter.requires_grad]
-    for parameter in chosen if rank else ():
-        parameter.data = parameter.data.float()
-    return chosen
 
 
 class SampledAnswer(NamedTuple):
