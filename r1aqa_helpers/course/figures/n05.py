@@ -1,6 +1,6 @@
 """Pictures and masks of a group: one round of GRPO, and answers packed behind one prompt."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -8,7 +8,18 @@ import torch
 from matplotlib.colors import ListedColormap
 from matplotlib.figure import Figure
 
-from r1aqa_helpers.course.figures.style import BLUE, GREEN, GREY, ORANGE, PURPLE, SKY, arrow, box
+from r1aqa_helpers.course.figures.style import (
+    BLUE,
+    GREEN,
+    GREY,
+    ORANGE,
+    PURPLE,
+    SKY,
+    arrow,
+    box,
+    figure,
+)
+from r1aqa_helpers.course.training_curves import smoothed
 
 #: Colours of the answers of a pack, in turn; the prompt's is grey.
 _ANSWERS = (BLUE, ORANGE, GREEN, PURPLE, SKY)
@@ -106,3 +117,25 @@ def round_figure() -> Figure:
     ax.set(xlim=(-1, 11), ylim=(-1.4, 0.9))
     ax.axis("off")
     return fig
+
+
+def betas_figure(runs: Mapping[float, Sequence[Mapping[str, float]]]) -> None:
+    """Show KL and accuracy over the steps of trainings with different penalties.
+
+    Args:
+        runs: beta -> the rows of its log.
+    """
+    fig, axes = plt.subplots(1, 2, figsize=(9.0, 3.4))
+    told = []
+    styles = zip(sorted(runs), (ORANGE, BLUE, GREEN), ("--", "-", ":"), strict=False)
+    for beta, colour, style in styles:
+        rows = runs[beta]
+        steps = [row["step"] for row in rows]
+        for ax, name in zip(axes, ("kl", "accuracy"), strict=True):
+            values = smoothed([row[name] for row in rows])
+            ax.plot(steps, values, style, color=colour, label=f"β = {beta:g}")
+        told.append(f"beta {beta:g}: KL {smoothed([row['kl'] for row in rows])[-1]:.2f}")
+    axes[0].set(title="Distance from the reference", xlabel="step", ylabel="KL, nats per token")
+    axes[1].set(title="Reward", xlabel="step", ylabel="accuracy", ylim=(0, 1))
+    axes[0].legend()
+    figure(fig, alt=f"KL and accuracy over the steps, moving means; at the end {', '.join(told)}.")

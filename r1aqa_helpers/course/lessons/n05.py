@@ -114,6 +114,11 @@ class Group:
     texts: list[str]
 
 
+def tiny_model() -> LoadedModel:
+    """A copy of the tiny model in float32 on the CPU, whatever the profile."""
+    return load(MODEL, device="cpu", dtype="float32")
+
+
 def sample_groups(
     loaded: LoadedModel, questions: Sequence[AudioQuestion], size: int = 8, most: int = 24
 ) -> list[Group]:
@@ -202,7 +207,7 @@ def train(
         step: of the signature of `train_step`.
         questions: training questions of one step, eight answers each.
     """
-    policy, reference = (load(MODEL, device="cpu", dtype="float32") for _ in range(2))
+    policy, reference = tiny_model(), tiny_model()
     asked = read_questions(prepare().train)
     rate = TINY_PROFILE.grpo["lr"]
     optimizer = torch.optim.AdamW(policy.model.parameters(), lr=rate, weight_decay=0.0)
@@ -230,6 +235,46 @@ def train(
     finally:
         live.close()
     return rows
+
+
+def several_updates(
+    lab: Lab, updates: int = 4, steps: int = 6, questions: int = 4, clip: float = 0.2
+) -> list[list[float]]:
+    """Train the tiny model with several updates from the same answers.
+
+    Returns:
+        For each step, and in it for each update, the share of tokens whose ratio is clipped: it
+        lies beyond 1 - ``clip`` or 1 + ``clip``, on the side where their advantage pulled it.
+    """
+    policy, reference = tiny_model(), tiny_model()
+    asked = read_questions(prepare().train)
+    rate = TINY_PROFILE.grpo["lr"]
+    optimizer = torch.optim.AdamW(policy.model.parameters(), lr=rate, weight_decay=0.0)
+    torch.manual_seed(lab.seed)
+    shares: list[list[float]] = []
+    for number in range(steps):
+        groups = sample_groups(policy, asked[questions * number : questions * (number + 1)])
+        with torch.no_grad():
+            old, ref = (
+                [completion_logprobs(row_logits(one.model, g), g.ids) for g in groups]
+                for one in (policy, reference)
+            )
+        shares.append([])
+        for _ in range(updates):
+            optimizer.zero_grad()
+            clipped = tokens = 0.0
+            for group, before, base in zip(groups, old, ref, strict=True):
+                logps = completion_logprobs(row_logits(policy.model, group), group.ids)
+                advantages = group_advantages(group.rewards, len(group.rewards))
+                loss = grpo_loss(logps, before, base, advantages, group.mask, clip=clip)
+                (loss / len(groups)).backward()
+                gone = (logps.detach() - before).exp() - 1
+                beyond = gone * advantages.sign().unsqueeze(1) > clip
+                clipped += float((beyond * group.mask).sum())
+                tokens += float(group.mask.sum())
+            optimizer.step()
+            shares[-1].append(clipped / tokens)
+    return shares
 
 
 def _kl(policy: PreTrainedModel, reference: PreTrainedModel, group: Group) -> float:
