@@ -204,9 +204,9 @@ def test_with_captions_no_recording_leaves_this_machine(server, questions, tmp_p
     assert texts == {caption_prompt(captions[q.id], q.question, q.choices, 2) for q in moved}
     # The recordings, other settings or another model are another run.
     for changes, fault in (
-        ({"captions": None}, "questions differs"),
+        ({"captions": None}, "another text or recording"),
         ({"max_new_tokens": 3}, "settings differs"),
-        ({"prompt": 1}, "prompt, questions differs"),
+        ({"prompt": 1}, "prompt differs"),
     ):
         with pytest.raises(UserError, match=fault):
             ask(server, questions, **{"captions": captions, "prompt": 2, "log": log, **changes})
@@ -597,7 +597,7 @@ def test_evaluate_at_an_endpoint(server, files, tmp_path, monkeypatch):
         result = evaluate(server, files, out, "--concurrency", 2, "--timeout", 9,
                           "--requests-per-minute", 60_000)  # fmt: skip
     assert "question 'q0': no answer: " in str(told[0].message)
-    assert result.exit_code == 0, (result.output, result.exception)
+    assert result.exit_code == 1, (result.output, result.exception)  # one answer is missing
     assert f"asking {server.url}/chat/completions with the key from R1AQA_API_KEY" in result.stdout
     assert "11 answers in " in result.stdout and "91.67" in result.stdout
     assert "1 without a prediction (counted as wrong)" in result.stdout
