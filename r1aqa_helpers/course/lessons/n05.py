@@ -223,6 +223,7 @@ def train(
             row = {
                 "step": number + 1,
                 "loss": loss,
+                "reward": _mean(group.rewards for group in groups),
                 "accuracy": _mean(group.parts["accuracy_reward"] for group in groups),
                 "format": _mean(group.parts["format_reward"] for group in groups),
                 "zero_variance_groups": _mean((g.rewards.std() == 0).float() for g in groups),
