@@ -80,13 +80,17 @@ CRAFTED = {"residual": loud_residual, "product": loud_product, "encoder": loud_e
 
 @pytest.fixture(scope="module")
 def folders(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
-    """Saved untrained models, with logits of several nats: a plain one, three that overflow."""
+    """Saved untrained models, with logits of several nats: a plain one, three that overflow.
+
+    Queries and keys begin alike; scaled as well, they would saturate attention, and no gradient
+    would pass.
+    """
     place = tmp_path_factory.mktemp("models")
     for name in ("plain", *CRAFTED):
         loaded = LoadedModel(*random_tiny(0), "random")
         with torch.no_grad():
-            for parameter in loaded.model.parameters():
-                if parameter.ndim == 2:
+            for part, parameter in loaded.model.named_parameters():
+                if parameter.ndim == 2 and not part.endswith(("q_proj.weight", "k_proj.weight")):
                     parameter.mul_(4)
             CRAFTED.get(name, lambda loaded: None)(loaded)
         save(loaded, place / name)
@@ -166,16 +170,13 @@ def test_an_adapter_in_float32_gets_float32_s_gradients(folders, make_questions,
         # As a gradient scaler begins, so that float16's smallest numbers do not vanish.
         (2**16 * -adapted(answers=answers)[0].mean()).backward()
         gradients.append({name: p.grad / 2**16 for name, p in trained.items()})
-    whole = torch.cat([grad.flatten() for grad in gradients[1].values()]).norm()
     for part in ("audio_tower", "language_model"):
         half, full = (
             torch.cat([grad.flatten() for name, grad in one.items() if part in name])
             for one in gradients
         )
-        # float16 has 3 digits; each gradient is a sum of many terms that partly cancel, and a rest
-        # that is a millionth of the whole keeps the rounding of what cancelled.
-        bound = most * full.norm() + HALF.eps**2 * whole
-        assert half.isfinite().all() and 0 < (half - full).norm() < bound, part
+        # float16 has 3 digits; each gradient is a sum of many terms that partly cancel.
+        assert half.isfinite().all() and 0 < (half - full).norm() < most * full.norm(), part
 
 
 def test_a_trainer_s_autocast_leaves_the_encoder_in_float32(folders, wave):

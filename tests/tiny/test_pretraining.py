@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 from pretraining import encoder, language
-from pretraining.lessons import Teacher, drill, step_drill, tokenizer_corpus
+from pretraining.lessons import Teacher, drill, how_often_it_thinks, step_drill, tokenizer_corpus
 from pretraining.loop import Schedule, orthogonal, run_stage
 from pretraining.pool import COLUMNS, FRAME_RATE, Pool, build_pool, frame_targets
 
@@ -142,11 +142,18 @@ def test_what_a_drill_states_follows_from_what_it_says_was_heard():
 def test_only_prompt_3_is_answered_with_a_thought_and_not_always():
     rng = np.random.default_rng(3)
     scenes = [draw(rng, TRAINING) for _ in range(300)]
-    teacher, thinks = Teacher(scenes), {"plain": [], "<think>": []}
+    teacher, thinks, planned = Teacher(scenes), {"plain": [], "<think>": []}, []
+
+    def often(kind: str) -> float:
+        planned.append(how_often_it_thinks(kind))
+        return planned[-1]
+
     for scene in scenes * 4:
-        asked, said = teacher.instruct(scene, rng)
+        asked, said = teacher.instruct(scene, rng, often)
         thinks["<think>" if "<think> </think>" in asked else "plain"].append("<think>" in said)
-    assert not any(thinks["plain"]) and 0.2 < np.mean(thinks["<think>"]) < 0.5
+    assert not any(thinks["plain"]) and len(planned) == len(thinks["<think>"]) > 200
+    assert set(planned) == {0.05, 0.65}
+    assert abs(np.mean(thinks["<think>"]) - np.mean(planned)) < 0.08
 
 
 def test_frame_targets_mark_what_sounds_when():
