@@ -4,7 +4,9 @@ import subprocess
 import sys
 from pathlib import Path
 
-from r1aqa_helpers.utils.io import read_json
+from r1aqa_helpers.data import read_questions
+from r1aqa_helpers.scoring import extract_answer, score
+from r1aqa_helpers.utils.io import read_json, read_log
 
 ROOT = Path(__file__).resolve().parents[2]
 RESULTS = ROOT / "data" / "results" / "tiny"
@@ -32,9 +34,21 @@ def test_every_results_file_says_where_it_comes_from():
     names = ("cascade", "probes", "sampled", "experiment")
     paths += [RESULTS / f"{name}.json" for name in names]
     paths += [*(RESULTS / "runs").glob("*.json")]
-    assert len(paths) > 20
+    assert len(paths) > 50
     for path in paths:
         stored = read_json(path)
         told = stored | stored.get("provenance", {}) | stored.get("where", {})
         assert {"command", "date", "hardware"} <= told.keys(), path
         assert told.get("commit") or told.get("recorded_in"), path
+
+
+def test_most_of_what_grpo_wins_had_named_no_choice_before():
+    asked = read_questions(ROOT / "data" / "tiny" / "tiny-mmau.json")
+
+    def verdicts(method: str) -> list:
+        rows = read_log(REFERENCE / "answers" / f"{method}.jsonl")
+        return score(asked, {row["id"]: extract_answer(row["response"]) for row in rows}).verdicts
+
+    pairs = zip(verdicts("direct-2"), verdicts("grpo"), strict=True)
+    won = [was for was, now in pairs if now.correct and not was.correct]
+    assert len(won) > 200 and sum(was.unparsed for was in won) > len(won) / 2
