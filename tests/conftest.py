@@ -13,6 +13,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
+from hypothesis import settings
+
+# The same examples in every run, and no limit of time for each: other work may slow one down.
+settings.register_profile("tests", derandomize=True, deadline=None)
+settings.load_profile("tests")
 
 # Before torch is imported: workers that all take every core slow one another down.
 if "PYTEST_XDIST_WORKER" in os.environ:

@@ -7,8 +7,8 @@ import typer
 
 from r1aqa_helpers.cli import options as opt
 from r1aqa_helpers.utils.errors import UserError
-from r1aqa_helpers.utils.io import shown
 from r1aqa_helpers.utils.run_dir import check_writable
+from r1aqa_helpers.utils.untrusted import shown
 
 if TYPE_CHECKING:
     from r1aqa_helpers.data.parse import Prepared
@@ -32,7 +32,7 @@ def data_prepare(
 
     data = prepare(force=force)
     for name in ("train", "validation", "test"):
-        typer.echo(f"{name}: {getattr(data, name)}")
+        opt.echo(f"{name}: {shown(getattr(data, name))}")
 
 
 @data_app.command("audit")
@@ -97,7 +97,7 @@ def data_fetch_mmau(
     _print_prepared(done)
     changed = ", with changed texts" if done.release and not done.exact else ""
     note = "" if done.exact else "; do not compare with published results"
-    typer.echo(f"release: {done.release or 'unknown'}{changed}{note}")
+    opt.echo(f"release: {done.release or 'unknown'}{changed}{note}")
 
 
 @fetch_app.command("avqa")
@@ -121,10 +121,10 @@ def data_fetch_avqa(
 
 
 def _print_prepared(done: "Prepared") -> None:
-    typer.echo(f"{done.questions} questions about {done.clips} clips in {shown(done.file)}")
+    opt.echo(f"{done.questions} questions about {done.clips} clips in {shown(done.file)}")
     kinds = ", ".join(f"{kind} {n}" for kind, n in done.counts.items())
-    typer.echo(f"left out: {len(done.left_out)} ({kinds}), listed in {shown(done.list_file)}")
+    opt.echo(f"left out: {len(done.left_out)} ({kinds}), listed in {shown(done.list_file)}")
     for each in done.left_out[:_SHOWN]:
-        typer.echo(f"  {each.kind}: {shown(each.place)}: {shown(each.reason)}")
+        opt.echo(f"  {each.kind}: {shown(each.place)}: {shown(each.reason)}")
     if len(done.left_out) > _SHOWN:
-        typer.echo(f"  and {len(done.left_out) - _SHOWN} more")
+        opt.echo(f"  and {len(done.left_out) - _SHOWN} more")

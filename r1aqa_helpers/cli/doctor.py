@@ -9,8 +9,8 @@ from r1aqa_helpers.cli import options as opt
 from r1aqa_helpers.data import read_questions
 from r1aqa_helpers.hardware import pick_profile
 from r1aqa_helpers.utils.errors import UserError
-from r1aqa_helpers.utils.io import shown
 from r1aqa_helpers.utils.paths import DATA
+from r1aqa_helpers.utils.untrusted import shown
 
 
 def doctor(profile: opt.ProfileName = None, as_json: opt.AsJson = False) -> None:
@@ -73,7 +73,7 @@ def quiz(questions: opt.TestQuestions = None, audio_dir: opt.AudioDir = None) ->
         questions = prepare().test
     asked = read_questions(questions, audio_dir)
     chosen = listening.pick(asked)
-    listening.listen_in_terminal(chosen, listening.answers_file(name), _typed, typer.echo)
+    listening.listen_in_terminal(chosen, listening.answers_file(name), _typed, opt.echo)
 
 
 def _typed(prompt: str) -> str:

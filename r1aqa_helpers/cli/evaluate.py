@@ -1,5 +1,6 @@
 """Commands that ask questions and score the answers: evaluate, score, ask, probe, cascade."""
 
+import os
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -11,9 +12,9 @@ from r1aqa_helpers.cli import options as opt
 from r1aqa_helpers.data import AudioQuestion, QuestionSet, identify, read_questions
 from r1aqa_helpers.hardware import TINY_PROFILE, Profile, pick_profile
 from r1aqa_helpers.utils.errors import UserError
-from r1aqa_helpers.utils.io import shown
 from r1aqa_helpers.utils.paths import place
 from r1aqa_helpers.utils.run_dir import check_writable
+from r1aqa_helpers.utils.untrusted import shown
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -50,6 +51,9 @@ def evaluate(
     seeds: Annotated[
         int | None, typer.Option(min=1, help="With --sample: number of seeds; --out gets scores.")
     ] = None,
+    max_new_tokens: Annotated[
+        int | None, typer.Option(min=1, help="Most tokens of an answer; by default 256.")
+    ] = None,
     endpoint: opt.Endpoint = None,
     concurrency: Annotated[
         int | None, typer.Option(min=1, max=256, help="With --endpoint: requests at once.")
@@ -85,24 +89,28 @@ def evaluate(
     chosen = None if profile is None else pick_profile(profile)
     asked = read_questions(questions, audio_dir)
     test_set = identify(asked, questions)
-    if out.is_dir():
+    if os.path.isdir(out):
         raise UserError(f"{shown(out)}: is a folder; give --out a file to write")
     check_writable(out.parent)
     from r1aqa_helpers.evaluation.local import answer_questions, write_predictions
     from r1aqa_helpers.scoring import write_metadata
 
+    limits = {} if chosen is None else _limits(chosen)
+    limits |= opt.given(max_new_tokens=max_new_tokens)
     how = {"prompt": prompts[0], "sample": sample, "seed": seed if sample else None}
     if endpoint is not None:
-        server, answer = _served(endpoint, model, prompts[0], **pace)
+        from r1aqa_helpers.evaluation.openai_client import Pace
+
+        server, answer = _served(endpoint, model, prompts[0], pace=Pace(**pace), **limits)
         key = f"with the key from {server.key_variable}" if server.key_variable else "without a key"
-        typer.echo(f"asking {server.url} {key}")
+        opt.echo(f"asking {server.url} {key}")
         how["endpoint"] = server.url
     else:
         loaded = _load(chosen, model, base, asked)
         if shipped and not loaded.shipped:
             raise UserError(f"model {shown(model)}: came with greedy settings; omit --shipped")
         sampling = dict(loaded.shipped) if shipped else {}
-        options = {"batch_size": batch_size, **({} if chosen is None else _limits(chosen))}
+        options = {"batch_size": batch_size, **limits}
         if seeds is not None:
             from r1aqa_helpers.evaluation.sampled import sampled, sampled_lines
 
@@ -110,20 +118,24 @@ def evaluate(
             result = sampled(
                 loaded, asked, out, prompts, drawn, sampling, test_set, opt.say, **options
             )
-            typer.echo("\n".join([*sampled_lines(result), f"scores in {out}"]))
+            opt.echo("\n".join([*sampled_lines(result), f"scores in {shown(out)}"]))
+            lines = [line for row in result["rows"] for line in row["seeds"]]
+            _check_whole(out, sum(line["missing"] for line in lines), len(asked) * len(lines))
             return
         how |= opt.given(base=base, profile=profile, sampling=sampling or None)
         options |= {"prompt": prompts[0], "sample": sample, "seed": seed, "sampling": sampling}
         answer = partial(answer_questions, loaded, **options)
     predictions = answer(asked, log=out.with_name(out.name + ".log.jsonl"))
     write_predictions(out, asked, predictions)
-    write_metadata(out, test_set, model=model, **how)
-    typer.echo(f"{len(predictions)} answers in {out}")
+    how["cut"] = sum(one.cut for one in predictions)
+    write_metadata(out, test_set, model=model, **how, **opt.given(max_new_tokens=max_new_tokens))
+    opt.echo(f"{len(predictions)} answers in {shown(out)}")
     if all(question.answer is not None for question in asked):
         from r1aqa_helpers.reporting import print_score
         from r1aqa_helpers.scoring import score as score_answers
 
         print_score(score_answers(asked, {p.id: p.answer for p in predictions}), test_set)
+    _check_whole(out, len(asked) - len(predictions), len(asked))
 
 
 def score(
@@ -176,6 +188,7 @@ def score(
     opt.echo_json(
         {
             **result.as_dict(),
+            "letters": result.letters,
             "strict": result.strict.as_dict(),
             "groups": [group.group_dict() for group in result.groups()],
             "confusions": [[*pair, n] for pair, n in result.confusions().most_common()],
@@ -209,8 +222,8 @@ def ask(
             f"warning: {shown(audio)}: the model hears {heard:g} s, so the first {heard:g} s were"
             f" used and the last {cut:.2f} s cut"
         )
-    typer.echo(f"response: {prediction.response}")
-    typer.echo(f"answer:   {prediction.answer}")
+    for name, said in (("response: ", prediction.response), ("answer:   ", prediction.answer)):
+        opt.echo(name + said.replace("\n", f"\n{' ' * len(name)}"))
 
 
 class ManyChoices(TyperCommand):
@@ -331,15 +344,26 @@ def cascade(
     for strength in lib.STRENGTHS:
         write_metadata(out / f"{strength}.json", test_set, captions=strength, **about)
     opt.echo_result(result, as_json, "\n".join(lib.cascade_lines(result)))
+    missing = sum(row["missing"] for row in result["rows"])
+    _check_whole(out, missing, len(asked) * len(result["rows"]))
 
 
-def _served(endpoint: str, model: str, prompt: int, **pace: Any) -> tuple[Any, Any]:
+def _check_whole(out: Path, missing: int, n: int) -> None:
+    """Make missing answers, of which warnings have told, a part of the exit status."""
+    if missing:
+        raise UserError(
+            f"{shown(out)}: {missing} of {n} answers are missing and count as wrong; mend what the"
+            " warnings name, and give the same command again"
+        )
+
+
+def _served(endpoint: str, model: str, prompt: int, **options: Any) -> tuple[Any, Any]:
     """The server, and the function that answers questions there."""
     from r1aqa_helpers.evaluation.endpoint import answer_at_endpoint
-    from r1aqa_helpers.evaluation.openai_client import Pace, find_endpoint
+    from r1aqa_helpers.evaluation.openai_client import find_endpoint
 
     server = find_endpoint(endpoint, model)
-    return server, partial(answer_at_endpoint, server, prompt=prompt, pace=Pace(**pace))
+    return server, partial(answer_at_endpoint, server, prompt=prompt, **options)
 
 
 def _labelled(

@@ -9,6 +9,7 @@ import typer
 from r1aqa_helpers.cli import options as opt
 from r1aqa_helpers.hardware import TINY_PROFILE, pick_profile
 from r1aqa_helpers.utils.errors import UserError
+from r1aqa_helpers.utils.untrusted import shown
 
 experiment_app = typer.Typer(
     help="Compare all trained methods on the tiny track: learning rates chosen on validation, "
@@ -66,7 +67,7 @@ def reproduce(
 
         places = opt.given(train=train, test=test, audio_dir=audio_dir, model=model)
         chosen = replace(chosen, **places)
-        typer.echo(announcement(chosen))
+        opt.echo(announcement(chosen))
         run(chosen, out or opt.RUNS / chosen.name, seed=seed, minutes=minutes)
         return
     if train is not None or test is not None:
@@ -79,9 +80,15 @@ def reproduce(
 
     found = find_questions(questions, opt.RUNS)
     if endpoint is None:
-        typer.echo(announcement(chosen))
+        opt.echo(announcement(chosen))
     options = {"base": model, "trained": trained, "endpoint": endpoint, "audio_dir": audio_dir}
-    compare(chosen, found, out, **options, seed=seed, minutes=minutes)
+    results = compare(chosen, found, out, **options, seed=seed, minutes=minutes)
+    for row in results["rows"] if results else ():
+        if row["missing"]:
+            raise UserError(
+                f"{row['method']}: {row['missing']} of {row['n']} answers are missing and count as"
+                " wrong; give the same command again"
+            )
 
 
 _Seeds = Annotated[
@@ -108,9 +115,9 @@ def experiment_run(
     from r1aqa_helpers.experiments.sweep import Experiment
 
     regimes = selected(only) if only else PLAN
-    experiment = Experiment(TINY_PROFILE, tiny_splits(), out, seeds, minutes, typer.echo)
+    experiment = Experiment(TINY_PROFILE, tiny_splits(), out, seeds, minutes, opt.echo)
     if experiment.run(regimes):
-        typer.echo(f"All runs are done; r1aqa experiment summary {out} prints the results.")
+        opt.echo(f"All runs are done; r1aqa experiment summary {shown(out)} prints the results.")
     else:
         experiment.say_out_of_time()
 

@@ -7,6 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from r1aqa_helpers.hardware import PROFILES
+from r1aqa_helpers.utils.untrusted import plain_lines
 
 #: Settings of every group of commands.
 GROUP = {"no_args_is_help": True, "rich_markup_mode": None}
@@ -56,14 +57,19 @@ def given(**options: Any) -> dict[str, Any]:
     return {name: value for name, value in options.items() if value is not None}
 
 
-def say(line: str) -> None:
+def echo(text: str) -> None:
+    """Print lines of a result; see `plain_lines`."""
+    typer.echo(plain_lines(text))
+
+
+def say(text: str) -> None:
     """Print progress to stderr, apart from the result."""
-    typer.echo(line, err=True)
+    typer.echo(plain_lines(text), err=True)
 
 
 def echo_json(result: Any) -> None:
-    """Print one line of JSON."""
-    typer.echo(json.dumps(result, ensure_ascii=False, allow_nan=False))
+    """Print one line of JSON, in ASCII: it holds what no terminal should get otherwise."""
+    typer.echo(json.dumps(result, allow_nan=False))
 
 
 def echo_result(result: Any, as_json: bool, text: str) -> None:
@@ -71,4 +77,4 @@ def echo_result(result: Any, as_json: bool, text: str) -> None:
     if as_json:
         echo_json(result)
     else:
-        typer.echo(text)
+        echo(text)

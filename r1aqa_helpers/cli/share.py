@@ -5,6 +5,8 @@ from typing import Annotated
 
 import typer
 
+from r1aqa_helpers.cli import options as opt
+
 
 def push(
     folder: Annotated[Path, typer.Argument(help="Folder of a saved model.", metavar="FOLDER")],
@@ -22,6 +24,6 @@ def push(
     """
     from r1aqa_helpers.models import push as upload
 
-    address = upload(folder, repo, private=private, dry_run=dry_run, say=typer.echo)
+    address = upload(folder, repo, private=private, dry_run=dry_run, say=opt.echo)
     if address is not None:
-        typer.echo(address)
+        opt.echo(address)

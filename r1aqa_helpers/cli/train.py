@@ -53,6 +53,12 @@ def _train(
             "on the Hugging Face Hub."
         ),
     ] = None,
+    leave_out_bad: Annotated[
+        bool,
+        typer.Option(
+            "--leave-out-bad", help="Leave out the questions whose recordings cannot be used."
+        ),
+    ] = False,
     seed: opt.Seed = 0,
 ) -> None:
     """Train a row of the table by its name (``method``), or with an algorithm's plain settings."""
@@ -82,6 +88,10 @@ def _train(
         settings, run = GRPOSettings(**{**chosen.grpo, **asked}), train_grpo
     train_questions = read_questions(questions, audio_dir)
     check_writable(out)
+    if leave_out_bad:
+        from r1aqa_helpers.data.recordings import check_recordings
+
+        train_questions = check_recordings(train_questions, leave_out=True)
     from r1aqa_helpers.hardware.summary import announcement, with_settings
     from r1aqa_helpers.models import check_target, hearing_check, load_for, push
     from r1aqa_helpers.models.lora import describe_trained
@@ -91,22 +101,22 @@ def _train(
         check_target(push_to)
     announced = with_settings(replace(chosen, model=model or chosen.model), settings)
     # A launcher says how many processes there are before they have met.
-    typer.echo(announcement(announced, gpus=int(os.environ.get("WORLD_SIZE", "1"))))
+    opt.echo(announcement(announced, gpus=int(os.environ.get("WORLD_SIZE", "1"))))
     loaded = load_for(chosen, model, base, distributed.init(chosen.device))
     hearing_check(loaded, train_questions)
     trained = describe_trained(loaded.model, settings.lora_rank, settings.encoder_frozen)
-    typer.echo(f"training {trained}")
-    typer.echo(f"trained model: {run(loaded, train_questions, settings, out)}")
+    opt.echo(f"training {trained}")
+    opt.echo(f"trained model: {run(loaded, train_questions, settings, out)}")
     del loaded  # a sharded model holds on to the process group
     made, adapter = steps_made(out), out / "adapter"
     if push_to is not None and made < settings.steps:
-        typer.echo(
+        opt.echo(
             f"not uploaded: stopped after step {made} of {settings.steps}; "
             "the same command resumes, and uploads at the end"
         )
     elif push_to is not None:
         folder = adapter if adapter.is_dir() else out / "model"
-        distributed.run_on_main(lambda: typer.echo(push(folder, push_to, say=typer.echo)))
+        distributed.run_on_main(lambda: opt.echo(push(folder, push_to, say=opt.echo)))
     distributed.destroy()
 
 

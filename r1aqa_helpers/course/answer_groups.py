@@ -22,8 +22,9 @@ from r1aqa_helpers.models import (
     greedy_config,
 )
 from r1aqa_helpers.utils.errors import UserError
-from r1aqa_helpers.utils.io import PathLike, read_json, shown
+from r1aqa_helpers.utils.io import PathLike, read_json
 from r1aqa_helpers.utils.paths import DATA
+from r1aqa_helpers.utils.untrusted import plain, shown
 
 RECORDED = DATA / "course" / "answer_groups.json"
 
@@ -72,7 +73,7 @@ def apply_reward(reward: Callable[..., Sequence[float]], group: AnswerGroup) -> 
     try:
         got = reward(**group.columns)
     except Exception as error:
-        first = next(iter(str(error).splitlines()), "no message")
+        first = plain(next(iter(str(error).splitlines()), "no message"))
         if isinstance(error, TypeError) and "unexpected keyword argument" in first:
             hint = "TRL hands over every column, so end the parameters with **columns"
             raise UserError(f"{name}: {first}; {hint}") from error

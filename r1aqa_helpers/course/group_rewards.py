@@ -1,6 +1,5 @@
 """Rewards and advantages of a group of answers: as numbers, as text, as HTML."""
 
-import html
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -9,6 +8,7 @@ import torch
 from r1aqa_helpers.course.answer_groups import AnswerGroup, apply_reward
 from r1aqa_helpers.course.figures.style import BLUE, ORANGE
 from r1aqa_helpers.training.grpo.objective import group_advantages
+from r1aqa_helpers.utils.untrusted import html, plain, plain_lines
 
 #: Rewards by the name to show, or as functions that have one.
 Rewards = Mapping[str, Callable] | Sequence[Callable] | Callable
@@ -41,26 +41,28 @@ class JudgedGroup:
             name if weight == 1 else f"{weight:g} × {name}" for name, weight in self.weights.items()
         ]
         heads = "".join(
-            f'<th scope="col" {_LEFT}>{html.escape(head)}</th>'
+            f'<th scope="col" {_LEFT}>{html(head)}</th>'
             for head in ("completion", *named, "sum", "advantage")
         )
         rows = ""
         for i, text in enumerate(self.group.completions):
-            cells = [f"<code>{html.escape(printable(text))}</code>"]
+            cells = [f"<code>{html(printable(text))}</code>"]
             cells += [f"{part[i]:.2f}" for part in self.parts.values()]
             cells += [f"<b>{self.totals[i]:.2f}</b>", _bar(self.advantages[i])]
             rows += "<tr>" + "".join(f"<td {_LEFT}>{cell}</td>" for cell in cells) + "</tr>"
         asked = f"{self.group.question} {list(self.group.choices)} Correct: {self.group.answer}"
         verdict = "has no variance: every advantage is 0" if self.zero_variance else "is live"
         return (
-            f"<table><caption {_LEFT}>{html.escape(asked)} <b>This group {verdict}.</b>"
+            f"<table><caption {_LEFT}>{html(asked)} <b>This group {verdict}.</b>"
             f"</caption><thead><tr>{heads}</tr></thead><tbody>{rows}</tbody></table>"
         )
 
     def __repr__(self) -> str:
         rows = zip(self.group.completions, self.totals, self.advantages, strict=True)
         lines = [f"{total:6.2f} {signed(adv)}  {printable(text)}" for text, total, adv in rows]
-        return "\n".join([f"{self.group.question} Correct: {self.group.answer}", *lines])
+        return plain_lines(
+            "\n".join([f"{self.group.question} Correct: {self.group.answer}", *lines])
+        )
 
 
 def judge(
@@ -105,9 +107,8 @@ def by_name(rewards: Rewards) -> dict[str, Callable]:
 
 
 def printable(text: str) -> str:
-    """``text`` on one line: line ends as a bent arrow, what cannot be printed as a dot."""
-    shown = text.replace("\n", "↵")
-    return "".join(sign if sign.isprintable() else "·" for sign in shown)
+    """``text`` on one line, its line ends as bent arrows."""
+    return plain(text.replace("\n", "↵"), None)
 
 
 def signed(number: float) -> str:

@@ -14,8 +14,8 @@ ACCURACY = re.compile(
     r"\(95 %: (?P<low>\d+\.\d) to (?P<high>\d+\.\d), n (?P<n>\d+)\)$"
 )
 VALUE = re.compile(
-    r"^(?P<name>.+): (?P<value>-?\d+\.?\d*(?:e[+-]\d+)?) ± "
-    r"(?P<tolerance>\d+\.?\d*(?:e[+-]\d+)?)(?: (?P<unit>\S.*))?$"
+    r"^(?P<name>.+): (?P<value>-?\d+(?:\.\d*)?(?:e[+-]\d+)?) ± "
+    r"(?P<tolerance>\d+(?:\.\d*)?(?:e[+-]\d+)?)(?: (?P<unit>\S.*))?$"
 )
 
 

@@ -13,8 +13,9 @@ from r1aqa_helpers.course.answer_groups import AnswerGroup
 from r1aqa_helpers.course.group_rewards import JudgedGroup
 from r1aqa_helpers.data import AudioQuestion
 from r1aqa_helpers.utils.errors import UserError
-from r1aqa_helpers.utils.io import read_json, read_log, shown, shown_value
+from r1aqa_helpers.utils.io import read_json, read_log
 from r1aqa_helpers.utils.paths import TINY
+from r1aqa_helpers.utils.untrusted import shown, shown_value
 
 #: GRPO with prompt <2> on tiny-avqa: the run that README reports.
 REFERENCE = TINY / "reference_run"

@@ -29,10 +29,12 @@ from r1aqa_helpers.course.widgets.reward_hacking_tests import attack_suite
 from r1aqa_helpers.data import AudioQuestion, QuestionSet, identify, read_questions
 from r1aqa_helpers.data.audio import load_audio
 from r1aqa_helpers.models import CARD
+from r1aqa_helpers.reporting import load_measured, read_comparisons
 from r1aqa_helpers.scoring import best_position, chance, fixed_position, score
 from r1aqa_helpers.scoring.text_only import text_only_answers
 from r1aqa_helpers.utils.errors import UserError
-from r1aqa_helpers.utils.io import read_bytes, read_json, read_log, shown, shown_value
+from r1aqa_helpers.utils.io import read_bytes, read_json, read_log
+from r1aqa_helpers.utils.untrusted import shown, shown_value
 
 #: Fewer questions give intervals too wide to conclude anything.
 LEAST_TRAINING, LEAST_TEST = 24, 20
@@ -80,7 +82,7 @@ def judge_folder(folder: Path | str) -> Rubric:
         UserError: there is no such folder.
     """
     folder = Path(folder)
-    if not folder.is_dir():
+    if not os.path.isdir(folder):
         raise UserError(f"{shown(folder)}: no such folder; give the one of your project")
     verdicts = []
     for part in PARTS:
@@ -146,7 +148,8 @@ def run(folder: Path) -> str:
         "the run did not use your reward; train with train_grpo(..., rewards=[reward])",
     )
     rows = read_log(folder / "run" / "metrics.jsonl")
-    steps, done = known.get("settings", {}).get("steps"), rows[-1].get("step") if rows else 0
+    settings, done = known.get("settings"), rows[-1].get("step") if rows else 0
+    steps = settings.get("steps") if isinstance(settings, dict) else None
     finished = (folder / "run" / "model").is_dir() and done == steps
     _require(finished, path.parent, f"{done} of {steps} steps are done; run the training again")
     return f"{done} steps, rewarded by {', '.join(map(str, names))}"
@@ -157,23 +160,22 @@ def evaluation(folder: Path) -> str:
     path = folder / "evaluation" / "results.json"
     stored = read_json(path)
     asked = identify(_questions(folder / "test.json", 1), folder / "test.json")
+    rows = load_measured(path)
+    tests = read_comparisons(path, stored.get("comparisons"))
+    answered = QuestionSet.from_dict(stored.get("test_set"))
     try:
-        answered = QuestionSet.from_dict(stored["test_set"])
-        base = next(r for r in stored["rows"] if (r["method"], r["prompt"]) == ("direct", 2))
-        trained = next(row for row in stored["rows"] if row["method"] == "trained")
-        before, after = (
-            f"{row['average']:.1f} % ({row['ci95'][0]:.1f}–{row['ci95'][1]:.1f})"
-            for row in (base, trained)
-        )
-        test = next(t for t in stored["comparisons"] if (t["b"], t["b_prompt"]) == ("direct", 2))
-        difference = f"{test['difference']:+.1f} points, p = {test['mcnemar_p']:.2g}"
-    except (KeyError, TypeError, IndexError, StopIteration):
+        base = next(row for row in rows if (row.method, row.prompt) == ("direct", 2))
+        trained = next(row for row in rows if row.method == "trained")
+        test = next(one for one in tests if (one["b"], one["b_prompt"]) == ("direct", 2))
+    except StopIteration:
         raise UserError(
             f"{shown(path)}: has no rows of the base and of the trained model; run r1aqa reproduce "
             "--questions test.json --trained run/model --out evaluation"
         ) from None
     same = answered.sha256 == asked.sha256
     _require(same, path, "is of other questions than test.json; evaluate again")
+    before, after = (f"{row.average:.1f} % ({row.interval})" for row in (base, trained))
+    difference = f"{test['difference']:+.1f} points, p = {test['mcnemar_p']:.2g}"
     return f"before {before}, after {after}, n {answered.n}: {difference}"
 
 
@@ -181,9 +183,8 @@ def model_card(folder: Path) -> str:
     """``run/model/README.md``: the card, with the evaluation's table and the sounds' origin."""
     path = folder / "run" / "model" / CARD
     text = read_bytes(path).decode("utf-8", errors="replace")
-    stored = read_json(folder / "evaluation" / "results.json")
-    rows = stored.get("rows") if isinstance(stored, dict) else None
-    wanted = [f"{row['average']:.1f}" for row in rows or [] if isinstance(row, dict)]
+    rows = load_measured(folder / "evaluation" / "results.json")
+    wanted = [f"{row.average:.1f}" for row in rows]
     _require(
         wanted and all(figure in text for figure in wanted),
         path,

@@ -17,8 +17,8 @@ from r1aqa_helpers.hardware import Profile, pick_profile
 from r1aqa_helpers.models import LoadedModel, hearing_check, load_for
 from r1aqa_helpers.tiny import data
 from r1aqa_helpers.utils.errors import UserError
-from r1aqa_helpers.utils.io import shown
 from r1aqa_helpers.utils.paths import DATA
+from r1aqa_helpers.utils.untrusted import shown
 
 #: Where the commands write to, in a clone.
 RUNS = DATA.parent / "runs"

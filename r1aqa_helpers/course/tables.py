@@ -1,10 +1,11 @@
 """One way to show a table: a pandas DataFrame under a caption, escaped, the same in every run."""
 
-import html
 from collections.abc import Sequence
 from typing import Any
 
 import pandas as pd
+
+from r1aqa_helpers.utils.untrusted import html, plain_lines
 
 _LEFT = 'style="text-align:left"'
 
@@ -23,12 +24,12 @@ class Table:
         """Take cells as they are to be shown; without ``columns`` there is no head."""
         self.caption = caption
         self._headed = bool(columns)
-        self.frame = pd.DataFrame(list(rows), columns=list(columns) or None).map(str)
+        self.frame = pd.DataFrame(list(rows), columns=list(columns) or None).map(_cell)
 
     def __repr__(self) -> str:
         rows = [list(self.frame.columns)] if self._headed else []
         rows += self.frame.to_numpy().tolist()
-        return "\n".join([self.caption, *("; ".join(row) for row in rows)])
+        return plain_lines("\n".join([self.caption, *("; ".join(row) for row in rows)]))
 
     def _repr_html_(self) -> str:
         with pd.option_context("display.max_colwidth", None):  # whole cells
@@ -36,4 +37,8 @@ class Table:
         # pandas has escaped the cells, so that these tags are its own.
         page = page.replace("<td>", f"<td {_LEFT}>").replace("<th>", f'<th scope="col" {_LEFT}>')
         head, rest = page.split(">", 1)
-        return f"{head}><caption {_LEFT}><b>{html.escape(self.caption)}</b></caption>{rest}"
+        return f"{head}><caption {_LEFT}><b>{html(self.caption)}</b></caption>{rest}"
+
+
+def _cell(content: object) -> str:
+    return plain_lines(content, None)

@@ -9,7 +9,8 @@ recordings exist shows when they are loaded.
 
 `audit` counts what may be wrong with a file of questions; `avqa` and `avqa_hub` make training
 lines of AVQA; `mmau` prepares MMAU as it is released; `test_set` says which set of questions it
-is, so that results of two sets are not mixed.
+is, so that results of two sets are not mixed. `audio` loads and saves recordings, which
+`decoding` reads, whatever people have.
 """
 
 from r1aqa_helpers.data.question import AudioQuestion

@@ -9,9 +9,10 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-from r1aqa_helpers.data.question import AudioQuestion
+from r1aqa_helpers.data.question import AudioQuestion, words
 from r1aqa_helpers.data.read import read_questions
 from r1aqa_helpers.utils.io import PathLike, file_hash
+from r1aqa_helpers.utils.untrusted import shown
 
 
 def audit_file(path: PathLike, against: PathLike | None = None) -> dict[str, Any]:
@@ -42,7 +43,9 @@ def audit(questions: Sequence[AudioQuestion]) -> dict[str, Any]:
     stands beside one entry per task. ``labelled`` questions have a gold answer. Its place counts
     from 1. ``best_constant`` and ``longest_choice`` say what a system scores that always names
     the same place, or the longest choice (ties broken at random). ``repeated_texts`` are
-    questions whose text, choices and answer an earlier one has.
+    questions whose text, choices and answer an earlier one has. MMAU's match, which compares
+    words, finds no answer correct for ``never_correct`` questions, such as one about "?", and for
+    ``same_words`` a wrong choice as well, such as "C" for "C#".
     """
     groups: dict[str, list[AudioQuestion]] = {"all": []}
     for question in questions:
@@ -88,6 +91,8 @@ def audit(questions: Sequence[AudioQuestion]) -> dict[str, Any]:
         },
         "longest_choice": shares(_longest_is_gold),
         "list_category": sum(isinstance(q.category, tuple) for q in questions),
+        "never_correct": sum(not words(q.answer) for q in groups["all"]),
+        "same_words": sum(map(_same_words, groups["all"])),
         "duplicated_choices": sum(len(set(q.choices)) < len(q.choices) for q in questions),
         "repeated_texts": len(questions) - len({_text_key(q) for q in questions}),
         "repeated_recordings": len(questions) - len({q.audio for q in questions}),
@@ -122,10 +127,12 @@ def compare(questions: Sequence[AudioQuestion], others: Sequence[AudioQuestion])
 
 def audit_text(report: dict[str, Any]) -> str:
     """The report of `audit` or `audit_file` as lines for a terminal."""
-    lines = [f"{report['file']}  (SHA-256 {report['sha256'][:12]}…)"] if "file" in report else []
+    lines = []
+    if "file" in report:
+        lines.append(f"{shown(report['file'])}  (SHA-256 {report['sha256'][:12]}…)")
     lines.append(f"{report['n']} questions, {report['labelled']} with a gold answer")
     for name in ("task", "category", "sub-category", "difficulty", "dataset", "choices_per_item"):
-        counts = ", ".join(f"{key} {n}" for key, n in report[name].items())
+        counts = ", ".join(f"{shown(key)} {n}" for key, n in report[name].items())
         lines.append(f"{name.replace('_', ' ')}: {counts or 'none given'}")
     if report["labelled"]:
         lines += ["", *_table(report)]
@@ -133,13 +140,17 @@ def audit_text(report: dict[str, Any]) -> str:
         "",
         f"category is a list: {report['list_category']}",
         f"a choice stands twice: {report['duplicated_choices']}",
+        f"the correct choice has no words, so that no answer is ever correct:"
+        f" {report['never_correct']}",
+        f"a wrong choice has the words of the correct one and counts as correct, too:"
+        f" {report['same_words']}",
         f"text, choices and answer of an earlier question: {report['repeated_texts']}",
         f"recording of an earlier question: {report['repeated_recordings']}",
     ]
     if against := report.get("against"):
         lines += [
             "",
-            f"against {against['file']}, {against['n']} questions:",
+            f"against {shown(against['file'])}, {against['n']} questions:",
             f"shared ids: {against['shared']}, of which {against['differ']} differ"
             f" (question {against['question']}, choices {against['choices']},"
             f" answer {against['answer']})",
@@ -162,6 +173,11 @@ def _longest_is_gold(question: AudioQuestion) -> float:
     return ties.count(question.answer) / len(ties)
 
 
+def _same_words(question: AudioQuestion) -> bool:
+    gold, wrong = words(question.answer), set(question.choices) - {question.answer}
+    return bool(gold) and any(words(choice) == gold for choice in wrong)
+
+
 def _text_key(question: AudioQuestion) -> tuple[str, tuple[str, ...], str | None]:
     return question.question, tuple(sorted(question.choices)), question.answer
 
@@ -173,7 +189,7 @@ def _table(report: dict[str, Any]) -> list[str]:
     for name, counts in report["gold_position"].items():
         n, best = sum(counts.values()), report["best_constant"][name]
         rows.append(
-            [name, str(n)]
+            [shown(name), str(n)]
             + [f"{100 * counts.get(str(place), 0) / n:.1f}" for place in places]
             + [f"{report[key][name]:.1f}" for key in ("chance", "longest_choice")]
             + [f"place {best['place']}: {best['accuracy']:.1f}"]

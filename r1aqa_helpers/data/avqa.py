@@ -7,14 +7,13 @@ question_relation, question_type``. R1-AQA plays only their sound and adds ``dat
 """
 
 import os
-import re
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from r1aqa_helpers.data.audio import load_audio
+from r1aqa_helpers.data.audio import SUFFIXES, load_audio
 from r1aqa_helpers.data.parse import (
     Fault,
     LeftOut,
@@ -26,11 +25,9 @@ from r1aqa_helpers.data.parse import (
 )
 from r1aqa_helpers.data.write import relative
 from r1aqa_helpers.utils.errors import UserError
-from r1aqa_helpers.utils.io import PathLike, read_json, shown, shown_value, write_jsonl
+from r1aqa_helpers.utils.io import PathLike, read_json, write_jsonl
 from r1aqa_helpers.utils.progress import track
-
-_SUFFIXES = (".wav", ".flac", ".mp3", ".ogg")
-_STARTED = re.compile(r"(.+)_(\d+)", re.DOTALL)
+from r1aqa_helpers.utils.untrusted import shown, shown_value
 
 
 def clip_names(video_name: str) -> tuple[str, ...]:
@@ -39,10 +36,11 @@ def clip_names(video_name: str) -> tuple[str, ...]:
     AVQA pads the second at which the clip starts to six digits; R1-AQA does not:
     ``-HG3Omg_89c_000030`` is ``-HG3Omg_89c_30.wav`` there.
     """
-    started = _STARTED.fullmatch(video_name)
-    plain = f"{started[1]}_{int(started[2])}" if started else video_name
+    video, _, second = video_name.rpartition("_")
+    started = video and second.isascii() and second.isdigit()
+    plain = f"{video}_{second.lstrip('0') or '0'}" if started else video_name
     stems = dict.fromkeys((plain, video_name))
-    return tuple(stem + suffix for suffix in _SUFFIXES for stem in stems)
+    return tuple(stem + suffix for suffix in SUFFIXES for stem in stems)
 
 
 def convert_row(row: dict[str, Any], audio_path: str) -> dict[str, Any]:
@@ -68,20 +66,21 @@ def convert_avqa(annotations: PathLike, audio_dir: PathLike, out: PathLike) -> P
             f"{shown(annotations)}: holds a JSON {kind(items)}; AVQA's annotations are a list"
         )
     folder, out = Path(os.path.abspath(audio_dir)), Path(out)
-    if not folder.is_dir():
+    if not os.path.isdir(folder):
         raise UserError(f"{shown(audio_dir)}: no such folder; give that of the recordings")
-    there = {entry.name for entry in os.scandir(folder) if entry.is_file()}
     names = [item.get("video_name") if isinstance(item, dict) else None for item in items]
     names = [name if isinstance(name, str) else None for name in names]
-    found = [next((clip for clip in clip_names(n or "") if clip in there), None) for n in names]
-    clips = sorted({folder / clip for clip in found if clip})
+    files = sorted(Path(entry.path) for entry in os.scandir(folder) if entry.is_file())
+    there = {file.stem + file.suffix.lower(): file for file in files}
+    found = [next((there[c] for c in clip_names(n or "") if c in there), None) for n in names]
+    clips = sorted({clip for clip in found if clip})
     with ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as pool:
         checked = track(pool.map(_fault, clips), "decoding clips", len(clips))
         broken = {clip: fault for clip, fault in zip(clips, checked, strict=True) if fault}
     lines, left_out, seen = [], [], {}
     for number, (item, name, clip) in enumerate(zip(items, names, found, strict=True)):
         try:
-            line = _line(item, clip and folder / clip, broken, out)
+            line = _line(item, clip, broken, out)
             identity = avqa_question(line, Recordings(out.parent)).id
             if identity in seen:
                 raise Fault(f"field id: {identity} already stands in item {seen[identity]}")

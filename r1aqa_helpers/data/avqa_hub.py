@@ -15,8 +15,9 @@ from r1aqa_helpers.data.download import fetch_from_hub, keep_clip, parquet_shape
 from r1aqa_helpers.data.parse import Fault, LeftOut, Prepared, Recordings, avqa_question
 from r1aqa_helpers.data.write import relative
 from r1aqa_helpers.utils.errors import UserError
-from r1aqa_helpers.utils.io import PathLike, shown, shown_value, write_json
+from r1aqa_helpers.utils.io import PathLike, write_json
 from r1aqa_helpers.utils.progress import track
+from r1aqa_helpers.utils.untrusted import shown, shown_value
 
 REPO = "gijs/avqa-processed"
 _COLUMNS = ("audio", "question", "answer")
@@ -48,6 +49,8 @@ def fetch_avqa(
             REPO, lambda names: [name for name in names if Path(name).match(pattern)]
         )
     else:
+        if not os.path.isdir(folder):
+            raise UserError(f"{shown(folder)}: no such folder; give that of AVQA's parquet files")
         folder, origin = Path(folder), {"folder": Path(os.path.abspath(folder)).name}
     files = sorted(folder.rglob(pattern))
     if not files:

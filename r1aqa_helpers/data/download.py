@@ -2,15 +2,17 @@
 
 import contextlib
 import hashlib
+import io
 from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from r1aqa_helpers.data.audio import AudioFault, decode_audio
+from r1aqa_helpers.data.decoding import AudioFault, decode_audio
 from r1aqa_helpers.data.parse import Fault
 from r1aqa_helpers.utils.errors import UserError
-from r1aqa_helpers.utils.io import first_line, shown, write_bytes
+from r1aqa_helpers.utils.io import open_file, write_bytes
+from r1aqa_helpers.utils.untrusted import first_line, shown
 
 _ROWS = 4  # with recordings, that are in memory at a time
 _SUFFIXES = {b"RIFF": ".wav", b"RF64": ".wav", b"fLaC": ".flac", b"OggS": ".ogg", b"FORM": ".aiff"}
@@ -95,6 +97,8 @@ def read_parquet(path: Path, columns: Sequence[str]) -> Iterator[tuple[str, dict
 def _whole(path: Path) -> Iterator[None]:
     from pyarrow import ArrowException
 
+    with open_file(path):  # what is no regular file is refused here
+        pass
     try:
         yield
     except (ArrowException, OSError, UnicodeDecodeError) as fault:
@@ -124,7 +128,7 @@ def keep_clip(folder: Path, audio: Any) -> Path:
     path = folder / f"{hashlib.sha256(data).hexdigest()[:24]}{suffix}"
     if not path.is_file() or path.stat().st_size != len(data):
         try:
-            decode_audio(data)
+            decode_audio(io.BytesIO(data))
         except AudioFault as fault:
             raise Fault(str(fault), "broken") from None
         write_bytes(path, data)

@@ -19,7 +19,8 @@ from pydantic import (
 
 from r1aqa_helpers.data.question import AudioQuestion
 from r1aqa_helpers.utils.errors import UserError
-from r1aqa_helpers.utils.io import PathLike, shown, shown_value
+from r1aqa_helpers.utils.io import PathLike
+from r1aqa_helpers.utils.untrusted import shown, shown_value
 
 _KINDS = ("missing", "broken", "faulty")
 
@@ -104,16 +105,18 @@ class Recordings:
 # --- the two forms ------------------------------------------------------------------------
 
 _Text = Annotated[str, StringConstraints(pattern=r"\S")]  # not blank
+#: A text; AVQA's own ids are integers, read as their digits.
+Id = Annotated[_Text, BeforeValidator(lambda v: str(v) if type(v) is int else v)]
 _Choices = Annotated[list[str], Field(min_length=2)]
-_Row = TypeVar("_Row", bound="_Labels")
+_Row = TypeVar("_Row", bound=BaseModel)
 
 
 class _Labels(BaseModel):
-    """What both forms have; an id is text, and AVQA's own are integers, read as their digits."""
+    """What both forms have."""
 
     model_config = ConfigDict(strict=True, extra="allow")
 
-    id: Annotated[_Text, BeforeValidator(lambda v: str(v) if type(v) is int else v)]
+    id: Id
     task: str = ""
     split: str = ""
     category: Annotated[
@@ -146,7 +149,7 @@ class _MmauItem(_Labels):
 
 def avqa_question(row: Any, recordings: Recordings) -> AudioQuestion:
     """The question in one of R1-AQA's training lines; raises `Fault` where it is wrong."""
-    line = _validated(_AvqaLine, row)
+    line = validated(_AvqaLine, row)
     if not 0 <= line.answer < len(line.multi_choice):
         raise Fault(
             f"field answer: {shown_value(line.answer)} is no index into the"
@@ -164,7 +167,7 @@ def avqa_question(row: Any, recordings: Recordings) -> AudioQuestion:
 
 def mmau_question(row: Any, recordings: Recordings) -> AudioQuestion:
     """The question in one item of MMAU's JSON; raises `Fault` where it is wrong."""
-    item = _validated(_MmauItem, row)
+    item = validated(_MmauItem, row)
     answer = item.answer if item.answer and item.answer.strip() else None
     if answer is not None and answer not in item.choices:
         raise Fault(
@@ -186,7 +189,8 @@ def kind(value: Any) -> str:
     return kinds.get(type(value), "number")
 
 
-def _validated(model: type[_Row], row: Any) -> _Row:
+def validated(model: type[_Row], row: Any) -> _Row:
+    """A row of a file as ``model`` has it; raises `Fault` with the first field that is wrong."""
     if not isinstance(row, dict):
         raise Fault(f"holds a JSON {kind(row)}; give one JSON object per question")
     try:

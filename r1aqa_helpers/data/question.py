@@ -1,9 +1,17 @@
 """One audio question in memory, whatever format it had on disk."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+
+_WORD = re.compile(r"\b\w+\b")
+
+
+def words(text: str) -> frozenset[str]:
+    """The words of a text as MMAU's script compares them: in lower case, without their order."""
+    return frozenset(_WORD.findall(text.lower()))
 
 
 @dataclass(frozen=True)

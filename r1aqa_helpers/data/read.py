@@ -8,7 +8,8 @@ from typing import Any
 from r1aqa_helpers.data.parse import Fault, Recordings, avqa_question, kind, mmau_question
 from r1aqa_helpers.data.question import AudioQuestion
 from r1aqa_helpers.utils.errors import UserError
-from r1aqa_helpers.utils.io import PathLike, read_json, read_jsonl, shown, shown_value
+from r1aqa_helpers.utils.io import PathLike, read_json, read_jsonl
+from r1aqa_helpers.utils.untrusted import shown, shown_value
 
 
 def read_questions(path: PathLike, audio_dir: PathLike | None = None) -> list[AudioQuestion]:

@@ -8,16 +8,18 @@ import contextlib
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
-from pydantic import TypeAdapter, ValidationError
+from pydantic import Field, StringConstraints, TypeAdapter, ValidationError
 
 from r1aqa_helpers.data.mmau.releases import RELEASES, content_hash, read_source, release_of
 from r1aqa_helpers.data.question import AudioQuestion
 from r1aqa_helpers.utils.errors import UserError
-from r1aqa_helpers.utils.io import PathLike, shown, shown_value
+from r1aqa_helpers.utils.io import PathLike
+from r1aqa_helpers.utils.untrusted import shown, shown_value
 
 _DIGITS = 12  # of a hash, where people read it
+_Hash = Annotated[str, StringConstraints(pattern="^[0-9a-f]{64}$")]
 
 
 @dataclass(frozen=True)
@@ -36,9 +38,9 @@ class QuestionSet:
     name: str
     release: str | None
     whole: bool
-    n: int
-    sha256: str
-    asked_sha256: str
+    n: Annotated[int, Field(ge=0, strict=True)]
+    sha256: _Hash
+    asked_sha256: _Hash
 
     @property
     def text(self) -> str:
@@ -46,7 +48,7 @@ class QuestionSet:
         what = f"MMAU test-mini {self.release}" + ("" if self.whole else " in part or changed")
         what = what if self.release else "no known release of MMAU"
         questions = f"{self.n:,} question{'s' * (self.n != 1)}"
-        return f"{self.name}: {questions}, {what}, sha256 {self.sha256[:_DIGITS]}"
+        return f"{shown(self.name)}: {questions}, {what}, sha256 {self.sha256[:_DIGITS]}"
 
     def as_dict(self) -> dict[str, Any]:
         """The set as JSON has it."""

@@ -7,7 +7,8 @@ from typing import Any
 
 from r1aqa_helpers.data.question import AudioQuestion
 from r1aqa_helpers.utils.errors import UserError
-from r1aqa_helpers.utils.io import PathLike, shown, shown_value, write_json, write_jsonl
+from r1aqa_helpers.utils.io import PathLike, write_json, write_jsonl
+from r1aqa_helpers.utils.untrusted import shown, shown_value
 
 
 def write_avqa(path: PathLike, questions: Iterable[AudioQuestion]) -> None:

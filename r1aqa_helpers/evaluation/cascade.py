@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from r1aqa_helpers.data import AudioQuestion
+from r1aqa_helpers.data.recordings import check_recordings
 from r1aqa_helpers.evaluation.local import (
     BATCH_TOKENS,
     Prediction,
@@ -15,6 +16,7 @@ from r1aqa_helpers.evaluation.local import (
     fill_batches,
     logged,
     prompt_text,
+    warn_of_answers,
     write_predictions,
 )
 from r1aqa_helpers.models import LoadedModel
@@ -24,6 +26,7 @@ from r1aqa_helpers.scoring import Score, bootstrap_difference, mcnemar, score
 from r1aqa_helpers.scoring.text import accuracy_text, gain_text
 from r1aqa_helpers.utils.io import write_json, write_jsonl
 from r1aqa_helpers.utils.provenance import provenance
+from r1aqa_helpers.utils.untrusted import NAME, shown, shown_value
 
 #: What the audio model is asked. One of the tiny model's own caption requests.
 REQUEST = "Describe the audio."
@@ -53,8 +56,9 @@ def caption_clips(
     """The model's description of each question's clip, greedily, by question id.
 
     It is given neither question nor choices, and each recording is described once. ``options``
-    and errors as in `local.answer_questions`.
+    and errors as in `local.answer_questions`; also a ``UserError`` for a bad recording.
     """
+    check_recordings(questions)
     first: dict[Path, AudioQuestion] = {}
     for question in questions:
         first.setdefault(question.audio, question)
@@ -99,10 +103,14 @@ def answer_from_captions(
             said = respond(text_model, [texts[q.id] for q in batch], max_new_tokens)
             seconds = round((time.perf_counter() - started) / len(batch), 4)
             for q, response in zip(batch, said, strict=True):
-                yield {"id": q.id, "response": response, "seconds": seconds, "seconds_cut": 0.0}
+                cut = len(count(response).input_ids) >= max_new_tokens
+                row = {"id": q.id, "response": response, "seconds": seconds}
+                yield row | {"seconds_cut": 0.0, "cut": cut}
 
     doing = f"answering from captions, prompt <{prompt}>"
-    return as_predictions(logged(log, run, questions, texts, answer, doing))
+    rows = logged(log, run, questions, texts, answer, doing, heard=False)
+    warn_of_answers(rows, max_new_tokens)
+    return as_predictions(rows)
 
 
 def run_cascade(
@@ -135,7 +143,7 @@ def run_cascade(
 
     asked = [{"audio": q.audio.name, "question": q.question, **captions_of(q)} for q in questions]
     write_jsonl(out / "captions.jsonl", asked)
-    say(f"captions: {out / 'captions.jsonl'}")
+    say(f"captions: {shown(out / 'captions.jsonl')}")
     scores: dict[str, Score] = {}
     rows = []
     for strength, about in STRENGTHS.items():
@@ -175,14 +183,15 @@ def cascade_lines(result: Mapping[str, Any]) -> list[str]:
     """The result of `run_cascade` in lines for a terminal."""
     lines = []
     for row in result["rows"]:
-        tasks = ", ".join(f"{name} {part['accuracy']:.1f}" for name, part in row["tasks"].items())
+        parts = (f"{shown(task)} {part['accuracy']:.1f}" for task, part in row["tasks"].items())
         lines.append(
-            f"{row['name']}: {accuracy_text(row)}, {tasks}; {row['unparsed']} answers name no"
-            f" choice; {row['about']}"
+            f"{row['name']}: {accuracy_text(row)}, {', '.join(parts)};"
+            f" {row['unparsed']} answers name no choice; {row['about']}"
         )
     test = result["strong_against_weak"]
     gain = gain_text(test["difference"], test["mcnemar_p"], test["difference_ci95"])
     lines += [f"strong against weak: {gain}", "captions, strong | weak:"]
     for example in result["examples"]:
-        lines.append(f"  {example['id']}: {example['strong']!r} | {example['weak']!r}")
+        strong, weak = (shown_value(example[name], NAME) for name in ("strong", "weak"))
+        lines.append(f"  {shown(example['id'])}: {strong} | {weak}")
     return lines

@@ -10,10 +10,17 @@ from pathlib import Path
 from typing import Any
 
 from r1aqa_helpers.data import AudioQuestion
-from r1aqa_helpers.evaluation.local import Prediction, as_predictions, logged, prompt_text
+from r1aqa_helpers.evaluation.local import (
+    Prediction,
+    as_predictions,
+    logged,
+    prompt_text,
+    warn_of_answers,
+)
 from r1aqa_helpers.evaluation.openai_client import (
     GREEDY,
     GREEDY_EXTENDED,
+    BadRecordingError,
     Client,
     Endpoint,
     NoAnswerError,
@@ -21,7 +28,7 @@ from r1aqa_helpers.evaluation.openai_client import (
 )
 from r1aqa_helpers.models import MAX_NEW_TOKENS
 from r1aqa_helpers.utils.errors import UserError
-from r1aqa_helpers.utils.io import shown_value
+from r1aqa_helpers.utils.untrusted import shown_value
 
 _GIVE_UP = 8  # questions without an answer, one after another
 _GRACE = 10.0  # s for answers under way when a run fails
@@ -67,13 +74,8 @@ def answer_at_endpoint(
                 yield from _ask_all(client, rest, texts, some, heard=captions is None)
 
     doing = f"asking {endpoint.model}, prompt <{prompt}>"
-    rows = logged(log, run, questions, texts, answer, doing)
-    if len(rows) < len(questions):
-        warnings.warn(
-            f"{len(questions) - len(rows)} of {len(questions)} questions have no answer; "
-            "the same command asks them again",
-            stacklevel=2,
-        )
+    rows = logged(log, run, questions, texts, answer, doing, heard=captions is None)
+    warn_of_answers(rows, max_new_tokens)
     return as_predictions(rows)
 
 
@@ -116,7 +118,7 @@ def _ask_all(
                 raise result
             warnings.warn(f"question {shown_value(question.id)}: no answer: {result}", stacklevel=2)
             # Of a server that answers others, a question that it cannot take says nothing.
-            if result.of_server or not some:
+            if result.of_server or not (some or isinstance(result, BadRecordingError)):
                 failed += 1
             if failed == _GIVE_UP:
                 raise UserError(

@@ -1,11 +1,13 @@
 """From questions to predictions: batches through a local model, with a log to resume from."""
 
 import hashlib
+import os
 import time
 import warnings
 from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import nullcontext
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -18,25 +20,34 @@ from transformers import GenerationConfig
 from r1aqa_helpers.data import AudioQuestion, mmau_row
 from r1aqa_helpers.data.audio import TOKENS_PER_SECOND, clip_to_window, header_seconds, load_audio
 from r1aqa_helpers.data.prompts import build_prompt, caption_prompt, question_text
+from r1aqa_helpers.data.recordings import recording_digests
 from r1aqa_helpers.models import (
     MAX_NEW_TOKENS,
+    Answer,
     AudioFeatureCache,
     LoadedModel,
     SeededSampling,
     chat_text,
     encode,
     generate,
+    generate_answers,
     greedy_config,
     sampling_config,
     weights_fingerprint,
 )
 from r1aqa_helpers.scoring import extract_answer
+from r1aqa_helpers.scoring.predictions import warn_of_thinking
 from r1aqa_helpers.utils.errors import UserError
-from r1aqa_helpers.utils.io import append_jsonl, read_log, shown, shown_value, write_json
+from r1aqa_helpers.utils.io import append_jsonl, read_log, write_json
+from r1aqa_helpers.utils.locks import only_writer
 from r1aqa_helpers.utils.progress import track
+from r1aqa_helpers.utils.run_dir import check_there
+from r1aqa_helpers.utils.untrusted import shown, shown_value
 
 #: Tokens of a batch, padding included: at 7B half a megabyte each, of keys and values.
 BATCH_TOKENS = 8192
+#: Fields of a log's row that are needed.
+_FIELDS = {"id": str, "response": str, "seconds": float, "seconds_cut": float, "asked": str}
 _STEPS = 16  # lengths of clips that planning distinguishes
 _STATE_BYTES = 2**30  # of encoded recordings that are asked about again
 
@@ -50,6 +61,8 @@ class Prediction:
     """The whole text."""
     seconds: float
     """Wall-clock time of its batch, divided by the number of its questions."""
+    cut: bool = False
+    """Whether the limit of tokens ended it."""
 
     @property
     def answer(self) -> str:
@@ -90,8 +103,10 @@ def answer_questions(
         log: JSON-lines file to which each answer is added when it is there; called again after
             an interruption, only the rest is asked.
 
+    A question whose recording cannot be used has no prediction, which a warning says.
+
     Raises:
-        UserError: ``log`` is that of a different run, or a recording cannot be read.
+        UserError: ``log`` is that of a different run, or no recording can be read.
     """
     if request is None:
         chat = partial(chat_text, loaded)
@@ -127,7 +142,19 @@ def answer_questions(
             f"{loaded.window_seconds} s window; {sum(cuts):.1f} s cut in all",
             stacklevel=2,
         )
+    warn_of_answers(rows, max_new_tokens)
     return as_predictions(rows)
+
+
+def warn_of_answers(rows: Sequence[Mapping[str, Any]], max_new_tokens: int) -> None:
+    """Warn of answers in a log's rows that were cut off, or stand inside the thinking."""
+    if cut := sum(row.get("cut") is True for row in rows):
+        warnings.warn(
+            f"{cut} of {len(rows)} answers were cut at {max_new_tokens} tokens and count as they"
+            " are; allow more (evaluate --max-new-tokens)",
+            stacklevel=3,
+        )
+    warn_of_thinking([row["response"] for row in rows])
 
 
 def logged(
@@ -137,32 +164,54 @@ def logged(
     texts: Mapping[str, str],
     answer: Callable[[list[AudioQuestion]], Iterable[dict[str, Any]]],
     doing: str,
+    heard: bool = True,
 ) -> list[dict[str, Any]]:
     """The rows of all questions that have an answer, in their order; those not in ``log`` asked.
 
+    Warns where questions are left without an answer.
+
     Args:
-        run: JSON values that identify the run; with a hash of ``texts`` the log's first line.
+        run: JSON values that identify the run: the log's first line.
         texts: what is asked, by question id.
-        answer: yields a row (id, response, seconds, seconds_cut) for each question it is given,
-            in any order; each is added to the log at once.
+        answer: yields a row (id, response, seconds, seconds_cut) for each question it is given
+            and can answer, in any order; each is added to the log at once, with a digest of text
+            and recording as ``asked``.
         doing: label of the progress bar.
+        heard: whether recordings are asked about.
 
     Raises:
-        UserError: the log is that of a different run, or damaged.
+        UserError: the log is that of a different run, of other texts or recordings, damaged, or
+            another process writes to it.
     """
-    run = {**run, "questions": digest(sorted(texts.items()))}
-    rows = {} if log is None else open_log(log, run)
-    rest = [q for q in questions if q.id not in rows]
-    for row in track(answer(rest), doing, total=len(rest)):
-        rows[row["id"]] = row
-        if log is not None:
-            append_jsonl(log, row)
+    recordings = recording_digests(questions) if heard else {}
+    asked = {
+        q.id: digest([texts[q.id], recordings.get(q.audio)])
+        for q in questions
+        if q.audio in recordings or not heard
+    }
+    with nullcontext() if log is None else only_writer(log):
+        rows = {} if log is None else open_log(log, run, asked)
+        rest = [q for q in questions if q.id in asked and q.id not in rows]
+        for row in track(answer(rest), doing, total=len(rest)):
+            rows[row["id"]] = row
+            if log is not None:
+                check_there(log)
+                append_jsonl(log, {**row, "asked": asked[row["id"]]})
+    if len(rows) < len(questions):
+        warnings.warn(
+            f"{len(questions) - len(rows)} of {len(questions)} questions have no answer; "
+            "the same command asks them again",
+            stacklevel=3,
+        )
     return [rows[q.id] for q in questions if q.id in rows]
 
 
 def as_predictions(rows: Iterable[Mapping[str, Any]]) -> list[Prediction]:
     """What a log's rows say."""
-    return [Prediction(row["id"], row["response"], row["seconds"]) for row in rows]
+    return [
+        Prediction(row["id"], row["response"], row["seconds"], row.get("cut") is True)
+        for row in rows
+    ]
 
 
 def answer_one(
@@ -240,7 +289,9 @@ def plan_batches(
         return []
     window, tokenizer = loaded.window_seconds, loaded.processor.tokenizer
     # Recordings whose length is not known beforehand come first, as if they filled the window.
-    known = {audio: header_seconds(audio) for audio in {q.audio for q in questions}}
+    # What is no regular file is not opened here: reading it says so.
+    found = {audio: os.path.isfile(audio) for audio in {q.audio for q in questions}}
+    known = {audio: header_seconds(audio) if there else None for audio, there in found.items()}
     seconds = {a: window if s is None else min(s, window) for a, s in known.items()}
     words = tokenizer([texts[q.id] for q in questions], add_special_tokens=False).input_ids
     tokens = {
@@ -300,20 +351,21 @@ class _Asking:
         used = Counter(question.audio for batch in batches for question in batch)
         self.cache = AudioFeatureCache(_STATE_BYTES) if len(used) < used.total() else None
         started = time.perf_counter()
-        for batch, responses in self._answered(batches):
+        for batch, answers in self._answered(batches):
             now = time.perf_counter()
-            seconds, started = (now - started) / len(batch.questions), now
-            for question, response, cut in zip(batch.questions, responses, batch.cuts, strict=True):
+            seconds, started = (now - started) / max(1, len(batch.questions)), now
+            for question, answer, lost in zip(batch.questions, answers, batch.cuts, strict=True):
                 yield {
                     "id": question.id,
-                    "response": response,
+                    "response": answer.text,
                     "seconds": round(seconds, 4),
-                    "seconds_cut": round(cut, 4),
+                    "seconds_cut": round(lost, 4),
+                    "cut": answer.cut,
                 }
 
     def _answered(
         self, batches: Sequence[Sequence[AudioQuestion]]
-    ) -> Iterator[tuple[_Batch, list[str]]]:
+    ) -> Iterator[tuple[_Batch, list[Answer]]]:
         """The batches in their order.
 
         On a CPU several at once, each by one thread, from reading to the answer: threads that
@@ -322,17 +374,17 @@ class _Asking:
         """
         cpu = _on_cpu(self.loaded)
 
-        def job(questions: Sequence[AudioQuestion]) -> tuple[_Batch, list[str] | None]:
+        def job(questions: Sequence[AudioQuestion]) -> tuple[_Batch, list[Answer] | None]:
             batch = self._prepare(questions)
             return batch, self._respond(batch) if cpu else None
 
-        def taken() -> tuple[_Batch, list[str]]:
-            batch, responses = waiting.popleft().result()
-            return batch, self._respond_on_gpu(batch) if responses is None else responses
+        def taken() -> tuple[_Batch, list[Answer]]:
+            batch, answers = waiting.popleft().result()
+            return batch, self._respond_on_gpu(batch) if answers is None else answers
 
         threads = torch.get_num_threads()
         workers, each = (threads, 1) if cpu else (1, threads)
-        waiting: deque[Future[tuple[_Batch, list[str] | None]]] = deque()
+        waiting: deque[Future[tuple[_Batch, list[Answer] | None]]] = deque()
         with ThreadPoolExecutor(
             workers, initializer=torch.set_num_threads, initargs=(each,)
         ) as pool:
@@ -344,17 +396,22 @@ class _Asking:
                 yield taken()
 
     def _prepare(self, questions: Sequence[AudioQuestion]) -> _Batch:
-        clips = {
-            audio: clip_to_window(load_audio(audio), self.loaded.window_seconds)
-            for audio in dict.fromkeys(q.audio for q in questions)
-        }
+        clips = {}
+        for audio in dict.fromkeys(q.audio for q in questions):
+            try:
+                clips[audio] = clip_to_window(load_audio(audio), self.loaded.window_seconds)
+            except UserError as fault:
+                warnings.warn(f"{fault}; its questions have no answer", stacklevel=2)
+        questions = [q for q in questions if q.audio in clips]
+        if not questions:
+            return _Batch([], {}, [])
         waves = [clips[q.audio][0] for q in questions]
         inputs = encode(self.loaded, [self.texts[q.id] for q in questions], waves)
         return _Batch(questions, inputs, [clips[q.audio][1] for q in questions])
 
-    def _respond(self, batch: _Batch) -> list[str]:
-        responses: list[str] = []
-        size = -(-len(batch.questions) // self.parts)
+    def _respond(self, batch: _Batch) -> list[Answer]:
+        answers: list[Answer] = []
+        size = max(1, -(-len(batch.questions) // self.parts))
         for start in range(0, len(batch.questions), size):
             part = slice(start, start + size)
             asked = batch.questions[part]
@@ -363,10 +420,12 @@ class _Asking:
                 sampler = SeededSampling([int(digest([self.seed, q.id]), 16) for q in asked])
             inputs = {name: tensor[part] for name, tensor in batch.inputs.items()}
             recordings = [q.audio for q in asked]
-            responses += generate(self.loaded, inputs, self.config, sampler, recordings, self.cache)
-        return responses
+            answers += generate_answers(
+                self.loaded, inputs, self.config, sampler, recordings, self.cache
+            )
+        return answers
 
-    def _respond_on_gpu(self, batch: _Batch) -> list[str]:
+    def _respond_on_gpu(self, batch: _Batch) -> list[Answer]:
         try:
             return self._respond(batch)
         except torch.OutOfMemoryError as error:
@@ -390,11 +449,16 @@ def _on_cpu(loaded: LoadedModel) -> bool:
     return loaded.device.type == "cpu"
 
 
-def open_log(path: Path, run: dict[str, Any]) -> dict[str, dict[str, Any]]:
+def open_log(
+    path: Path, run: dict[str, Any], asked: Mapping[str, str] | None = None
+) -> dict[str, dict[str, Any]]:
     """The rows of an interrupted run, by question id; a new log gets ``run`` as its first line.
 
+    With ``asked``, which says by id what is asked now, the rows of these questions alone.
+
     Raises:
-        UserError: the log is that of a different run, or a row is damaged.
+        UserError: the log is that of a different run, one of these questions was asked with
+            another text or recording, or a row is damaged.
     """
     header, *rows = read_log(path) or [None]
     if header is None:
@@ -406,13 +470,17 @@ def open_log(path: Path, run: dict[str, Any]) -> dict[str, dict[str, Any]]:
             "delete it, or choose another --out"
         )
     for number, row in enumerate(rows, start=2):
-        fields = (("id", str), ("response", str), ("seconds", float), ("seconds_cut", float))
-        for name, kind in fields:
+        for name, kind in _FIELDS.items():
             if not isinstance(row.get(name), kind):
                 raise UserError(
                     f"{shown(path)}:{number}: field {name}: missing or damaged, delete the line"
                 )
-    return {row["id"]: row for row in rows}
+        if asked is not None and row["asked"] != asked.get(row["id"], row["asked"]):
+            raise UserError(
+                f"{shown(path)}:{number}: question {shown_value(row['id'])} was asked with another"
+                " text or recording; delete the log, or choose another --out"
+            )
+    return {row["id"]: row for row in rows if asked is None or row["id"] in asked}
 
 
 def digest(value: object) -> str:

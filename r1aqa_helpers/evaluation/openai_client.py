@@ -2,11 +2,16 @@
 
 The key comes from the environment alone. It goes to the named host and to no other (redirects are
 not followed), over HTTPS or to this machine, and is removed from all that a server sends back.
+
+A server is not trusted: a reply has a limit of seconds and of bytes, and one that is no answer is
+one line, whatever it is.
 """
 
 import base64
+import html
 import ipaddress
 import os
+import re
 import socket
 import threading
 import time
@@ -14,14 +19,16 @@ import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 import numpy as np
 
 from r1aqa_helpers.data import AudioQuestion
 from r1aqa_helpers.data.audio import audio_file, load_audio
+from r1aqa_helpers.evaluation.replies import ErrorReplyError, Reply, error_message, read_reply
+from r1aqa_helpers.evaluation.transport import LimitedTransport, RefusedReplyError
 from r1aqa_helpers.utils.errors import UserError
-from r1aqa_helpers.utils.io import shown_value
+from r1aqa_helpers.utils.untrusted import NAME, shown_value
 
 #: Where the key may be: the first that is set counts; if it is empty, no key is sent.
 KEY_VARIABLES = ("R1AQA_API_KEY", "OPENAI_API_KEY")
@@ -33,6 +40,12 @@ GREEDY = {"temperature": 0, "top_p": 1, "frequency_penalty": 0, "presence_penalt
 #: generation_config.json, and Qwen2-Audio's has a repetition penalty of 1.1.
 GREEDY_EXTENDED = {"top_k": -1, "min_p": 0, "repetition_penalty": 1}
 _PATH = "/chat/completions"
+#: Bytes of a reply; the longest answers have thousands.
+LARGEST_REPLY = 2**24
+#: Letters of a key from which on it is a secret; a shorter one, as EMPTY, may be a word to say.
+_SECRET = 8
+#: Characters of an error that are looked at.
+_LOOKED_AT = 20_000
 
 
 @dataclass(frozen=True)
@@ -109,7 +122,7 @@ class Pace:
     per_minute: float | None = None
     """Requests started in a minute, repeated ones included; None: no limit."""
     timeout: float = 120.0
-    """Seconds to wait for a connection, and for a reply to begin or to go on."""
+    """Seconds for one request, from the connection to the last byte of the reply."""
     tries: int = 6
     """Most requests for one question, where the server is busy or fails."""
 
@@ -122,8 +135,16 @@ class NoAnswerError(Exception):
         self.of_server = of_server
 
 
+class BadRecordingError(NoAnswerError):
+    """The question's recording cannot be used, so that it was not sent."""
+
+
 class _RefusedError(NoAnswerError):
-    """The server found fault with the request."""
+    """The server found fault with the request; ``said`` is all that it says about it."""
+
+    def __init__(self, reason: str, said: str) -> None:
+        super().__init__(reason)
+        self.said = said
 
 
 class Client:
@@ -138,10 +159,11 @@ class Client:
 
         self.endpoint, self.pace = endpoint, pace
         self.stopped = threading.Event()
-        self._max_tokens = max_new_tokens
         self._lock = threading.Lock()
         self._next = 0.0  # when the next request may start, of time.monotonic()
-        self._extended: bool | None = None  # whether it takes GREEDY_EXTENDED; None: not known
+        self._settings = GREEDY | GREEDY_EXTENDED | {"max_tokens": max_new_tokens}
+        self._proven = False  # whether the server has answered with these settings
+        self._told: set[str] = set()  # settings of which it was said that the server refuses them
         parts = urlsplit(endpoint.url)
         local = _is_local(parts.hostname or "")
         if local:  # a server that was not started shows at once, and not after all tries
@@ -167,7 +189,9 @@ class Client:
             http_client=openai.DefaultHttpxClient(
                 follow_redirects=False,
                 timeout=pace.timeout,
-                trust_env=not local,  # this machine needs no proxy
+                headers={"Accept-Encoding": "identity"},  # what is small may not grow
+                # This machine needs no proxy.
+                transport=LimitedTransport(pace.timeout, LARGEST_REPLY, trust_env=not local),
                 event_hooks={"request": [self._wait_for_turn]},
             ),
         )
@@ -181,32 +205,18 @@ class Client:
         """
         wave = None
         if heard:
-            with self._lock:  # decoding of MP3 is not for several threads at once
+            try:
                 wave = load_audio(question.audio)
-        messages = request_messages(text, wave)
-        known = self._extended
-        extended = known is not False
-        try:
-            response, seconds = self._post(messages, GREEDY_EXTENDED if extended else {})
-        except _RefusedError:
-            if known is not None:
-                raise
-            extended = False
-            response, seconds = self._post(messages, {})
-        with self._lock:
-            first, self._extended = self._extended is None, extended
-        if first and not extended:
-            warnings.warn(
-                f"{self.endpoint.url}: does not take {', '.join(GREEDY_EXTENDED)}; its own "
-                "settings hold there, so make sure that it has no repetition penalty",
-                stacklevel=2,
-            )
+            except UserError as fault:
+                raise BadRecordingError(str(fault)) from None
+        reply, seconds, left_out = self._answer(request_messages(text, wave))
         return {
             "id": question.id,
-            "response": response,
+            "response": reply.text,
             "seconds": round(seconds, 4),
             "seconds_cut": 0.0,
-            "extended": extended,
+            "cut": reply.cut,
+            "left_out": left_out,
         }
 
     def close(self) -> None:
@@ -214,30 +224,79 @@ class Client:
         self.stopped.set()
         self._openai.close()
 
+    def _answer(self, messages: list[dict[str, Any]]) -> tuple[Reply, float, list[str]]:
+        """The reply, its seconds, and the settings that were left out for it.
+
+        What the server refuses is left out for the whole run. Once it has answered, a refusal is
+        about the question.
+        """
+        with self._lock:
+            settings, proven = self._settings, self._proven
+        while True:
+            try:
+                reply, seconds = self._post(messages, settings)
+                break
+            except _RefusedError as refusal:
+                fewer = settings if proven else _without_refused(settings, refusal.said)
+                if fewer == settings:
+                    raise
+                settings = fewer
+        left_out = sorted({*GREEDY, *GREEDY_EXTENDED, "max_tokens"} - settings.keys())
+        with self._lock:
+            if not self._proven:
+                self._settings, self._proven = settings, True
+            new = [name for name in left_out if name not in self._told]
+            self._told.update(new)
+        if new:
+            names = ", ".join(new).replace("max_tokens", "max_tokens (max_completion_tokens it is)")
+            warnings.warn(
+                f"{self.endpoint.url}: does not take {names}, and is asked without; its own "
+                "settings hold there, so make sure that it does not sample or penalise",
+                stacklevel=2,
+            )
+        return reply, seconds, left_out
+
     def _post(
-        self, messages: list[dict[str, Any]], extension: Mapping[str, Any]
-    ) -> tuple[str, float]:
-        """The response, and in how many seconds the last request had it."""
+        self, messages: list[dict[str, Any]], settings: Mapping[str, Any]
+    ) -> tuple[Reply, float]:
+        """The reply, and in how many seconds the last request had it."""
         import openai
 
         try:
-            reply = self._openai.chat.completions.with_raw_response.create(
+            response = self._openai.chat.completions.with_raw_response.create(
                 model=self.endpoint.model,
                 messages=messages,
-                max_tokens=self._max_tokens,
                 stream=False,
                 extra_headers=self._headers,
-                extra_body=dict(extension),
-                **GREEDY,
-            )
+                extra_body=dict(settings),
+            ).http_response
         except openai.APIStatusError as error:
-            raise self._fault(error.status_code, error.body, error.response.headers) from None
+            raise self._fault(error.status_code, error.body) from None
         except openai.APITimeoutError:
-            raise NoAnswerError(f"no reply within {self.pace.timeout:g} s", True) from None
+            raise NoAnswerError(f"no whole reply within {self.pace.timeout:g} s", True) from None
         except openai.APIConnectionError as error:
             cause = self._shown(error.__cause__ or error)
             raise NoAnswerError(f"connection failed: {cause}", True) from None
-        return self._strike(reply_text(reply.http_response)), reply.elapsed.total_seconds()
+        except RefusedReplyError as error:
+            if error.redirect:
+                raise self._stop(str(error)) from None
+            raise NoAnswerError(str(error)) from None
+        except NoAnswerError:
+            raise
+        # What a server sends can break the libraries in ways that nobody has listed.
+        except Exception as error:
+            raise NoAnswerError(f"the reply cannot be read: {self._shown(error)}", True) from None
+        try:
+            reply = read_reply(response.content)
+        except ErrorReplyError as error:
+            raise self._fault(error.status, error.body) from None
+        except ValueError as error:
+            raise NoAnswerError(
+                f"the reply is no chat completion with text: {self._shown(error)}"
+            ) from None
+        if len(key := self.endpoint.key or "") >= _SECRET:
+            reply = reply._replace(text=reply.text.replace(key, "[key]"))
+        return reply, response.extensions["seconds"]
 
     def _wait_for_turn(self, _: Any) -> None:
         """Called before each request, repeated ones included."""
@@ -248,28 +307,44 @@ class Client:
         if self.stopped.wait(start - now):
             raise NoAnswerError("the run ended before it was asked")
 
-    def _fault(self, status: int, said: Any, headers: Mapping[str, str]) -> Exception:
-        """What a reply with an error status means."""
-        if isinstance(said, dict):
-            said = said.get("message") or said.get("detail") or said
+    def _fault(self, status: int, body: Any) -> Exception:
+        """What an error means; ``status`` is 200 where an error came without one of its own."""
+        said = error_message(body)
         reason = f"HTTP {status}" + (f": {self._shown(said)}" if said else "")
-        if 300 <= status < 400:
-            target = urlsplit(headers.get("Location", "")).hostname
-            reason += f", a redirect to {self._shown(target or 'another address')}"
-        elif status not in (401, 402, 403, 404, 405):
-            busy = status in (408, 409, 429) or status >= 500
-            return NoAnswerError(reason, of_server=True) if busy else _RefusedError(reason)
+        if status in (401, 402, 403, 404, 405):
+            return self._stop(reason)
+        if status in (200, 408, 409, 429) or status >= 500:
+            return NoAnswerError(reason, of_server=True)
+        return _RefusedError(reason, shown_value(body, _LOOKED_AT))
+
+    def _stop(self, reason: str) -> UserError:
+        """Why no question will have an answer."""
         key = self.endpoint.key_variable or f"none is set in {' or '.join(KEY_VARIABLES)}"
         return UserError(
             f"{self.endpoint.url}: does not let this run continue ({reason}); check the address, "
             f"--model, and the key ({key})"
         )
 
-    def _shown(self, text: object) -> str:
-        return shown_value(self._strike(str(text)), 200)
+    def _shown(self, said: object) -> str:
+        """What a server says, for a message: without the key, in whatever form it is there."""
+        text = str(said) if isinstance(said, str | Exception) else shown_value(said, _LOOKED_AT)
+        if len(text) > _LOOKED_AT:
+            text = text[: _LOOKED_AT // 2] + text[-_LOOKED_AT // 2 :]
+        if key := self.endpoint.key:
+            quoted = (quote(key), quote(key, safe=""), key.replace("/", r"\/"), html.escape(key))
+            forms = "|".join(map(re.escape, {key, *quoted}))
+            text = re.sub(forms, "[key]", text, flags=re.IGNORECASE)
+        return shown_value(text, NAME)
 
-    def _strike(self, text: str) -> str:
-        return text.replace(self.endpoint.key, "[key]") if self.endpoint.key else text
+
+def _without_refused(settings: dict[str, Any], said: str) -> dict[str, Any]:
+    """The settings without those that a refusal names, or else without the extended ones."""
+    known = settings.keys() - {"max_completion_tokens"}  # without any limit an answer might not end
+    named = {name for name in known if re.search(rf"(?<![\\\w]){name}(?!\w)", said)}
+    fewer = {k: v for k, v in settings.items() if k not in (named or GREEDY_EXTENDED)}
+    if "max_tokens" in named:  # the name that OpenAI has given it since
+        fewer["max_completion_tokens"] = settings["max_tokens"]
+    return fewer
 
 
 def request_messages(text: str, wave: np.ndarray | None) -> list[dict[str, Any]]:
@@ -282,19 +357,3 @@ def request_messages(text: str, wave: np.ndarray | None) -> list[dict[str, Any]]
     data = base64.b64encode(audio_file(wave, "WAV")).decode("ascii")
     clip = {"type": "input_audio", "input_audio": {"data": data, "format": "wav"}}
     return [{"role": "user", "content": [clip, {"type": "text", "text": text}]}]
-
-
-def reply_text(response: Any) -> str:
-    """What the model said, in a ``chat.completion``.
-
-    Raises:
-        NoAnswerError: the reply is something else.
-    """
-    try:
-        content = response.json()["choices"][0]["message"]["content"]
-        if isinstance(content, list):
-            content = "".join(part["text"] for part in content if part["type"] == "text")
-        content.encode()  # an unpaired surrogate could not be written
-    except (ValueError, RecursionError, LookupError, TypeError, AttributeError):
-        raise NoAnswerError("the reply is no chat completion with text") from None
-    return content

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from r1aqa_helpers.data import AudioQuestion, QuestionSet
+from r1aqa_helpers.data.recordings import check_recordings
 from r1aqa_helpers.evaluation.local import answer_questions
 from r1aqa_helpers.hardware import Profile
 from r1aqa_helpers.models import LoadedModel
@@ -34,9 +35,10 @@ from r1aqa_helpers.scoring import (
 from r1aqa_helpers.scoring.text import accuracy_text, gain_text
 from r1aqa_helpers.scoring.text_only import silenced, swapped, text_only_answers
 from r1aqa_helpers.utils.errors import UserError
-from r1aqa_helpers.utils.io import shown_value, write_json
+from r1aqa_helpers.utils.io import write_json
 from r1aqa_helpers.utils.paths import place
 from r1aqa_helpers.utils.provenance import provenance
+from r1aqa_helpers.utils.untrusted import shown_value
 
 
 @dataclass(frozen=True)
@@ -210,9 +212,11 @@ def probe(
         prompt: the paper's prompt.
 
     Raises:
-        UserError: a question has no gold answer, or the folder holds another run's answers.
+        UserError: a question has no gold answer, a recording cannot be used, or the folder holds
+            another run's answers.
     """
     chance_level = chance(questions)  # finds a question without a gold answer before the work
+    check_recordings(questions)
 
     def answers(name: str, asked: Sequence[AudioQuestion]) -> dict[str, str]:
         said = answer_questions(

@@ -18,6 +18,7 @@ from r1aqa_helpers.scoring.text import accuracy_text, interval_text
 from r1aqa_helpers.utils.io import write_json
 from r1aqa_helpers.utils.paths import place
 from r1aqa_helpers.utils.provenance import provenance
+from r1aqa_helpers.utils.untrusted import shown
 
 
 def sampled(
@@ -96,7 +97,9 @@ def _row(prompt: int, scores: Mapping[int, Score], same: float) -> dict[str, Any
             name: statistics.fmean(one.tasks[name].percent for one in found)
             for name in found[0].tasks
         },
-        "seeds": [{"seed": seed, **one.row_dict()} for seed, one in scores.items()],
+        "seeds": [
+            {"seed": seed, **one.row_dict(), "missing": one.missing} for seed, one in scores.items()
+        ],
     }
 
 
@@ -107,7 +110,7 @@ def sampled_lines(result: Mapping[str, Any]) -> list[str]:
         deviation = ""
         if row["deviation"] is not None:
             deviation = f", standard deviation over seeds {row['deviation']:.1f}"
-        tasks = ", ".join(f"{name} {value:.1f}" for name, value in row["tasks"].items())
+        tasks = ", ".join(f"{shown(name)} {value:.1f}" for name, value in row["tasks"].items())
         lines.append(
             f"prompt <{row['prompt']}>: mean {row['mean']:.1f} % ({interval_text(row['ci95'])},"
             f" n {result['n']}, {len(row['seeds'])} seeds){deviation}; {tasks}"

@@ -32,8 +32,9 @@ from r1aqa_helpers.hardware import Profile
 from r1aqa_helpers.models import MAX_NEW_TOKENS, weights_fingerprint
 from r1aqa_helpers.scoring import check_predictions, metadata_file
 from r1aqa_helpers.utils.errors import UserError
-from r1aqa_helpers.utils.io import read_json, read_log, shown
+from r1aqa_helpers.utils.io import read_json, read_log
 from r1aqa_helpers.utils.run_dir import claim
+from r1aqa_helpers.utils.untrusted import shown
 
 #: The checkpoint that R1-AQA's authors published: the row of 64.5 % in its model card.
 RELEASED_MODEL = "mispeech/r1-aqa"

@@ -18,7 +18,8 @@ from r1aqa_helpers.scoring import Score
 from r1aqa_helpers.training.rejection import sampled_counts
 from r1aqa_helpers.training.rewards import format_reward
 from r1aqa_helpers.utils.errors import UserError
-from r1aqa_helpers.utils.io import read_json, read_log, shown
+from r1aqa_helpers.utils.io import read_json, read_log
+from r1aqa_helpers.utils.untrusted import shown
 
 #: Columns of ``metrics.jsonl`` that are kept, as means over parts of the training.
 TRAITS = (

@@ -35,10 +35,12 @@ from r1aqa_helpers.reporting import (
 from r1aqa_helpers.reporting.report import Answer, Clip, choose_clips, write_report
 from r1aqa_helpers.scoring import Score, score, write_metadata
 from r1aqa_helpers.training import steps_made
-from r1aqa_helpers.utils.io import read_log, shown, write_json
+from r1aqa_helpers.utils.errors import UserError
+from r1aqa_helpers.utils.io import read_log, write_json
 from r1aqa_helpers.utils.paths import place
 from r1aqa_helpers.utils.provenance import provenance
 from r1aqa_helpers.utils.run_dir import check_writable
+from r1aqa_helpers.utils.untrusted import shown
 
 
 class OutOfTime(Exception):
@@ -117,8 +119,11 @@ class Session:
     def ask(
         self, loaded: LoadedModel, questions: Sequence[AudioQuestion], prompt: int, log: Path
     ) -> list[Prediction]:
-        """Greedy answers to the questions; those that ``log`` has are not asked again."""
-        return answer_questions(
+        """Greedy answers to the questions; those that ``log`` has are not asked again.
+
+        Raises ``UserError``, after the others have been asked, where one cannot be.
+        """
+        said = answer_questions(
             loaded,
             questions,
             prompt=prompt,
@@ -126,6 +131,12 @@ class Session:
             max_new_tokens=self.profile.max_new_tokens,
             log=log,
         )
+        if len(said) < len(questions):
+            raise UserError(
+                f"{shown(log)}: {len(questions) - len(said)} of {len(questions)} answers are"
+                " missing; mend what the warnings name, and give the same command again"
+            )
+        return said
 
 
 class Measurement(NamedTuple):

@@ -24,8 +24,8 @@ from r1aqa_helpers.scoring.seeds import (
 )
 from r1aqa_helpers.scoring.text import interval_text
 from r1aqa_helpers.utils.errors import UserError
-from r1aqa_helpers.utils.io import shown
 from r1aqa_helpers.utils.run_dir import RUN_FILE
+from r1aqa_helpers.utils.untrusted import shown
 
 
 class Pair(NamedTuple):
@@ -312,7 +312,7 @@ def print_summary(console: Console, summary: Summary) -> None:
         )
     for line in summary.missing:
         say(f"missing: {line}")
-    say(f"Measured on: {'; '.join(summary.hardware)}")
+    say(f"Measured on: {'; '.join(map(shown, summary.hardware))}")
 
 
 def _accuracies(title: str, rows: list[MethodRow]) -> Table:

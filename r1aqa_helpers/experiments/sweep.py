@@ -9,7 +9,7 @@ Several processes may work in one folder: each run is done by the one that holds
     OUT/choices/CELL.json        a learning rate, fixed before the test is asked
     OUT/work/NAME/               what is needed to go on; goes when the run has been tested and
                                  no other run is to start from its model
-    OUT/work/NAME.lock           says which process does it
+    OUT/work/NAME.lock           held by the process that does it
 """
 
 import shutil
@@ -60,10 +60,11 @@ from r1aqa_helpers.models import LoadedModel, hearing_check, weights_fingerprint
 from r1aqa_helpers.scoring import score
 from r1aqa_helpers.training import TrainingSettings
 from r1aqa_helpers.utils.errors import UserError
-from r1aqa_helpers.utils.io import read_json, shown, write_json, write_text
-from r1aqa_helpers.utils.locks import holder, lock
+from r1aqa_helpers.utils.io import read_json, write_json, write_text
+from r1aqa_helpers.utils.locks import lock
 from r1aqa_helpers.utils.provenance import provenance
 from r1aqa_helpers.utils.run_dir import claim
+from r1aqa_helpers.utils.untrusted import shown
 
 Cell = tuple[Regime, Method]
 #: Seconds between two looks at what other processes have done, where nothing else is left to do.
@@ -127,8 +128,7 @@ class Experiment(Session):
                     told = False
                     continue
                 if not told:
-                    at = self._lock(jobs[0].name)
-                    self.say(f"Waiting for process {holder(at)}: {shown(at)}")
+                    self.say(f"Waiting for another process: {shown(self._lock(jobs[0].name))}")
                     told = True
                 self.check_time()
                 time.sleep(POLL)

@@ -20,9 +20,10 @@ from typing import Any
 
 from r1aqa_helpers.hardware.profiles import GB, QWEN2_AUDIO, Profile, pick_for, pick_profile
 from r1aqa_helpers.utils.errors import UserError
-from r1aqa_helpers.utils.io import file_hash, first_line, read_json
-from r1aqa_helpers.utils.machine import processor, this_machine, total_memory
+from r1aqa_helpers.utils.io import file_hash, read_json
+from r1aqa_helpers.utils.machine import has_kernels, processor, this_machine, total_memory
 from r1aqa_helpers.utils.paths import DATA
+from r1aqa_helpers.utils.untrusted import first_line
 
 OK, NOTE, STOP = "ok", "note", "stop"
 #: The checkout, beside the package.
@@ -143,8 +144,14 @@ def _gpu(report: Report) -> None:
         report.add(STOP, f"torch does not import: {_told(fault)}", INSTALL)
         return
     seen = this_machine()
-    for name, size in seen.gpus:
-        report.add(OK, f"{name}, {_gb(size)}")
+    for index, (name, size) in enumerate(seen.gpus):
+        if has_kernels(index):
+            report.add(OK, f"{name}, {_gb(size)}")
+            continue
+        built = ", ".join(torch.cuda.get_arch_list())
+        text = f"{name}: the installed torch has no code for it (it has {built})"
+        step = "install a torch built for this GPU, or hide the GPU: export CUDA_VISIBLE_DEVICES="
+        report.add(STOP, text, step)
     if seen.mps:
         report.add(OK, "Apple GPU (MPS)")
     elif not seen.gpus and shutil.which("nvidia-smi"):

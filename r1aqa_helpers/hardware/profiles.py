@@ -13,6 +13,7 @@ from typing import Any
 from r1aqa_helpers.utils.errors import UserError
 from r1aqa_helpers.utils.machine import Machine, this_machine
 from r1aqa_helpers.utils.paths import TINY
+from r1aqa_helpers.utils.untrusted import shown_value
 
 GB = 10**9
 #: Bytes from which on a profile is picked, by what PyTorch reports: a T4 of 16 GB shows 15.6,
@@ -173,7 +174,9 @@ def pick_profile(name: str | None = None) -> Profile:
     if name is None:
         return PROFILES[pick_for(this_machine())[0]]
     if name not in PROFILES:
-        raise UserError(f"profile {name!r}: unknown, choose one of {', '.join(PROFILES)}")
+        raise UserError(
+            f"profile {shown_value(name)}: unknown, choose one of {', '.join(PROFILES)}"
+        )
     return PROFILES[name]
 
 

@@ -8,8 +8,8 @@ from r1aqa_helpers.hardware.budgets import Budget, Figure, budget
 from r1aqa_helpers.hardware.memory import HEADROOM, frozen_encoder
 from r1aqa_helpers.hardware.profiles import GB, TINY_PROFILE, Profile
 from r1aqa_helpers.utils.errors import UserError
-from r1aqa_helpers.utils.io import shown
 from r1aqa_helpers.utils.machine import Machine, this_machine
+from r1aqa_helpers.utils.untrusted import shown
 
 #: Settings that the command line may give another value than the profile.
 _CHANGEABLE = ("steps", "lora_rank", "freeze_audio_encoder")

@@ -13,7 +13,7 @@ from r1aqa_helpers.models.audio_embedding import (
     positions,
 )
 from r1aqa_helpers.models.card import CARD, CardFields
-from r1aqa_helpers.models.generation import decode, generate
+from r1aqa_helpers.models.generation import Answer, decode, generate, generate_answers
 from r1aqa_helpers.models.generation_config import (
     MAX_NEW_TOKENS,
     SeededSampling,

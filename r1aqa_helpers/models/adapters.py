@@ -4,6 +4,7 @@ Only LoRA (arXiv 2106.09685) and DoRA are taken. A field of an adapter's configu
 known here is an error where it is set: merged in another way, an adapter gives a wrong model.
 """
 
+import re
 import warnings
 from collections.abc import Iterable
 from pathlib import Path
@@ -19,7 +20,8 @@ from transformers import Qwen2AudioForConditionalGeneration
 from r1aqa_helpers.models.lora import ignore_old_torchao
 from r1aqa_helpers.models.precision import is_quantised
 from r1aqa_helpers.utils.errors import UserError
-from r1aqa_helpers.utils.io import read_json, shown, shown_value
+from r1aqa_helpers.utils.io import read_json
+from r1aqa_helpers.utils.untrusted import shown, shown_value
 
 ADAPTER_CONFIG = "adapter_config.json"
 ADAPTER_WEIGHTS = "adapter_model.safetensors"
@@ -45,6 +47,9 @@ _KNOWN = {
 }  # fmt: skip
 #: Beginnings of a LoRA that leave the base model's weights as they were.
 _PLAIN_STARTS = (None, True, False, "gaussian", "orthogonal", "eva")
+#: Names of modules, and expressions without groups and with two repetitions at most: whatever the
+#: configuration holds, matching names with them is quick.
+_QUICK_PATTERN = re.compile(r"[\w.^$\\]*(?:[*+][\w.^$\\]*){0,2}", re.ASCII)
 
 
 def is_adapter(folder: Path) -> bool:
@@ -134,6 +139,10 @@ def _read_config(folder: Path) -> dict[str, Any]:
         refused.append("init_lora_weights")
     if bias != "none":
         refused.append("bias")
+    for name in ("rank_pattern", "alpha_pattern"):
+        patterns = settings.get(name) or {}
+        if not isinstance(patterns, dict) or not all(map(_QUICK_PATTERN.fullmatch, patterns)):
+            refused.append(name)
     if refused:
         name = sorted(refused)[0]
         raise UserError(

@@ -5,6 +5,7 @@ runs is escaped, so that it stays within its cell or line whatever it holds; int
 matter go only words of this file and names in the Hub's format.
 """
 
+import os
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -15,8 +16,9 @@ import jinja2
 from huggingface_hub import ModelCardData
 
 from r1aqa_helpers.utils.errors import UserError
-from r1aqa_helpers.utils.io import read_bytes, shown, write_text
+from r1aqa_helpers.utils.io import read_bytes, write_text
 from r1aqa_helpers.utils.paths import TINY
+from r1aqa_helpers.utils.untrusted import markdown, shown
 
 CARD = "README.md"
 
@@ -24,9 +26,6 @@ _HUB_NAME = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*", re.ASCII)
 #: Base models whose licence is known; what is trained from them has the same one.
 _APACHE = {"Qwen/Qwen2-Audio-7B", "Qwen/Qwen2-Audio-7B-Instruct", "mispeech/r1-aqa"}
 _PLAIN = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.+/-]{0,79}", re.ASCII)
-#: Marks that mean something in Markdown, or make a link of what follows.
-_MARKS = re.compile(r"([\\`*_{}\[\]()#+.!|~$^=:@-])")
-_LONGEST = 200
 _BEGIN, _END = "<!-- results:begin -->", "<!-- results:end -->"
 
 #: By method: the card's title, and how the model was made.
@@ -70,7 +69,7 @@ class CardFields:
             undefined=jinja2.StrictUndefined,
             keep_trailing_newline=True,
         )
-        environment.filters |= {"md": escape, "cell": value}
+        environment.filters |= {"md": markdown, "cell": value}
         title, made = _METHODS[self.method]
         return environment.get_template("card.md.jinja").render(
             {
@@ -124,16 +123,7 @@ def replace_results(folder: Path, results: str) -> None:
 
 def is_hub_name(name: str) -> bool:
     """Whether ``name`` has the form owner/model, and no folder here has it."""
-    return bool(_HUB_NAME.fullmatch(name)) and not Path(name).exists()
-
-
-def escape(text: object) -> str:
-    """``text`` on one line, as itself in Markdown, also in a table's cell; long ones are cut."""
-    line = " ".join("".join(c if c.isprintable() else " " for c in str(text)).split())
-    if len(line) > _LONGEST:
-        line = line[: _LONGEST - 1] + "…"
-    line = _MARKS.sub(r"\\\1", line)
-    return line.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+    return bool(_HUB_NAME.fullmatch(name)) and not os.path.exists(name)
 
 
 def value(content: object) -> str:
@@ -141,7 +131,7 @@ def value(content: object) -> str:
     if content is None:
         return "–"
     text = str(content)
-    return f"`{text}`" if _PLAIN.fullmatch(text) else escape(text)
+    return f"`{text}`" if _PLAIN.fullmatch(text) else markdown(text)
 
 
 def table(head: Sequence[str], rows: Sequence[Sequence[str]], figures: int = 0) -> str:

@@ -6,7 +6,7 @@ those of ``generate``, which does neither.
 """
 
 from collections.abc import Hashable, Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from transformers import (
@@ -45,16 +45,28 @@ _SUPPORTED = {
 }  # fmt: skip
 
 
+class Answer(NamedTuple):
+    """What a model wrote, without special tokens; ``cut``: whether it reached the limit first."""
+
+    text: str
+    cut: bool
+
+
+def generate(*arguments: Any, **options: Any) -> list[str]:
+    """The texts of `generate_answers`, which has the arguments."""
+    return [answer.text for answer in generate_answers(*arguments, **options)]
+
+
 @torch.no_grad()
-def generate(
+def generate_answers(
     loaded: LoadedModel,
     inputs: Mapping[str, torch.Tensor],
     config: GenerationConfig,
     sampler: SeededSampling | None = None,
     recordings: Sequence[Hashable] | None = None,
     cache: AudioFeatureCache | None = None,
-) -> list[str]:
-    """The answers to `encode`'s rows, as text without special tokens.
+) -> list[Answer]:
+    """The answers to `encode`'s rows.
 
     Nothing is taken from the checkpoint's generation configuration.
 
@@ -85,9 +97,12 @@ def generate(
         sampler,
     )
     with TOKENIZING:
-        return loaded.processor.batch_decode(
+        texts = loaded.processor.batch_decode(
             tokens, skip_special_tokens=True, clean_up_tokenization_spaces=False
         )
+    ends = torch.tensor(config.eos_token_id, device=tokens.device)
+    ended = torch.isin(tokens, ends).any(dim=1).tolist()
+    return [Answer(text, not end) for text, end in zip(texts, ended, strict=True)]
 
 
 @torch.no_grad()

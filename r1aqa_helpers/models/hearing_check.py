@@ -8,10 +8,12 @@ import torch
 
 from r1aqa_helpers.data import AudioQuestion
 from r1aqa_helpers.data.audio import clip_to_window, load_audio
+from r1aqa_helpers.data.decoding import is_silent
 from r1aqa_helpers.data.prompts import build_prompt, question_text
 from r1aqa_helpers.models.loaded import LoadedModel, chat_text, encode
 from r1aqa_helpers.models.precision import check_finite
 from r1aqa_helpers.utils.errors import UserError
+from r1aqa_helpers.utils.untrusted import shown
 
 #: Mean absolute change, in nats per token, under which a model ignores the audio. The clip and
 #: silence have the same shapes, so that such a model's change is zero or rounding noise.
@@ -33,19 +35,36 @@ def hearing_check(
 ) -> HearingReport:
     """Compare the choices' log-probabilities with the clip and with silence of its length.
 
-    ``n`` questions, evenly spaced (test files are ordered by task), with prompt <2>.
-    Raises ``UserError`` where they hardly move: the model ignores the audio.
+    ``n`` questions, evenly spaced (test files are ordered by task), with prompt <2>; others in
+    place of those whose clips are silent or cannot be read.
+
+    Raises:
+        UserError: they hardly move, so the model ignores the audio; or there is no clip to hear.
     """
     if not questions:
         raise UserError("hearing check: there is no question to check the model with")
-    changes = []
-    chosen = questions[:: max(1, len(questions) // n)][:n]
-    for question in chosen:
-        wave, _ = clip_to_window(load_audio(question.audio), loaded.window_seconds)
+    changes, faults = [], {}
+    step = max(1, len(questions) // n)
+    for question in (q for start in range(step) for q in questions[start::step]):
+        if len(changes) == n:
+            break
+        try:
+            wave, _ = clip_to_window(load_audio(question.audio), loaded.window_seconds)
+        except UserError as fault:
+            faults[question.audio] = str(fault)
+            continue
+        if is_silent(wave):
+            faults[question.audio] = f"{shown(question.audio)}: is silent"
+            continue
         text = chat_text(loaded, build_prompt(question_text(question), question.choices, 2))
         heard = choice_logprobs(loaded, text, wave, question.choices)
         silent = choice_logprobs(loaded, text, np.zeros_like(wave), question.choices)
         changes.append((heard - silent).abs())
+    if not changes:
+        raise UserError(
+            f"hearing check: no question has a recording that can be heard; of {len(faults)} the"
+            f" first: {next(iter(faults.values()))}"
+        )
     change = torch.cat(changes).mean().item()
     if change < THRESHOLD:
         raise UserError(
@@ -53,7 +72,7 @@ def hearing_check(
             f"by {change:.1e} nats per token (at least {THRESHOLD:.0e} needed); "
             "check the checkpoint's audio weights and the processor"
         )
-    return HearingReport(change=change, n=len(chosen))
+    return HearingReport(change=change, n=len(changes))
 
 
 @torch.inference_mode()

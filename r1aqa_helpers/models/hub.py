@@ -4,6 +4,7 @@ The access token is the Hub client's own business (``HF_TOKEN`` or its cache): i
 printed, and a file that seems to hold one is not uploaded.
 """
 
+import os
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -22,7 +23,8 @@ from r1aqa_helpers.models.card import CARD, is_hub_name
 from r1aqa_helpers.models.loading import check_weights
 from r1aqa_helpers.models.saving import is_model_folder
 from r1aqa_helpers.utils.errors import UserError
-from r1aqa_helpers.utils.io import first_line, read_bytes, shown
+from r1aqa_helpers.utils.io import read_bytes
+from r1aqa_helpers.utils.untrusted import first_line, shown
 
 #: What belongs to a model; anything else stays here, such as pickles, which can run code.
 _SENT = [
@@ -57,7 +59,7 @@ def push(
     files, left_out = check_upload(folder)
     sizes = [(folder / name).stat().st_size / 1e6 for name in files]
     for size, name in zip(sizes, files, strict=True):
-        say(f"{size:>10,.1f} MB  {name}")
+        say(f"{size:>10,.1f} MB  {shown(name)}")
     say(f"{sum(sizes):>10,.1f} MB  in {len(files)} files")
     for name in left_out:
         say(f"left out: {shown(name)}")
@@ -109,7 +111,7 @@ def check_upload(folder: Path) -> tuple[list[str], list[str]]:
             card; an adapter's base model is not on the Hub; a file is a link, or seems to hold an
             access token.
     """
-    if not folder.is_dir():
+    if not os.path.isdir(folder):
         raise UserError(f"{shown(folder)}: no such folder; give one that r1aqa or save wrote")
     if not is_model_folder(folder):
         raise UserError(

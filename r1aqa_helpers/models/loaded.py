@@ -18,7 +18,7 @@ from r1aqa_helpers.data.audio import SAMPLE_RATE
 from r1aqa_helpers.data.prompts import chat_messages
 from r1aqa_helpers.models.precision import language_dtype
 from r1aqa_helpers.utils.errors import UserError
-from r1aqa_helpers.utils.io import shown_value
+from r1aqa_helpers.utils.untrusted import shown_value
 
 #: Frames that give two audio tokens: the encoder halves them twice, with these roundings:
 #: ((7 - 1) // 2 + 1 - 2) // 2 + 1 = 2.
@@ -37,6 +37,8 @@ class LoadedModel:
     name: str
     shipped: Mapping[str, float] = field(default_factory=dict)
     """How the checkpoint's own settings sample (`generation_config.shipped_sampling`)."""
+    merged: bool = False
+    """Whether an adapter was put into, or onto, the weights of another model."""
 
     @property
     def device(self) -> torch.device:

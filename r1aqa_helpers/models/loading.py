@@ -1,5 +1,6 @@
 """Checkpoint folders and Hub names: found, checked, loaded."""
 
+import os
 import re
 from collections.abc import Mapping
 from pathlib import Path
@@ -33,10 +34,12 @@ from r1aqa_helpers.models.precision import (
     quantisation_config,
 )
 from r1aqa_helpers.utils.errors import UserError
-from r1aqa_helpers.utils.io import first_line, read_json, shown, shown_value
+from r1aqa_helpers.utils.io import open_file, read_json
+from r1aqa_helpers.utils.untrusted import first_line, shown, shown_value
 
 _HUB_NAME = re.compile(r"[\w-][\w.-]*/[\w-][\w.-]*", re.ASCII)
-_HUB_FILES = ["*.json", "*.safetensors", "*.txt", "*.jinja"]
+_READ = (".json", ".safetensors", ".txt", ".jinja")
+_HUB_FILES = [f"*{suffix}" for suffix in _READ]
 
 
 def load(
@@ -82,7 +85,7 @@ def load(
     loaded = LoadedModel(model, processor, str(name_or_path))
     _check_agreement(loaded, described)
     if adapter is not None:
-        loaded.model = put_adapter(loaded.model, adapter)
+        loaded.model, loaded.merged = put_adapter(loaded.model, adapter), True
     loaded.shipped = shipped_sampling(loaded.model.generation_config)
     loaded.model.generation_config = greedy_config(loaded)
     return loaded
@@ -105,14 +108,16 @@ def load_for(
 
 def _find_folder(name_or_path: str | Path) -> Path:
     """The local folder, after download where ``name_or_path`` is a Hub name."""
-    folder = Path(name_or_path).expanduser()
-    if folder.is_dir():
+    folder = Path(os.path.expanduser(name_or_path))
+    if os.path.isdir(folder):
+        check_files(folder)
         return folder
     name = str(name_or_path)
-    if folder.exists():
+    if os.path.exists(folder):
         raise UserError(f"model {shown(name)}: is a file, give the folder of the model")
     # "owner/model" may also be a mistyped "runs/model": then the first part is a folder here.
-    if isinstance(name_or_path, Path) or not _HUB_NAME.fullmatch(name) or folder.parent.is_dir():
+    hub = _HUB_NAME.fullmatch(name) and not os.path.isdir(folder.parent)
+    if isinstance(name_or_path, Path) or not hub:
         raise UserError(f"model {shown(name)}: no such folder; a Hub name has the form owner/model")
     try:
         try:  # the configuration alone first: what is no Qwen2-Audio is not worth gigabytes
@@ -137,7 +142,7 @@ def _find_base(adapter: Path, base: str | Path | None) -> Path:
         )
     beside = adapter / name
     try:
-        folder = beside if base is None and beside.is_dir() else _find_folder(name)
+        folder = beside if base is None and os.path.isdir(beside) else _find_folder(name)
     except UserError as error:
         raise UserError(
             f"adapter {shown(adapter)}: its base model cannot be found ({error}); "
@@ -157,6 +162,14 @@ def _has_processor(folder: Path) -> bool:
     return extractor and (folder / "tokenizer_config.json").is_file()
 
 
+def check_files(folder: Path) -> None:
+    """Raise ``UserError`` where a file that a library would open might never end, as a pipe."""
+    for path in folder.iterdir():
+        if path.suffix in _READ and not os.path.isdir(path):
+            with open_file(path):
+                pass
+
+
 def _check_config(folder: Path) -> None:
     path = folder / "config.json"
     config = read_json(path)
@@ -170,6 +183,7 @@ def _check_config(folder: Path) -> None:
 
 def check_weights(folder: Path) -> None:
     """Every safetensors file is there, and as long as its header says."""
+    check_files(folder)
     index = folder / "model.safetensors.index.json"
     shards = ["model.safetensors"]
     if index.is_file() and not (folder / shards[0]).is_file():

@@ -15,7 +15,8 @@ from r1aqa_helpers.models.generation_config import greedy_config, own_generation
 from r1aqa_helpers.models.loaded import LoadedModel
 from r1aqa_helpers.models.precision import is_quantised
 from r1aqa_helpers.utils.errors import UserError
-from r1aqa_helpers.utils.io import first_line, shown, write_text
+from r1aqa_helpers.utils.io import write_text
+from r1aqa_helpers.utils.untrusted import first_line, shown
 
 
 def save(loaded: LoadedModel, folder: str | Path, card: CardFields | None = None) -> None:

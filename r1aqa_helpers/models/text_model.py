@@ -4,6 +4,7 @@ From a folder of any causal language model that transformers knows, or of a Qwen
 language model is taken. Only safetensors are read, and no code in the folder is run.
 """
 
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,7 +25,8 @@ from r1aqa_helpers.models.loaded import LoadedModel, check_no_special_token
 from r1aqa_helpers.models.loading import check_keys, check_weights, load
 from r1aqa_helpers.models.precision import pick_device, pick_dtype
 from r1aqa_helpers.utils.errors import UserError
-from r1aqa_helpers.utils.io import first_line, read_json, shown
+from r1aqa_helpers.utils.io import read_json
+from r1aqa_helpers.utils.untrusted import first_line, shown
 
 
 @dataclass(frozen=True)
@@ -47,7 +49,7 @@ class TextModel:
 
 def check_text_model(folder: str | Path) -> Path:
     """The folder, where it holds a complete model; raises ``UserError`` otherwise."""
-    folder = Path(folder).expanduser()
+    folder = Path(os.path.expanduser(folder))
     read_json(folder / "config.json")
     check_weights(folder)
     return folder

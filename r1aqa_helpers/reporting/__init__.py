@@ -12,6 +12,7 @@ from r1aqa_helpers.reporting.rows import (
     load_measured,
     load_published,
     measured_row,
+    read_comparisons,
     read_scored,
     write_scored,
 )

@@ -14,7 +14,8 @@ from r1aqa_helpers.reporting.tables import rich_table
 from r1aqa_helpers.scoring import Score
 from r1aqa_helpers.scoring.text import interval_text, number_text
 from r1aqa_helpers.utils.errors import UserError
-from r1aqa_helpers.utils.io import shown, write_bytes
+from r1aqa_helpers.utils.io import write_bytes
+from r1aqa_helpers.utils.untrusted import VALUE, plain, shown
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -41,7 +42,7 @@ def group_cells(group: Score) -> list[str]:
 
 def group_name(group: Score) -> str:
     """What the group is called beside its figures."""
-    return "average" if group.grouping == "all" else group.name
+    return "average" if group.grouping == "all" else shown(group.name)
 
 
 def groups_table(groups: Sequence[Score]) -> Table:
@@ -79,7 +80,8 @@ def groups_figure(groups: Sequence[Score]) -> "Figure":
     constants = [group.constant.percent for group in groups]
     axes.plot(constants, places, "|", color=_RED, markersize=12, label="constant answer")
     # A name is a file's: a dollar sign in it starts no formula.
-    labels = [f"{group_name(group)} ({group.overall.n})".replace("$", r"\$") for group in groups]
+    names = (plain(group_name(group), VALUE).replace("$", r"\$") for group in groups)
+    labels = [f"{name} ({group.overall.n})" for name, group in zip(names, groups, strict=True)]
     axes.set_yticks(places, labels)
     axes.set(
         xlim=(-2, 102),
@@ -117,6 +119,11 @@ def print_score(result: Score, test_set: QuestionSet) -> None:
         f"{result.missing} without a prediction (counted as wrong), "
         f"{result.unparsed} predictions match none of their choices",
     ]
+    if result.letters:
+        lines.append(
+            f"{result.letters} of these are only the letter of a choice, such as B, which MMAU's"
+            " match does not know; ask for the choice's text"
+        )
     if found := result.confusions():
         lines.append("most frequent confusions (correct answer: what was said):")
     for (gold, other), times in found.most_common(10):

@@ -5,11 +5,11 @@ from pathlib import Path
 from typing import Any
 
 from r1aqa_helpers.data import QuestionSet, one_set
-from r1aqa_helpers.models.card import escape, replace_results, shown_base, table, value
-from r1aqa_helpers.reporting.rows import label, read_row
+from r1aqa_helpers.models.card import replace_results, shown_base, table, value
+from r1aqa_helpers.reporting.rows import label, read_comparisons, read_row
 from r1aqa_helpers.scoring.text import gain_text
 from r1aqa_helpers.utils.errors import UserError
-from r1aqa_helpers.utils.io import shown_value
+from r1aqa_helpers.utils.untrusted import markdown, shown_value
 
 _HEAD = ("method", "prompt", "sound, %", "music, %", "speech, %", "average, %", "95 %", "n")
 
@@ -31,11 +31,8 @@ def results_markdown(results: Mapping[str, Any]) -> str:
     """
     try:
         rows = [read_row(Path("results.json"), row) for row in results["rows"]]
-        tests = []
-        for test in results.get("comparisons", ()):
-            a, b = (escape(label(test[side], test.get(f"{side}_prompt"))) for side in "ab")
-            tests.append(f"- {a} against {b}: {gain_text(test['difference'], test['mcnemar_p'])}")
-    except (AttributeError, KeyError, TypeError, ValueError, UserError) as error:
+        compared = read_comparisons(Path("results.json"), results.get("comparisons", []))
+    except (AttributeError, KeyError, TypeError, UserError) as error:
         raise UserError(
             f"results: are not those of r1aqa reproduce ({shown_value(error)}); give its "
             "results.json"
@@ -44,7 +41,11 @@ def results_markdown(results: Mapping[str, Any]) -> str:
     if results.get("test_set") is not None:  # older runs do not say
         found = QuestionSet.from_dict(results["test_set"])
         one_set([("test_set", found.sha256), *((row.label, row.test_sha256) for row in rows)])
-        questions = [f"Questions: {escape(found.text)}."]
+        questions = [f"Questions: {markdown(found.text)}."]
+    tests = []
+    for test in compared:
+        a, b = (markdown(label(test[side], test[f"{side}_prompt"])) for side in "ab")
+        tests.append(f"- {a} against {b}: {gain_text(test['difference'], test['mcnemar_p'])}")
     cells = []
     for row in rows:
         *domains, average = row.cells(1)

@@ -9,8 +9,9 @@ from pathlib import Path
 from r1aqa_helpers.data import AudioQuestion
 from r1aqa_helpers.scoring import Score, score
 from r1aqa_helpers.utils.errors import UserError
-from r1aqa_helpers.utils.io import read_log, shown, shown_value
+from r1aqa_helpers.utils.io import read_log
 from r1aqa_helpers.utils.paths import DATA
+from r1aqa_helpers.utils.untrusted import shown, shown_value
 
 #: Beside the runs, which git leaves alone.
 FOLDER = DATA.parent / "runs" / "listening"

@@ -28,6 +28,7 @@ from r1aqa_helpers.reporting.verdict import UNLIKE, published_beside
 from r1aqa_helpers.scoring.text import interval_text, number_text
 from r1aqa_helpers.utils.io import read_json
 from r1aqa_helpers.utils.paths import DATA, TINY, place
+from r1aqa_helpers.utils.untrusted import plain, shown
 
 RESULTS = DATA / "results" / "tiny"
 _COLUMNS = ("method", *DOMAINS, "all", "own: track", *DOMAINS, "all", "95 % CI", "n")
@@ -40,8 +41,8 @@ def run_rows(results: Path, track: str | None = None) -> list[ResultRow]:
         UserError: there is none, or it is none of a run's.
     """
     rows = load_measured(results)
-    track = track or str(read_json(results).get("profile", "own"))
-    return [replace(row, track=track, source=place(results), model="") for row in rows]
+    track = track or plain(read_json(results).get("profile", "own"))
+    return [replace(row, track=track, source=shown(place(results)), model="") for row in rows]
 
 
 def committed_rows(folder: Path = RESULTS) -> list[ResultRow]:
@@ -141,7 +142,7 @@ def load_table(
     state = answers_file("tiny")
     if heard := human_row(questions, state):
         row = measured_row("you", None, heard, None, identify(questions, state))
-        own.append(replace(row, kind="human", track="tiny", source=str(state)))
+        own.append(replace(row, kind="human", track="tiny", source=shown(state)))
     return table_rows(published, [*own, *committed_rows()])
 
 
@@ -157,7 +158,7 @@ def print_table(rows: Sequence[Mapping[str, Any]], published: Published) -> tupl
     own = [row["reproduced"] for row in rows if row["reproduced"] is not None]
     given = {one["method"]: one["source"] for one in own if not one["source"].startswith("data/")}
     for method, source in given.items():
-        note.append(f"\n{method}: from {source}")
+        note.append(f"\n{method}: from {plain(source)}")
     return table, note
 
 

@@ -34,6 +34,7 @@ from r1aqa_helpers.reporting.verdict import MEANING, UNLIKE, no_verdict
 from r1aqa_helpers.scoring import Score
 from r1aqa_helpers.scoring.text import number_text
 from r1aqa_helpers.utils.io import write_text
+from r1aqa_helpers.utils.untrusted import plain_lines
 
 _SMOOTHING = 10  # steps in a running mean
 #: Columns of ``metrics.jsonl`` that are drawn: key, title, label and colour (Okabe and Ito's).
@@ -121,7 +122,9 @@ def write_report(
     groups = score.groups() if score else []
     rows = [read_row(path.with_name("results.json"), row) for row in results["rows"]]
     text = Path(__file__).with_name("report.html.jinja").read_text(encoding="utf-8")
-    environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined)
+    environment = jinja2.Environment(
+        autoescape=True, undefined=jinja2.StrictUndefined, finalize=_printable
+    )
     page = environment.from_string(text).render(
         title=f"R1-AQA reproduced: profile {results['profile']}, seed {results['seed']}",
         measured_columns=[*MEASURED, "training, s"],
@@ -150,6 +153,11 @@ def write_report(
         settings=[*_flat(results)],
     )
     write_text(path, page)
+
+
+def _printable(value: object) -> object:
+    """What the page shows: markup as it is, text without what cannot be printed."""
+    return value if hasattr(value, "__html__") else plain_lines(value, None)
 
 
 def _flat(results: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:

@@ -12,8 +12,9 @@ from r1aqa_helpers.data import QuestionSet, one_set
 from r1aqa_helpers.scoring import Score, mcnemar
 from r1aqa_helpers.scoring.text import gain_text, interval_text, number_text
 from r1aqa_helpers.utils.errors import UserError
-from r1aqa_helpers.utils.io import read_json, shown, shown_value, write_json
+from r1aqa_helpers.utils.io import read_json, write_json
 from r1aqa_helpers.utils.paths import DATA, TINY
+from r1aqa_helpers.utils.untrusted import plain, shown, shown_value
 
 DOMAINS = ("sound", "music", "speech")
 FIGURES = (*DOMAINS, "average")
@@ -110,7 +111,7 @@ class ResultRow:
 
 def label(method: str, prompt: int | None) -> str:
     """A method with its prompt as the paper writes it: ``grpo <2>``."""
-    return method if prompt is None else f"{method} <{prompt}>"
+    return plain(method if prompt is None else f"{method} <{prompt}>")
 
 
 @dataclass(frozen=True)
@@ -188,6 +189,32 @@ def comparison(a: ResultRow, b: ResultRow, score_a: Score, score_b: Score) -> di
     return {**found, "a_prompt": a.prompt, "b_prompt": b.prompt}
 
 
+class _Comparison(pydantic.BaseModel):
+    """What `comparison` made, as a file has it."""
+
+    model_config = pydantic.ConfigDict(strict=True)
+
+    a: str
+    b: str
+    difference: Annotated[float, Field(ge=-100, le=100)]
+    mcnemar_p: Annotated[float, Field(ge=0, le=1)]
+    a_prompt: Count | None = None
+    b_prompt: Count | None = None
+
+
+def read_comparisons(path: Path, stored: Any) -> list[dict[str, Any]]:
+    """The comparisons in a run's ``results.json``, checked as what a stranger sent.
+
+    Raises:
+        UserError: with the field that is missing or cannot be.
+    """
+    try:
+        tests = pydantic.TypeAdapter(list[_Comparison]).validate_python(stored)
+    except pydantic.ValidationError as fault:
+        raise UserError(f"{shown(path)}: field comparisons: {_first(fault)}") from None
+    return [test.model_dump() for test in tests]
+
+
 def comparison_text(test: Mapping[str, Any]) -> str:
     """What `comparison` found, in a line."""
     a, b = (label(test[side], test.get(f"{side}_prompt")) for side in "ab")
@@ -224,9 +251,7 @@ def read_scored(path: Path) -> ResultRow:
         test_set = QuestionSet.from_dict(stored.get("test_set"))
     except UserError as error:
         raise UserError(f"{shown(path)}: {error}") from None
-    if not test_set.name.isprintable():
-        raise UserError(f"{shown(path)}: field test_set: its name cannot be printed")
-    return replace(row, track=test_set.name, test_sha256=test_set.sha256)
+    return replace(row, track=shown(test_set.name), test_sha256=test_set.sha256)
 
 
 def read_row(path: Path, stored: Any, needed: tuple[str, ...] = ()) -> ResultRow:
@@ -248,10 +273,15 @@ def read_row(path: Path, stored: Any, needed: tuple[str, ...] = ()) -> ResultRow
     try:
         row = ResultRow(**{name: value for name, value in stored.items() if name in names})
     except pydantic.ValidationError as fault:
-        first = fault.errors()[0]
-        name, value = first["loc"][0], shown_value(first["input"])
-        raise UserError(f"{shown(path)}: field {name}: is {value}: {first['msg']}") from None
+        raise UserError(f"{shown(path)}: field {_first(fault)}") from None
     low, high = row.ci95
     if not low - _HAIR <= row.average <= high + _HAIR:
         raise UserError(f"{shown(path)}: field ci95: {low:g} to {high:g} leaves the average out")
     return row
+
+
+def _first(fault: pydantic.ValidationError) -> str:
+    """Where the first thing is that is wrong, what stands there, and what is wrong with it."""
+    first = fault.errors(include_url=False)[0]
+    place = ".".join(map(str, first["loc"]))
+    return f"{place}: is {shown_value(first['input'])}: {first['msg']}"

@@ -18,6 +18,7 @@ from r1aqa_helpers.reporting.rows import (
 )
 from r1aqa_helpers.reporting.verdict import MEANING, UNLIKE, no_verdict, verdicts
 from r1aqa_helpers.scoring.text import interval_text, number_text
+from r1aqa_helpers.utils.untrusted import plain
 
 #: Columns of a run's rows, of published rows, and of verdicts.
 MEASURED = ("method", "prompt", *DOMAINS, "average", "95 % CI", "n", "seconds")
@@ -64,10 +65,12 @@ def rich_table(
     for place, name in enumerate(columns):
         # Of two columns of text the first may wrap, so that the table keeps to 80 columns.
         wraps = place == 0 and left > 1
-        table.add_column(name, justify="left" if place < left else "right", no_wrap=not wraps)
+        table.add_column(
+            Text(plain(name)), justify="left" if place < left else "right", no_wrap=not wraps
+        )
     for row in rows:
         if row:
-            table.add_row(*map(Text, row))
+            table.add_row(*(Text(plain(cell)) for cell in row))
         else:
             table.add_section()
     return table

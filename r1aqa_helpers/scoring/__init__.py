@@ -15,9 +15,11 @@ from r1aqa_helpers.scoring.baselines import (
 )
 from r1aqa_helpers.scoring.matching import (
     accepted_choices,
+    answers_while_thinking,
     extract_answer,
     strict_match,
     string_match,
+    tagged,
 )
 from r1aqa_helpers.scoring.metrics import (
     GROUPINGS,

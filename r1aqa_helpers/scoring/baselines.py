@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from r1aqa_helpers.data import AudioQuestion
 from r1aqa_helpers.scoring.matching import string_match
 from r1aqa_helpers.utils.errors import UserError
-from r1aqa_helpers.utils.io import shown_value
+from r1aqa_helpers.utils.untrusted import shown_value
 
 
 def chance(questions: Sequence[AudioQuestion]) -> float:

@@ -1,10 +1,17 @@
 """What a response says: the answer in it, and MMAU's verdict on that answer."""
 
-import re
 from collections.abc import Sequence
 
-_ANSWER = re.compile(r"<answer>(.*?)</answer>", re.DOTALL)
-_WORD = re.compile(r"\b\w+\b")
+from r1aqa_helpers.data.question import words
+
+
+def tagged(text: str, tag: str) -> str | None:
+    """The content of the first complete ``<tag> </tag>`` pair; None where there is none.
+
+    Found without a regular expression, which would look for an end behind every opening tag.
+    """
+    content, closed, _ = text.partition(f"<{tag}>")[2].partition(f"</{tag}>")
+    return content if closed else None
 
 
 def extract_answer(response: str) -> str:
@@ -14,12 +21,15 @@ def extract_answer(response: str) -> str:
     missing, the whole response is the answer, trimmed, as in the R1-AQA reference code: the
     matcher then judges what was said.
     """
-    tagged = _ANSWER.search(response)
-    return (tagged.group(1) if tagged else response).strip()
+    content = tagged(response, "answer")
+    return (response if content is None else content).strip()
 
 
-def _words(text: str) -> frozenset[str]:
-    return frozenset(_WORD.findall(text.lower()))
+def answers_while_thinking(response: str) -> bool:
+    """Whether the pair that `extract_answer` takes lies inside the thinking."""
+    before = response.partition("<answer>")[0]
+    thinking = before.rfind("<think>") > before.rfind("</think>")
+    return thinking and tagged(response, "answer") is not None
 
 
 def string_match(answer: str, prediction: str, choices: Sequence[str]) -> bool:
@@ -31,10 +41,10 @@ def string_match(answer: str, prediction: str, choices: Sequence[str]) -> bool:
     the gold answer's words is correct. Source: evaluation.py of
     https://github.com/Sakshi113/MMAU.
     """
-    said, gold = _words(prediction), _words(answer)
+    said, gold = words(prediction), words(answer)
     if not said:
         return False
-    foreign = frozenset().union(*map(_words, choices)) - gold
+    foreign = frozenset().union(*map(words, choices)) - gold
     return gold <= said and not said & foreign
 
 

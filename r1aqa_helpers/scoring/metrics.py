@@ -15,7 +15,7 @@ from r1aqa_helpers.scoring.baselines import chance, correct_by_position
 from r1aqa_helpers.scoring.matching import accepted_choices, strict_match, string_match
 from r1aqa_helpers.scoring.statistics import wilson_interval
 from r1aqa_helpers.utils.errors import UserError
-from r1aqa_helpers.utils.io import shown_value
+from r1aqa_helpers.utils.untrusted import shown_value
 
 #: What questions are grouped by: its name as in files -> the group of a question.
 GROUPINGS: dict[str, Callable[[AudioQuestion], str]] = {
@@ -81,6 +81,13 @@ class Verdict:
         return self.answer is not None and not self.correct and not self.named
 
     @property
+    def letter(self) -> bool:
+        """Whether the answer is only the letter of a choice, such as "B" or "(B)."."""
+        said = "".join(filter(str.isalnum, self.answer or "")).upper()
+        letters = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"[: len(self.question.choices)]
+        return self.unparsed and len(said) == 1 and said in letters
+
+    @property
     def kind(self) -> str:
         """One of `KINDS`; an answer that names several choices counts as naming none."""
         if self.correct:
@@ -130,6 +137,11 @@ class Score:
     def unparsed(self) -> int:
         """Predictions that match none of the choices, or several: parse failures."""
         return sum(verdict.unparsed for verdict in self.verdicts)
+
+    @cached_property
+    def letters(self) -> int:
+        """Parse failures that are only the letter of a choice."""
+        return sum(verdict.letter for verdict in self.verdicts)
 
     @cached_property
     def constant(self) -> Accuracy:

@@ -1,19 +1,50 @@
 """A file of predictions: what a system said, and beside it which questions it was asked."""
 
+import os
+import warnings
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from pydantic import BaseModel, ConfigDict
+
 from r1aqa_helpers.data import QuestionSet
-from r1aqa_helpers.scoring.matching import extract_answer
+from r1aqa_helpers.data.parse import Fault, Id, validated
+from r1aqa_helpers.scoring.matching import answers_while_thinking, extract_answer
 from r1aqa_helpers.utils.errors import UserError
-from r1aqa_helpers.utils.io import (
-    PathLike,
-    read_json,
-    read_jsonl,
-    shown,
-    shown_value,
-    write_json,
-)
+from r1aqa_helpers.utils.io import PathLike, read_json, read_jsonl, write_json
+from r1aqa_helpers.utils.untrusted import shown, shown_value
+
+
+class _Line(BaseModel):
+    """A raw response."""
+
+    model_config = ConfigDict(strict=True)
+
+    id: Id
+    response: str
+
+    @property
+    def answer(self) -> str:
+        return extract_answer(self.response)
+
+
+class _Item(BaseModel):
+    """An item of MMAU's JSON; the name of the prediction depends on the official script's release.
+
+    ``response`` is what `evaluate` keeps beside it.
+    """
+
+    model_config = ConfigDict(strict=True)
+
+    id: Id
+    model_prediction: str | None = None
+    model_output: str | None = None
+    response: Any = None
+
+    @property
+    def answer(self) -> str | None:
+        return self.model_output if self.model_prediction is None else self.model_prediction
 
 
 def read_predictions(path: PathLike) -> dict[str, str]:
@@ -21,8 +52,8 @@ def read_predictions(path: PathLike) -> dict[str, str]:
 
     A ``.jsonl`` file has lines ``{"id", "response"}`` whose raw responses go through
     ``extract_answer``. Any other file is MMAU's JSON list; an item's ``model_prediction``, or
-    else its ``model_output`` (the name depends on the release of the official script), is
-    taken as it stands, and an item with neither has no prediction.
+    else its ``model_output``, is taken as it stands, and an item with neither has no prediction.
+    Warns of answers that stand inside the thinking.
 
     Raises:
         UserError: with line, or item (from 0): a row or field of a wrong type, a line without
@@ -35,28 +66,37 @@ def read_predictions(path: PathLike) -> dict[str, str]:
         if not isinstance(items, list):
             raise UserError(f"{shown(path)}: not a list; give MMAU's JSON with predictions")
         rows = [(f"{shown(path)}: item {number}", item) for number, item in enumerate(items)]
-    fields = ("response",) if raw else ("model_prediction", "model_output")
     predictions: dict[str, str] = {}
+    responses = []
     for place, row in rows:
-        if not isinstance(row, dict):
-            raise UserError(f"{place}: {shown_value(row)} is not an object; give one per question")
-        key, name = row.get("id"), next((name for name in fields if name in row), None)
-        if isinstance(key, bool) or not isinstance(key, str | int):
-            raise UserError(f'{place}: field "id" is {shown_value(key)}; give the id of a question')
-        if name is None and not raw:
+        try:
+            said = validated(_Line if raw else _Item, row)
+        except Fault as fault:
+            raise UserError(f"{place}: {fault}") from None
+        if said.answer is None:
             continue
-        if not isinstance(said := row.get(name or "response"), str):
-            fault = "is missing" if name is None else f"is {shown_value(said)}"
-            raise UserError(f'{place}: field "{name or "response"}" {fault}; give a text')
-        if str(key) in predictions:
-            raise UserError(f"{place}: id {shown_value(str(key))} comes twice; keep one prediction")
-        predictions[str(key)] = extract_answer(said) if raw else said
+        if said.id in predictions:
+            raise UserError(f"{place}: id {shown_value(said.id)} comes twice; keep one prediction")
+        predictions[said.id] = said.answer
+        responses.append(said.response)
     if not predictions:
         raise UserError(
             f"{shown(path)}: holds no prediction; give model_prediction or model_output in each "
             "item, or name it .jsonl and give id and response in each line"
         )
+    warn_of_thinking(responses)
     return predictions
+
+
+def warn_of_thinking(responses: Sequence[Any]) -> None:
+    """Warn where the answer that counts stands inside the thinking; what is no text, does not."""
+    early = sum(isinstance(one, str) and answers_while_thinking(one) for one in responses)
+    if early:
+        warnings.warn(
+            f"{early} of {len(responses)} responses have <answer> inside the thinking; the first"
+            " pair counts, as in R1-AQA",
+            stacklevel=3,
+        )
 
 
 def metadata_file(predictions: Path) -> Path:
@@ -76,7 +116,7 @@ def check_predictions(predictions: Path, test_set: QuestionSet) -> None:
     without metadata, made elsewhere, is taken on trust.
     """
     path = metadata_file(predictions)
-    if not path.exists():
+    if not os.path.lexists(path):
         return
     stored = read_json(path)
     try:

@@ -9,7 +9,7 @@ import numpy as np
 from scipy.stats import binomtest
 
 from r1aqa_helpers.utils.errors import UserError
-from r1aqa_helpers.utils.io import shown_value
+from r1aqa_helpers.utils.untrusted import shown_value
 
 _NORMAL = NormalDist()
 _Z_95 = _NORMAL.inv_cdf(0.975)

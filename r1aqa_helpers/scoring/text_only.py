@@ -6,6 +6,8 @@ hearing.
 
 import math
 import random
+import re
+import warnings
 from collections import Counter
 from collections.abc import Hashable, Iterator, Sequence
 from dataclasses import replace
@@ -17,6 +19,7 @@ from r1aqa_helpers.data import AudioQuestion
 from r1aqa_helpers.data.audio import load_audio, save_audio
 from r1aqa_helpers.utils.errors import UserError
 from r1aqa_helpers.utils.io import PathLike
+from r1aqa_helpers.utils.untrusted import shown, shown_value
 
 #: Weight of the prior in each count, in times offered.
 _PRIOR = 4.0
@@ -68,12 +71,15 @@ def silenced(questions: Sequence[AudioQuestion], folder: PathLike) -> list[Audio
     Raises:
         UserError: a clip cannot be read, or the folder not be written.
     """
+    folder = Path(folder).absolute()
     written: dict[int, Path] = {}
     silent = []
+    # They are meant to be.
+    warnings.filterwarnings("ignore", rf"{re.escape(shown(folder))}.*: is silent")
     for question in questions:
         samples = len(load_audio(question.audio))
         if samples not in written:
-            written[samples] = Path(folder).absolute() / f"silence-{samples}.wav"
+            written[samples] = folder / f"silence-{samples}.wav"
             save_audio(written[samples], np.zeros(samples, np.float32))
         silent.append(replace(question, audio=written[samples]))
     return silent
@@ -98,6 +104,8 @@ def swapped(questions: Sequence[AudioQuestion], seed: int = 0) -> list[AudioQues
     following = {}
     for task, ring in rings.items():
         if len(ring) == 1:
-            raise UserError(f"task {task!r}: has one clip only, so none can be exchanged")
+            raise UserError(
+                f"task {shown_value(task)}: has one clip only, so none can be exchanged"
+            )
         following[task] = dict(zip(ring, ring[1:] + ring[:1], strict=True))
     return [replace(q, audio=following[q.task][q.audio]) for q in questions]

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors import SafetensorError
 from transformers import Qwen2AudioForConditionalGeneration, TrainerCallback, TrainerState
 from transformers.utils import logging as hf_logging
 
@@ -17,6 +18,8 @@ from r1aqa_helpers.training import distributed
 from r1aqa_helpers.utils.errors import UserError
 from r1aqa_helpers.utils.io import append_jsonl, write_json
 from r1aqa_helpers.utils.progress import track
+from r1aqa_helpers.utils.run_dir import RUN_FILE, check_there
+from r1aqa_helpers.utils.untrusted import first_line, shown
 
 #: The file that marks a checkpoint as whole.
 COMPLETE = "complete"
@@ -98,6 +101,7 @@ class StepLog(TrainerCallback):
             key: None if isinstance(value, float) and not math.isfinite(value) else value
             for key, value in row.items()
         }
+        check_there(self._out_dir / RUN_FILE)
         append_jsonl(self._out_dir / "metrics.jsonl", finite, flush=False)
         self._watch = show_to(self._watch, [finite], self._title)
         norm = logs.get("grad_norm")
@@ -121,7 +125,7 @@ class StepLog(TrainerCallback):
 
 
 class ExactResume:
-    """A mixin for trainers that loads a checkpoint's weights as they were saved.
+    """A mixin for trainers that loads a checkpoint's weights as they were saved, or says why not.
 
     transformers 5 saves a Qwen2-Audio under the names of release 4. ``from_pretrained`` knows
     them; `Trainer` on resuming does not, and would only warn and keep the initial weights.
@@ -137,6 +141,16 @@ class ExactResume:
             resume_from_checkpoint, dtype=model.dtype, local_files_only=True, use_safetensors=True
         )
         model.load_state_dict(saved.state_dict())
+
+    def _save_checkpoint(self, *arguments: Any, **named: Any) -> None:
+        try:
+            super()._save_checkpoint(*arguments, **named)
+        except (OSError, SafetensorError, RuntimeError) as error:
+            raise UserError(
+                f"{shown(self.args.output_dir)}: the checkpoint of step {self.state.global_step}"
+                f" cannot be written ({first_line(error)}); make room, and give the same command"
+                " again: it goes on from the checkpoint before"
+            ) from error
 
 
 @contextmanager

@@ -5,6 +5,7 @@ beside the batch would not.
 """
 
 import hashlib
+import warnings
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,6 +14,7 @@ import torch
 from r1aqa_helpers.data.audio import clip_to_window, load_audio
 from r1aqa_helpers.models import AudioFeatureCache, Clips, LoadedModel, chat_text, encode
 from r1aqa_helpers.models.loaded import TOKENIZING
+from r1aqa_helpers.utils.untrusted import shown
 
 #: Bytes of features that are kept; at 7B in bfloat16 that is 1,400 clips.
 CAPACITY = 2**30
@@ -47,6 +49,7 @@ class PromptCache:
         self._numbers: dict[tuple[str, str | None], int] = {}
         self._pairs: list[tuple[str, str | None]] = []
         self._encoded = AudioFeatureCache(CAPACITY)
+        self._told = False  # that a clip is cut
 
     def number(self, text: str, audio: str | Path | None) -> int:
         """The number of the user turn ``text`` about the recording ``audio``, if there is one."""
@@ -57,7 +60,7 @@ class PromptCache:
         return self._numbers[pair]
 
     def __getitem__(self, number: int) -> EncodedPrompt:
-        """The encoded prompt; clips longer than the model's window lose their end.
+        """The encoded prompt; clips longer than the model's window lose their end, with a warning.
 
         Raises ``UserError`` where the recording cannot be read or the text holds special tokens.
         """
@@ -69,7 +72,15 @@ class PromptCache:
         return prompt
 
     def _with_clip(self, text: str, audio: str) -> EncodedPrompt:
-        wave, _ = clip_to_window(load_audio(audio), self._loaded.window_seconds)
+        window = self._loaded.window_seconds
+        wave, cut = clip_to_window(load_audio(audio), window)
+        if cut and not self._told:
+            self._told = True
+            warnings.warn(
+                f"{shown(audio)}: the model hears the first {window:g} s, the last {cut:.2f} s are"
+                " cut; so are the ends of all other clips as long",
+                stacklevel=2,
+            )
         inputs = encode(self._loaded, [chat_text(self._loaded, text)], [wave]).to("cpu")
         return EncodedPrompt(
             ids=inputs["input_ids"][0].tolist(),

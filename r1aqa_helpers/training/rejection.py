@@ -10,14 +10,17 @@ from transformers import GenerationConfig
 
 from r1aqa_helpers.data import AudioQuestion
 from r1aqa_helpers.data.prompts import build_prompt, question_text
+from r1aqa_helpers.data.recordings import check_recordings
 from r1aqa_helpers.models import MAX_NEW_TOKENS, LoadedModel, sampling_config, weights_fingerprint
 from r1aqa_helpers.training.grpo.trainer import sample_answers
 from r1aqa_helpers.training.prompt_cache import PromptCache
 from r1aqa_helpers.training.rewards import accuracy_reward
+from r1aqa_helpers.training.run import identify_questions
 from r1aqa_helpers.training.sft import COMPLETION
 from r1aqa_helpers.utils.errors import UserError
-from r1aqa_helpers.utils.io import read_json, shown, write_json
+from r1aqa_helpers.utils.io import read_json, write_json
 from r1aqa_helpers.utils.progress import track
+from r1aqa_helpers.utils.untrusted import shown
 
 #: Answers to each question, as many as in GRPO's groups.
 ANSWERS = 8
@@ -43,16 +46,18 @@ def own_answers(
         path: file of all the answers; where it is there, nothing is sampled.
 
     Raises:
-        UserError: no answer is correct, or the file holds those of another run.
+        UserError: no answer is correct, a recording cannot be used, or the file holds another
+            run's answers.
     """
     run = {
         "model": weights_fingerprint(loaded),
         "prompt": prompt,
         "seed": seed,
         "max_new_tokens": max_new_tokens,
-        "ids": [question.id for question in questions],
+        "questions": identify_questions(questions),
     }
     if not path.exists():
+        check_recordings(questions)
         torch.manual_seed(seed)
         config = sampling_config(loaded, max_new_tokens)
         rows = list(_sampled(loaded, questions, prompt, config))

@@ -9,26 +9,20 @@ each with what it is for and its weak side; those that look at the choices want 
 
 import re
 from collections.abc import Callable, Sequence
+from functools import partial
 
 from r1aqa_helpers.data.prompts import check_prompt_number
-from r1aqa_helpers.scoring import extract_answer, string_match
+from r1aqa_helpers.scoring import extract_answer, string_match, tagged
 
-#: Called by TRL as f(completions=..., solution=..., other columns); one float per completion.
-RewardFunction = Callable[..., list[float]]
+#: Called by TRL as f(completions=..., solution=..., other columns); one float per completion, or
+#: None, which abstains: sums and means are without it.
+RewardFunction = Callable[..., list[float | None]]
 
-# No tag of either kind within a pair: two answers, or an answer inside the thinking, would
-# otherwise pass as one.
-_INNER = r"(?:(?!</?(?:think|answer)>).)*"
-_ANSWER_PAIR = rf"<answer>{_INNER}</answer>"
-_FORMATS = {
-    2: re.compile(_ANSWER_PAIR, re.DOTALL),
-    3: re.compile(rf"<think>{_INNER}</think>\s*{_ANSWER_PAIR}", re.DOTALL),
-}
+#: The tags of the format that a prompt asks for, in their order.
 _TAGS = {
     2: ("<answer>", "</answer>"),
     3: ("<think>", "</think>", "<answer>", "</answer>"),
 }
-_THOUGHT = re.compile(r"<think>(.*?)</think>", re.DOTALL)
 _WORD = re.compile(r"\w+")
 
 
@@ -75,10 +69,17 @@ def format_reward(prompt: int) -> RewardFunction:
     each pair of tags may occur only once, and no tag inside a pair. Raises ``ValueError`` for a
     prompt without a format.
     """
-    if prompt not in _FORMATS:
+    if prompt not in _TAGS:
         raise ValueError(f"prompt {prompt!r} asks for no format that could be rewarded")
-    pattern = _FORMATS[prompt]
-    return reward_of_text("format_reward", lambda text: pattern.fullmatch(text) is not None)
+    return reward_of_text("format_reward", lambda text: _in_format(text, _TAGS[prompt]))
+
+
+def _in_format(text: str, tags: Sequence[str]) -> bool:
+    # No tag of either kind within a pair: two answers, or an answer inside the thinking, would
+    # otherwise pass as one. A regular expression takes seconds for a text of 10 MB.
+    once = all(text.count(tag) == (tag in tags) for tag in _TAGS[3])
+    between = text.partition("</think>")[2].partition("<answer>")[0]
+    return once and text.startswith(tags[0]) and text.endswith(tags[-1]) and not between.strip()
 
 
 def rewards_for(prompt: int) -> list[RewardFunction]:
@@ -88,7 +89,7 @@ def rewards_for(prompt: int) -> list[RewardFunction]:
     ``UserError`` for an unknown prompt number.
     """
     check_prompt_number(prompt)
-    return [accuracy_reward] + ([format_reward(prompt)] if prompt in _FORMATS else [])
+    return [accuracy_reward] + ([format_reward(prompt)] if prompt in _TAGS else [])
 
 
 def match_reward(
@@ -178,22 +179,27 @@ def consistency_reward(
 
 
 def _consistent(text: str) -> float:
-    thought, answer = _words(_thought(text)), _words(extract_answer(text))
-    places = range(len(thought) - len(answer) + 1)
-    return float(bool(answer) and any(thought[i : i + len(answer)] == answer for i in places))
+    thought, answer = (" ".join(_words(one)) for one in (_thought(text), extract_answer(text)))
+    return float(bool(answer) and f" {answer} " in f" {thought} ")
 
 
 def _thought(text: str) -> str:
-    found = _THOUGHT.search(text)
-    return found.group(1) if found else ""
+    return tagged(text, "think") or ""
 
 
 def _words(text: str) -> list[str]:
     return _WORD.findall(text.lower())
 
 
+def name_of(reward: RewardFunction) -> str:
+    """What a reward is logged by: the function's name, also of a partial one, or the class's."""
+    while isinstance(reward, partial):
+        reward = reward.func
+    return getattr(reward, "__name__", type(reward).__name__)
+
+
 def named(name: str, reward: RewardFunction) -> RewardFunction:
-    """``reward`` under another ``__name__``, which is what TRL logs its mean by."""
+    """``reward`` under another name, which is what TRL logs its mean by."""
 
     def renamed(completions: Sequence, **columns: object) -> list[float]:
         return reward(completions=completions, **columns)
@@ -206,33 +212,40 @@ def weighted(*terms: tuple[float, RewardFunction], name: str | None = None) -> R
     """The sum of rewards, each times its weight: ``weighted((1.0, f), (0.5, g))``.
 
     TRL sums a list of rewards itself, by ``reward_weights`` of its configuration, and then logs
-    each alone; this is for where one function is wanted. Weights may be negative. ``name`` is by
-    default made of weights and names, like ``1*f + 0.5*g``. Raises ``ValueError`` without terms.
+    each alone; this is for where one function is wanted. Weights may be negative. Terms that
+    abstain are left out. ``name`` is by default made of weights and names, like ``1*f + 0.5*g``.
+    Raises ``ValueError`` without terms.
     """
     if not terms:
         raise ValueError("weighted: at least one (weight, reward) is needed")
 
-    def total(completions: Sequence, **columns: object) -> list[float]:
+    def total(completions: Sequence, **columns: object) -> list[float | None]:
         each = [reward(completions=completions, **columns) for _, reward in terms]
         weights = [weight for weight, _ in terms]
-        return [
-            float(sum(w * one for w, one in zip(weights, ones, strict=True)))
-            for ones in zip(*each, strict=True)
-        ]
+        return [weighted_sum(weights, ones) for ones in zip(*each, strict=True)]
 
-    default = " + ".join(f"{weight:g}*{reward.__name__}" for weight, reward in terms)
+    default = " + ".join(f"{weight:g}*{name_of(reward)}" for weight, reward in terms)
     return named(name or default, total)
+
+
+def weighted_sum(weights: Sequence[float], rewards: Sequence[float | None]) -> float | None:
+    """The sum over the rewards that do not abstain; None where all do."""
+    pairs = zip(weights, rewards, strict=True)
+    counted = [weight * reward for weight, reward in pairs if reward is not None]
+    return float(sum(counted)) if counted else None
 
 
 def only_if(condition: RewardFunction, reward: RewardFunction) -> RewardFunction:
     """``reward`` where ``condition`` gives more than 0, else 0: a gate in place of a sum.
 
     In a sum, what is lost in one term can be made up for in another; behind a gate it cannot.
+    Where the condition abstains, so does the whole.
     """
 
-    def gated(completions: Sequence, **columns: object) -> list[float]:
+    def gated(completions: Sequence, **columns: object) -> list[float | None]:
         gates = condition(completions=completions, **columns)
         rewards = reward(completions=completions, **columns)
-        return [one if gate > 0 else 0.0 for gate, one in zip(gates, rewards, strict=True)]
+        pairs = zip(gates, rewards, strict=True)
+        return [None if gate is None else one if gate > 0 else 0.0 for gate, one in pairs]
 
-    return named(f"{reward.__name__} if {condition.__name__}", gated)
+    return named(f"{name_of(reward)} if {name_of(condition)}", gated)

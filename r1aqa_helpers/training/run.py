@@ -5,6 +5,7 @@ import json
 import shutil
 from collections import Counter
 from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ from peft import PeftModel
 from transformers import PrinterCallback, Trainer
 
 from r1aqa_helpers.data import AudioQuestion
+from r1aqa_helpers.data.recordings import check_recordings, recording_digests
 from r1aqa_helpers.models import CardFields, LoadedModel, save, weights_fingerprint
 from r1aqa_helpers.models.lora import choose_trained, describe_trained
 from r1aqa_helpers.models.precision import is_quantised, training_precision
@@ -21,9 +23,11 @@ from r1aqa_helpers.training.callbacks import COMPLETE, StepLog, Watch, quiet, sh
 from r1aqa_helpers.training.logprobs import disable_scoring
 from r1aqa_helpers.training.settings import TRAINER_FIELDS, TrainingSettings, divide_step
 from r1aqa_helpers.utils.errors import UserError
-from r1aqa_helpers.utils.io import read_log, shown, write_json, write_jsonl
+from r1aqa_helpers.utils.io import read_log, write_json, write_jsonl
+from r1aqa_helpers.utils.locks import only_writer
 from r1aqa_helpers.utils.machine import hardware
 from r1aqa_helpers.utils.run_dir import RUN_FILE, read_run
+from r1aqa_helpers.utils.untrusted import shown
 
 #: What a run adds rows to, step by step; GRPO has both.
 LOGS = ("metrics.jsonl", "rollouts.jsonl")
@@ -45,6 +49,7 @@ def run_training(
     step: tuple[str, int, int],
     facts: dict[str, Any],
     watch: Watch | None = None,
+    heard: bool = True,
 ) -> Path:
     """Train ``loaded`` in place, and save it: what `train_grpo` and `train_sft` have in common.
 
@@ -54,14 +59,16 @@ def run_training(
         step: what a step is made of (a noun), how many in a step, how many in a forward pass.
         facts: what else makes two runs the same, beside settings, model and questions.
         watch: called with each step's row, for live curves; see `Watch`.
+        heard: whether the recordings are used; all are then decoded before the first step.
 
     Returns:
         The folder of the trained model, for ``models.load``; adapters are merged (and saved alone
-        beside it). If the run had already ended, that folder, with ``loaded`` unchanged.
+        beside it, unless ``loaded`` was made with an adapter, which can be no base). If the run
+        had already ended, that folder, with ``loaded`` unchanged.
 
     Raises:
-        UserError: a question without an answer, a clip that cannot be read, settings that do not
-            fit together, or a folder of another run.
+        UserError: a question without an answer, clips that cannot be read, settings that do not
+            fit together, or a folder of another run or to which another process writes.
     """
     out_dir = Path(out_dir)
     if not questions:
@@ -73,63 +80,82 @@ def run_training(
     choose_trained(loaded.model, settings.lora_rank, settings.encoder_frozen)
     distributed.init(loaded.device)
     at_once, passes = divide_step(method, *step)
-    description = {**facts, **describe_run(loaded, questions, settings)}
-    checkpoint = distributed.run_on_main(lambda: open_run(out_dir, description))
-    if distributed.is_main():  # the steps that were made before
-        watch = show_to(watch, read_log(out_dir / "metrics.jsonl"), method)
-    if (out_dir / "model").is_dir():
+    with ExitStack() as writing:
+
+        def prepare() -> Path | None:
+            """Look over the recordings and the folder; return the checkpoint to continue from."""
+            writing.enter_context(only_writer(out_dir))
+            check_recordings(questions if heard else [])
+            return open_run(out_dir, {**facts, **describe_run(loaded, questions, settings, heard)})
+
+        checkpoint = distributed.run_on_main(prepare)
+        if distributed.is_main():  # the steps that were made before
+            watch = show_to(watch, read_log(out_dir / "metrics.jsonl"), method)
+        if (out_dir / "model").is_dir():
+            return out_dir / "model"
+        shared = {
+            **TRAINER_FIELDS,
+            "max_steps": settings.steps,
+            "gradient_accumulation_steps": passes,
+            "learning_rate": settings.lr,
+            "optim": settings.optim,
+            "seed": settings.seed,
+            "save_strategy": "steps",
+            "save_steps": settings.save_every,
+            "save_total_limit": 2,
+            "use_cpu": loaded.device.type == "cpu",
+            **precision,
+        }
+        with quiet():
+            trainer, row = build(at_once, shared)
+            trainer.remove_callback(PrinterCallback)
+            trainer.add_callback(StepLog(out_dir, method, row, settings.minutes, watch))
+            try:
+                trainer.train(
+                    resume_from_checkpoint=None if checkpoint is None else str(checkpoint)
+                )
+            finally:
+                trainer.accelerator.unwrap_model(trainer.model, keep_fp32_wrapper=False)
+                disable_scoring(loaded.model)
+                loaded.model.eval()
+            trained = LoadedModel(distributed.whole_model(trainer), loaded.processor, loaded.name)
+
+            def write() -> None:
+                """Save the model; an adapter alone, then merged, unless its base is in 4 bits."""
+                card = _card(trained, out_dir, method, questions, settings, facts)
+                if isinstance(trained.model, PeftModel):
+                    if not loaded.merged:
+                        save(trained, out_dir / "adapter", card)
+                    if not is_quantised(trained.model):
+                        trained.model = trained.model.merge_and_unload()
+                save(trained, out_dir / "model", card)
+
+            distributed.run_on_main(write)
         return out_dir / "model"
-    shared = {
-        **TRAINER_FIELDS,
-        "max_steps": settings.steps,
-        "gradient_accumulation_steps": passes,
-        "learning_rate": settings.lr,
-        "optim": settings.optim,
-        "seed": settings.seed,
-        "save_strategy": "steps",
-        "save_steps": settings.save_every,
-        "save_total_limit": 2,
-        "use_cpu": loaded.device.type == "cpu",
-        **precision,
-    }
-    with quiet():
-        trainer, row = build(at_once, shared)
-        trainer.remove_callback(PrinterCallback)
-        trainer.add_callback(StepLog(out_dir, method, row, settings.minutes, watch))
-        try:
-            trainer.train(resume_from_checkpoint=None if checkpoint is None else str(checkpoint))
-        finally:
-            trainer.accelerator.unwrap_model(trainer.model, keep_fp32_wrapper=False)
-            disable_scoring(loaded.model)
-            loaded.model.eval()
-        trained = LoadedModel(distributed.whole_model(trainer), loaded.processor, loaded.name)
-
-        def write() -> None:
-            """Save the model; an adapter alone first, then merged, unless its base is in 4 bits."""
-            card = _card(trained, out_dir, method, questions, settings, facts)
-            if isinstance(trained.model, PeftModel):
-                save(trained, out_dir / "adapter", card)
-                if not is_quantised(trained.model):
-                    trained.model = trained.model.merge_and_unload()
-            save(trained, out_dir / "model", card)
-
-        distributed.run_on_main(write)
-    return out_dir / "model"
 
 
 def describe_run(
-    loaded: LoadedModel, questions: Sequence[AudioQuestion], settings: TrainingSettings
+    loaded: LoadedModel,
+    questions: Sequence[AudioQuestion],
+    settings: TrainingSettings,
+    heard: bool = True,
 ) -> dict[str, Any]:
-    """What makes two runs the same: settings, the model's weights, the questions with answers.
-
-    A recording counts by its file name alone: folders may be moved, or mounted elsewhere.
-    """
-    asked = [(q.id, Path(q.audio).name, q.question, q.choices, q.answer) for q in questions]
+    """What makes two runs the same: settings, the model's weights, the questions with answers."""
     return {
         "settings": settings.recorded(),
         "model": weights_fingerprint(loaded),
-        "questions": hashlib.sha256(json.dumps(asked).encode()).hexdigest()[:16],
+        "questions": identify_questions(questions, heard),
     }
+
+
+def identify_questions(questions: Sequence[AudioQuestion], heard: bool = True) -> str:
+    """A digest of ids, texts, answers and, where they are ``heard``, the recordings' content.
+
+    Where the recordings are does not count: folders may be moved, or mounted elsewhere.
+    """
+    audio = recording_digests(questions) if heard else {}
+    asked = [(q.id, audio.get(q.audio), q.question, q.choices, q.answer) for q in questions]
+    return hashlib.sha256(json.dumps(asked).encode()).hexdigest()[:16]
 
 
 def open_run(out_dir: Path, description: dict[str, Any]) -> Path | None:
@@ -157,6 +183,8 @@ def open_run(out_dir: Path, description: dict[str, Any]) -> Path | None:
         if steps_made(out_dir) >= description["settings"]["steps"]:
             return None  # the run has ended
         shutil.rmtree(out_dir / "model")
+    for left in out_dir.glob(".*.partial"):  # a model that a kill left half written
+        shutil.rmtree(left)
     checkpoint, done = None, 0
     for folder in out_dir.glob("checkpoint-*"):
         number = folder.name.removeprefix("checkpoint-")

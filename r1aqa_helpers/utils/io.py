@@ -8,36 +8,22 @@ grow line by line: an interruption may tear the last line, which `read_log` and
 import contextlib
 import hashlib
 import json
+import math
 import os
 import secrets
+import stat
+import unicodedata
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from r1aqa_helpers.utils.errors import UserError
+from r1aqa_helpers.utils.untrusted import first_line, shown, shown_value
 
 PathLike = str | os.PathLike[str]
 
 
-def shown(path: PathLike) -> str:
-    """The path as text that is safe to print: escaped where it holds control characters."""
-    text = os.fspath(path)
-    return text if text.isprintable() else repr(text)
-
-
-def shown_value(value: object, limit: int = 60) -> str:
-    """A value as one printable piece of at most about ``limit`` characters, for messages."""
-    text = repr(value)
-    return text if len(text) <= limit else text[: limit - 1] + "…"
-
-
 # --- writing ------------------------------------------------------------------------------
-
-
-def first_line(error: BaseException) -> str:
-    """What an error says, in one printable line of at most 200 characters."""
-    lines = str(error).strip().splitlines() or [type(error).__name__]
-    return shown(lines[0][:200])
 
 
 def write_bytes(path: PathLike, data: bytes) -> None:
@@ -48,7 +34,7 @@ def write_bytes(path: PathLike, data: bytes) -> None:
     """
     path = Path(path)
     temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
-    with _told(path, "written", "choose another place"):
+    with told(path, "written", "choose another place"):
         path.parent.mkdir(parents=True, exist_ok=True)
         try:
             with open(temporary, "xb") as stream:
@@ -90,7 +76,7 @@ def append_jsonl(path: PathLike, row: Any, flush: bool = True) -> None:
         ValueError: ``row`` holds NaN or an infinity.
     """
     path, line = Path(path), _line(row).encode("utf-8")
-    with _told(path, "written", "choose another place"):
+    with told(path, "written", "choose another place"):
         path.parent.mkdir(parents=True, exist_ok=True)
         with open(path, "a+b") as stream:
             if end := stream.seek(0, os.SEEK_END):
@@ -109,35 +95,70 @@ def _line(row: Any) -> str:
 
 
 @contextlib.contextmanager
-def _told(path: PathLike, done: str, do: str) -> Iterator[None]:
+def told(path: PathLike, done: str, do: str) -> Iterator[None]:
     """Turn errors of the operating system into one line that says what to ``do``."""
     try:
         yield
     except FileNotFoundError as fault:
-        raise UserError(f"{shown(path)}: no such file; check the path") from fault
+        raise UserError(f"{shown(path)}: no such file; {meant(path)}") from fault
     except IsADirectoryError as fault:
         raise UserError(f"{shown(path)}: is a folder and cannot be {done}; give a file") from fault
     except (OSError, ValueError) as fault:
-        reason = getattr(fault, "strerror", None) or str(fault)
+        reason = getattr(fault, "strerror", None) or first_line(fault)
         raise UserError(f"{shown(path)}: cannot be {done} ({reason}); {do}") from fault
 
 
 # --- reading ------------------------------------------------------------------------------
 
 
-def read_bytes(path: PathLike) -> bytes:
-    """The content of a file.
+@contextlib.contextmanager
+def open_file(path: PathLike) -> Iterator[BinaryIO]:
+    """A regular file, open for reading.
 
     Raises:
-        UserError: missing, a folder, or not readable.
+        UserError: missing, not readable, or a folder, pipe or device, which might never end.
     """
-    with _told(path, "read", "check the path"):
-        return Path(path).read_bytes()
+    with told(path, "read", "check the path"), open(path, "rb", opener=_without_waiting) as stream:
+        if not stat.S_ISREG(os.fstat(stream.fileno()).st_mode):
+            raise UserError(f"{shown(path)}: is no regular file and cannot be read; give a file")
+        yield stream
+
+
+def _without_waiting(path: str, flags: int) -> int:
+    return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))  # Windows has neither flag nor pipes
+
+
+def read_bytes(path: PathLike) -> bytes:
+    """The content of a file. Raises as `open_file`."""
+    with open_file(path) as stream:
+        return stream.read()
+
+
+def meant(path: PathLike) -> str:
+    """What to do about a missing file: name the one that is meant, where that can be guessed.
+
+    A name on the way to it may differ in case or in the Unicode form of accents, and a backslash
+    may stand for a slash.
+    """
+    found = Path()
+    try:
+        for name in Path(os.fspath(path).replace("\\", "/")).parts:
+            if not (found / name).exists():
+                wanted = _folded(name)
+                name = next(n for n in sorted(os.listdir(found)) if _folded(n) == wanted)
+            found /= name
+    except (OSError, ValueError, StopIteration):
+        return "check the path"
+    return f"did you mean {shown(found)}? Case, slashes and the Unicode form of accents count"
+
+
+def _folded(name: str) -> str:
+    return unicodedata.normalize("NFC", name).casefold()
 
 
 def file_hash(path: PathLike) -> str:
-    """SHA-256 of a file, as hexadecimal digits; see `read_bytes`."""
-    with _told(path, "read", "check the path"), open(path, "rb") as stream:
+    """SHA-256 of a file, as hexadecimal digits. Raises as `open_file`."""
+    with open_file(path) as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
@@ -145,7 +166,7 @@ def read_json(path: PathLike) -> Any:
     """The value in a JSON file.
 
     Raises:
-        UserError: missing, a folder, empty, not UTF-8, not JSON (with line and column).
+        UserError: as `open_file`; empty, not UTF-8, not JSON (with line and column).
     """
     text = _decode(read_bytes(path), path)
     if not text.strip():
@@ -157,7 +178,7 @@ def read_jsonl(path: PathLike) -> list[tuple[int, Any]]:
     """The values of a JSON-lines file with their line numbers, from 1; blank lines hold none.
 
     Raises:
-        UserError: missing, a folder, not UTF-8, or a line that is not JSON.
+        UserError: as `open_file`; not UTF-8, or a line that is not JSON.
     """
     return _parse_lines(read_bytes(path), path)
 
@@ -203,17 +224,22 @@ def _parse_lines(data: bytes, path: PathLike) -> list[tuple[int, Any]]:
 def _parse(text: str, path: PathLike, line: int | None = None) -> Any:
     """JSON without NaN, infinity and unpaired surrogates, which could not be written again."""
     try:
-        value = json.loads(text, parse_constant=_refuse)
+        value = json.loads(text, parse_constant=_refuse, parse_float=_finite)
         if "\\ud" in text.lower():
             json.dumps(value, ensure_ascii=False).encode("utf-8")
         return value
     except json.JSONDecodeError as fault:
         line, reason = line or fault.lineno, f"column {fault.colno}: {fault.msg}"
     except (ValueError, RecursionError) as fault:
-        reason = str(fault).splitlines()[0]
+        reason = first_line(fault)
     place = shown(path) if line is None else f"{shown(path)}:{line}"
     raise UserError(f"{place}: not valid JSON ({reason}); fix the file or fetch it again")
 
 
 def _refuse(name: str) -> Any:
-    raise ValueError(f"{name} is no JSON number")
+    raise ValueError(f"{shown(name)} is no JSON number")
+
+
+def _finite(digits: str) -> float:
+    number = float(digits)
+    return number if math.isfinite(number) else _refuse(digits)

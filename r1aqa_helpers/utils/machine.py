@@ -41,6 +41,23 @@ def this_machine() -> Machine:
     )
 
 
+def has_kernels(index: int) -> bool:
+    """Whether the installed torch can compute on a GPU that it sees: wheels drop old kinds."""
+    import torch  # here, so that asking for help stays quick
+
+    if torch.version.hip:
+        return True
+    major, minor = torch.cuda.get_device_capability(index)
+    for built in torch.cuda.get_arch_list():  # sm_75, sm_90a, compute_90
+        kind, _, number = built.partition("_")
+        digits = number.rstrip("af")
+        old = int(digits[:-1]), int(digits[-1])
+        # Machine code runs on later GPUs of its generation; "compute" is translated for any later.
+        if old <= (major, minor) and (kind == "compute" or old[0] == major):
+            return True
+    return False
+
+
 def hardware() -> str:
     """The machine in words: processor, cores, GPU."""
     import torch  # here, so that asking for help stays quick

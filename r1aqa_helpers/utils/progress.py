@@ -6,6 +6,8 @@ from typing import TypeVar
 
 from tqdm import tqdm
 
+from r1aqa_helpers.utils.untrusted import plain
+
 T = TypeVar("T")
 
 PLAIN_INTERVAL = 10.0  # seconds between two lines where stderr is no terminal
@@ -42,6 +44,7 @@ def track(iterable: Iterable[T], description: str, total: int | None = None) -> 
         description: what is being done, a few words.
         total: number of items; by default ``len(iterable)`` where it has one.
     """
+    description = plain(description)
     if sys.stderr.isatty():
         return iter(_Bar(iterable, description, total, file=sys.stderr, leave=None))
     if total is None and hasattr(iterable, "__len__"):

@@ -5,7 +5,8 @@ from pathlib import Path
 from typing import Any
 
 from r1aqa_helpers.utils.errors import UserError
-from r1aqa_helpers.utils.io import read_json, shown, shown_value, write_bytes, write_json
+from r1aqa_helpers.utils.io import read_json, write_bytes, write_json
+from r1aqa_helpers.utils.untrusted import shown, shown_value
 
 RUN_FILE = "run.json"
 
@@ -22,6 +23,16 @@ def check_writable(folder: Path) -> None:
     probe = folder / ".writable"
     write_bytes(probe, b"")
     probe.unlink(missing_ok=True)
+
+
+def check_there(path: Path) -> None:
+    """Check that nobody removed what a run writes to, or it would go on with half of its files.
+
+    Raises:
+        UserError: ``path`` is gone.
+    """
+    if not path.exists():
+        raise UserError(f"{shown(path)}: was removed while the run went on; start it again")
 
 
 def read_run(path: Path) -> dict[str, Any]:

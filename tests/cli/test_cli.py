@@ -1,6 +1,8 @@
 """The command line: contracts, exit codes, and one line for what the user can fix."""
 
+import errno
 import json
+import signal
 import subprocess
 import sys
 from functools import partial
@@ -117,6 +119,21 @@ def test_an_interruption_is_one_line_and_a_defect_is_not_hidden(preparing):
     assert isinstance(call("data", "prepare").exception, ZeroDivisionError)
 
 
+def test_sigterm_ends_a_command_as_ctrl_c_does(preparing):
+    preparing(lambda **options: signal.raise_signal(signal.SIGTERM))
+    before = signal.getsignal(signal.SIGTERM)
+    result = call("data", "prepare")
+    assert result.exit_code == 143 and signal.getsignal(signal.SIGTERM) is before
+    assert result.stderr.strip() == "interrupted: the same command goes on from here"
+
+
+def test_a_full_disk_is_one_line_whoever_writes(preparing):
+    preparing(Mock(side_effect=OSError(errno.ENOSPC, "No space left on device", "a\nb.bin")))
+    assert fail("data", "prepare").startswith(
+        r"error: a\nb.bin: No space left on device; make room"
+    )
+
+
 @pytest.mark.slow
 def test_messages_stand_alone_in_a_log(evaluate, test_file):
     """In a process of its own, without a terminal: no bars of the libraries between the lines."""
@@ -124,8 +141,10 @@ def test_messages_stand_alone_in_a_log(evaluate, test_file):
     audio.write_bytes(b"not audio")
     command = [sys.executable, "-m", "r1aqa_helpers", *evaluate]
     done = subprocess.run(command, capture_output=True, text=True)
-    assert (done.returncode, done.stdout) == (1, "")
-    assert done.stderr.startswith(f"error: {audio}: ") and done.stderr.count("\n") == 1
+    bad, few, *_, last = done.stderr.splitlines()
+    assert done.returncode == 1 and "1 without a prediction" in done.stdout
+    assert bad.startswith(f"warning: {audio}: ") and few.startswith("warning: 1 of 6 questions")
+    assert last.startswith("error: ") and "1 of 6 answers are missing" in last
 
 
 @pytest.mark.parametrize(
@@ -174,7 +193,7 @@ def test_score_names_the_fault(test_file, tmp_path):
     lines = tmp_path / "said.jsonl"
     lines.write_text('{"id": "q0", "response": "dog"}\n{"id": "q1"}\n')
     line = fail("score", "--questions", test_file, "--predictions", lines)
-    assert f"{lines}:2:" in line and '"response" is missing' in line
+    assert f"{lines}:2:" in line and "field response: is missing" in line
 
 
 # --- evaluate -----------------------------------------------------------------------------

@@ -45,7 +45,7 @@ def test_rewards_of_one_name_get_a_number():
 
 def test_what_a_model_wrote_is_shown_as_text():
     page = judge(GROUP, accuracy_reward)._repr_html_()
-    assert "<script>" not in page and "&lt;script&gt;alert(1)&lt;/script&gt;↵·" in page
+    assert "<script>" not in page and "&lt;script&gt;alert(1)&lt;/script&gt;↵\\x1c" in page
     assert "Which &lt;b&gt;?" in page
     assert "\x1c" not in repr(judge(GROUP, accuracy_reward))
-    assert printable("a\nb\x07") == "a↵b·"
+    assert printable("a\nb\x07") == r"a↵b\x07"

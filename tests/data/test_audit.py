@@ -52,6 +52,20 @@ def test_counts_and_positions(questions):
     assert report["duplicated_choices"] == 1
 
 
+def test_questions_that_the_matcher_cannot_judge_are_counted():
+    report = audit([
+        question(0, "dog cat", 0),
+        question(1, "? !", 0),  # no words: no answer is correct
+        question(2, "C C#", 1),  # the same words: either is correct
+        question(3, "? cat", 1),
+        question(4, "dog dog cat", 0),  # stands twice, which is counted elsewhere
+        question(5, "? !", None),
+    ])  # fmt: skip
+    assert (report["never_correct"], report["same_words"]) == (1, 1)
+    text = audit_text(report)
+    assert "no answer is ever correct: 1" in text and "counts as correct, too: 1" in text
+
+
 def test_what_is_there_twice(questions):
     again = replace(questions[0], id="q9", choices=("cat", "dog"))
     report = audit([*questions, again, replace(again, id="q10", audio=HERE / "new.wav")])

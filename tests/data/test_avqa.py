@@ -8,7 +8,7 @@ import pytest
 
 from r1aqa_helpers.data import avqa, read_avqa
 from r1aqa_helpers.data.audio import save_audio
-from r1aqa_helpers.data.avqa import convert_avqa
+from r1aqa_helpers.data.avqa import clip_names, convert_avqa
 from r1aqa_helpers.utils.errors import UserError
 from r1aqa_helpers.utils.io import read_log
 
@@ -64,6 +64,28 @@ def test_names_of_clips(tmp_path, clips):
     assert found == ["as_annotated_000007.wav", "other_12.flac"]
 
 
+@pytest.mark.parametrize("suffix", [".WAV", ".opus", ".m4a", ".Mp3", ".webm"])
+def test_a_clip_is_found_whatever_its_ending(tmp_path, clips, suffix):
+    (clips / "-HG3Omg_89c_30.wav").rename(clips / f"-HG3Omg_89c_30{suffix}")
+    done = convert_avqa(annotations(tmp_path, ROW), clips, tmp_path / "data" / "train.jsonl")
+    assert read_log(done.file)[0]["audio_path"] == f"clips/-HG3Omg_89c_30{suffix}"
+
+
+def test_what_is_no_recording_is_no_clip(tmp_path, clips):
+    (clips / "gone_1.json").write_text("{}")
+    rows = (ROW, ROW | {"id": 1, "video_name": "gone_000001"})
+    done = convert_avqa(annotations(tmp_path, *rows), clips, tmp_path / "data" / "train.jsonl")
+    assert done.counts["missing"] == 1
+
+
+@pytest.mark.parametrize(
+    ("video", "stem"),
+    [("a_b_000030", "a_b_30"), ("a_000000", "a_0"), ("_30", "_30"), ("a_", "a_"), ("a_3x", "a_3x")],
+)
+def test_the_second_loses_its_leading_zeros(video, stem):
+    assert clip_names(video)[0] == f"{stem}.wav"
+
+
 LEFT_OUT = [
     (ROW | {"video_name": "gone_000001"}, "missing", "no 'gone_1.wav'"),
     (ROW | {"video_name": "../clips/-HG3Omg_89c_000030"}, "missing", "no '../clips"),
@@ -71,6 +93,7 @@ LEFT_OUT = [
     (ROW | {"video_name": "text_000002"}, "broken", "'text_2.wav' is no audio"),
     (ROW | {"id": 7, "answer": 4}, "faulty", "field answer"),
     (ROW, "faulty", "field id: 183 already stands in item 0"),
+    (ROW | {"video_name": "long_" + "1" * 5000}, "missing", "no 'long_111"),
     (ROW | {"video_name": 5}, "faulty", "field video_name"),
     (ROW | {"question_text": " "}, "faulty", "field question_text"),
     ([1], "faulty", "holds a JSON list"),
@@ -84,7 +107,7 @@ def test_what_is_left_out_is_listed(tmp_path, clips):
     assert [line["id"] for line in read_log(out)] == [183, 9]
     for each, (_, kind, reason) in zip(done.left_out, LEFT_OUT, strict=True):
         assert each.kind == kind and reason in each.reason
-    assert done.counts == {"missing": 2, "broken": 2, "faulty": 5}
+    assert done.counts == {"missing": 3, "broken": 2, "faulty": 5}
     listed = read_log(done.list_file)
     assert listed == [vars(each) for each in done.left_out]
     assert (listed[0]["place"], listed[0]["name"]) == ("item 1", "gone_000001")

@@ -148,18 +148,18 @@ def test_interrupted_it_goes_on_and_decodes_no_clip_again(tmp_path, monkeypatch)
     folder, out = write(tmp_path / "in", [row(n) for n in range(8)]), tmp_path / "out"
     real, decoded = download.decode_audio, []
 
-    def broken_off(data):
+    def broken_off(file):
         if len(decoded) == 4:
             raise KeyboardInterrupt
-        decoded.append(data)
-        return real(data)
+        decoded.append(file.getvalue())
+        return real(file)
 
     monkeypatch.setattr(download, "decode_audio", broken_off)
     with pytest.raises(KeyboardInterrupt):
         fetch_avqa("train", folder, out)
     assert not (out / "avqa-train.jsonl").exists()
     decoded.clear()
-    monkeypatch.setattr(download, "decode_audio", lambda d: decoded.append(d) or real(d))
+    monkeypatch.setattr(download, "decode_audio", lambda f: decoded.append(f.getvalue()) or real(f))
     done = fetch_avqa("train", folder, out)
     assert decoded == [sound(n) for n in range(4, 8)] and done.questions == 8
     clip = next((out / "audio").iterdir())

@@ -328,6 +328,18 @@ def test_a_silent_hub_is_one_line(monkeypatch, tmp_path):
     assert "cannot be fetched (no route); run the same command again" in str(fault.value)
 
 
+def test_a_recording_whose_name_is_nearly_right_is_said(tmp_path):
+    folder = as_json(tmp_path / "in")
+    clip = folder / "test-mini-audios" / "id-0.wav"
+    clip.rename(clip.with_suffix(".WAV"))
+    done = fetch_mmau(None, folder, tmp_path / "out")
+    [left_out] = done.left_out
+    assert left_out.kind == "missing"
+    assert (
+        f"no 'id-0.wav' in the folder; did you mean {clip.with_suffix('.WAV')}?" in left_out.reason
+    )
+
+
 def test_the_command_prints_what_was_left_out(tmp_path):
     folder = as_json(tmp_path / "in")
     (folder / "test-mini-audios" / "id-0.wav").unlink()

@@ -6,6 +6,8 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from r1aqa_helpers.data import (
     AudioQuestion,
@@ -253,3 +255,31 @@ def test_a_file_that_holds_no_questions(tmp_path, name, data, expected):
     if data is not None:
         (tmp_path / name).write_bytes(data)
     assert message_of(read_questions, tmp_path / name).startswith(expected)
+
+
+VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=5),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=3), inner),
+    max_leaves=6,
+)
+
+
+@given(st.data())
+def test_any_json_is_read_whole_or_refused_in_a_line(tmp_path_factory, data):
+    """Rows with some of their fields replaced or left out; and anything at all."""
+    folder = tmp_path_factory.mktemp("any")
+    row = data.draw(st.sampled_from([AVQA_ROW, MMAU_ROW]))
+    fields = data.draw(st.dictionaries(st.sampled_from([*row, "other"]), VALUES, max_size=3))
+    left_out = data.draw(st.sets(st.sampled_from([*row]), max_size=1))
+    changed = {k: v for k, v in (row | fields).items() if k not in left_out}
+    content = data.draw(st.sampled_from([changed, fields]) | VALUES)
+    make, write = (avqa_file, write_avqa) if row is AVQA_ROW else (mmau_file, write_mmau)
+    path = make(folder, content)
+    try:
+        questions = read_questions(path)
+    except UserError as fault:
+        assert str(fault).startswith(str(path)) and str(fault).isprintable()
+        assert len(str(fault)) < 1000
+    else:
+        write(folder / f"again{path.suffix}", questions)
+        assert read_questions(folder / f"again{path.suffix}") == questions

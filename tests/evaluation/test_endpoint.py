@@ -25,7 +25,13 @@ from r1aqa_helpers.data.audio import load_audio
 from r1aqa_helpers.data.prompts import build_prompt, caption_prompt
 from r1aqa_helpers.evaluation import endpoint
 from r1aqa_helpers.evaluation.endpoint import answer_at_endpoint
-from r1aqa_helpers.evaluation.openai_client import KEY_VARIABLES, Endpoint, Pace, find_endpoint
+from r1aqa_helpers.evaluation.openai_client import (
+    GREEDY_EXTENDED,
+    KEY_VARIABLES,
+    Endpoint,
+    Pace,
+    find_endpoint,
+)
 from r1aqa_helpers.utils.errors import UserError
 from r1aqa_helpers.utils.io import read_json
 
@@ -198,9 +204,9 @@ def test_with_captions_no_recording_leaves_this_machine(server, questions, tmp_p
     assert texts == {caption_prompt(captions[q.id], q.question, q.choices, 2) for q in moved}
     # The recordings, other settings or another model are another run.
     for changes, fault in (
-        ({"captions": None}, "questions differs"),
+        ({"captions": None}, "another text or recording"),
         ({"max_new_tokens": 3}, "settings differs"),
-        ({"prompt": 1}, "prompt, questions differs"),
+        ({"prompt": 1}, "prompt differs"),
     ):
         with pytest.raises(UserError, match=fault):
             ask(server, questions, **{"captions": captions, "prompt": 2, "log": log, **changes})
@@ -213,13 +219,107 @@ def test_a_server_without_extensions_is_asked_without_and_told_of(server, questi
         with server.lock:
             body = next(r for r in reversed(server.requests) if f"sound {number}?" in str(r))
         if "top_k" in body:
-            return 400, {}, {"error": {"message": "Unrecognized request argument: top_k"}}
+            return 400, {}, {"error": {"message": "Your request is invalid"}}
 
     server.behave = strict
     answers, told = ask_with_warnings(server, questions, pace=Pace(concurrency=1))
     assert len(answers) == 12 and len(server.requests) == 13
-    assert len(told) == 1 and "does not take top_k, min_p, repetition_penalty" in told[0]
+    assert len(told) == 1 and "does not take min_p, repetition_penalty, top_k" in told[0]
     assert server.requests[-1]["temperature"] == 0
+
+
+def openai_refuses(name: str) -> tuple[int, dict]:
+    text = f"Unsupported parameter: '{name}' is not supported with this model."
+    text += " Use 'max_completion_tokens' instead." * (name == "max_tokens")
+    return 400, {"error": {"message": text, "param": name, "code": "unsupported_parameter"}}
+
+
+def gemini_refuses(name: str) -> tuple[int, list]:
+    text = f'Invalid JSON payload received. Unknown name \\"{name}\\": Cannot find field.\n'
+    return 400, [{"error": {"code": 400, "message": text, "status": "INVALID_ARGUMENT"}}]
+
+
+def pydantic_refuses(name: str) -> tuple[int, dict]:
+    fault = {"type": "extra_forbidden", "loc": ["body", name], "msg": "Extra inputs are forbidden"}
+    return 422, {"detail": [fault]}
+
+
+def refuses_in_http_200(name: str) -> tuple[int, dict]:
+    return 200, {"error": {"code": 400, "message": f"{name} is not known"}}
+
+
+@pytest.mark.parametrize(
+    "refuse", [openai_refuses, gemini_refuses, pydantic_refuses, refuses_in_http_200]
+)
+@pytest.mark.parametrize("concurrency", [1, 8])
+def test_refused_settings_are_left_out_and_told_of_once(
+    server, questions, tmp_path, refuse, concurrency
+):
+    refused = ["temperature", "frequency_penalty", "max_tokens", *GREEDY_EXTENDED]
+
+    def strict(number, attempt):
+        with server.lock:
+            body = next(r for r in reversed(server.requests) if f"sound {number}?" in str(r))
+        if name := next((name for name in refused if name in body), None):
+            status, said = refuse(name)
+            return status, {}, said
+
+    server.behave = strict
+    options = {"pace": Pace(concurrency=concurrency), "max_new_tokens": 9}
+    answers, told = ask_with_warnings(server, questions, log=tmp_path / "log.jsonl", **options)
+    assert len(answers) == 12 and len(told) == 1
+    assert all(name in told[0] for name in refused) and "presence_penalty" not in told[0]
+    last = server.requests[-1]
+    assert last["max_completion_tokens"] == 9 and last["top_p"] == 1
+    assert not last.keys() & set(refused)
+    first = len(refused) + 1  # requests until the first answer
+    assert len(server.requests) <= 12 + concurrency * first
+    rows = [json.loads(line) for line in (tmp_path / "log.jsonl").read_text().splitlines()][1:]
+    assert {tuple(row["left_out"]) for row in rows} == {tuple(sorted(refused))}
+
+
+def test_a_question_at_fault_changes_no_setting_for_the_others(server, questions):
+    long = "max_tokens or max_completion_tokens is too large: 256. Your request has 9999 tokens"
+    server.behave = lambda number, attempt: None if number else (400, {}, {"message": long})
+    answers, told = ask_with_warnings(server, questions[:4], pace=Pace(concurrency=1))
+    assert list(answers) == ["q1", "q2", "q3"]
+    assert "question 'q0': no answer: HTTP 400: 'max_tokens or" in told[0] and len(told) == 2
+    assert all("max_completion_tokens" not in r for r in server.requests if "sound 0" not in str(r))
+    assert {r["temperature"] for r in server.requests} == {0}
+
+
+def test_cut_answers_are_counted_and_told(server, questions, tmp_path):
+    cut = {0: "", 1: None, 2: "half a thou"}
+
+    def behave(number, attempt):
+        reply = completion(cut.get(number, "whole"))
+        reply["choices"][0]["finish_reason"] = "length" if number in cut else "stop"
+        return 200, {}, reply
+
+    server.behave = behave
+    options = {"log": tmp_path / "log.jsonl", "max_new_tokens": 5}
+    for _ in range(2):  # the second time, all of them are in the log
+        with pytest.warns(UserWarning, match="3 of 5 answers were cut at 5 tokens"):
+            said = ask(server, questions[:5], **options)
+        assert [one.cut for one in said] == [True] * 3 + [False] * 2
+        assert [one.answer for one in said] == ["", "", "half a thou", "whole", "whole"]
+    filtered = completion(None)
+    filtered["choices"][0]["finish_reason"] = "content_filter"
+    server.behave = lambda number, attempt: (200, {}, filtered)
+    _, told = ask_with_warnings(server, questions[5:6])
+    assert "no chat completion with text: 'finish_reason content_filter'" in told[0]
+
+
+def test_answers_inside_the_thinking_are_counted(server, questions):
+    said = "<think><answer>dog</answer></think><answer>cat</answer>"
+    server.behave = lambda number, attempt: (200, {}, completion(said)) if number == 1 else None
+    with pytest.warns(UserWarning, match="1 of 3 responses have <answer> inside the thinking"):
+        ask(server, questions[:3])
+
+
+def test_a_key_that_is_no_secret_stays_a_word_of_an_answer(server, questions):
+    server.behave = lambda number, attempt: (200, {}, completion("none of these"))
+    assert ask(server, questions[:1], key="none")[0].answer == "none of these"
 
 
 # --- a server with troubles ---------------------------------------------------------------
@@ -309,6 +409,21 @@ def test_a_question_that_the_server_cannot_take_does_not_stop_the_others(server,
     answers, told = ask_with_warnings(server, questions, pace=Pace(concurrency=1))
     assert list(answers) == ["q0"] and len(told) == 12
     assert told[0] == r"question 'q1': no answer: HTTP 413: 'too\nlong'"
+
+
+def test_bad_recordings_cost_only_their_own_questions(server, questions, tmp_path):
+    """Also where the first ones, more than a server may fail at, are damaged."""
+    bad = tmp_path / "damaged.wav"
+    bad.write_bytes(questions[0].audio.read_bytes()[:999])
+    asked = [replace(q, audio=bad) for q in questions[:9]] + questions[9:11]
+    asked.append(replace(questions[11], audio=tmp_path / "missing.wav"))
+    log = tmp_path / "log.jsonl"
+    answers, told = ask_with_warnings(server, asked, pace=Pace(concurrency=1), log=log)
+    assert list(answers) == ["q9", "q10"] and len(server.requests) == 2
+    assert "missing.wav: no such file" in told[0] and "10 of 12 questions" in told[-1]
+    assert sum("damaged.wav: is damaged" in text for text in told) == 9
+    again, _ = ask_with_warnings(server, questions, log=log)
+    assert len(again) == 12 and len(server.requests) == 12
 
 
 def test_a_server_that_answers_nothing_is_given_up(server, questions, tmp_path):
@@ -437,7 +552,8 @@ def test_redirects_are_not_followed(server, questions):
         threading.Thread(target=other.serve_forever, args=(0.01,)).start()
         moved = (307, {"Location": f"{other.url}/chat/completions"}, b"")
         server.behave = lambda number, attempt: moved
-        with pytest.raises(UserError, match="a redirect to '127.0.0.1'"):
+        # Another port of this machine, and yet no other host: it is not followed, either.
+        with pytest.raises(UserError, match="a redirect to another address of the same host"):
             ask(server, questions, key=KEY)
         other.shutdown()
         assert other.requests == []
@@ -458,6 +574,18 @@ def evaluate(server: Server, files: Path, out: Path, *more: object):
     return CliRunner().invoke(app, [str(argument) for argument in arguments])
 
 
+def test_evaluate_takes_a_limit_of_tokens_and_tells_what_it_cut(server, files, tmp_path):
+    reply = completion("<think>half a")
+    reply["choices"][0]["finish_reason"] = "length"
+    server.behave = lambda number, attempt: (200, {}, reply) if number < 2 else None
+    with pytest.warns(UserWarning, match="2 of 12 answers were cut at 7 tokens"):
+        result = evaluate(server, files, tmp_path / "p.json", "--max-new-tokens", 7)
+    assert result.exit_code == 0, (result.output, result.exception)
+    assert {request["max_tokens"] for request in server.requests} == {7}
+    about = read_json(tmp_path / "p.json.about.json")
+    assert (about["cut"], about["max_new_tokens"]) == (2, 7)
+
+
 def test_evaluate_at_an_endpoint(server, files, tmp_path, monkeypatch):
     monkeypatch.setenv("R1AQA_API_KEY", KEY)
     golds = {n: row["answer"] for n, row in enumerate(read_json(files))}
@@ -469,7 +597,7 @@ def test_evaluate_at_an_endpoint(server, files, tmp_path, monkeypatch):
         result = evaluate(server, files, out, "--concurrency", 2, "--timeout", 9,
                           "--requests-per-minute", 60_000)  # fmt: skip
     assert "question 'q0': no answer: " in str(told[0].message)
-    assert result.exit_code == 0, (result.output, result.exception)
+    assert result.exit_code == 1, (result.output, result.exception)  # one answer is missing
     assert f"asking {server.url}/chat/completions with the key from R1AQA_API_KEY" in result.stdout
     assert "11 answers in " in result.stdout and "91.67" in result.stdout
     assert "1 without a prediction (counted as wrong)" in result.stdout

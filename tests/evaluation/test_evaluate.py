@@ -14,7 +14,7 @@ from r1aqa_helpers.hardware import PROFILES
 from r1aqa_helpers.models import load
 from r1aqa_helpers.models.generation_config import shipped_sampling
 from r1aqa_helpers.tiny.data import MODEL
-from r1aqa_helpers.utils.io import read_json
+from r1aqa_helpers.utils.io import read_json, write_json
 
 
 def run(questions, out, *more, model=MODEL):
@@ -110,3 +110,19 @@ def test_options_that_do_not_fit_are_refused(few, tmp_path, more, message):
     done = run(few, tmp_path / "p.json", *more)
     assert done.exit_code == 1 and message in done.stderr and len(done.stderr.splitlines()) == 1
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("more", [(), ("--sample", "--seeds", 1)])
+def test_missing_answers_are_counted_and_in_the_exit_status(few, tmp_path, more):
+    questions, out = tmp_path / "test.json", tmp_path / "p.json"
+    rows = read_json(few)
+    rows[0]["audio_id"] = str(tmp_path / "missing.wav")
+    write_json(questions, [{**row, "audio_id": str(few.parent / row["audio_id"])} for row in rows])
+    with pytest.warns(UserWarning, match="missing.wav: no such file"):
+        done = run(questions, out, "--profile", "tiny", *more)
+    assert done.exit_code == 1
+    assert done.stderr.splitlines()[-1].startswith(
+        f"error: {out}: 1 of 12 answers are missing and count as wrong"
+    )
+    if not more:
+        assert len(read_json(out)) == 11 and "1 without a prediction" in done.stdout

@@ -160,8 +160,8 @@ def test_a_server_s_missing_answers_count_as_wrong_and_earlier_rows_are_kept(
 
     def answer(server, questions, *, prompt, log):
         """Correct, but for the first question, which gets no answer."""
-        rows = [{"id": q.id, "response": q.answer, "seconds": 0.5, "seconds_cut": 0.0}
-                for q in questions[1:]]  # fmt: skip
+        rows = [{"id": q.id, "response": q.answer, "seconds": 0.5, "seconds_cut": 0.0,
+                 "asked": "this"} for q in questions[1:]]  # fmt: skip
         for row in ({"model": server.model}, *rows):
             append_jsonl(log, row)
         asked.append((server.model, prompt))

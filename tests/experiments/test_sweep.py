@@ -2,11 +2,11 @@
 
 import json
 import math
-import os
 import pickle
 import shutil
 import subprocess
 import sys
+from contextlib import ExitStack
 from dataclasses import asdict, replace
 
 import pytest
@@ -31,9 +31,9 @@ from r1aqa_helpers.experiments.summary import load_records, summarise
 from r1aqa_helpers.experiments.sweep import Experiment
 from r1aqa_helpers.models import load, weights_fingerprint
 from r1aqa_helpers.training import rejection
-from r1aqa_helpers.utils import locks
 from r1aqa_helpers.utils.errors import UserError
 from r1aqa_helpers.utils.io import read_json, write_json
+from r1aqa_helpers.utils.locks import lock
 
 ONE = Regime("table", "one method", ("sft",))
 SFT = Run(TABLE, METHODS["sft"], 1e-3, 0)
@@ -345,35 +345,38 @@ def test_the_command_does_a_part_of_the_plan(profile, splits, tmp_path, monkeypa
 def test_what_another_process_does_is_left_to_it(experiment, one_rate, tmp_path, monkeypatch):
     """Everything else is done first; then it is waited for, and what needs it is done."""
     other = tmp_path / "work" / "table-cota-lr1.0e-04-seed0.lock"
-    identity = locks._identity(os.getppid())
-    other.write_text(identity)
+    held = ExitStack()
+    assert held.enter_context(lock(other))
     log = []
     monkeypatch.setattr(experiment, "say", log.append)
 
     def sleep(seconds):
         done = {path.name for path in (tmp_path / "runs").glob("*.json")}
         assert done == {f"table-sft-lr1.0e-04-seed{seed}.json" for seed in (0, 1)}
-        assert other.read_text() == identity
-        other.unlink()
+        held.close()
 
     monkeypatch.setattr(sweep.time, "sleep", sleep)
     assert experiment.run([replace(CHAIN, methods=("cold-start", "cota", "sft"))])
     (waited,) = (place for place, line in enumerate(log) if line.startswith("Waiting"))
-    assert f"process {os.getppid()}" in log[waited]
+    assert other.name in log[waited]
     assert not any("cold" in line or "cota" in line for line in log[:waited])
     assert len(list((tmp_path / "runs").iterdir())) == 6
-    assert not list((tmp_path / "work").glob("*.lock*"))
 
 
 def test_a_fault_frees_the_lock(experiment, monkeypatch, tmp_path):
     def fail(*_):
-        assert len(list((tmp_path / "work").glob("*.lock"))) == 1
+        assert not any(free())
         raise UserError("no")
+
+    def free():
+        for path in (tmp_path / "work").glob("*.lock"):
+            with lock(path) as held:
+                yield held
 
     monkeypatch.setattr(experiment, "train_run", fail)
     with pytest.raises(UserError, match="no"):
         experiment.run([ONE])
-    assert not list((tmp_path / "work").glob("*.lock"))
+    assert list(free()) == [True]
 
 
 _WORKER = """
@@ -408,4 +411,4 @@ def test_two_processes_share_the_runs_and_give_the_same(
         one, other = (read_json(out / "runs" / name) for out in (both, alone))
         assert one["validation"]["matches"] == other["validation"]["matches"]
         assert one.get("test", {}).get("matches") == other.get("test", {}).get("matches")
-    assert folders(both / "work") == [] and not list((both / "work").glob("*.lock"))
+    assert folders(both / "work") == []

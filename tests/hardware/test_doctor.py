@@ -33,6 +33,7 @@ def gpu(monkeypatch, *gpus: tuple, mps: bool = False) -> None:
         is_available=lambda: bool(gpus),
         device_count=lambda: len(gpus),
         get_device_capability=lambda i: gpus[i][1],
+        get_arch_list=lambda: ["sm_75", "sm_80", "sm_90a", "compute_120"],
         get_device_properties=lambda i: SimpleNamespace(name=gpus[i][0], total_memory=gpus[i][2]),
     )
     monkeypatch.setitem(sys.modules, "torch", torch)
@@ -103,6 +104,18 @@ def test_a_small_gpu(monkeypatch):
     assert examine("tiny").next[-1] == "run the main job: r1aqa reproduce --profile tiny"
     monkeypatch.setattr(doctor, "find_spec", lambda name: None)
     assert "bitsandbytes is not installed" in examine().stops[0].text
+
+
+@pytest.mark.parametrize(
+    ("capability", "fine"),
+    [((6, 0), False), ((7, 0), False), ((7, 5), True), ((8, 9), True), ((10, 0), False),
+     ((12, 1), True)],
+)  # fmt: skip
+def test_a_gpu_that_torch_was_not_built_for_stops(monkeypatch, capability, fine):
+    gpu(monkeypatch, ("Tesla V100", capability, 32_000_000_000))
+    stops = [stop.text for stop in examine("tiny").stops]
+    assert bool(stops) != fine
+    assert fine or stops[0].startswith("Tesla V100: the installed torch has no code for it (it has")
 
 
 def test_an_apple_gpu_and_one_that_torch_does_not_see(monkeypatch):

@@ -187,6 +187,10 @@ DAMAGE = {
     "another kind": (lambda f: set_fields(f, peft_type="IA3"), "peft_type is 'IA3'"),
     "unknown field": (lambda f: set_fields(f, use_qalora=True), "use_qalora True is not supp"),
     "changed base": (lambda f: set_fields(f, init_lora_weights="pissa"), "init_lora_weights"),
+    "a list of patterns": (lambda f: set_fields(f, rank_pattern=["x"]), "rank_pattern"),
+    # Matched with the names of modules, it would take years.
+    "a slow pattern": (lambda f: set_fields(f, rank_pattern={r"(\w+\.?)+!": 2}), "rank_pattern"),
+    "repetitions": (lambda f: set_fields(f, alpha_pattern={".*" * 30 + "!": 2}), "alpha_pattern"),
     "biases": (lambda f: set_fields(f, bias="all"), "bias 'all'"),
     "pickled": (
         lambda f: (f / "adapter_model.safetensors").rename(f / "adapter_model.bin"),

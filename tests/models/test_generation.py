@@ -16,6 +16,7 @@ from r1aqa_helpers.models import (
     embed_prompts,
     encode,
     generate,
+    generate_answers,
     greedy_config,
     sampling_config,
 )
@@ -71,6 +72,17 @@ def early_ends(made, group):
     """End tokens that make rows end at different steps: the tokens that some rows say."""
     said = one_by_one(made, group, config_with(made))
     return sorted({said[0][3], said[-1][6]})
+
+
+def test_answers_that_reach_the_limit_before_their_end_are_cut(made):
+    group = [0, 1, 2, 3, 4]
+    ends = early_ends(made, group)
+    config = config_with(made, eos_token_id=ends, max_new_tokens=6)
+    expected = [not {*answer} & {*ends} for answer in one_by_one(made, group, config)]
+    inputs = encode(made.loaded, made.texts, made.waves)
+    answers = generate_answers(made.loaded, inputs, config)
+    assert [answer.cut for answer in answers] == expected and {True, False} == {*expected}
+    assert [answer.text for answer in answers] == generate(made.loaded, inputs, config)
 
 
 def test_greedy_tokens_are_those_of_generate(made):

@@ -277,6 +277,7 @@ def test_weights_that_overflow_end_answering_and_both_trainings(
 
 
 def test_a_gradient_that_is_not_finite_ends_a_run_but_in_float16_only_a_series(tmp_path):
+    (tmp_path / "run.json").write_text("{}")
     arguments = TrainingArguments(output_dir=str(tmp_path), report_to="none", use_cpu=True)
     state = TrainerState(global_step=7, is_world_process_zero=True)
 

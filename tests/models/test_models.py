@@ -1,6 +1,8 @@
 """Loading, encoding, decoding and the hearing check, on a random miniature."""
 
 import json
+import os
+from dataclasses import replace
 from pathlib import Path
 from unittest.mock import Mock
 
@@ -12,6 +14,7 @@ from transformers import GenerationConfig
 
 from r1aqa_helpers import models
 from r1aqa_helpers.data import AudioQuestion, read_questions
+from r1aqa_helpers.data.audio import SAMPLE_RATE, save_audio
 from r1aqa_helpers.data.prompts import build_prompt
 from r1aqa_helpers.models import (
     LoadedModel,
@@ -111,6 +114,14 @@ def _pickle(folder: Path) -> None:
     (folder / "model.safetensors").rename(folder / "pytorch_model.bin")
 
 
+def _pipe(name: str):
+    def make(folder: Path) -> None:
+        (folder / name).unlink()
+        os.mkfifo(folder / name)
+
+    return make
+
+
 def _edit_config(**fields: object):
     def edit(folder: Path) -> None:
         path = folder / "config.json"
@@ -166,6 +177,10 @@ DAMAGE = {
         "mismatched keys",
     ),
     "no tokenizer": (lambda f: (f / "tokenizer.json").unlink(), "tokenizer"),
+    **{
+        f"a pipe for {name}": (_pipe(name), f"{name}: is no regular file")
+        for name in ("config.json", "generation_config.json", "tokenizer.json", "model.safetensors")
+    },
     "no feature extractor": (lambda f: (f / "processor_config.json").unlink(), "extractor"),
 }
 
@@ -187,9 +202,11 @@ def test_what_looks_like_a_path_is_never_asked_of_the_hub(tmp_path, monkeypatch)
     monkeypatch.chdir(tmp_path)
     (tmp_path / "runs").mkdir()
     names = ["./model", "/no/such/model", "runs/model", "a/b/c", "model", ""]
-    for name in [*names, Path("owner/model")]:
-        with pytest.raises(UserError):
+    long = ["x" * 5000, "~nobody-of-this-name/model"]
+    for name in [*names, *long, Path("owner/model")]:
+        with pytest.raises(UserError) as caught:
             load(name, device="cpu")
+        assert len(str(caught.value)) < 400
     (tmp_path / "file").touch()
     with pytest.raises(UserError, match="is a file"):
         load("file", device="cpu")
@@ -368,6 +385,25 @@ def test_a_model_that_hears_passes(tiny, questions):
     assert report.n == 2 and report.change > 5 * THRESHOLD
     with pytest.raises(UserError, match="no question"):
         hearing_check(tiny, [])
+
+
+def silent(questions, folder, count):
+    """The first so many of the questions are about silence."""
+    save_audio(folder / "silence.wav", np.zeros(SAMPLE_RATE, np.float32))
+    return [
+        replace(q, audio=folder / "silence.wav") if place < count else q
+        for place, q in enumerate(questions)
+    ]
+
+
+@pytest.mark.filterwarnings("ignore:.*is silent")
+def test_others_take_the_place_of_silent_clips_in_the_hearing_check(tiny, questions, tmp_path):
+    assert len(questions) > 2
+    asked = silent(questions, tmp_path, len(questions) - 1)
+    report = hearing_check(tiny, asked, n=2)
+    assert report.n == 1 and report.change == hearing_check(tiny, asked[-1:]).change > 1e-4
+    with pytest.raises(UserError, match="no question has a recording that .*silence"):
+        hearing_check(tiny, silent(questions, tmp_path, len(questions)))
 
 
 def test_a_model_whose_projector_is_zero_does_not_hear(tiny, loaded, questions):

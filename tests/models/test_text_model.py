@@ -87,7 +87,7 @@ def test_an_interrupted_run_goes_on(lively, tmp_path, monkeypatch):
     again = answer_from_captions(half, ASKED, CAPTIONS, max_new_tokens=4, log=log)
     assert [(o.id, o.response) for o in again] == [(o.id, o.response) for o in whole]
     assert len(asked) == 2
-    with pytest.raises(UserError, match="log of a different run"):
+    with pytest.raises(UserError, match="another text or recording"):
         answer_from_captions(half, ASKED, {**CAPTIONS, "q0": "Rain."}, max_new_tokens=4, log=log)
 
 

@@ -18,6 +18,7 @@ from r1aqa_helpers.reporting.report import Answer, Clip, choose_clips, write_rep
 from r1aqa_helpers.scoring import score
 
 EVIL = "<script>alert('1')</script>\"><img src=x onerror=alert(2)>{{ title }}"
+UNSEEN = "\x1b[31m\x9b\u202e\u2066\x00"
 V1 = QuestionSet(EVIL, "v1", True, 1000, "c" * 64, "d" * 64)
 
 
@@ -84,10 +85,11 @@ def written(tmp_path_factory, clip_file) -> str:
     """The page with hostile text wherever a model or a file has a say."""
     logged = {"format": 1.0, "reward_std": 0.1, "kl": None, "completion_length": 7.0}
     grpo = [{"step": n, "accuracy": n / 50, **logged} for n in range(1, 51)]
-    answers = (Answer("direct <2>", EVIL, False), Answer("grpo <2>", "cat", True))
+    answers = (Answer("direct <2>", EVIL + UNSEEN, False), Answer("grpo <2>", "cat", True))
     clip = Clip(question("q1", clip_file, task=EVIL, text=EVIL), answers)
     taken = [
-        replace(clip.question, id=f"e{n}", choices=("dog", EVIL), answer=EVIL) for n in range(7)
+        replace(clip.question, id=f"e{n}", choices=("dog", EVIL), answer=EVIL, category=UNSEEN)
+        for n in range(7)
     ]
     said = {"q1": "the cat"} | {q.id: "dog" for q in taken}
     path = tmp_path_factory.mktemp("report") / "report.html"
@@ -106,6 +108,7 @@ def written(tmp_path_factory, clip_file) -> str:
 
 def test_hostile_text_stays_text_and_nothing_is_fetched(written, clip_file):
     page = Page(written)
+    assert written.replace("\n", "").isprintable() and r"\x1b[31m\x9b\u202e" in page.text
     assert not page.all("script") and not page.all("img") and not page.all("link")
     # Response, question, hardware, name of the set, published method and note: in full, as text.
     assert page.text.count(EVIL) >= 6

@@ -11,8 +11,11 @@ from typer.testing import CliRunner
 from r1aqa_helpers.cli import app
 from r1aqa_helpers.course.widgets import listening_test as listening
 from r1aqa_helpers.data import read_questions, write_mmau
-from r1aqa_helpers.reporting import human, load_published
-from r1aqa_helpers.utils.io import append_jsonl, read_json, write_jsonl
+from r1aqa_helpers.reporting import human, load_published, read_scored
+from r1aqa_helpers.reporting.leaderboard import run_rows
+from r1aqa_helpers.reporting.tables import measured_cells
+from r1aqa_helpers.utils.errors import UserError
+from r1aqa_helpers.utils.io import append_jsonl, read_json, write_json, write_jsonl
 from r1aqa_helpers.utils.paths import DATA, TINY
 
 RESULTS = DATA / "results" / "tiny"
@@ -168,12 +171,53 @@ def test_a_scored_file_enters_the_table_with_its_source(scored, tmp_path):
     assert bell.exit_code == 1 and "--as" in bell.stderr and not row.exists()
 
 
+#: What may stand in a stranger's file where a figure, an interval or a text should be.
+ODD = (
+    None, True, "x", "", "5", 10**400, -(10**400), -1, 1e308, [], [1], [None, None], ["a", "b"],
+    [10**400] * 2, [[1, 2]], {}, {"a": 1}, "\x1b[2J", "x" * 5000,
+)  # fmt: skip
+
+
+def check(read, path):
+    """The rows can be shown, or one line says what is wrong."""
+    try:
+        cells = [cell for row in read(path) for cell in (row.name, row.track, *measured_cells(row))]
+    except UserError as error:
+        cells = [str(error)]
+        assert len(cells[0]) < 1000
+    assert all(cell.isprintable() for cell in cells)
+
+
+@pytest.mark.parametrize("value", ODD, ids=[repr(value)[:20] for value in ODD])
+def test_odd_values_in_a_row_or_a_run_are_one_line(scored, tmp_path, value):
+    row, run = tmp_path / "row.json", tmp_path / "run" / "results.json"
+    succeed(*scored, "--as", "x", "--source", "me", "--out", row)
+    stored = read_json(row)
+    changed = [stored | {name: value} for name in stored]
+    tests = [stored["test_set"] | {name: value} for name in stored["test_set"]]
+    for content in [value, *changed, *(stored | {"test_set": test} for test in tests)]:
+        write_json(row, content)
+        check(lambda path: [read_scored(path)], row)
+    stored = read_json(TINY / "reference_run" / "results.json")
+    first = stored["rows"][0]
+    changed = [{"rows": [first | {name: value}]} for name in first]
+    for change in [*changed, {"rows": value}, {"rows": [value]}, {"profile": value}]:
+        write_json(run, stored | change)
+        check(run_rows, run)
+    done = call("table", "--run", run.parent, "--scored", row)
+    assert done.exit_code in (0, 1) and isinstance(done.exception, SystemExit | None)
+    assert done.stderr.count("\n") == done.exit_code
+
+
 @pytest.mark.parametrize(
     "change, message",
     [
         ({"source": " "}, "field source"),
         ({"source": "a\x1b[2J"}, "field source"),
         ({"average": 101}, "field average: is 101"),
+        ({"average": 10**400}, "field average: is 1000"),
+        ({"ci95": [1, [2]]}, "field ci95.1: is [2]"),
+        ({"n": {}}, "field n: is {}"),
         ({"ci95": [60, 70]}, "field ci95"),
         ({"test_set": None}, "is no set of questions"),
     ],

@@ -2,9 +2,12 @@
 
 import json
 import re
+import time
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from r1aqa_helpers.scoring import accepted_choices, extract_answer, strict_match, string_match
 
@@ -53,6 +56,34 @@ def test_extraction(response, answer):
     assert extract_answer(response) == answer
 
 
+#: The reference code's expression, but over several lines. It takes quadratic time.
+ANSWER = re.compile(r"<answer>(.*?)</answer>", re.DOTALL)
+PIECES = ["<answer>", "</answer>", "<think>", "</think>", "<", ">", "/", "answer", " ", "\n", "Dog"]
+
+
+@given(st.lists(st.sampled_from(PIECES) | st.text(max_size=3)).map("".join))
+def test_extraction_is_that_of_the_reference_expression(response):
+    tagged = ANSWER.search(response)
+    assert extract_answer(response) == (tagged.group(1) if tagged else response).strip()
+
+
+@pytest.mark.parametrize(
+    "response",
+    [
+        "<answer>" * 100_000,
+        "<answer>" + "a" * 10_000_000,
+        ("<answer>" + "a" * 92) * 100_000,
+        "</answer>" * 100_000 + "<answer>",
+        "<answer" * 1_000_000,
+    ],
+    ids=["open tags", "10 MB", "10 MB of open tags", "closing tags", "half tags"],
+)
+def test_extraction_takes_linear_time(response):
+    started = time.process_time()
+    assert extract_answer(response) == response
+    assert time.process_time() - started < 1
+
+
 # --- matching -------------------------------------------------------------------------------
 
 
@@ -78,6 +109,29 @@ def test_every_choice_and_wrapper_matches_literally():
                     assert string_match(gold, text, row["choices"]) == bool(expected), text
                     compared += 1
     assert compared > 10_000
+
+
+#: Words that overlap, letters whose lower case is longer, joiners, and no words at all.
+TEXTS = st.lists(
+    st.sampled_from(["dog", "Dog", "a", "big", "İ", "ß", "café", "cafe\u0301", "x_y", "2.5"])
+    | st.sampled_from([" ", ", ", "-", "'", ".", "_", "\u00a0", "\u200d", "\n"])
+    | st.text(max_size=2)
+).map("".join)
+
+
+@given(TEXTS, TEXTS, st.lists(TEXTS, max_size=4))
+def test_any_text_matches_literally(gold, said, others):
+    for choices in (others, [gold, *others], [*others, said, gold.upper()]):
+        assert string_match(gold, said, choices) == bool(literal_match(gold, said, choices))
+
+
+@given(TEXTS, st.lists(TEXTS, min_size=2, max_size=4))
+def test_a_strict_match_of_a_choice_with_words_is_never_foreign(said, choices):
+    for place in accepted_choices(said, choices):
+        assert string_match(choices[place], said, choices)
+    for choice in choices:
+        if strict_match(choice, said) and re.search(r"\w", choice):
+            assert string_match(choice, said, [choice]) == bool(literal_match(choice, said, []))
 
 
 # --- what the verdict leaves open -----------------------------------------------------------

@@ -101,6 +101,14 @@ def test_each_answer_is_judged_once(monkeypatch):
     assert len(judged) == len(ASKED)
 
 
+def test_letters_in_place_of_choices_are_counted():
+    said = {"1": "B", "2": "(B).", "3": "**a**", "4": "D"}  # question 4 has no choice D
+    result = score(ASKED, said)
+    assert (result.overall.correct, result.unparsed, result.letters) == (0, 4, 3)
+    named = [question("x", "A", ("A", "B")), question("y")]
+    assert score(named, {"x": "A", "y": "a dog"}).letters == 0
+
+
 def test_confusions_are_of_one_named_choice():
     assert score(ASKED, SAID).confusions() == confusions(ASKED, SAID) == {("dog", "cat"): 1}
     assert confusions(ASKED, {}) == {}

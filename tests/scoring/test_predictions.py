@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from r1aqa_helpers.scoring import read_predictions
+from r1aqa_helpers.scoring import extract_answer, read_predictions
 from r1aqa_helpers.utils.errors import UserError
 
 
@@ -22,9 +22,11 @@ def test_mmau_predictions_are_taken_as_they_stand(tmp_path):
         {"id": "3", "model_prediction": "Dog", "model_output": "<think>…</think> Dog"},
         {"id": "4", "answer": "Dog"},
         {"id": 5, "model_prediction": ""},
+        {"id": "6", "model_prediction": None, "model_output": "Cow"},
+        {"id": "7", "model_prediction": None, "model_output": None, "response": 7},
     ]
     assert read_predictions(written(tmp_path, "said.json", rows)) == {
-        "1": "<answer>Dog</answer>", "2": " Cat ", "3": "Dog", "5": "",
+        "1": "<answer>Dog</answer>", "2": " Cat ", "3": "Dog", "5": "", "6": "Cow",
     }  # fmt: skip
 
 
@@ -38,11 +40,15 @@ def test_lines_hold_raw_responses(tmp_path):
     [
         ("a.json", {"id": "1", "model_prediction": "Dog"}, "not a list"),
         ("a.json", [{"id": "1"}], "holds no prediction"),
-        ("a.json", [{"model_prediction": "Dog"}], 'item 0: field "id"'),
-        ("a.json", [{"id": "1", "model_output": ["Dog"]}], 'item 0: field "model_output"'),
+        ("a.json", [{"model_prediction": "Dog"}], "item 0: field id: is missing"),
+        ("a.json", [{"id": "1", "model_output": ["Dog"]}], "item 0: field model_output: is "),
         ("a.json", [{"id": "1", "model_output": "a"}] * 2, "item 1: id '1' comes twice"),
-        ("a.jsonl", '{"id": "1"}\n', r'a.jsonl:1: field "response"'),
-        ("a.jsonl", '{"id": "1", "response": null}\n', ':1: field "response"'),
+        ("a.jsonl", '{"id": "1"}\n', r"a.jsonl:1: field response: is missing"),
+        ("a.jsonl", '{"id": "1", "response": null}\n', ":1: field response: is None"),
+        ("a.json", ["x" * 5000], "item 0: holds a JSON text"),
+        ("a.json", [{"id": {"a": 1}, "model_output": ""}], "item 0: field id: is {'a': 1}"),
+        ("a.json", [{"id": True, "model_output": ""}], "item 0: field id: is True"),
+        ("a.json", [{"id": "\x1b" * 5000, "model_output": ""}] * 2, r"id '\\x1b.* comes twice"),
         ("a.jsonl", '{"id": 1, "response": "a"}\n{"id": "1", "response": "a"}\n', ":2: id '1'"),
     ],
 )
@@ -50,4 +56,16 @@ def test_faulty_prediction_files_give_one_line(tmp_path, name, content, place):
     path = written(tmp_path, name, content)
     with pytest.raises(UserError, match=place) as caught:
         read_predictions(path)
-    assert str(caught.value).startswith(str(path)) and "\n" not in str(caught.value)
+    assert str(caught.value).startswith(str(path)) and str(caught.value).isprintable()
+    assert len(str(caught.value)) < 500
+
+
+@pytest.mark.parametrize("name", ["said.json", "said.jsonl"])
+def test_answers_inside_the_thinking_are_counted(tmp_path, name):
+    thought = "<think>Is it <answer>Dog</answer>?</think><answer>Cat</answer>"
+    others = ["<think>a</think><answer>Dog</answer>", "<think>Dog", "<answer>Dog</answer><think>"]
+    rows = [{"id": n, "response": said} for n, said in enumerate([thought, *others])]
+    rows = [row | {"model_prediction": extract_answer(row["response"])} for row in rows]
+    content = rows if name == "said.json" else "".join(json.dumps(row) + "\n" for row in rows)
+    with pytest.warns(UserWarning, match="1 of 4 .* inside the thinking"):
+        assert read_predictions(written(tmp_path, name, content))["0"] == "Dog"

@@ -1,6 +1,7 @@
 """Text-only baselines find leaks, and stay at chance where there are none."""
 
 import random
+import warnings
 from dataclasses import replace
 from pathlib import Path
 
@@ -70,6 +71,7 @@ def test_silence_is_as_long_as_the_clip(make_questions, tmp_path):
     save_audio(questions[2].audio, np.full(4000, 0.5, np.float32))
     silent = silenced(questions, tmp_path)
     assert [replace(s, audio=q.audio) for s, q in zip(silent, questions, strict=True)] == questions
+    warnings.simplefilter("error", append=True)  # after what says that they are meant to be
     for question, other in zip(questions, silent, strict=True):
         wave = load_audio(other.audio)
         assert len(wave) == len(load_audio(question.audio)) and not wave.any()

@@ -1,6 +1,12 @@
 """Rewards do what their docstrings say, weak sides included, as TRL calls them."""
 
+import re
+import time
+from functools import partial
+
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from r1aqa_helpers.training.rewards import (
     accuracy_reward,
@@ -8,6 +14,7 @@ from r1aqa_helpers.training.rewards import (
     format_reward,
     length_penalty,
     match_reward,
+    name_of,
     named,
     only_if,
     partial_format_reward,
@@ -59,6 +66,100 @@ def test_accuracy_is_exact_after_trimming(completion, solution, expected):
 )
 def test_format_is_that_of_the_whole_completion(prompt, completion, expected):
     assert format_reward(prompt)([completion]) == [expected]
+
+
+INNER = r"(?:(?!</?(?:think|answer)>).)*"
+#: The expressions that define the two formats. They take a second or more for 10 MB.
+FORMATS = {
+    2: re.compile(rf"<answer>{INNER}</answer>", re.DOTALL),
+    3: re.compile(rf"<think>{INNER}</think>\s*<answer>{INNER}</answer>", re.DOTALL),
+}
+THOUGHT = re.compile(r"<think>(.*?)</think>", re.DOTALL)
+PIECES = ["<answer>", "</answer>", "<think>", "</think>", "<", "</", ">", " ", "\n", "\x1c", "a"]
+HOSTILE = {
+    "open tags": "<answer>" * 100_000,
+    "open thoughts": "<think>" * 100_000,
+    "10 MB": "<think>" + "a" * 5_000_000 + "</think><answer>" + "b " * 2_500_000,
+    "10 MB of white space": "<think>a</think>" + " " * 10_000_000 + "<answer>",
+    "10 MB of open tags": ("<answer>" + "a" * 92) * 100_000,
+    "the same words": "<think>"
+    + "a " * 200_000
+    + "</think><answer>"
+    + "a " * 100_000
+    + "b</answer>",
+}
+
+
+@given(
+    st.lists(st.sampled_from(PIECES) | st.text(max_size=2)).map("".join)
+    | st.builds(
+        "<think>{}</think>{}<answer>{}</answer>{}".format,
+        st.sampled_from(["", "a\nb", "<", "<think>"]),
+        st.sampled_from(["", " ", "\x1c\u2028\x85", "a"]),
+        st.sampled_from(["", "a", "</", "</think>"]),
+        st.sampled_from(["", "", "", "\n"]),
+    )
+)
+def test_formats_and_thoughts_are_those_of_the_expressions(completion):
+    for prompt, pattern in FORMATS.items():
+        assert format_reward(prompt)([completion]) == [float(bool(pattern.fullmatch(completion)))]
+    thought = THOUGHT.search(completion)
+    words = re.findall(r"\w+", thought[1].lower()) if thought else []
+    assert thinking_reward(1, 5)([completion]) == [float(1 <= len(words) <= 5)]
+
+
+@given(*[st.lists(st.sampled_from("abé"), max_size=6)] * 2)
+def test_consistency_is_a_run_of_words(thought, answer):
+    completion = f"<think>{' '.join(thought)}</think><answer>{'. '.join(answer)}</answer>"
+    runs = [thought[i : i + len(answer)] for i in range(len(thought) - len(answer) + 1)]
+    assert consistency_reward([completion]) == [float(bool(answer) and answer in runs)]
+
+
+@given(st.lists(st.sampled_from(PIECES) | st.text(max_size=3)).map("".join))
+def test_any_completion_has_a_reward_in_bounds(completion):
+    columns = {"solution": ["a"], "choices": [["a", "b"]]}
+    for reward in (
+        accuracy_reward, match_reward, consistency_reward, format_reward(2), format_reward(3),
+        partial_format_reward(2), thinking_reward(),
+    ):  # fmt: skip
+        (one,) = reward(completions=[completion], **columns)
+        assert type(one) is float and 0 <= one <= 1
+        assert reward(completions=[[{"content": completion}]], **columns) == [one]
+    assert -1 <= length_penalty(1, 3)([completion])[0] <= 0
+
+
+def test_what_abstains_is_left_out_of_sums_and_gates():
+    def some(completions, **columns):
+        return [None, 2.0, None]
+
+    def all(completions, **columns):
+        return [1.0, 1.0, None]
+
+    assert weighted((0.5, some), (1.0, all))([""] * 3) == [1.0, 2.0, None]
+    assert only_if(some, all)([""] * 3) == [None, 1.0, None]
+
+
+def test_any_callable_has_a_name():
+    class Mine:
+        def __call__(self, completions, **columns):
+            return [1.0]
+
+    def f(completions, more, **columns):
+        return [more]
+
+    assert [name_of(one) for one in (f, partial(partial(f), more=1), Mine())] == ["f", "f", "Mine"]
+    assert weighted((1, Mine()), (2, partial(f, more=3.0))).__name__ == "1*Mine + 2*f"
+    assert only_if(Mine(), partial(f, more=3.0)).__name__ == "f if Mine"
+
+
+@pytest.mark.parametrize("completion", HOSTILE.values(), ids=HOSTILE)
+@pytest.mark.parametrize(
+    "reward", [format_reward(2), format_reward(3), partial_format_reward(3), consistency_reward]
+)
+def test_rewards_take_linear_time(reward, completion):
+    started = time.process_time()
+    reward([completion])
+    assert time.process_time() - started < 2
 
 
 def test_match_is_the_evaluations_own_verdict():

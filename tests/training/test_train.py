@@ -2,12 +2,15 @@
 
 import copy
 import json
+import math
 import shutil
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import pytest
 import torch
+from transformers import Trainer
 
 from r1aqa_helpers.models import load
 from r1aqa_helpers.training import COMPLETE, divide_step, run_schedule
@@ -16,6 +19,7 @@ from r1aqa_helpers.training.grpo.run import GRPOSettings, _passes_per_rollout, t
 from r1aqa_helpers.training.grpo.trainer import AudioGRPOTrainer
 from r1aqa_helpers.utils.errors import UserError
 from r1aqa_helpers.utils.io import read_log
+from r1aqa_helpers.utils.locks import only_writer
 
 SETTINGS = GRPOSettings(
     steps=4,
@@ -162,8 +166,8 @@ def test_unfit_questions_and_settings_are_refused(loaded, questions, tmp_path):
         (hidden, SETTINGS, None, "question hidden: has no answer"),
         ([], SETTINGS, None, "no question"),
         (questions, unfit, None, "3 prompts per step .* 2 prompts per forward"),
-        (questions, SETTINGS, [], "a __name__ of its own"),
-        (questions, SETTINGS, [longest, longest], "a __name__ of its own"),
+        (questions, SETTINGS, [], "a name of its own"),
+        (questions, SETTINGS, [longest, longest], "a name of its own"),
     ):
         with pytest.raises(UserError, match=message):
             train_grpo(loaded, asked, settings, tmp_path / "out", rewards)
@@ -221,6 +225,72 @@ def test_a_step_sampled_in_parts_is_made_of_the_same_questions(tmp_path, run, mo
         rollouts = read_log(out / "rollouts.jsonl")
         found.append(sorted((row["step"], row["id"]) for row in rollouts))
     assert found[0] == found[1] and len(found[0]) == 4
+
+
+def no_one(completions, **columns):
+    return [None] * len(completions)
+
+
+class Sometimes:
+    """Abstains from every third completion."""
+
+    def __call__(self, completions, **columns):
+        return [None if i % 3 == 0 else float(i) for i in range(len(completions))]
+
+
+async def later(completions, **columns):
+    return [float(len(completion)) for completion in completions]
+
+
+def test_rewards_may_abstain_and_be_any_callable(loaded, questions, tmp_path):
+    rewards = [Sometimes(), partial(no_one, more=1), later]
+    settings = replace(SETTINGS, steps=2, max_completion=4)
+    train_grpo(loaded, questions, settings, tmp_path, rewards=rewards)
+    rows = read_log(tmp_path / "rollouts.jsonl")
+    for row in rows:
+        found = row["rewards_by_function"]
+        assert set(found) == {"Sometimes", "no_one", "later"}
+        assert found["no_one"] == [None] * 3 and found["Sometimes"][0] is None
+        totals = [(a or 0) + b for a, b in zip(found["Sometimes"], found["later"], strict=True)]
+        assert row["rewards"] == pytest.approx(totals)
+    train_grpo(loaded, questions, settings, tmp_path / "none", rewards=[no_one])
+    assert read_log(tmp_path / "none" / "metrics.jsonl")[-1]["reward"] is None
+    assert read_log(tmp_path / "none" / "rollouts.jsonl")[-1]["rewards"] == [None] * 3
+
+
+@pytest.mark.parametrize("value", [math.nan, math.inf, "high", [1.0]], ids=str)
+def test_a_reward_that_is_no_number_names_function_question_and_step(
+    loaded, questions, tmp_path, value
+):
+    def mine(completions, trainer_state, **columns):
+        last = value if trainer_state.global_step else 0.0
+        return [0.0, 1.0, last] * (len(completions) // 3)
+
+    with pytest.raises(UserError, match=r"reward mine: gave .* at step 2, question 'q\d'"):
+        train_grpo(loaded, questions, SETTINGS, tmp_path, rewards=[mine])
+    assert [row["step"] for row in read_log(tmp_path / "metrics.jsonl")] == [1]
+
+
+def test_a_folder_has_one_writer_and_may_not_vanish(loaded, questions, tmp_path):
+    with only_writer(tmp_path / "a"), pytest.raises(UserError, match="another process"):
+        train_grpo(loaded, questions, SETTINGS, tmp_path / "a")
+
+    def remove(row):
+        shutil.rmtree(tmp_path / "b")
+
+    with pytest.raises(UserError, match="was removed while the run went on"):
+        train_grpo(loaded, questions, SETTINGS, tmp_path / "b", watch=remove)
+
+
+def test_a_checkpoint_that_cannot_be_written_is_one_line(run, tmp_path, monkeypatch):
+    def full(*_):
+        raise RuntimeError("PytorchStreamWriter failed writing file data.pkl: No space left")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Trainer, "_save_optimizer_and_scheduler", full)
+        with pytest.raises(UserError, match="checkpoint of step 2 cannot be written .* make room"):
+            run(tmp_path)
+    assert run(tmp_path)[0] == tmp_path / "model"
 
 
 def test_a_step_is_divided_over_processes(monkeypatch):

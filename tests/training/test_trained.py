@@ -84,13 +84,44 @@ def test_lora_on_the_audio_encoder_learns_and_is_kept(loaded, questions, tmp_pat
         torch.testing.assert_close(parameter, after[name], rtol=0, atol=1e-6)
 
 
-def test_a_run_s_description_knows_a_recording_by_its_file_name(loaded, questions, tmp_path):
+def test_a_run_s_description_knows_a_recording_by_its_content(loaded, questions, tmp_path):
     settings = SFTSettings(steps=1)
     described = describe_run(loaded, questions, settings)
-    moved = [replace(q, audio=tmp_path / q.audio.name) for q in questions]
+    moved = [replace(q, audio=tmp_path / f"{q.id}.wav") for q in questions]
+    for before, after in zip(questions, moved, strict=True):
+        after.audio.write_bytes(before.audio.read_bytes())
     assert describe_run(loaded, moved, settings) == described
-    other = [replace(questions[0], audio=tmp_path / "other.wav"), *questions[1:]]
-    assert describe_run(loaded, other, settings) != described
+    moved[0].audio.write_bytes(questions[1].audio.read_bytes())
+    assert describe_run(loaded, moved, settings) != described
+    assert describe_run(loaded, moved, settings, heard=False)["questions"]
+
+
+@pytest.mark.parametrize("kind", ["sft", "grpo"])
+def test_bad_recordings_are_told_before_the_first_step_and_can_be_left_out(
+    kind, random_model_dir, make_questions, tmp_path
+):
+    questions, _ = make_questions()
+    clips, out = questions.parent / "clips", tmp_path / "out"
+    (clips / "1.wav").unlink()
+    (clips / "4.wav").write_bytes((clips / "4.wav").read_bytes()[:999])
+    arguments = ["train", kind, "--questions", questions, "--profile", "tiny", "--steps", 1,
+                 "--model", random_model_dir, "--out", out]  # fmt: skip
+    done = CliRunner().invoke(app, list(map(str, arguments)))
+    assert done.exit_code == 1 and done.stderr.count("\n") == 1
+    assert "2 of 6 recordings cannot be used" in done.stderr
+    assert "1.wav: no such file" in done.stderr and "4.wav: is damaged" in done.stderr
+    assert not (out / "metrics.jsonl").exists()
+    with pytest.warns(UserWarning, match="2 of 6 recordings .* 2 questions left out"):
+        done = CliRunner().invoke(app, [*map(str, arguments), "--leave-out-bad"])
+    assert done.exit_code == 0, done.output
+
+
+def test_an_adapter_that_has_an_adapter_for_a_base_is_only_merged(loaded, questions, tmp_path):
+    settings = SFTSettings(steps=1, batch_size=2, lora_rank=2)
+    first = train_sft(loaded, questions, settings, tmp_path / "first").parent
+    second = train_sft(load(first / "adapter", "cpu"), questions, settings, tmp_path / "second")
+    assert (first / "adapter").is_dir() and not (tmp_path / "second" / "adapter").exists()
+    assert load(second, "cpu").model.dtype == torch.float32
 
 
 def test_a_model_that_the_minutes_ended_is_not_uploaded(

@@ -1,7 +1,9 @@
 """Files: whole or absent when written, one clear line when wrong."""
 
 import json
+import os
 import re
+import socket
 import sys
 import time
 from io import StringIO
@@ -67,6 +69,9 @@ BAD_JSON = {
     "syntax": (b'{"a": 1,\n "b" 2}', ":2: not valid JSON (column 6"),
     "not utf-8": ('{"a": 1,\n "b": "é"}'.encode("latin-1"), ":2: not UTF-8 (byte 0xe9)"),
     "nan": (b'{"a": NaN}', ": not valid JSON (NaN"),
+    "infinite": (b'{"a": -1e999}', ": not valid JSON (-1e999 is no JSON number"),
+    "digits": (b'{"a": 1' + b"0" * 5000 + b"}", ": not valid JSON"),
+    "long number": (b'{"a": ' + b"9" * 400 + b".0}", ": not valid JSON (999"),
     "deep": (b"[" * 200_000, ": not valid JSON"),
     "surrogate": (b'{"a": "\\ud800"}', ": not valid JSON"),
 }
@@ -96,6 +101,45 @@ def test_a_file_that_cannot_be_read(tmp_path, name):
     with pytest.raises(UserError) as caught:
         io.read_json(tmp_path / name)
     assert one_line(caught)
+
+
+@pytest.fixture(params=["pipe", "device", "folder", "socket", "link loop", "link to a pipe"])
+def no_file(request, tmp_path):
+    """A place that is no regular file; whoever reads from the pipe waits for ever."""
+    path = tmp_path / f"{request.param}.json"
+    if request.param == "pipe":
+        os.mkfifo(path)
+    elif request.param == "device":
+        path.symlink_to("/dev/zero")
+    elif request.param == "folder":
+        path.mkdir()
+    elif request.param == "socket":
+        with socket.socket(socket.AF_UNIX) as made:
+            made.bind(str(path))
+    elif request.param == "link loop":
+        path.symlink_to(path)
+    else:
+        os.mkfifo(tmp_path / "pipe")
+        path.symlink_to(tmp_path / "pipe")
+    return path
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this system has no named pipes")
+@pytest.mark.parametrize(
+    "read", [io.read_bytes, io.read_json, io.read_jsonl, io.read_log, io.file_hash]
+)
+def test_what_is_no_regular_file_is_refused_at_once(no_file, read):
+    with pytest.raises(UserError) as caught:
+        read(no_file)
+    assert one_line(caught).startswith(f"{no_file}: ")
+
+
+def test_a_name_that_is_too_long_is_a_short_line(tmp_path):
+    for path in (tmp_path / ("x" * 5000), tmp_path / ("x/" * 5000)):
+        for act in (io.read_json, lambda path: io.write_json(path, 1)):
+            with pytest.raises(UserError) as caught:
+                act(path)
+            assert len(one_line(caught)) < 300
 
 
 def test_an_interrupted_log_goes_on(tmp_path):

@@ -1,6 +1,5 @@
 """What notebook 09 reads and shows: every method's answers, what kind each is, tables."""
 
-import html
 from collections import Counter
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass
@@ -27,8 +26,8 @@ from r1aqa_helpers.scoring import (
 )
 from r1aqa_helpers.scoring.text import interval_text, number_text
 from r1aqa_helpers.utils.errors import UserError
-from r1aqa_helpers.utils.io import shown
 from r1aqa_helpers.utils.paths import DATA
+from r1aqa_helpers.utils.untrusted import html, plain_lines, shown
 
 #: Folder of a method's answers in a run -> its label in tables.
 METHODS = {
@@ -117,9 +116,10 @@ def listen(question: AudioQuestion, answers: Mapping[str, Mapping[str, str]]) ->
     clip = Player(question.audio, f"{question.id}: {question.question}")
     lines = [f"choices: {', '.join(question.choices)}; correct: {question.answer}"]
     lines += [f"{method}: {said.get(question.id, '–')}" for method, said in answers.items()]
-    fold = "<br>".join(map(html.escape, lines))
+    fold = "<br>".join(map(html, lines))
     page = f"{clip.html()}<details><summary>choices and answers</summary>{fold}</details>"
-    display({"text/html": page, "text/plain": "\n".join([repr(clip), *lines])}, raw=True)
+    text = plain_lines("\n".join([repr(clip), *lines]))
+    display({"text/html": page, "text/plain": text}, raw=True)
 
 
 def verdicts_table(found: Sequence[Mapping[str, Any]]) -> None:

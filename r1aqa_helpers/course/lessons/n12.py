@@ -21,7 +21,8 @@ from r1aqa_helpers.data.audio import SAMPLE_RATE, load_audio, save_audio
 from r1aqa_helpers.tiny.question_types import arrange
 from r1aqa_helpers.tiny.sounds import SYNTHS
 from r1aqa_helpers.utils.errors import UserError
-from r1aqa_helpers.utils.io import PathLike, shown, shown_value, write_text
+from r1aqa_helpers.utils.io import PathLike, write_text
+from r1aqa_helpers.utils.untrusted import shown, shown_value
 
 #: Seconds of a frame in which loudness is taken, and kept on either side of a piece.
 _FRAME, _MARGIN = 0.01, 0.05

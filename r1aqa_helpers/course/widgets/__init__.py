@@ -1,12 +1,13 @@
 """How the course shows a widget: live where a front end runs it, as plain HTML everywhere else."""
 
-import html
 import re
 from collections.abc import Callable
 from typing import Any
 
 import ipywidgets
 from IPython.display import display
+
+from r1aqa_helpers.utils.untrusted import html, plain_lines
 
 VIEW = "application/vnd.jupyter.widget-view+json"
 
@@ -36,12 +37,12 @@ def show(widget: ipywidgets.Widget, fallback: str, plain: str) -> None:
         plain: the same in every run, for stored outputs are compared.
     """
     view = {"version_major": 2, "version_minor": 0, "model_id": widget.model_id}
-    display({VIEW: view, "text/html": fallback, "text/plain": plain}, raw=True)
+    display({VIEW: view, "text/html": fallback, "text/plain": plain_lines(plain)}, raw=True)
 
 
 def rich_text(text: str) -> str:
     """``text`` as HTML: escaped whole, and `code` between backticks set as code."""
-    return re.sub(r"`([^`]+)`", r"<code>\1</code>", html.escape(text))
+    return re.sub(r"`([^`]+)`", r"<code>\1</code>", html(text))
 
 
 def fold(summary: str, content: str) -> str:

@@ -3,7 +3,6 @@
 All arithmetic is that of ``hardware``; here are only the controls and the table.
 """
 
-import html
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
@@ -19,6 +18,7 @@ from r1aqa_helpers.hardware.gpus import GPUS, MEANT_FOR
 from r1aqa_helpers.hardware.memory import HEADROOM, TEXT, config_of
 from r1aqa_helpers.hardware.summary import precision, trained
 from r1aqa_helpers.utils.errors import UserError
+from r1aqa_helpers.utils.untrusted import html
 
 GB = 1e9
 #: What is trained: the profile's own choice, or the other one.
@@ -162,7 +162,7 @@ def verdict(one: Estimate) -> str:
 def calculator(profile: str = "a100") -> None:
     """Show the calculator, starting with ``profile``: live, or as a table without a kernel."""
     one = estimate(profile)
-    page = f"<p>{html.escape(verdict(one))}</p>{as_table(one)._repr_html_()}"
+    page = f"<p>{html(verdict(one))}</p>{as_table(one)._repr_html_()}"
     show(Calculator(profile).widget, page, f"{verdict(one)}\n{as_table(one)!r}")
 
 
@@ -196,10 +196,10 @@ class Calculator:
         try:
             found = estimate(**{name: control.value for name, control in self.controls.items()})
         except UserError as error:
-            say(self.status, f"✗ {html.escape(str(error))}")
+            say(self.status, f"✗ {html(error)}")
             self.table.value = ""
             return
-        say(self.status, html.escape(verdict(found)))
+        say(self.status, html(verdict(found)))
         self.table.value = as_table(found)._repr_html_()
 
     def _take_profile(self, profile: str) -> None:

@@ -1,6 +1,5 @@
 """The listening test: a person hears ten clips and answers; their row stands beside the model's."""
 
-import html
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -17,7 +16,8 @@ from r1aqa_helpers.reporting.human import answers_file as answers_file
 from r1aqa_helpers.reporting.human import human_row, read_answers
 from r1aqa_helpers.scoring import Score, string_match
 from r1aqa_helpers.utils.errors import UserError
-from r1aqa_helpers.utils.io import append_jsonl, shown
+from r1aqa_helpers.utils.io import append_jsonl
+from r1aqa_helpers.utils.untrusted import LINE, html, plain, shown
 
 
 def pick(questions: Sequence[AudioQuestion]) -> list[AudioQuestion]:
@@ -93,7 +93,7 @@ class ListeningWidget:
             self._clip.value = _clip(left[0], self.questions)
             return
         table = human_table(human_row(self.questions, self.state_file))
-        file = html.escape(shown(self.state_file))
+        file = html(self.state_file)
         done = f"<b>All clips answered.</b> To start again, delete {file}."
         say(self._clip, done + table._repr_html_())
 
@@ -105,14 +105,14 @@ class ListeningWidget:
         try:
             append_jsonl(self.state_file, {"id": question.id, "answer": text})
         except UserError as error:
-            say(self._feedback, f"<b>Not saved:</b> {html.escape(str(error))}")
+            say(self._feedback, f"<b>Not saved:</b> {html(error)}")
             return
         self.answers[question.id] = text
         for button, option in zip(self._choices.children, question.choices, strict=True):
             button.disabled = True
             if option == text or _correct(question, option):
                 mark(button, _correct(question, option))
-        say(self._feedback, html.escape(_verdict(question, text)))
+        say(self._feedback, html(_verdict(question, text)))
         self._next.layout.display = ""
 
 
@@ -134,8 +134,8 @@ def static_listening(questions: Sequence[AudioQuestion]) -> str:
     """The listening test as HTML without a script."""
     parts = []
     for number, question in enumerate(questions, 1):
-        choices = "".join(f"<li>{html.escape(text)}</li>" for text in question.choices)
-        answer = fold(f"Answer to clip {number}", f"<p>{html.escape(question.answer or '')}</p>")
+        choices = "".join(f"<li>{html(text)}</li>" for text in question.choices)
+        answer = fold(f"Answer to clip {number}", f"<p>{html(question.answer or '')}</p>")
         parts.append(f"{_clip(question, questions)}<ul>{choices}</ul>{answer}")
     return "<br>".join(parts)
 
@@ -145,7 +145,7 @@ def _clip(question: AudioQuestion, questions: Sequence[AudioQuestion]) -> str:
     if question.task:
         place += f", {question.task}"
     sound = Player(question.audio, place).html()
-    return f"{sound}<p><b>{html.escape(question.question)}</b></p>"
+    return f"{sound}<p><b>{html(question.question)}</b></p>"
 
 
 def listen_in_terminal(
@@ -170,10 +170,10 @@ def listen_in_terminal(
         if question.id in answers:
             continue
         tell(f"\nClip {number} of {len(questions)}: open {shown(question.audio)}")
-        tell(shown(question.question))
+        tell(plain(question.question, LINE))
         numbers = [str(c) for c in range(1, len(question.choices) + 1)]
         for c, text in zip(numbers, question.choices, strict=True):
-            tell(f"  {c}  {shown(text)}")
+            tell(f"  {c}  {plain(text, LINE)}")
         while (typed := ask(f"1 to {numbers[-1]}").strip()) not in numbers:
             tell(f"Type a number from 1 to {numbers[-1]}.")
         answer = question.choices[int(typed) - 1]

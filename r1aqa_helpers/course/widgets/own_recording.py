@@ -1,6 +1,5 @@
 """A learner's own recording, uploaded or named, and questions to the model about it."""
 
-import html
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +12,7 @@ from r1aqa_helpers.evaluation.local import answer_one
 from r1aqa_helpers.models import LoadedModel, chat_text, encode, generate, greedy_config
 from r1aqa_helpers.utils.errors import UserError
 from r1aqa_helpers.utils.io import write_bytes
+from r1aqa_helpers.utils.untrusted import html, plain_lines
 
 _MAX_NEW_TOKENS = 64
 
@@ -70,7 +70,7 @@ class UploadWidget:
             except UserError as error:
                 path.unlink(missing_ok=True)
                 told = str(error).partition(": ")[2]
-            say(self.status, f"<b>{html.escape(str(file['name']))}</b>: {html.escape(told)}")
+            say(self.status, f"<b>{html(file['name'])}</b>: {html(told)}")
 
 
 def ask(
@@ -96,6 +96,6 @@ def ask(
             loaded, recording.path, question, choices, max_new_tokens=_MAX_NEW_TOKENS
         )
         response = prediction.response
-    print(f"{question}\n-> {response}")
+    print(plain_lines(f"{question}\n-> {response}"))
     if cut:
         print(f"(the last {cut:.1f} s were cut: the window is {loaded.window_seconds} s)")

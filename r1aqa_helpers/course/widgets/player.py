@@ -1,7 +1,6 @@
 """Players for short recordings, small enough to be stored in a notebook."""
 
 import base64
-import html
 import io
 from pathlib import Path
 
@@ -10,6 +9,7 @@ import soundfile
 from IPython.display import display
 
 from r1aqa_helpers.data.audio import SAMPLE_RATE, load_audio
+from r1aqa_helpers.utils.untrusted import html, plain
 
 #: Characters that one player may take in a stored notebook.
 PLAYER_LIMIT = 30_000
@@ -34,12 +34,12 @@ class Player:
         self._mp3 = _compressed(wave)
 
     def __repr__(self) -> str:
-        return f"Audio, {self.seconds:.1f} s: {self.caption}"
+        return f"Audio, {self.seconds:.1f} s: {plain(self.caption)}"
 
     def html(self) -> str:
         """The player as HTML: no script, nothing fetched."""
         data = base64.b64encode(self._mp3).decode("ascii")
-        label = html.escape(self.caption, quote=True)
+        label = html(self.caption)
         return (
             '<figure style="margin:0.4em 0">'
             f"<figcaption>{label}</figcaption>"

@@ -3,7 +3,6 @@
 The learner's code runs in the learner's own kernel, as a cell would.
 """
 
-import html
 import math
 import re
 from collections.abc import Callable, Sequence
@@ -14,6 +13,7 @@ from r1aqa_helpers.course.answer_groups import AnswerGroup
 from r1aqa_helpers.course.group_rewards import JudgedGroup, Rewards, by_name, judge
 from r1aqa_helpers.course.widgets import column, note, say, show
 from r1aqa_helpers.utils.errors import UserError
+from r1aqa_helpers.utils.untrusted import html
 
 #: The name that the edited reward has in tables.
 OWN = "your reward"
@@ -121,7 +121,7 @@ class Playground:
             for group in self.groups:
                 judge(group, own)
         except UserError as error:
-            say(self.status, f"✗ {html.escape(str(error))}")
+            say(self.status, f"✗ {html(error)}")
             return
         self.own = own
         if self.sliders[OWN].value == 0:
@@ -134,7 +134,7 @@ class Playground:
         try:
             judged = self.judged()
         except UserError as error:
-            say(self.status, f"✗ {html.escape(str(error))}")
+            say(self.status, f"✗ {html(error)}")
             return
         say(self.status, summary(judged))
         self.table.value = judged[self.picker.value]._repr_html_()

@@ -5,7 +5,6 @@ kernel the output is one question of each task as HTML.
 """
 
 import base64
-import html
 import math
 from collections.abc import Sequence
 
@@ -20,6 +19,7 @@ from r1aqa_helpers.course.widgets.player import Player
 from r1aqa_helpers.data import AudioQuestion
 from r1aqa_helpers.data.audio import SAMPLE_RATE, load_audio, log_mel
 from r1aqa_helpers.utils.errors import UserError
+from r1aqa_helpers.utils.untrusted import html
 
 ALL = "all"
 #: Of the pictures of spectrograms, in inches and pixels per inch, and how many colours they have.
@@ -73,7 +73,7 @@ class Browser:
         try:
             self.page.value = _page(chosen, self.number.value)
         except UserError as error:  # a clip that cannot be read; browsing goes on
-            self.page.value = f"<p><b>No sound:</b> {html.escape(str(error))}</p>"
+            self.page.value = f"<p><b>No sound:</b> {html(error)}</p>"
 
 
 def browse(questions: Sequence[AudioQuestion]) -> None:
@@ -107,14 +107,14 @@ def _page(questions: Sequence[AudioQuestion], number: int) -> str:
     wave = load_audio(question.audio)
     seconds = f"{len(wave) / SAMPLE_RATE:.1f} s"
     picture = base64.b64encode(spectrogram_png(wave)).decode("ascii")
-    alt = html.escape(f"Log-mel spectrogram of {question.id}, {seconds}", quote=True)
-    choices = "".join(f"<li>{html.escape(text)}</li>" for text in question.choices)
-    answer = f"<p>{html.escape(question.answer or 'hidden')}</p>"
+    alt = html(f"Log-mel spectrogram of {question.id}, {seconds}")
+    choices = "".join(f"<li>{html(text)}</li>" for text in question.choices)
+    answer = f"<p>{html(question.answer or 'hidden')}</p>"
     return (
-        f"<p>{html.escape(' · '.join(labels))}</p>"
+        f"<p>{html(' · '.join(labels))}</p>"
         + Player(wave, f"{question.id}, {seconds}").html()
         + f'<img alt="{alt}" src="data:image/png;base64,{picture}" '
         + f'width="{int(_SIZE[0] * _DPI)}">'
-        + f"<p><b>{html.escape(question.question)}</b></p><ol>{choices}</ol>"
+        + f"<p><b>{html(question.question)}</b></p><ol>{choices}</ol>"
         + fold(f"Answer to question {number}", answer)
     )

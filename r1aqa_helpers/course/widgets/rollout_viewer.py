@@ -1,7 +1,5 @@
 """The rollout viewer: every group of a training run, to hear and to read, step by step."""
 
-import html
-
 import ipywidgets
 
 from r1aqa_helpers.course.group_rewards import JudgedGroup
@@ -9,6 +7,7 @@ from r1aqa_helpers.course.recorded_run import RecordedRun, Rollout
 from r1aqa_helpers.course.widgets import column, note, show
 from r1aqa_helpers.course.widgets.player import Player
 from r1aqa_helpers.utils.errors import UserError
+from r1aqa_helpers.utils.untrusted import html
 
 
 def rollout_viewer(run: RecordedRun, step: int | None = None) -> None:
@@ -102,5 +101,5 @@ class RolloutViewer:
         try:
             heard = "" if question is None else Player(question.audio, self.rollout.id).html()
         except UserError as fault:  # a missing clip; the group can still be read
-            heard = f"<p>{html.escape(str(fault))}</p>"
+            heard = f"<p>{html(fault)}</p>"
         self.player.value = heard

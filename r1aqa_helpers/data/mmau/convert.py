@@ -15,7 +15,8 @@ from r1aqa_helpers.data.mmau.releases import SOURCE, release_of
 from r1aqa_helpers.data.parse import Fault, Recordings, kind, mmau_question
 from r1aqa_helpers.data.question import AudioQuestion
 from r1aqa_helpers.utils.errors import UserError
-from r1aqa_helpers.utils.io import read_bytes, read_json, shown, shown_value
+from r1aqa_helpers.utils.io import meant, read_bytes, read_json
+from r1aqa_helpers.utils.untrusted import shown, shown_value
 
 _LETTERED = re.compile(r"\(([A-Z])\)\s*(.+)", re.DOTALL)
 #: Names that copies of the parquet files have for the same column.
@@ -52,10 +53,10 @@ def find_sets(place: Path) -> list[FoundSet]:
     Raises:
         UserError: there is none, or a file is damaged.
     """
-    if not place.exists():
+    if not os.path.exists(place):
         raise UserError(f"{shown(place)}: no such folder; give that of MMAU")
-    folder = place.parent if place.is_file() else place
-    files = [place] if place.is_file() else sorted([*place.glob("*"), *place.glob("*/*")])
+    folder = place.parent if os.path.isfile(place) else place
+    files = [place] if folder != place else sorted([*place.glob("*"), *place.glob("*/*")])
     if parquet := [path for path in files if path.suffix.lower() == ".parquet"]:
         return [_from_parquet(parquet)]
     files = [path for path in files if path.suffix.lower() == ".json" and path.name != SOURCE]
@@ -137,8 +138,9 @@ def _clip(question: AudioQuestion | Fault, named: dict[str, list[Path]]) -> Path
     if question.audio in same or len(same) == 1:
         return question.audio if question.audio in same else same[0]
     name = shown_value(question.audio.name)
-    found = f"{len(same)} files of the name {name}" if same else f"no {name} in the folder"
-    return Fault(found, "missing")
+    if same:
+        return Fault(f"{len(same)} files of the name {name}", "missing")
+    return Fault(f"no {name} in the folder; {meant(question.audio)}", "missing")
 
 
 def _from_parquet(files: Sequence[Path]) -> FoundSet:

@@ -6,14 +6,16 @@ from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
+from r1aqa_helpers.data.audio import SUFFIXES
 from r1aqa_helpers.data.download import fetch_from_hub, keep_clip
 from r1aqa_helpers.data.mmau.convert import FoundSet, find_sets
 from r1aqa_helpers.data.mmau.releases import RELEASES, SOURCE, content_hash, read_source
 from r1aqa_helpers.data.parse import Fault, LeftOut, Prepared, check_any
 from r1aqa_helpers.data.write import write_mmau
 from r1aqa_helpers.utils.errors import UserError
-from r1aqa_helpers.utils.io import PathLike, file_hash, shown, shown_value, write_json
+from r1aqa_helpers.utils.io import PathLike, file_hash, write_json
 from r1aqa_helpers.utils.progress import track
+from r1aqa_helpers.utils.untrusted import shown, shown_value
 
 REPO = "gamma-lab-umd/MMAU-test-mini"
 _REVISED = datetime(2025, 5, 15, tzinfo=UTC)  # when v05.15.25 replaced v1
@@ -61,18 +63,18 @@ def find_questions(name: str, runs: Path = Path("runs")) -> Path:
         UserError: there is no such set or file; it was not fetched, not to the end, is another
             release than its name says, or was changed since.
     """
-    if Path(name).is_file():
+    if os.path.isfile(name):
         return Path(name)
     version = next((version for version in RELEASES if name == _NAMES + version), None)
     folder = runs / name if version else Path(name)
     command = "r1aqa data fetch mmau" + (f" --version {version}" if version else "")
-    if not version and not folder.is_dir():
+    if not version and not os.path.isdir(folder):
         names = ", ".join(_NAMES + release for release in RELEASES)
         raise UserError(
             f"--questions {shown_value(name)}: neither a file nor a set that is known; give one of"
             f" {names}, or the path of a file of questions"
         )
-    if not (folder / SOURCE).exists():
+    if not os.path.exists(folder / SOURCE):
         raise UserError(
             f"{shown(folder)}: has no source.json, so it was not fetched, or not to the end;"
             f" run: {command}"
@@ -89,8 +91,7 @@ def find_questions(name: str, runs: Path = Path("runs")) -> Path:
 def _wanted(names: list[str]) -> list[str]:
     """The parquet files; where there are none, JSON and recordings."""
     parquet = [name for name in names if name.endswith(".parquet")]
-    others = (".json", ".wav", ".mp3", ".flac", ".ogg")
-    return parquet or [name for name in names if name.lower().endswith(others)]
+    return parquet or [n for n in names if n.lower().endswith((".json", *SUFFIXES))]
 
 
 def _choose(sets: list[FoundSet], version: str | None, place: Path) -> FoundSet:

@@ -8,7 +8,8 @@ from typing import Any
 
 from r1aqa_helpers.data.question import AudioQuestion
 from r1aqa_helpers.utils.errors import UserError
-from r1aqa_helpers.utils.io import PathLike, file_hash, read_json, shown
+from r1aqa_helpers.utils.io import PathLike, file_hash, read_json
+from r1aqa_helpers.utils.untrusted import shown
 
 SOURCE = "source.json"  #: what is known about the questions that were fetched, beside them
 
@@ -56,7 +57,7 @@ def read_source(folder: PathLike) -> dict[str, Any]:
     path = Path(folder) / SOURCE
     known = read_json(path)
     name = known.get("questions") if isinstance(known, dict) else None
-    if not isinstance(name, str) or PurePath(name).name != name:
+    if not isinstance(name, str) or not name or PurePath(name).name != name:
         raise UserError(f"{shown(path)}: field questions: names no file beside it; fetch it again")
     if file_hash(path.with_name(name)) != known.get("sha256"):
         raise UserError(

@@ -16,7 +16,7 @@ from r1aqa_helpers.models.lora import lora_config
 from r1aqa_helpers.training.callbacks import Watch
 from r1aqa_helpers.training.grpo.objective import LOSS_TYPES
 from r1aqa_helpers.training.grpo.trainer import AudioGRPOTrainer
-from r1aqa_helpers.training.rewards import RewardFunction, rewards_for
+from r1aqa_helpers.training.rewards import RewardFunction, name_of, rewards_for
 from r1aqa_helpers.training.run import RowMaker, run_training
 from r1aqa_helpers.training.settings import TRAINER_FIELDS, TrainingSettings, run_schedule
 from r1aqa_helpers.utils.errors import UserError
@@ -114,8 +114,9 @@ def train_grpo(
 
     Args:
         rewards: your own functions in place of R1-AQA's accuracy and format (`rewards_for`).
-            Each gets ``completions`` and, as keywords, ``solution``, ``choices``, ``id``; it is
-            logged under its ``__name__``. A run continues only with rewards of the same names.
+            Each gets ``completions`` and, as keywords, ``solution``, ``choices``, ``id``, and
+            gives finite numbers, or None to abstain; it is logged under its `rewards.name_of`. A
+            run continues only with rewards of the same names.
     """
     chosen = rewards_for(settings.prompt) if rewards is None else list(rewards)
     facts = {} if rewards is None else {"rewards": _names(rewards)}
@@ -151,14 +152,17 @@ def train_grpo(
         return trainer, row
 
     step = "prompts", settings.prompts_per_step, settings.prompts_per_forward
-    return run_training("GRPO", loaded, questions, settings, out_dir, build, step, facts, watch)
+    heard = not settings.text_only
+    return run_training(
+        "GRPO", loaded, questions, settings, out_dir, build, step, facts, watch, heard
+    )
 
 
 def _names(rewards: Sequence[RewardFunction]) -> list[str]:
-    names = [reward.__name__ for reward in rewards]
+    names = [name_of(reward) for reward in rewards]
     if not names or len(set(names)) < len(names):
         raise UserError(
-            f"GRPO: rewards {names}: give one or more, each with a __name__ of its own "
+            f"GRPO: rewards {names}: give one or more, each with a name of its own "
             "(r1aqa_helpers.training.rewards.named gives one)"
         )
     return names
@@ -182,13 +186,14 @@ def _row(question: AudioQuestion, settings: GRPOSettings) -> dict[str, Any]:
 
 
 def _metrics(logs: dict[str, Any], rollouts: list[dict[str, Any]]) -> dict[str, Any]:
-    deviations = [statistics.stdev(rollout["rewards"]) for rollout in rollouts]
+    scored = [[one for one in rollout["rewards"] if one is not None] for rollout in rollouts]
+    deviations = [statistics.stdev(rewards) for rewards in scored if len(rewards) > 1]
     return {
         "loss": logs["loss"],
         "reward": logs["reward"],
         "accuracy": logs.get("rewards/accuracy_reward/mean"),
         "format": logs.get("rewards/format_reward/mean"),
-        "reward_std": statistics.fmean(deviations),
+        "reward_std": statistics.fmean(deviations) if deviations else None,
         "zero_variance_groups": logs["frac_reward_zero_std"],
         "kl": logs.get("kl"),
         "entropy": logs["entropy"],

@@ -18,7 +18,7 @@ from r1aqa_helpers.models import AudioFeatureCache, Clips, LoadedModel, decode, 
 from r1aqa_helpers.models.generation_config import NEUTRAL, own_generation_config
 from r1aqa_helpers.models.precision import is_quantised
 from r1aqa_helpers.training.callbacks import ExactResume
-from r1aqa_helpers.training.grpo.trl_compat import TRLCompat
+from r1aqa_helpers.training.grpo.trl_compat import TRLCompat, checked
 from r1aqa_helpers.training.logprobs import disable_scoring, enable_scoring
 from r1aqa_helpers.training.prompt_cache import CAPACITY, PromptCache
 from r1aqa_helpers.utils.errors import UserError
@@ -79,7 +79,9 @@ class AudioGRPOTrainer(ExactResume, TRLCompat):
         adapted = arguments.get("peft_config") is not None or is_peft_model(model)
         full = args.beta and not adapted
         reference = copy.deepcopy(model).requires_grad_(False) if full else None
-        arguments |= {"reward_funcs": reward_funcs, "processing_class": processing_class}
+        rewards = reward_funcs if isinstance(reward_funcs, list) else [reward_funcs]
+        rewards = [checked(one) if callable(one) else one for one in rewards]
+        arguments |= {"reward_funcs": rewards, "processing_class": processing_class}
         super().__init__(model, reference, args, **arguments)
         if is_quantised(self.model):
             # TRL has made them bfloat16, in which float16's gradients cannot be scaled back.

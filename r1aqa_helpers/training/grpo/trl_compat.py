@@ -5,6 +5,7 @@ clip would be lost; `AudioGRPOTrainer` numbers the prompts and samples the answe
 of TRL's version, tests/training/test_trl_contract.py says what to check here.
 """
 
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -15,11 +16,14 @@ from torch.distributed.fsdp import FSDPModule
 from transformers import PreTrainedModel
 from trl import GRPOConfig, GRPOTrainer
 from trl.models import prepare_deepspeed, prepare_fsdp, unwrap_model_for_generation
-from trl.trainer.utils import disable_dropout_in_model
+from trl.trainer.utils import disable_dropout_in_model, is_async_callable
 
 from r1aqa_helpers.training.callbacks import check_loss
 from r1aqa_helpers.training.logprobs import Answers
 from r1aqa_helpers.training.prompt_cache import PromptCache
+from r1aqa_helpers.training.rewards import RewardFunction, name_of, weighted_sum
+from r1aqa_helpers.utils.errors import UserError
+from r1aqa_helpers.utils.untrusted import shown, shown_value
 
 #: The release that the overrides below were written against.
 TRL_VERSION = "1.16.0"
@@ -189,12 +193,12 @@ class TRLCompat(GRPOTrainer):
             return
         logs, size = self._logs, self.num_generations
         completions, advantages = list(logs["completion"]), list(logs["advantages"])
-        by_function = {name: list(logs["rewards"][name]) for name in self.reward_func_names}
+        by_function = {
+            name: [None if math.isnan(one) else one for one in logs["rewards"][name]]
+            for name in self.reward_func_names
+        }
         weights = self.reward_weights.tolist()
-        totals = [
-            sum(w * r for w, r in zip(weights, each, strict=True))
-            for each in zip(*by_function.values(), strict=True)
-        ]
+        totals = [weighted_sum(weights, each) for each in zip(*by_function.values(), strict=True)]
         for start in range(0, len(ids), size):
             group = slice(start, start + size)
             self.rollouts.append(
@@ -207,6 +211,45 @@ class TRLCompat(GRPOTrainer):
                     "advantages": advantages[group],
                 }
             )
+
+
+def checked(reward: RewardFunction) -> RewardFunction:
+    """``reward``, with a ``UserError`` where it gives anything but finite numbers and None.
+
+    TRL takes NaN for None, and goes on with infinities. The error names function, step, question.
+    """
+    if isinstance(reward, nn.Module):
+        return reward
+    name = name_of(reward)
+
+    def check(values, columns) -> list:
+        values = list(values)
+        for place, value in enumerate(values):
+            try:
+                fine = value is None or math.isfinite(value)
+            except (TypeError, ValueError):
+                fine = False
+            if not fine:
+                step, ids = columns["trainer_state"].global_step + 1, columns.get("id")
+                about = f", question {shown_value(ids[place])}" if ids else ""
+                raise UserError(
+                    f"reward {shown(name)}: gave {shown_value(value)} at step {step}{about}; give"
+                    " a finite number, or None to abstain"
+                )
+        return values
+
+    if is_async_callable(reward):
+
+        async def called(**columns):
+            return check(await reward(**columns), columns)
+
+    else:
+
+        def called(**columns):
+            return check(reward(**columns), columns)
+
+    called.__name__ = name
+    return called
 
 
 def _regroup(batches: list[dict[str, Any]]) -> list[dict[str, Any]]:
