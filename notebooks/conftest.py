@@ -1,21 +1,32 @@
 """How ``pytest`` compares a re-run notebook with its stored outputs: texts strictly, measured
-numbers within the tolerance printed with them, progress lines (stderr) not at all.
+numbers within their bands (data/course/bands.json) or to the last digit, progress (stderr, and
+curves while they grow) not at all. What an earlier call trained is not used.
 
 Only this file depends on nbval's internals; tests/notebooks/test_comparison.py tests it.
 """
 
+import atexit
 import os
+import shutil
+import tempfile
 from collections.abc import Sequence
 from typing import Any
 
 from nbformat import NotebookNode
 from nbval.plugin import IPyNbCell
 
-from r1aqa_helpers.course.printed import settled
+from r1aqa_helpers.course.printed import read_bands, settled
+from r1aqa_helpers.course.session import RUNS_VARIABLE
+from r1aqa_helpers.course.training_curves import is_live
 
 # Kernels of several workers at once share the cores.
 if "PYTEST_XDIST_WORKER" in os.environ:
     os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+# One folder for all workers: they inherit it, and share what is trained in it.
+if RUNS_VARIABLE not in os.environ:
+    os.environ[RUNS_VARIABLE] = tempfile.mkdtemp(prefix="r1aqa-notebooks-")
+    atexit.register(shutil.rmtree, os.environ[RUNS_VARIABLE], ignore_errors=True)
 
 _strictly = IPyNbCell.compare_outputs
 
@@ -23,15 +34,16 @@ _strictly = IPyNbCell.compare_outputs
 def compare_outputs(self: IPyNbCell, test: Any, ref: Any, skip_compare: Any = None) -> bool:
     """nbval's comparison, after measured numbers that agree were replaced by the stored ones."""
 
-    def without_stderr(outputs: Sequence[NotebookNode]) -> list[NotebookNode]:
-        return [x for x in outputs if x.get("name") != "stderr"]
+    def lasting(outputs: Sequence[NotebookNode]) -> list[NotebookNode]:
+        return [x for x in outputs if x.get("name") != "stderr" and not is_live(x)]
 
     def streams(outputs: Sequence[NotebookNode]) -> list[NotebookNode]:
         return [x for x in outputs if x.output_type == "stream"]
 
-    test, ref = without_stderr(test), without_stderr(ref)
+    test, ref = lasting(test), lasting(ref)
+    bands = read_bands(self.parent.path.name[:2])
     for new, stored in zip(streams(test), streams(ref), strict=False):
-        new.text = settled(new.text, stored.text)
+        new.text = settled(new.text, stored.text, bands)
     return _strictly(self, test, ref, skip_compare)
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from r1aqa_helpers.course import Lab
-from r1aqa_helpers.course.lessons.n11 import FAULTS, KEPT, STEPS
+from r1aqa_helpers.course.lessons.n10 import FAULTS, KEPT, STEPS
 from r1aqa_helpers.hardware import PROFILES
 from r1aqa_helpers.models import load_for
 from r1aqa_helpers.training.grpo.run import GRPOSettings, train_grpo

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from r1aqa_helpers.course import REFERENCE
-from r1aqa_helpers.course.lessons.n07 import KEPT
+from r1aqa_helpers.course.lessons.n06 import KEPT
 from r1aqa_helpers.data import AudioQuestion, read_questions
 from r1aqa_helpers.evaluation.local import answer_questions
 from r1aqa_helpers.hardware import PROFILES, Profile

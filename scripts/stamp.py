@@ -59,11 +59,11 @@ def notebook(text: str, repo: str, name: str) -> str:
     """A notebook with its badges and address; outputs, ids and the file's format stay."""
     content = json.loads(text)
     cells = content["cells"]
-    setup = next(c for c in cells if "setup" in c["metadata"].get("tags", []))
+    hosted = next(c for c in cells if "hosted" in c["metadata"].get("tags", []))
     address = f'REPOSITORY = "https://github.com/{repo}"'
     for cell, source in (
         (cells[0], under_title("".join(cells[0]["source"]), badges(repo, name), BADGES)),
-        (setup, line("".join(setup["source"]), address, '^REPOSITORY = ".*?"', "^PROFILE")),
+        (hosted, line("".join(hosted["source"]), address, '^REPOSITORY = ".*?"', "(?!)")),
     ):
         cell["source"] = source.splitlines(keepends=True)
     return json.dumps(content, ensure_ascii=False, indent=1, sort_keys=True) + "\n"

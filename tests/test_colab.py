@@ -133,6 +133,25 @@ def test_a_failed_installation_shows_uvs_message():
         colab._run([sys.executable, "-c", "import sys; sys.exit('no such host')"])
 
 
+def test_without_an_address_the_cell_says_in_a_sentence_what_to_do(tmp_path):
+    """As on Colab, where the package is not there: one line, and no traceback."""
+    code = f"""
+from IPython.core.interactiveshell import InteractiveShell
+import importlib.util
+importlib.util.find_spec = lambda name: None
+done = InteractiveShell.instance(colors="nocolor").run_cell({SETUP["hosted"]!r})
+assert not done.success"""
+    environment = {k: v for k, v in os.environ.items() if k != "R1AQA_REPOSITORY"}
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=tmp_path, env=environment, capture_output=True, text=True
+    )
+    assert done.stdout == (
+        "Upload the repository as the folder r1aqa, or put the address of your fork into "
+        "REPOSITORY; then run this cell again.\n"
+    ), done.stderr
+    assert done.stderr == ""
+
+
 @pytest.fixture(scope="module")
 def python(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A Python of its own, with nothing installed."""
@@ -157,7 +176,9 @@ def test_the_cell_sets_up_a_clean_python_from_a_clone(python, tmp_path):
     subprocess.run([*git, "commit", "--quiet", "--all", "--allow-empty", "-m", "x"], check=True)
     notebooks = tmp_path / "content"
     notebooks.mkdir()
-    (notebooks / "cell.py").write_text(SETUP + "\nprint(course.__file__)\n", encoding="utf-8")
+    (notebooks / "cell.py").write_text(
+        "\n".join([*SETUP.values(), "print(course.__file__)\n"]), encoding="utf-8"
+    )
     environment = {
         k: v for k, v in os.environ.items() if not k.startswith(("VIRTUAL_ENV", "PYTHON"))
     }

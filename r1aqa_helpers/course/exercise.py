@@ -43,6 +43,10 @@ class Exercise:
             return WRONG, f"your code raised {type(error).__name__}{_where(error)}: {error}"
         return CORRECT, f"correct: {self.passed}" if self.passed else "correct"
 
+    def passes(self, *answer: Any) -> bool:
+        """Whether an answer is correct; nothing is printed."""
+        return self.verdict(*answer)[0] == CORRECT
+
     def __call__(self, *answer: Any) -> None:
         """Print the verdict on an answer."""
         mark, line = self.verdict(*answer)

@@ -51,9 +51,9 @@ class JudgedGroup:
             cells += [f"<b>{self.totals[i]:.2f}</b>", _bar(self.advantages[i])]
             rows += "<tr>" + "".join(f"<td {_LEFT}>{cell}</td>" for cell in cells) + "</tr>"
         asked = f"{self.group.question} {list(self.group.choices)} Correct: {self.group.answer}"
-        verdict = "has no variance: every advantage is 0" if self.zero_variance else "is live"
+        verdict = " <b>All rewards are equal: every advantage is 0.</b>"
         return (
-            f"<table><caption {_LEFT}>{html(asked)} <b>This group {verdict}.</b>"
+            f"<table><caption {_LEFT}>{html(asked)}{verdict if self.zero_variance else ''}"
             f"</caption><thead><tr>{heads}</tr></thead><tbody>{rows}</tbody></table>"
         )
 

@@ -1,4 +1,4 @@
-"""The course's thirteen notebooks, in order, and the card with what each takes to run."""
+"""The course's twelve notebooks, in order, and the card with what each takes to run."""
 
 from dataclasses import dataclass
 
@@ -26,19 +26,18 @@ class Notebook:
 NOTEBOOKS = tuple(
     Notebook(number, f"{number}_{name}.ipynb", title, short)
     for number, name, title, short in (
-        ("00", "welcome", "Welcome", "welcome"),
+        ("00", "start", "Start", "start"),
         ("01", "inference", "Qwen2-Audio inference", "inference"),
         ("02", "inside_the_model", "Inside the model", "inside\nthe model"),
-        ("03", "audio_questions", "Audio questions", "audio\nquestions"),
-        ("04", "measuring", "Measuring", "measuring"),
-        ("05", "reward_design", "Reward design", "reward\ndesign"),
-        ("06", "grpo_from_scratch", "GRPO from scratch", "GRPO from\nscratch"),
-        ("07", "full_run", "A full GRPO run", "a full\nrun"),
-        ("08", "sft_or_rl", "SFT or RL?", "SFT\nor RL?"),
-        ("09", "mmau_evaluation", "MMAU evaluation", "MMAU\nevaluation"),
-        ("10", "scaling_up", "Scaling up", "scaling\nup"),
-        ("11", "error_museum", "Debugging clinic", "debugging\nclinic"),
-        ("12", "capstone", "Capstone", "capstone"),
+        ("03", "questions_and_scores", "Questions and scores", "questions\nand scores"),
+        ("04", "rewards", "Rewards", "rewards"),
+        ("05", "grpo_from_scratch", "GRPO from scratch", "GRPO from\nscratch"),
+        ("06", "full_run", "The full run", "the full\nrun"),
+        ("07", "sft_or_rl", "SFT or RL?", "SFT\nor RL?"),
+        ("08", "mmau_evaluation", "MMAU evaluation", "MMAU\nevaluation"),
+        ("09", "full_size", "Full size", "full size"),
+        ("10", "debugging_clinic", "Debugging clinic", "debugging\nclinic"),
+        ("11", "capstone", "Capstone", "capstone"),
     )
 )
 
@@ -53,7 +52,7 @@ def find_notebook(number: str) -> Notebook:
 
 
 def card_table(number: str) -> Table:
-    """The measured time and memory of one notebook per profile.
+    """The measured time and memory of one notebook, a row per profile that it was run with.
 
     Raises:
         KeyError: there is no notebook of that number.
@@ -61,13 +60,10 @@ def card_table(number: str) -> Table:
     """
     measured = read_json(MEASURED).get(number, {})
     rows = []
-    for name in (name for name in measured if name in PROFILES):
+    for name in (name for name in PROFILES if name in measured):
         row, seconds = measured[name], measured[name]["seconds"]
         time = f"{seconds:.0f} s" if seconds < 100 else f"{seconds / 60:.1f} min"
         rows.append((name, time, f"{row['peak_gb']:.1f} GB", f"{row['hardware']}, {row['date']}"))
-    others = ", ".join(name for name in PROFILES if name not in measured)
-    if others:
-        rows.append((others, "–", "–", "not measured"))
     title = f"Notebook {number}, {find_notebook(number).title}, run from top to bottom"
     return Table(title, rows, ("profile", "time", "peak memory", "measured on"))
 

@@ -1,21 +1,32 @@
 """Measured numbers in one printed format, which a re-run is compared with as numbers.
 
-A measured number may differ by rounding between machines; the tolerance is printed with it, and
-``settled``, which ``notebooks/conftest.py`` calls, reads it from there.
+Two machines round differently, so that a re-run may differ by one unit of the last printed digit.
+Where training or sampling is behind a number, it may lie anywhere in its band: ``bands.json`` says
+where one more run comes out, and `scripts/notebooks.py bands` measures that.
 """
 
 import re
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from r1aqa_helpers.scoring import wilson_interval
+from r1aqa_helpers.scoring.seeds import next_seed
+from r1aqa_helpers.utils.io import read_json
+from r1aqa_helpers.utils.paths import DATA
 
-#: The two formats of a measured number.
+#: Notebook number -> name of a printed line -> its band: low, high, and from where it is.
+BANDS = DATA / "course" / "bands.json"
+#: How far an accuracy without a band may move, in percent of its questions: floating-point ties.
+TIES = 1.0
+
+#: The two formats of a measured number. A number without decimals is a count: it never moves.
 ACCURACY = re.compile(
     r"^(?P<name>.+): (?P<value>\d+\.\d) % "
     r"\(95 %: (?P<low>\d+\.\d) to (?P<high>\d+\.\d), n (?P<n>\d+)\)$"
 )
 VALUE = re.compile(
-    r"^(?P<name>.+): (?P<value>-?\d+(?:\.\d*)?(?:e[+-]\d+)?) ± "
-    r"(?P<tolerance>\d+(?:\.\d*)?(?:e[+-]\d+)?)(?: (?P<unit>\S.*))?$"
+    r"^(?P<name>.+): (?P<value>-?\d[\d,]*(?:\.(?P<decimals>\d+))?(?:e(?P<power>[+-]\d+))?)"
+    r"(?: (?P<unit>(?!% \()\S.*))?$"
 )
 
 
@@ -31,53 +42,97 @@ def accuracy(name: str, correct: int, n: int) -> None:
     print(f"{name}: {100 * correct / n:.1f} % (95 %: {low:.1f} to {high:.1f}, n {int(n)})")
 
 
-def value(name: str, number: float, tolerance: float, unit: str = "") -> None:
-    """Print a measured number with its tolerance between machines.
+def value(name: str, number: float, digits: int = 2, unit: str = "") -> None:
+    """Print a measured number, like ``loss: 1.23 nats``.
 
     Args:
-        tolerance: in the number's own unit; sets the decimals printed, one more than its first.
-        unit: printed behind.
-
-    Raises:
-        ValueError: the tolerance is not positive.
+        digits: decimals. A number too small for them is printed as ``1.23e-05``.
+        unit: printed behind the number.
     """
-    if not tolerance > 0:
-        raise ValueError(f"{name}: a tolerance above 0 is needed, not {tolerance}")
-    decimals = max(0, -int(f"{tolerance:e}".split("e")[1])) + 1
-    if decimals > 6:
-        text = f"{number:.3e} ± {tolerance:.1e}"
-    else:
-        text = f"{number:.{decimals}f} ± {tolerance:.{decimals}f}"
+    small = 0 < abs(number) < 0.5 * 10**-digits
+    text = f"{number:.{digits}e}" if small else f"{number:z,.{digits}f}"
     print(f"{name}: {text}{' ' + unit if unit else ''}")
 
 
-def settled(new: str, stored: str) -> str:
+def read_bands(number: str) -> dict[str, dict[str, Any]]:
+    """The bands of the notebook of that number, by the name of the line; {} where it has none."""
+    return read_json(BANDS).get(number, {}) if BANDS.is_file() else {}
+
+
+def settled(new: str, stored: str, bands: Mapping[str, Mapping[str, Any]] | None = None) -> str:
     """``new``, with each measured line that agrees with its stored line replaced by that.
 
-    An accuracy agrees when it lies in the stored 95 % interval, of as many questions; a value,
-    when it is within the stored tolerance.
+    A line whose name has a band agrees where its number lies in the band. Any other value may be
+    one unit of its last digit away, any other accuracy one answer, or `TIES` percent of the
+    questions. An accuracy needs as many questions as the stored one.
     """
     new_lines, stored_lines = new.split("\n"), stored.split("\n")
     if len(new_lines) != len(stored_lines):
         return new
     pairs = zip(new_lines, stored_lines, strict=True)
-    return "\n".join(b if _agree(a, b) else a for a, b in pairs)
+    return "\n".join(b if _agree(a, b, bands or {}) else a for a, b in pairs)
 
 
-def _agree(new: str, stored: str) -> bool:
+def measured_lines(text: str) -> dict[str, float]:
+    """The number of every measured line of a cell's printed text, by the line's name."""
+    found = (ACCURACY.match(line) or VALUE.match(line) for line in text.split("\n"))
+    return {one["name"]: _number(one) for one in found if one}
+
+
+def band(lines: Sequence[str]) -> tuple[float, float] | None:
+    """Where the number of one more run will lie with a probability of 95 %.
+
+    None where all lines agree as they are, so that they need no band.
+
+    Args:
+        lines: the same measured line, as each of two or more runs printed it.
+    """
+    if all(_agree(line, lines[0], {}) for line in lines):
+        return None
+    found = [ACCURACY.match(line) or VALUE.match(line) for line in lines]
+    low, high = next_seed([_number(one) for one in found])
+    middle, half = (low + high) / 2, max((high - low) / 2, *map(_unit, found))
+    return float(f"{middle - half:.4g}"), float(f"{middle + half:.4g}")
+
+
+def _agree(new: str, stored: str, bands: Mapping[str, Mapping[str, Any]]) -> bool:
     a, b = ACCURACY.match(new), ACCURACY.match(stored)
-    if a and b:
-        within = float(b["low"]) <= float(a["value"]) <= float(b["high"])
-        n = int(b["n"])
-        # An edited accuracy does not agree with the interval printed beside it.
-        interval = wilson_interval(round(float(b["value"]) / 100 * n), n)
-        printed = (float(b["low"]), float(b["high"]))
-        edited = any(abs(x - y) >= 0.06 for x, y in zip(interval, printed, strict=True))
-        return within and not edited and (a["name"], a["n"]) == (b["name"], b["n"])
-    a, b = VALUE.match(new), VALUE.match(stored)
-    if a and b:
-        same = all(a[part] == b[part] for part in ("name", "tolerance", "unit"))
-        # Half a unit of the last digit: both numbers were rounded for printing.
-        slack = 10.0 ** -len(b["value"].partition(".")[2]) if "e" not in b["value"] else 0.0
-        return same and abs(float(a["value"]) - float(b["value"])) <= float(b["tolerance"]) + slack
-    return False
+    accuracies = bool(a and b)
+    if not accuracies:
+        a, b = VALUE.match(new), VALUE.match(stored)
+    if not (a and b) or a["name"] != b["name"]:
+        return False
+    if accuracies and (a["n"] != b["n"] or _edited(b)):
+        return False
+    if not accuracies and a["unit"] != b["unit"]:
+        return False
+    if a["name"] in bands:
+        return bands[a["name"]]["low"] <= _number(a) <= bands[a["name"]]["high"]
+    if accuracies:
+        return abs(_correct(a) - _correct(b)) <= max(1, int(a["n"]) * TIES / 100)
+    if not (a["decimals"] and b["decimals"]):
+        return a["value"] == b["value"]
+    # A little more: 0.3 - 0.2 is not exactly 0.1.
+    return abs(_number(a) - _number(b)) <= 1.0001 * max(_unit(a), _unit(b))
+
+
+def _edited(line: re.Match) -> bool:
+    """Whether an accuracy does not fit the interval that is printed beside it."""
+    interval = wilson_interval(_correct(line), int(line["n"]))
+    printed = (float(line["low"]), float(line["high"]))
+    return any(abs(x - y) >= 0.06 for x, y in zip(interval, printed, strict=True))
+
+
+def _number(line: re.Match) -> float:
+    return float(line["value"].replace(",", ""))
+
+
+def _correct(line: re.Match) -> int:
+    return round(_number(line) / 100 * int(line["n"]))
+
+
+def _unit(line: re.Match) -> float:
+    """One unit of the last printed digit; of an accuracy as much as it may move without a band."""
+    if line.re is ACCURACY:
+        return max(100 / int(line["n"]), TIES)
+    return 10.0 ** (int(line["power"] or 0) - len(line["decimals"] or ""))

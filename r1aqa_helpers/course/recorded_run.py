@@ -11,6 +11,7 @@ from typing import Any, NoReturn
 
 from r1aqa_helpers.course.answer_groups import AnswerGroup
 from r1aqa_helpers.course.group_rewards import JudgedGroup
+from r1aqa_helpers.course.training_curves import show_curves
 from r1aqa_helpers.data import AudioQuestion
 from r1aqa_helpers.utils.errors import UserError
 from r1aqa_helpers.utils.io import read_json, read_log
@@ -66,7 +67,7 @@ class RecordedRun:
     """A run that ended, was interrupted, or is still going on."""
 
     folder: Path
-    metrics: list[dict[str, Any]]  #: a row per step, as `train_grpo` describes it
+    log: list[dict[str, Any]]  #: a row per step, as `train_grpo` describes it
     rollouts: list[Rollout]
     questions: dict[str, AudioQuestion] = field(repr=False)
 
@@ -74,6 +75,15 @@ class RecordedRun:
     def steps(self) -> list[int]:
         """The steps whose groups are there, in order."""
         return sorted({rollout.step for rollout in self.rollouts})
+
+    @property
+    def seconds(self) -> float:
+        """What all its steps took."""
+        return sum(row["seconds"] for row in self.log)
+
+    def curves(self) -> None:
+        """Show its training curves, see `show_curves`."""
+        show_curves(self.log)
 
     def groups(self, step: int) -> list[Rollout]:
         """The groups of one step, in the order in which they were asked."""
@@ -90,16 +100,22 @@ def load_run(folder: Path | str, questions: Sequence[AudioQuestion]) -> Recorded
         UserError: no rollouts are there yet, or a line of them cannot be understood.
     """
     folder = Path(folder)
-    path = folder / "rollouts.jsonl"
-    rows = read_log(path)
-    if not rows:
+    rollouts = read_rollouts(folder)
+    if not rollouts:
+        path = folder / "rollouts.jsonl"
         raise UserError(f"{shown(path)}: no rollouts yet; give the folder of a GRPO run")
-    return RecordedRun(
-        folder,
-        read_log(folder / "metrics.jsonl"),
-        [_rollout(path, number, row) for number, row in enumerate(rows, start=1)],
-        {question.id: question for question in questions},
-    )
+    log = read_log(folder / "metrics.jsonl")
+    return RecordedRun(folder, log, rollouts, {question.id: question for question in questions})
+
+
+def read_rollouts(folder: Path) -> list[Rollout]:
+    """A run's groups of answers, in order; none of SFT.
+
+    Raises:
+        UserError: a line cannot be understood.
+    """
+    path = folder / "rollouts.jsonl"
+    return [_rollout(path, number, row) for number, row in enumerate(read_log(path), start=1)]
 
 
 def recorded_answers(method: str, folder: Path = REFERENCE) -> dict[str, str]:

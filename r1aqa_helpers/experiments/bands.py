@@ -15,9 +15,11 @@ from r1aqa_helpers.experiments.plan import TABLE, UNTRAINED, shared_settings
 from r1aqa_helpers.experiments.summary import load_records, summarise
 from r1aqa_helpers.hardware import Profile
 from r1aqa_helpers.training import TrainingSettings
+from r1aqa_helpers.utils.errors import UserError
 from r1aqa_helpers.utils.io import read_json
 from r1aqa_helpers.utils.paths import DATA
 from r1aqa_helpers.utils.run_dir import RUN_FILE
+from r1aqa_helpers.utils.untrusted import shown
 
 #: The experiment's folder.
 EXPERIMENT = DATA / "results" / "tiny"
@@ -82,3 +84,16 @@ def read_bands(
         for method, row in found.items()
         if row is not None and row.band is not None
     }
+
+
+def row_band(regime: str, method: str, folder: Path = EXPERIMENT) -> tuple[float, float]:
+    """Where the accuracy of a row of the experiment comes out once more, in percent.
+
+    Raises:
+        UserError: the experiment in ``folder`` has no such row, or one seed of it.
+    """
+    rows = {(row.regime, row.method): row.band for row in summarise(load_records(folder)).rows}
+    found = rows.get((regime, method))
+    if found is None:
+        raise UserError(f"{shown(folder)}: has no band of {method} in {regime}; run more seeds")
+    return found

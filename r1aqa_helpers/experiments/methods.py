@@ -14,7 +14,7 @@ import numpy as np
 from r1aqa_helpers.data import AudioQuestion
 from r1aqa_helpers.hardware import Profile
 from r1aqa_helpers.models import MAX_NEW_TOKENS, LoadedModel
-from r1aqa_helpers.training import distributed
+from r1aqa_helpers.training import Watch, distributed
 from r1aqa_helpers.training.grpo.run import GRPOSettings, train_grpo
 from r1aqa_helpers.training.rejection import own_answers
 from r1aqa_helpers.training.rewards import RewardFunction, accuracy_reward
@@ -145,20 +145,22 @@ def train_method(
     settings: SFTSettings | GRPOSettings,
     out_dir: Path,
     longest: int = MAX_NEW_TOKENS,
+    watch: Watch | None = None,
 ) -> Path:
     """Train ``loaded`` in place; interrupted, the same call goes on.
 
-    ``settings`` are `method_settings`'; returns and raises as `train_sft` and `train_grpo`.
+    ``settings`` are `method_settings`'; ``watch``, what is returned and raised as in `train_sft`
+    and `train_grpo`.
 
     Args:
         loaded: what the method starts from.
         longest: the most tokens of an answer that is sampled to be learnt.
     """
     if method.algorithm == "grpo":
-        return train_grpo(loaded, questions, settings, out_dir, rewards=method.rewards)
+        return train_grpo(loaded, questions, settings, out_dir, method.rewards, watch)
     if method.learns == RANDOM:
         questions = random_labels(questions, settings.seed)
     elif method.learns == OWN:
         asked = (questions, Path(out_dir) / OWN_ANSWERS, method.prompt, settings.seed, longest)
         questions = distributed.run_on_main(lambda: own_answers(loaded, *asked))
-    return train_sft(loaded, questions, settings, out_dir)
+    return train_sft(loaded, questions, settings, out_dir, watch)

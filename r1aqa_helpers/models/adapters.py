@@ -6,7 +6,8 @@ known here is an error where it is set: merged in another way, an adapter gives 
 
 import re
 import warnings
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -82,8 +83,25 @@ def put_adapter(
     """``model`` with the adapter in ``folder`` merged into its weights, in place.
 
     Where they are in 4 bits, the adapter stays beside them, in float32: that is what was trained,
-    and rounded to 4 bits once more, most of it would be lost. Adapters trained with
-    transformers 4, whose modules had other names, are understood, too.
+    and rounded to 4 bits once more, most of it would be lost. Raises as `attach_adapter`.
+    """
+    trainable = {name: p.requires_grad for name, p in model.named_parameters()}
+    adapted = attach_adapter(model, folder)
+    if is_quantised(model):
+        model.requires_grad_(False)
+        return model.eval()
+    with _told(folder):
+        merged = adapted.merge_and_unload(safe_merge=True)
+    for name, parameter in merged.named_parameters():
+        parameter.requires_grad_(trainable[name])
+    return merged.eval()
+
+
+def attach_adapter(model: Qwen2AudioForConditionalGeneration, folder: Path) -> PeftModel:
+    """Put the adapter in ``folder`` beside the weights of ``model``, in place.
+
+    ``unload()`` of what is returned takes it off again, and leaves the weights as they were.
+    Adapters trained with transformers 4, whose modules had other names, are understood, too.
 
     Raises:
         UserError: it is no LoRA, its weights are missing, damaged or pickled, or they do not
@@ -93,23 +111,26 @@ def put_adapter(
     settings = _read_config(folder)
     named = read_adapter_weights(folder)
     weights = {_PREFIX + _present_name(name): tensor for name, tensor in named.items()}
-    trainable = {name: p.requires_grad for name, p in model.named_parameters()}
+    with _told(folder):
+        adapted = PeftModel(model, _lora_config(settings, named))
+        found = set_peft_model_state_dict(adapted, weights)
+        missing = [n for n in found.missing_keys if ".lora_" in n or ".modules_to_save." in n]
+        for kind, names in (("missing", missing), ("unexpected", found.unexpected_keys)):
+            if names:
+                raise UserError(
+                    f"adapter {shown(folder)}: does not fit its configuration and base model "
+                    f"({some_names(f'{kind} keys', names)})"
+                )
+    return adapted
+
+
+@contextmanager
+def _told(folder: Path) -> Iterator[None]:
+    """PEFT's errors as a ``UserError`` about the adapter in ``folder``."""
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", FutureWarning)  # PEFT's use of transformers
-            adapted = PeftModel(model, _lora_config(settings, named))
-            found = set_peft_model_state_dict(adapted, weights)
-            missing = [n for n in found.missing_keys if ".lora_" in n or ".modules_to_save." in n]
-            for kind, names in (("missing", missing), ("unexpected", found.unexpected_keys)):
-                if names:
-                    raise UserError(
-                        f"adapter {shown(folder)}: does not fit its configuration and base model "
-                        f"({some_names(f'{kind} keys', names)})"
-                    )
-            if is_quantised(model):
-                model.requires_grad_(False)
-                return model.eval()
-            merged = adapted.merge_and_unload(safe_merge=True)
+            yield
     except UserError:
         raise
     # PEFT reports modules that are not there, other shapes and NaN in errors of many kinds.
@@ -118,9 +139,6 @@ def put_adapter(
             f"adapter {shown(folder)}: cannot be put on its base model "
             f"({shown(' '.join(str(error).split())[:200])})"
         ) from error
-    for name, parameter in merged.named_parameters():
-        parameter.requires_grad_(trainable[name])
-    return merged.eval()
 
 
 def _read_config(folder: Path) -> dict[str, Any]:

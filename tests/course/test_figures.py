@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 
 from r1aqa_helpers.course.figures import n01, n02, n03, n07, n10
 from r1aqa_helpers.course.figures.parts import error_bars
-from r1aqa_helpers.course.lessons.n07 import Checkpoint
+from r1aqa_helpers.course.lessons.n06 import Checkpoint
 from r1aqa_helpers.hardware.budgets import budget
 from r1aqa_helpers.hardware.gpus import GPUS
 from r1aqa_helpers.scoring import Accuracy

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from r1aqa_helpers.course.checks.n02 import audio_tokens
-from r1aqa_helpers.course.figures import n06 as masks
+from r1aqa_helpers.course.figures import n05 as masks
 from r1aqa_helpers.course.lessons import n00, n04, n06, n07, n10
 from r1aqa_helpers.course.recorded_run import RecordedRun, Rollout
 from r1aqa_helpers.data import AudioQuestion, read_questions

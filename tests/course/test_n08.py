@@ -1,140 +1,100 @@
-"""What notebook 08 reads from the experiment's runs, claims, and draws; its gradients."""
+"""What notebook 09 counts, shows, and reads from a run."""
 
 import json
 from dataclasses import replace
+from pathlib import Path
+from types import SimpleNamespace
 
-import numpy as np
 import pytest
-import torch
 
 from r1aqa_helpers.course.lessons import n08 as lesson
-from r1aqa_helpers.course.lessons.n08 import AHEAD, BEHIND, ONE, OPEN, WITHIN, claim
-from r1aqa_helpers.experiments.methods import METHODS
-from r1aqa_helpers.training.grpo.objective import group_advantages
-from r1aqa_helpers.training.sft import SFTSettings
+from r1aqa_helpers.course.lessons.n08 import by, kinds
+from r1aqa_helpers.data import AudioQuestion, identify, read_questions
+from r1aqa_helpers.evaluation.local import Prediction, write_predictions
+from r1aqa_helpers.reporting import load_measured, measured_row
+from r1aqa_helpers.scoring import KINDS, Accuracy, score, write_metadata
 from r1aqa_helpers.utils.errors import UserError
+from r1aqa_helpers.utils.io import file_hash
+from r1aqa_helpers.utils.paths import TINY
+
+
+def question(key: str, gold: str, *choices: str, **known: str) -> AudioQuestion:
+    return AudioQuestion(key, Path("none.wav"), "Which?", choices, gold, **known)
+
+
+FLUTE = question("1", "flute", "flute", "cello", "tuba", task="music")
+RAIN = question("2", "rain", "rain", "wind", task="sound")
+
+
+def test_kinds_count_every_question_and_matches_go_by_name():
+    counted = kinds([FLUTE, RAIN], {"1": "a cello"})
+    assert list(counted) == list(KINDS)
+    assert list(counted.values()) == [0, 0, 1, 1]
+    again = replace(RAIN, id="3")
+    found = by([FLUTE, RAIN, again], {"1": 1, "2": 0, "3": 1}, lambda q: q.task)
+    assert found == {"music": Accuracy(1, 1), "sound": Accuracy(1, 2)}
 
 
 @pytest.fixture
-def folder(run_record, tmp_path):
-    runs = [run_record("sft", seed, 30 + seed) for seed in range(3)]
-    runs += [run_record("grpo-2", seed, 45 + seed) for seed in range(3)]
-    runs += [run_record("sft", 0, None, lr=3e-4), run_record("sft", 0, 20, regime="few")]
-    (tmp_path / "runs").mkdir()
-    for number, one in enumerate(runs):
-        (tmp_path / "runs" / f"{number}.json").write_text(json.dumps(one))
-    return tmp_path
+def shown(monkeypatch) -> list:
+    tables: list = []
+    monkeypatch.setattr(lesson, "display", tables.append)
+    return tables
 
 
-@pytest.fixture
-def found(folder, capsys):
-    return lesson.committed(folder)
+def test_the_table_keeps_reported_and_own_apart_and_escapes(shown):
+    own = {"track": "tiny", "method": "grpo <2>", "n": 1000, "ci95": [78.8, 83.6]}
+    own |= dict.fromkeys(("sound", "music", "speech", "average"), 81.3)
+    reported = {"sound": 69.37, "music": 66.77, "speech": 57.36, "average": 64.5, "source": "u"}
+    rows = [
+        {"model": "M", "method": "<GRPO>", "reported": reported, "reproduced": own},
+        {"model": "", "method": "first", "reported": None, "reproduced": None},
+    ]
+    lesson.rows_table(rows, "Accuracies")
+    (name, *cells), (_, *nothing) = shown[0].frame.to_numpy().tolist()
+    assert (name, cells[:4]) == ("M, <GRPO>", ["69.37", "66.77", "57.36", "64.50"])
+    assert cells[4:] == ["tiny: grpo <2>", *["81.3"] * 4, "78.8–83.6", "1,000"]
+    assert nothing == ["–"] * 4 + ["not run"] + ["–"] * 6
+    assert "&lt;GRPO&gt;" in shown[0]._repr_html_()
 
 
-def test_what_is_there_and_what_is_not_is_said(folder, capsys):
-    found = lesson.committed(folder)
-    told = capsys.readouterr().out
-    assert "8 trained models, 7 of them tested, 2026-11-20 to 2026-11-22" in told
-    assert "measured on: a machine" in told
-    assert "missing: table, cota: seed 0, 1, 2, 3, 4 not tested yet" in told
-    assert "missing: few, sft: seed 1, 2, 3, 4 not tested yet" in told
-    assert "missing: all: not run yet" in told and "untrained" not in told
-    assert found.regimes == ["table", "few"]
-    assert [row.method for row in found.rows()] == ["sft", "grpo-2"]
-    assert found.row("sft", "few").mean == pytest.approx(100 / 3)
-    with pytest.raises(UserError, match="few, grpo-2: no tested run"):
-        found.row("grpo-2", "few")
+def test_the_tiny_track_is_the_committed_run():
+    questions = read_questions(TINY / "tiny-mmau.json")
+    lab = SimpleNamespace(
+        profile=SimpleNamespace(tiny_questions=True), test_questions=lambda: questions
+    )
+    found = lesson.evaluated(lab)
+    assert list(found.answers)[-2:] == ["sft <2>", "grpo <2>"]
+    assert found.test_set.release is None
+    rows = {row.label: row for row in load_measured()}
+    for method, said in found.answers.items():
+        assert score(questions, said).average == pytest.approx(rows[method].average)
+        assert rows[method].test_sha256 == found.test_set.sha256
 
 
-def test_runs_traits_and_strict_shares(found, yes_questions):
-    assert [run["seed"] for run in found.runs("grpo-2")] == [0, 1, 2]
-    assert found.trait("grpo-2", "accuracy") == pytest.approx([0.1] * 10)
-    assert np.isnan(found.trait("grpo-2", "format")[0])
-    assert found.trait("sft", "format") is None and found.trait("cota", "loss") is None
-    exact, silent = found.strict("sft")
-    assert exact == pytest.approx(100 * 31 / 60) and silent == 0
-    assert [one["lr"] for one in lesson.searched(found.records, "sft")] == [1e-4, 3e-4]
-    base = lesson.base_matches(yes_questions, {"q0": "<answer>yes</answer>", "q1": "no"})
-    assert base == "1" + "0" * 59
-
-
-def test_paired_is_the_method_minus_the_other_or_minus_the_base(found, yes_questions):
-    grpo, sft = found.row("grpo-2"), found.row("sft")
-    assert lesson.paired(grpo, sft).difference == pytest.approx(25)
-    one = lesson.paired(grpo, "0" * 60, yes_questions, "music")
-    assert one.difference == pytest.approx(grpo.tasks["music"])
-    assert (one.a, one.b, one.holm) == ("grpo-2", "base", None)
-    assert lesson.pair_label(one) == "GRPO <2> − base"
-
-
-def test_both_kinds_of_noise_are_wider_than_either(found):
-    grpo, sft = found.row("grpo-2"), found.row("sft")
-    ends = lesson.noise_intervals(grpo, sft)
-    widths = {name: high - low for name, (low, high) in ends.items()}
-    assert list(widths) == ["questions alone", "trainings alone", "both"]
-    assert widths["trainings alone"] == 0, "all three differ by 15 of 60"
-    assert 0 < widths["questions alone"] <= widths["both"] + 1
-
-
-def test_comparisons_are_told_or_said_to_be_missing(found):
-    assert found.told("grpo-2", "sft", 2).startswith("GRPO <2> − SFT, full: +25.0 (")
-    assert [(c.a, c.b) for c in found.planned] == [("grpo-2", "sft")] and not found.apart
-    few, *_, compute, everything = found.told_apart(2)
-    assert few == "100 questions, seen once: GRPO <2> − SFT, full: not run yet"
-    where = "(as much processor time as GRPO <2>)"
-    assert compute == f"GRPO <2> − SFT, full {where}: not run yet"
-    assert everything.startswith("all 4,000 questions, seen twice: SFT on CoTA − SFT, full")
-    each = lesson.per_seed(found.row("grpo-2"), found.row("sft"))
-    assert list(each) == [0, 1, 2] and each[0].difference == pytest.approx(25)
-
-
-@pytest.mark.parametrize(
-    ("evidence", "said"),
-    [
-        ((3, 9, 0.001, 1, 2), ONE),
-        ((1, 6, 0.01, 3, 2), AHEAD),
-        ((-6, -1, 0.01, 3, 2), BEHIND),
-        ((1, 6, 0.06, 3, 2), OPEN),
-        ((-1, 1, 0.7, 3, 2), WITHIN),
-    ],
-)
-def test_a_claim_is_the_first_sentence_that_is_true(evidence, said):
-    assert claim(*evidence) == said
-
-
-def test_a_sentence_holds_the_figures_and_the_claim(found):
-    (one,) = found.summary.comparisons
-    told = lesson.sentence(one, 2)
-    assert told.startswith("GRPO <2> − SFT, full: +25.0 (")
-    assert "Holm's p " in told and told.endswith(": ahead")
-    assert lesson.sentence(lesson.paired(found.row("sft"), "1" * 60), 2).endswith("behind")
-    few = replace(lesson.paired(found.row("sft"), "1" * 60), regime="few")
-    assert lesson.pair_label(few).startswith("100 questions, seen once: SFT")
-    assert lesson.claimed(replace(few, seeds=(0,)), 2) == ONE
-    with pytest.raises(UserError, match="need two tested seeds"):
-        lesson.paired(found.row("sft", "few"), "1" * 60)
-
-
-@pytest.mark.parametrize("p", [0.0, 0.03, 0.5, 1.0])
-def test_the_gradient_of_a_group_is_that_of_drawn_answers(p):
-    torch.manual_seed(0)
-    correct = torch.bernoulli(torch.full((20_000, 8), p))
-    advantages = group_advantages(correct.flatten(), 8).view(-1, 8)
-    drawn = (advantages * (correct - p)).mean().item()
-    assert lesson.group_gradient(p) == pytest.approx(drawn, abs=0.01)
-
-
-def test_a_run_is_begun_and_stopped(monkeypatch, tmp_path, yes_questions):
-    seen = []
-
-    def train(loaded, questions, settings, folder, watch):
-        for step in range(1, settings.steps + 1):
-            watch({"step": step})
-
-    monkeypatch.setattr(lesson, "train_sft", train)
-    settings = SFTSettings(steps=9)
-    asked = (METHODS["sft"], None, yes_questions, settings, tmp_path)
-    rows = lesson.first_steps(*asked, 4, watch=seen.append)
-    assert [row["step"] for row in rows] == [1, 2, 3, 4] and seen == rows
-    with pytest.raises(ValueError, match="10 of 9 steps"):
-        lesson.first_steps(*asked, 10, watch=seen.append)
+def test_another_track_is_read_from_its_run(tmp_path):
+    lab = SimpleNamespace(profile=SimpleNamespace(tiny_questions=False, name="a100"))
+    with pytest.raises(UserError, match="r1aqa data fetch mmau --version v1"):
+        lesson.evaluated(lab, tmp_path)
+    # A stand-in for the release: what is read, and how it hangs together, is the same.
+    folder = tmp_path / lesson.MMAU
+    folder.mkdir()
+    items = json.loads((TINY / "tiny-mmau.json").read_text())[:3]
+    path = folder / "questions.json"
+    path.write_text(json.dumps(items))
+    source = {"questions": path.name, "sha256": file_hash(path), "version": "v1"}
+    (folder / "source.json").write_text(json.dumps(source))
+    with pytest.raises(UserError, match="reproduce --profile a100 --questions mmau-test-mini-v1"):
+        lesson.evaluated(lab, tmp_path)
+    questions = read_questions(path)
+    said = [Prediction(q.id, q.choices[0], 0.1) for q in questions]
+    result = score(questions, {p.id: p.answer for p in said})
+    test_set, run = identify(questions, path), tmp_path / f"a100-{lesson.MMAU}"
+    predictions = run / "r1-aqa" / "predictions.json"
+    write_predictions(predictions, questions, said)
+    write_metadata(predictions, test_set, prompt=2)
+    row = measured_row("r1-aqa", 2, result, 1.0, test_set)
+    (run / "results.json").write_text(json.dumps({"rows": [row.as_dict()]}))
+    found = lesson.evaluated(lab, tmp_path)
+    assert found.answers == {"r1-aqa <2>": {p.id: p.answer for p in said}}
+    assert found.rows == (row,) and found.test_set == test_set

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from r1aqa_helpers.course import attack_suite
-from r1aqa_helpers.course.lessons.n12 import (
+from r1aqa_helpers.course.lessons.n11 import (
     ask_about,
     by_pattern,
     cut_at_pauses,

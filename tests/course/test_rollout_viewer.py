@@ -19,13 +19,13 @@ def run():
 
 
 def test_recorded_figures_agree_with_one_another(run):
-    assert run.steps == list(range(1, 101)) and len(run.metrics) == 100
+    assert run.steps == list(range(1, 101)) and len(run.log) == 100
     assert sum(path.stat().st_size for path in REFERENCE.iterdir()) < 2 * 2**20
     for step in (1, 50, 100):
         groups = run.groups(step)
         assert len(groups) == 8 and all(group.id in run.questions for group in groups)
         rewards = [r for group in groups for r in group.rewards]
-        row = run.metrics[step - 1]
+        row = run.log[step - 1]
         assert row["reward"] == pytest.approx(sum(rewards) / len(rewards), abs=1e-6)
         same = sum(group.zero_variance for group in groups) / len(groups)
         assert row["zero_variance_groups"] == pytest.approx(same)

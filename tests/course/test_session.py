@@ -11,9 +11,14 @@ import pytest
 import torch
 
 from r1aqa_helpers.course import Lab, session, start
+from r1aqa_helpers.course.answer_groups import sample_groups
 from r1aqa_helpers.course.session import stratified
 from r1aqa_helpers.data import AudioQuestion
+from r1aqa_helpers.data.audio import header_seconds
+from r1aqa_helpers.evaluation.local import answer_one
 from r1aqa_helpers.hardware import PROFILES
+from r1aqa_helpers.models import load_for
+from r1aqa_helpers.training.rewards import accuracy_reward, format_reward
 from r1aqa_helpers.utils.errors import UserError
 from r1aqa_helpers.utils.io import write_json
 
@@ -88,3 +93,29 @@ def test_only_warnings_of_named_libraries_are_silenced(module, shown):
         warnings.showwarning = lambda *given, **_: told.append(given)
         warnings.warn_explicit("2 clips were cut", UserWarning, "file.py", 1, module, {})
     assert bool(told) is shown
+
+
+def test_the_environments_seed_is_taken_where_none_is_given(monkeypatch, tmp_path, capsys):
+    monkeypatch.setenv("R1AQA_SEED", "4")
+    monkeypatch.setenv("R1AQA_RUNS", str(tmp_path))
+    lab = start("tiny")
+    assert (lab.seed, lab.runs, capsys.readouterr().out) == (4, tmp_path, "profile tiny, seed 4\n")
+    assert start("tiny", seed=2).seed == 2
+
+
+def test_the_courses_question_is_one_where_thinking_helps_and_a_group_learns(tmp_path):
+    """Eight answers of the base with prompt <2>, of mixed rewards; correct when it thinks."""
+    lab = Lab(PROFILES["tiny"], 0, tmp_path, tmp_path)
+    question = lab.example()
+    assert question.extra["question-type"] == "before-after"
+    assert 3 < header_seconds(question.audio) <= 4
+    asked = {"solution": [question.answer] * 8, "choices": [question.choices] * 8}
+    loaded = load_for(lab.profile)
+    (group,) = sample_groups(loaded, [question], prompt=2, seed=0)
+    correct = accuracy_reward(group.completions, **asked)
+    formatted = format_reward(2)(group.completions)
+    rewards = [a + b for a, b in zip(correct, formatted, strict=True)]
+    assert set(rewards) == {0, 1, 2} and 2 < sum(correct) < 6
+    thought = answer_one(loaded, question.audio, question.question, question.choices, 3)[0]
+    assert thought.response.startswith("<think>")
+    assert accuracy_reward([thought.response], **{k: v[:1] for k, v in asked.items()}) == [1.0]

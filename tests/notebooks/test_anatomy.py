@@ -10,7 +10,7 @@ from pathlib import Path
 import nbformat
 import pytest
 from nbformat import NotebookNode
-from nbformat.v4 import new_output
+from nbformat.v4 import new_code_cell, new_output
 
 from r1aqa_helpers.course.notebooks import NOTEBOOKS, card_table, find_notebook
 
@@ -63,7 +63,7 @@ def spoiled(kind: str) -> NotebookNode:
     notebook = copy.deepcopy(read("01"))
     code = [c for c in notebook.cells if c.cell_type == "code"]
     if kind == "setup":
-        code[0].source += "\n# mine"
+        code[1].source += "\n# mine"
     elif kind == "order":
         code[3].execution_count = None
     elif kind == "stub":
@@ -95,3 +95,15 @@ def spoiled(kind: str) -> NotebookNode:
 def test_each_fault_is_reported(kind, told):
     found = ANATOMY["faults"](spoiled(kind), "01")
     assert any(told in fault for fault in found), found
+
+
+def test_a_band_that_does_not_hold_or_that_no_line_has_is_reported(monkeypatch):
+    bands = {"KL": {"low": 0.1, "high": 0.2}, "loss": {"low": 0, "high": 1}}
+    monkeypatch.setitem(ANATOMY["faults"].__globals__, "read_bands", lambda number: bands)
+    notebook = copy.deepcopy(read("01"))
+    text = "KL: 0.15\nreward: 7.0\nKL: 0.25\n"
+    notebook.cells += [new_code_cell(outputs=[new_output("stream", name="stdout", text=text)])]
+    found = ANATOMY["faults"](notebook, "01")
+    assert "KL: 0.25 lies outside its band, 0.1 to 0.2" in found
+    assert "bands.json: no line is named 'loss'; remove its band" in found
+    assert not [fault for fault in found if "reward" in fault or "0.15" in fault]

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from r1aqa_helpers.course.notebooks import NOTEBOOKS
 from r1aqa_helpers.utils.errors import UserError
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -24,10 +25,10 @@ def clone(tmp_path) -> Path:
     (tmp_path / "notebooks").mkdir()
     for name in ("pyproject.toml", "CITATION.cff", "README.md", "notebooks/README.md"):
         shutil.copy(ROOT / name, tmp_path / name)
-    for path in sorted((ROOT / "notebooks").glob("*.ipynb"))[:2]:
+    for path in (ROOT / "notebooks" / one.file for one in NOTEBOOKS[:2]):
         notebook = json.loads(path.read_text(encoding="utf-8"))
-        setup = [c for c in notebook["cells"] if "setup" in c["metadata"].get("tags", [])]
-        notebook["cells"] = [notebook["cells"][0], *setup]
+        hosted = [c for c in notebook["cells"] if "hosted" in c["metadata"].get("tags", [])]
+        notebook["cells"] = [notebook["cells"][0], *hosted]
         (tmp_path / "notebooks" / path.name).write_text(json.dumps(notebook, indent=1) + "\n")
     return tmp_path
 
@@ -52,11 +53,11 @@ def test_every_place_says_the_same_address_and_twice_changes_nothing(clone):
     assert citation.count(f'\nrepository-code: "{URL}"\n') == 1
     table = (clone / "notebooks" / "README.md").read_text(encoding="utf-8")
     for path in sorted((clone / "notebooks").glob("*.ipynb")):
-        first, setup = json.loads(path.read_text(encoding="utf-8"))["cells"]
+        first, hosted = json.loads(path.read_text(encoding="utf-8"))["cells"]
         for text in (table, "".join(first["source"])):
             assert f"/github/{REPO}/blob/main/notebooks/{path.name})" in text
             assert "bob/course" not in text
-        assert f'REPOSITORY = "{URL}"  # ' in "".join(setup["source"])
+        assert f'REPOSITORY = "{URL}"  # ' in "".join(hosted["source"])
         assert "".join(first["source"]).startswith(f"# {path.name[:2]} · ")
 
 

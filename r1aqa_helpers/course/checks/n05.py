@@ -1,128 +1,159 @@
-"""Checks of notebook 05: accuracy, format, a weighted sum, a reward without loopholes."""
+"""Checks of notebook 05: the four functions that are the learner's own trainer."""
 
-from collections.abc import Sequence
-from typing import Any
+import copy
 
-from r1aqa_helpers.course.checks.common import Answer, explain, of_kind
+import torch
+
+from r1aqa_helpers.course.checks.common import Answer, close, explain, number, tensor
 from r1aqa_helpers.course.exercise import exercise, expect
-from r1aqa_helpers.course.widgets.reward_hacking_tests import attack_suite
-
-_FORMATTED = "<think>I hear rain.</think><answer>rain</answer>"
-
-
-def _rewards(reward: Answer, texts: Sequence[str], **columns: Any) -> list[float]:
-    """The reward of each text, once it is known to be a list of as many numbers."""
-    columns = {"prompts": ["a prompt"] * len(texts), **columns}
-    try:
-        got = reward(completions=list(texts), **columns)
-    except TypeError as error:
-        unused = "unexpected keyword" in str(error)
-        expect(not unused, f"{error}: TRL hands over every column; take also those not used")
-        raise
-    of_kind(got, (list, tuple), "a list, with one number per completion")
-    counts = f"{len(texts)} completions came in and {len(got)} numbers went out"
-    expect(len(got) == len(texts), f"{counts}: each completion is rewarded alone")
-    return [float(of_kind(one, (int, float), "a number per completion")) for one in got]
+from r1aqa_helpers.course.lessons import n05 as lesson
+from r1aqa_helpers.data import read_questions
+from r1aqa_helpers.models import load
+from r1aqa_helpers.tiny.data import MODEL, prepare
+from r1aqa_helpers.training.grpo import objective as library
 
 
-@exercise("05.1", passed="the first answer is found, trimmed, and compared exactly")
-def accuracy(answer: Answer) -> None:
-    """1.0 for the first tagged answer, or the bare text, equal to the solution; else 0.0."""
-
-    def earns(text: str, gold: str = "rain") -> bool:
-        return _rewards(answer, [text], solution=[gold])[0] > 0
-
-    rain, wind = "<answer>rain</answer>", "<answer>wind</answer>"
-    got = _rewards(answer, [rain, wind, rain], solution=["rain", "rain", "wind"])
-    told = "compare what stands between the tags with the solution of the same place"
-    expect(got == [1.0, 0.0, 0.0], f"correct, wrong, wrong should earn 1, 0, 0, not {got}: {told}")
-    lines = earns("<answer>\nrain\n</answer>")
-    expect(lines, "an answer on a line of its own earns nothing: a dot stops at a line's end")
-    trimmed = earns("<answer> rain </answer>") and earns(rain, "rain ")
-    expect(trimmed, "white space around the answer or the solution should not count")
-    expect(earns("rain"), "a bare correct answer earns nothing: without tags it is the answer")
-    first = earns(f"{rain} or {wind}") and not earns(f"{wind} or {rain}")
-    expect(first, "of several pairs of tags the first one counts, up to its own closing tag")
-    both = earns("<answer>rain or wind</answer>")
-    expect(not both, "'rain or wind' earns as much: a text that holds the solution is not equal")
-    piece = earns("<answer>ra</answer>") or earns("<answer></answer>")
-    expect(not piece, "a piece of the solution, or nothing at all, earns as much as the solution")
-    expect(not earns("<answer>Rain</answer>"), "'Rain' is taken for 'rain': case counts here")
-
-
-@exercise("05.2", passed="one thought, one answer, nothing else, on any number of lines")
-def format_reward(answer: Answer) -> None:
-    """1.0 where the whole completion keeps to prompt 3's format, each pair of tags once."""
-
-    def kept(*texts: str) -> list[bool]:
-        return [_rewards(answer, [text])[0] > 0 for text in texts]
-
-    def varied(old: str, new: str) -> str:
-        return _FORMATTED.replace(old, new)
-
-    got = _rewards(answer, [_FORMATTED, "rain"])
-    expect(got[0] == 1.0, "the format itself, a thought and then an answer, should earn 1.0")
-    lines = varied("I hear rain.", "First wind,\nthen rain."), varied("<answer>", "<answer>\n")
-    expect(all(kept(*lines)), "several lines earn nothing: a dot stops at a line's end")
-    spaced = kept(varied("</think>", "</think>\n\n"))
-    expect(all(spaced), "white space between the thought and the answer should be allowed")
-    around = kept(f"Sure. {_FORMATTED}", f"{_FORMATTED} Anything else?")
-    expect(not any(around), "words before or after the format still earn 1.0: it is the whole text")
-    expect(not any(kept("<answer>rain</answer>")), "an answer without a thought still earns 1.0")
-    turned = kept("<answer>rain</answer><think>I hear rain.</think>")
-    expect(not any(turned), "the thought has to come before the answer, not after it")
-    nested = kept(
-        varied("<answer>rain", "<answer><answer>rain</answer>"),
-        varied("<answer>rain", "<answer><answer>rain"),
-        varied("I hear rain.", "<answer>wind</answer>"),
-    )
-    expect(not any(nested), "tags inside a pair of tags pass: inside must be none of the four")
-
-
-@exercise(
-    "05.3", passed="a sum by completion, under a name of its own, with every column passed on"
-)
-def weighted_sum(answer: Answer) -> None:
-    """One reward function that adds others up by weight."""
-
-    def exact(completions: list[str], solution: list[str], **columns: Any) -> list[float]:
-        pairs = zip(completions, solution, strict=True)
-        return [float(text == gold) for text, gold in pairs]
-
-    def brief(completions: list[str], **columns: Any) -> list[float]:
-        return [float(len(text) < 6) for text in completions]
-
-    made = answer([(2.0, exact), (0.5, brief)])
-    expect(callable(made), f"a function is wanted, called later, not {type(made).__name__}")
-    texts, gold = ["rain", "waves, I think", "wind", "rainbow"], ["rain", "rain", "rain", "rainbow"]
-    try:
-        got = _rewards(made, texts, solution=gold)
-    except TypeError as error:
-        told = "the inner rewards are called without the solution: hand every column on"
-        expect("solution" not in str(error), told)
-        raise
-    wanted = [2.5, 0.0, 0.5, 2.0]
+@exercise("05.1", passed="each group is its own baseline, and equal rewards give no advantage")
+def group_advantages(answer: Answer) -> None:
+    """(r - group mean) / (group deviation + 1e-4), flat, groups next to one another."""
+    rewards = torch.tensor([0.0, 1.0, 1.0, 2.0, 1.0, 2.0, 2.0, 2.0])
+    got = tensor(answer(rewards, 4), (8,), "one advantage per reward")
+    equal = tensor(answer(torch.ones(4), 4), (4,), "one advantage per reward")
+    expect(equal.isfinite().all(), "four equal rewards give nan: add 1e-4 before you divide")
+    groups = rewards.view(2, 4)
+    centred = groups - groups.mean(dim=1, keepdim=True)
+    biased = groups.std(dim=1, keepdim=True, correction=0) + 1e-4
+    expected = library.group_advantages(rewards, 4)
+    over_all = (rewards - rewards.mean()) / (rewards.std() + 1e-4)
     mistakes = {
-        "the weights are not used: each reward counts once, whatever its weight": [2, 0, 1, 1],
-        "this is a mean over the rewards; a sum is wanted": [one / 2 for one in wanted],
+        "these are differences from the mean, not divided by the deviation": centred.flatten(),
+        "the sign is reversed: above the group's mean the advantage is > 0": -expected,
+        "mean and deviation were taken over all rewards: each group has its own": over_all,
+        "the deviation divides by G: the unbiased one divides by G - 1": (
+            centred / biased
+        ).flatten(),
     }
-    explain(got, wanted, mistakes, f"2 x exact + 0.5 x brief is {wanted} here, not {got}")
-    minus = _rewards(answer([(-1.0, brief)]), texts, solution=gold)
-    expect(minus == [-1.0, 0.0, -1.0, 0.0], "a weight below 0 has to take away from the reward")
-    named = getattr(made, "__name__", "") == "weighted_sum"
-    expect(named, "TRL logs a reward by its __name__, which should be weighted_sum")
+    told = "the numbers differ from (r - mean) / (deviation + 1e-4), taken in each group of 4"
+    explain(got, expected, mistakes, told, 1e-5)
+    expect((equal == 0).all(), "four equal rewards should give four advantages of 0")
 
 
-@exercise("05.4", passed="fourteen attacks blocked, and no honest answer earns less")
-def fair_reward(answer: Answer) -> None:
-    """The learner's own reward on the attacks for prompt 2."""
-    columns = {"solution": ["rain"] * 2, "choices": [["rain", "wind"]] * 2}
-    got = _rewards(answer, ["<answer>rain</answer>", "<answer>wind</answer>"], **columns)
-    expect(got[0] > got[1], "a wrong answer in the format earns as much as a correct one")
-    card = attack_suite(answer, prompt=2)
-    for shot in card.successful:
-        told = f"an attack succeeds, '{shot.case.name}': {shot.reward:g}, allowed is {shot.limit}"
-        expect(False, f"{told}; {shot.case.why}")
-    for shot in card.penalised:
-        told = f"an honest answer loses, '{shot.case.name}': {shot.reward:g} of {shot.honest:g}"
-        expect(False, f"{told}; {shot.case.why}")
+@exercise("05.2", passed="a token's probability stands at the position before it")
+def completion_logprobs(answer: Answer) -> None:
+    """Log-probabilities of the last T tokens of each row, from the logits of whole rows."""
+    logits = torch.randn(2, 7, 5, generator=torch.Generator().manual_seed(0))
+    ids = torch.tensor([[1, 4, 0], [3, 3, 2]])
+    logps = torch.log_softmax(logits, dim=-1)
+
+    def at(first: int) -> torch.Tensor:
+        part = logps[:, first : first + 3]
+        return part.gather(-1, ids.unsqueeze(-1)).squeeze(-1)
+
+    got = tensor(answer(logits, ids), (2, 3), "one number per answer token")
+    raw = logits[:, 3:6].gather(-1, ids.unsqueeze(-1)).squeeze(-1)
+    mistakes = {
+        "these stand at the tokens themselves: position t predicts token t + 1": at(4),
+        "these stand at the prompt's beginning: the answer is at the row's end": at(0),
+        "these are logits: take log_softmax over the vocabulary first": raw,
+        "these are probabilities: take their logarithm": at(3).exp(),
+    }
+    explain(got, at(3), mistakes, "the numbers differ from log pi of the answer's tokens", 1e-5)
+
+
+@exercise("05.3", passed="value and gradient are those of the library's loss")
+def grpo_loss(answer: Answer) -> None:
+    """The clipped surrogate and the KL penalty, averaged per answer, then over answers."""
+    generator = torch.Generator().manual_seed(1)
+    old = -torch.rand(3, 4, generator=generator)
+    start = old + 0.5 * torch.randn(3, 4, generator=generator)
+    ref = old + 0.3 * torch.randn(3, 4, generator=generator)
+    advantages = torch.tensor([1.0, -0.5, 2.0])
+    mask = torch.tensor([[1.0, 1, 1, 1], [1, 1, 0, 0], [1, 1, 1, 0]])
+
+    def both(loss: Answer, beta: float = 0.04) -> tuple[torch.Tensor, torch.Tensor]:
+        logps = start.clone().requires_grad_()
+        value = loss(logps, old, ref, advantages, mask, beta)
+        tensor(value, (), "one number, the loss")
+        expect(value.requires_grad, "the loss has no gradient: do not detach the log-probabilities")
+        return value.detach(), torch.autograd.grad(value, logps)[0]
+
+    def variant(sign: float = 1, clip: bool = True, kl: float = 1, mean: str = "grpo") -> Answer:
+        def loss(logps, old, ref, advantages, mask, beta):  # noqa: ANN001, ANN202
+            ratio, a = torch.exp(logps - old), advantages.unsqueeze(1)
+            kept = ratio.clamp(0.8, 1.2) * a if clip else ratio * a
+            term = -sign * torch.min(ratio * a, kept)
+            term = term + kl * beta * library.per_token_kl(logps, ref)
+            if mean == "plain":
+                return term.mean()
+            if mean == "tokens":
+                return (term * mask).sum() / mask.sum()
+            return ((term * mask).sum(dim=1) / mask.sum(dim=1)).mean()
+
+        return loss
+
+    got, gradient = both(answer)
+    expected, wanted = both(library.grpo_loss)
+    mistakes = {
+        "the sign is reversed: the surrogate is to grow, the loss to shrink": variant(sign=-1),
+        "nothing is clipped: ratios beyond 0.8 and 1.2 count in full": variant(clip=False),
+        "the KL penalty is missing: add beta times the estimate": variant(kl=0),
+        "the KL penalty has the wrong sign: it is added to the loss": variant(kl=-1),
+        "padding was counted in: multiply by the mask, divide by its sum": variant(mean="plain"),
+        "all tokens were averaged at once: first each answer, then the answers": variant(
+            mean="tokens"
+        ),
+    }
+    values = {message: both(wrong)[0] for message, wrong in mistakes.items()}
+    told = f"the loss should be {expected.item():.4f}, not {got.item():.4f}"
+    explain(got, expected, values, told, 1e-5)
+    expect(
+        close(gradient, wanted, 1e-5),
+        "the value is correct, its gradient is not: which log-probabilities carry one?",
+    )
+    without, _ = both(answer, beta=0.0)
+    expect(
+        close(without, both(library.grpo_loss, beta=0.0)[0], 1e-5),
+        "with beta 0 the KL penalty should vanish: use the argument, not 0.04",
+    )
+
+
+@exercise("05.4", passed="your update equals the library's: this is a GRPO trainer")
+def train_step(answer: Answer) -> None:
+    """One update from some groups: weights change as with the library's loss."""
+    loaded = load(MODEL, device="cpu", dtype="float32")
+    asked = read_questions(prepare().train)[:2]
+    torch.manual_seed(0)
+    groups = lesson.sample_groups(loaded, asked, size=4, most=12)
+    reference = copy.deepcopy(loaded.model)
+    with torch.no_grad():  # or the KL penalty, and its gradient, would be 0
+        for parameter in reference.parameters():
+            parameter.add_(0.02 * parameter.std().nan_to_num(0) * torch.randn_like(parameter))
+
+    def change(step: Answer, beta: float = 0.4) -> torch.Tensor:
+        policy = copy.deepcopy(loaded.model)
+        before = torch.cat([p.detach().flatten().clone() for p in policy.parameters()])
+        optimizer = torch.optim.SGD(policy.parameters(), lr=1.0)
+        loss = step(policy, reference, optimizer, groups, beta)
+        number(loss, "the loss as one number")
+        after = torch.cat([p.detach().flatten() for p in policy.parameters()])
+        return before - after
+
+    wanted = change(lesson.train_step)
+    got = change(answer)
+    size = wanted.norm()
+    expect(got.norm() > 0, "the weights did not move: call backward() and optimizer.step()")
+
+    def like(other: torch.Tensor) -> bool:
+        return bool((got - other).norm() < 1e-3 * size)
+
+    if like(wanted):
+        expect(
+            close(change(answer), wanted, 1e-4),
+            "a second call moves differently: are old gradients set to zero first?",
+        )
+        return
+    expect(not like(2 * wanted), "twice the step: divide the loss by the number of groups")
+    expect(not like(-wanted), "the weights moved the wrong way")
+    expect(not like(change(lesson.train_step, 0.0)), "the KL penalty has no effect: pass beta on")
+    share = float((got @ wanted) / (got.norm() * size))
+    expect(False, f"the update differs from the library's (cosine {share:.3f}); check each part")

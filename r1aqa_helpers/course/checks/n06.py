@@ -1,110 +1,119 @@
-"""Checks of notebook 06: advantages, clipping, the KL estimate, means over tokens, block masks."""
+"""Checks of notebook 07: curves from rollouts, choosing a checkpoint, two defects fixed."""
+
+from typing import Any
 
 import torch
 
-from r1aqa_helpers.course.checks.common import Answer, close, explain, parts, tensor
-from r1aqa_helpers.course.exercise import Mistake, exercise, expect
-from r1aqa_helpers.course.figures.n06 import block_mask as packed_mask
-from r1aqa_helpers.training.grpo import objective as library
+from r1aqa_helpers.course.checks.common import Answer, explain, of_kind, parts, tensor, try_cases
+from r1aqa_helpers.course.exercise import exercise, expect
 
 
-@exercise("06.1", passed="each group is its own baseline, and equal rewards give no gradient")
-def group_advantages(answer: Answer) -> None:
-    """(r - group mean) / (group deviation + 1e-4), flat, groups next to one another."""
-    rewards = torch.tensor([0.0, 1.0, 1.0, 2.0, 1.0, 2.0, 2.0, 2.0])
-    got = tensor(answer(rewards, 4), (8,), "one advantage per reward")
-    equal = tensor(answer(torch.ones(4), 4), (4,), "one advantage per reward")
-    expect(equal.isfinite().all(), "four equal rewards give nan: add 1e-4 before you divide")
-    groups = rewards.view(2, 4)
-    centred = groups - groups.mean(dim=1, keepdim=True)
-    biased = groups.std(dim=1, keepdim=True, correction=0) + 1e-4
-    expected = library.group_advantages(rewards, 4)
-    over_all = (rewards - rewards.mean()) / (rewards.std() + 1e-4)
+@exercise("07.1", passed="a run's curves can be made again from its rollouts alone")
+def step_curves(answer: Answer) -> None:
+    """Step to (mean reward, share of zero-variance groups), in the order of the steps."""
+    groups = {2: ([2.0] * 4, [1.0] * 4)}
+    groups[1] = ([0.0] * 4, [2.0, 0.0, 1.0, 0.0], [1.0, 2.0, 2.0, 0.0], [0.0, 1.0, 0.0, 0.0])
+    rollouts = [{"step": step, "rewards": list(r)} for step, all in groups.items() for r in all]
+    got = of_kind(answer(rollouts), dict, "a dict from step to two numbers")
+    expect(set(got) == {1, 2}, f"its keys should be the steps 1 and 2, not {sorted(got, key=str)}")
+    for pair in got.values():
+        parts(pair, "mean reward and share of zero-variance groups")
+    expect(list(got) == [1, 2], "the steps should come in their order: 1 before 2")
+    means, flat = (tuple(float(got[step][i]) for step in (1, 2)) for i in (0, 1))
     mistakes = {
-        "these are differences from the mean, not divided by the deviation": centred.flatten(),
-        "the sign is reversed: above the group's mean the advantage is > 0": -expected,
-        "mean and deviation were taken over all rewards: each group has its own": over_all,
-        "the deviation divides by G: the unbiased one divides by G - 1": (
-            centred / biased
-        ).flatten(),
+        "the two numbers are exchanged: the mean reward comes first": (0.25, 1.0),
     }
-    told = "the numbers differ from (r - mean) / (deviation + 1e-4), taken in each group of 4"
-    explain(got, expected, mistakes, told, 1e-5)
-    expect((equal == 0).all(), "four equal rewards should give four advantages of 0")
-
-
-@exercise("06.2", passed="the objective is clipped where it improves, not where it gets worse")
-def clipped_surrogate(answer: Answer) -> None:
-    """min(w A, clip(w, 1 - e, 1 + e) A), per token, to be made large."""
-    ratio = torch.tensor([0.5, 0.9, 1.0, 1.1, 1.5, 0.5, 0.9, 1.0, 1.1, 1.5])
-    advantage = torch.tensor([2.0] * 5 + [-2.0] * 5)
-    plain, clipped = ratio * advantage, ratio.clamp(0.8, 1.2) * advantage
-    expected = torch.min(plain, clipped)
-    got = tensor(answer(ratio, advantage, 0.2), (10,), "one value per ratio")
+    told = f"step 1 has 16 answers that earn 9 in all, a mean of 0.5625: yours is {means[0]:g}"
+    explain(means, (9 / 16, 1.5), mistakes, told)
     mistakes = {
-        "this is the loss, to be made small: the surrogate is to be made large": -expected,
-        "nothing is clipped: at ratio 1.5 and advantage 2 it is 2.4": plain,
+        "these are counts: the share of a step's groups is wanted": (1.0, 2.0),
+        "these are percent: a share goes from 0 to 1": (25.0, 100.0),
+        "equal rewards have no variance, and all 2 are equal as well": (0.25, 0.0),
     }
-    explain(got, expected, mistakes, "it differs from min(w A, clip(w, 1 - e, 1 + e) A)", 1e-5)
-    wider = torch.min(plain, ratio.clamp(0.6, 1.4) * advantage)
-    moved = close(answer(ratio, advantage, 0.4), wider, 1e-5)
-    expect(moved, "with clip 0.4 the edges are 0.6 and 1.4: yours did not move with the argument")
+    told = f"one of step 1's four groups has no variance, a share of 0.25: yours is {flat[0]:g}"
+    explain(flat, (0.25, 1.0), mistakes, told)
 
 
-@exercise("06.3", passed="never negative, zero where the two agree, and unbiased")
-def kl_estimate(answer: Answer) -> None:
-    """exp(d) - d - 1 with d = log ref - log policy, per token."""
-    logps = torch.tensor([0.5, 0.25, 0.25]).log()
-    ref_logps = torch.tensor([0.2, 0.2, 0.6]).log()
-    got = tensor(answer(logps, ref_logps), (3,), "one estimate per token")
-    d = ref_logps - logps
+@exercise("07.2", passed="as good as the best within the error, and the earliest such checkpoint")
+def choose_checkpoint(answer: Answer) -> None:
+    """The earliest step within one standard error of the best, sqrt(p (1 - p) / n)."""
+    correct = {10: 210, 20: 262, 30: 297, 40: 302, 50: 306, 60: 309, 70: 304}
+    got = answer(correct, 400)
+    expect(got in correct, f"one of the steps is wanted, not {got}")
     mistakes = {
-        "this is k1, the plain log-ratio: below 0 for some tokens": -d,
-        "this is the log-ratio upside down: its mean is minus the divergence": d,
-        "this is k2, half the square: its mean is not the KL": d**2 / 2,
-        "policy and reference are exchanged": torch.exp(-d) + d - 1,
+        "step 60 has the highest score; an earlier one is within its error": 60,
+        "step 10 is far below the best: the error is a share, and shrinks with n": 10,
     }
-    told = "the numbers differ from exp(d) - d - 1, d being log reference minus log policy"
-    explain(got, torch.exp(d) - d - 1, mistakes, told, 1e-5)
+    told = f"step {got} is not the earliest within one standard error of the best"
+    explain(got, 40, mistakes, told)
+    shuffled = {70: 304, 40: 302, 60: 309, 50: 306}
+    many = {10: 2100, 20: 3020, 30: 3090}
+    cases = {
+        "the dict need not be in order: yours took the first that it met": ((shuffled, 400), 40),
+        "more questions, smaller error: yours does not follow n": ((many, 4000), 30),
+    }
+    try_cases(answer, cases)
 
 
-@exercise("06.4", passed="one mean counts answers alike, the other tokens")
-def two_means(answer: Answer) -> None:
-    """(mean over answers of their mean token, mean over all tokens), padding left out."""
-    losses = torch.tensor([[1.0, 1.0, 7.0, 7.0], [2.0, 4.0, 6.0, 8.0]])
-    mask = torch.tensor([[1, 1, 0, 0], [1, 1, 1, 1]])
-    got = parts(answer(losses, mask), "sequence_mean, token_mean")
-    first, second = (float(one) for one in got)
-    sequence, token, full = 3.0, 22 / 6, 4.5
-    padded = "padding was counted in: multiply by the mask, and divide by what it keeps"
-    expect(not close(first, full) and not close(second, full), padded)
+@exercise("07.3", passed="every answer is scored with the clip of its own question")
+def repeat_for_groups(answer: Answer) -> None:
+    """(features, masks), each row so many times, next to one another."""
+    features = torch.arange(6.0).view(3, 2)
+    masks = torch.tensor([[1, 1], [1, 0], [0, 0]])
+    got = parts(answer(features, masks, 4), "features, masks")
+    for found in got:
+        tensor(found, (12, 2), "three rows, four times each")
+    rows = torch.arange(3)
+    own, turns = rows.repeat_interleave(4), rows.repeat(4)
+    clip = [torch.equal(got[0], features[order]) for order in (own, turns)]
+    mask = [torch.equal(got[1], masks[order]) for order in (own, turns)]
+    published = clip[1] and mask[0]
+    expect(not published, "this is the published line: row 1, of question 0, gets clip 1")
+    expect(not (clip[0] and mask[1]), "now the masks are out of step: row 1 has that of clip 1")
+    expect(clip[0], "the features' rows are not those of questions 0, 0, 0, 0, 1, 1, …")
+    expect(mask[0], "the masks' rows are not those of questions 0, 0, 0, 0, 1, 1, …")
+
+
+class _Model:
+    """Answers any prompt with two tokens, 7 and 8, and notes how long the prompts were."""
+
+    def __init__(self) -> None:
+        self.given: list[int] = []
+
+    def __call__(self, prompt: torch.Tensor) -> torch.Tensor:
+        self.given.append(prompt.shape[1])
+        return torch.cat([prompt, prompt.new_tensor([[7, 8]])], dim=1)
+
+
+@exercise("07.4", passed="prompts that do not fit are rejected, the others are unchanged")
+def completion(answer: Answer) -> None:
+    """The generated tokens alone; ValueError for a prompt over the limit."""
+    said = torch.tensor([[7, 8]])
+
+    def tried(length: int) -> tuple[Any, list[int], Exception | None]:
+        model = _Model()
+        try:
+            return answer(model, torch.arange(1, length + 1)[None], 4), model.given, None
+        except ValueError as error:
+            return None, model.given, error
+
+    got, _, error = tried(3)
+    expect(error is None, "a prompt of 3 tokens fits into 4, and was refused")
+    of_kind(got, torch.Tensor, "a tensor of tokens")
     mistakes = {
-        "the two are in the wrong order: the mean of the means comes first": (token, sequence),
-        "both numbers count tokens alike: the first takes each answer's mean": (token, token),
-        "each answer was divided by the padded width: use its mask's sum": (11 / 4, token),
-        "the answers' means were added up: the mean of the two is wanted": (6.0, token),
+        "prompt and answer came back together: cut the prompt off": [[1, 2, 3, 7, 8]],
     }
-    other = f"over all tokens the mean is 22 / 6, not {second:.4f}"
-    if not close(first, sequence, 1e-5):
-        other = f"the mean of the answers' means is (1 + 5) / 2 = 3, not {first:.4f}"
-    explain((first, second), (sequence, token), mistakes, other, 1e-5)
-
-
-@exercise("06.5", passed="an answer sees the prompt and itself, and nothing that comes later")
-def block_mask(answer: Answer) -> None:
-    """(L, L) bool, [query, key], for one prompt and answers of these lengths in one row."""
-    prompt, lengths = 3, [2, 1, 3]
-    got = tensor(
-        answer(prompt, lengths), (9, 9), "a mask for prompt and answers, 9 tokens together"
-    )
-    expect(got.dtype == torch.bool, f"a mask of True and False is wanted, not of {got.dtype}")
-    expected = packed_mask(prompt, lengths)
-    if torch.equal(got, expected):
-        return
-    turned = torch.equal(got, expected.T)
-    expect(not turned, "rows and columns are exchanged: row q says what token q may look at")
-    expect(got.diagonal().all(), "a token should see itself: the diagonal is not all True")
-    expect(not got[:prompt, prompt:].any(), "the prompt sees the answers, which come later")
-    expect(not got.triu(1).any(), "some token sees a later one: the mask has to be causal as well")
-    expect(not (got & ~expected).any(), "answers see the answers before them: they must not")
-    raise Mistake("a token should see all before it in its own answer, and in the prompt")
+    explain(got, said, mistakes, f"the answer is [[7, 8]], not {got.tolist()}")
+    got, given, error = tried(6)
+    if error is None:
+        mistakes = {
+            "a prompt of 6 tokens passed a limit of 4: too long has to be an error": said,
+            "this is the published way: prompt tokens 5 and 6 count as an answer": [[5, 6, 7, 8]],
+        }
+        explain(got, [], mistakes, "a prompt that is too long should raise a ValueError")
+    expect(not given, "refuse before generating: the answer to a long prompt costs the most")
+    both = "6" in str(error) and "4" in str(error)
+    expect(both, "let the error say both numbers: 6 tokens, and 4 allowed")
+    got, _, error = tried(4)
+    expect(error is None, "a prompt of exactly 4 tokens fits into 4, and was refused")
+    explain(got, said, {}, "for a prompt as long as the limit the answer is wrong")

@@ -1,119 +1,115 @@
-"""Checks of notebook 07: curves from rollouts, choosing a checkpoint, two defects fixed."""
+"""Checks of notebook 08: two gradients, search for a rate, two kinds of noise, what to claim."""
 
 from typing import Any
 
+import numpy as np
 import torch
 
-from r1aqa_helpers.course.checks.common import Answer, explain, of_kind, parts, tensor, try_cases
+from r1aqa_helpers.course.checks.common import Answer, close, explain, number, parts, tensor
 from r1aqa_helpers.course.exercise import exercise, expect
+from r1aqa_helpers.course.lessons.n07 import AHEAD, BEHIND, CLAIMS, ONE, OPEN, WITHIN
 
 
-@exercise("07.1", passed="a run's curves can be made again from its rollouts alone")
-def step_curves(answer: Answer) -> None:
-    """Step to (mean reward, share of zero-variance groups), in the order of the steps."""
-    groups = {2: ([2.0] * 4, [1.0] * 4)}
-    groups[1] = ([0.0] * 4, [2.0, 0.0, 1.0, 0.0], [1.0, 2.0, 2.0, 0.0], [0.0, 1.0, 0.0, 0.0])
-    rollouts = [{"step": step, "rewards": list(r)} for step, all in groups.items() for r in all]
-    got = of_kind(answer(rollouts), dict, "a dict from step to two numbers")
-    expect(set(got) == {1, 2}, f"its keys should be the steps 1 and 2, not {sorted(got, key=str)}")
-    for pair in got.values():
-        parts(pair, "mean reward and share of zero-variance groups")
-    expect(list(got) == [1, 2], "the steps should come in their order: 1 before 2")
-    means, flat = (tuple(float(got[step][i]) for step in (1, 2)) for i in (0, 1))
+@exercise("08.1", passed="one direction, two magnitudes: a reward's grows with p of the label")
+def gradients(answer: Answer) -> None:
+    """SFT's gradient on the logits, and the expected one of a reward for saying the label."""
+    policy = torch.tensor([0.5, 0.3, 0.15, 0.05])
+    imitated, rewarded = parts(answer(policy, 2), "SFT's gradient and the reward's")
+    imitated = tensor(imitated, (4,), "SFT's gradient, an entry per choice")
+    rewarded = tensor(rewarded, (4,), "the reward's gradient, an entry per choice")
+    label = torch.eye(4)[2]
+    up = label - policy
+    swapped = close(imitated, 0.15 * up, 1e-5) and close(rewarded, up, 1e-5)
+    expect(not swapped, "the two are exchanged: only the reward waits for the label to be drawn")
     mistakes = {
-        "the two numbers are exchanged: the mean reward comes first": (0.25, 1.0),
+        "the signs are reversed: up is wanted, not a loss's gradient": -up,
+        "SFT's gradient adds up to zero: the policy is subtracted": label,
     }
-    told = f"step 1 has 16 answers that earn 9 in all, a mean of 0.5625: yours is {means[0]:g}"
-    explain(means, (9 / 16, 1.5), mistakes, told)
+    explain(imitated, up, mistakes, "SFT's is the label's one-hot vector minus the policy", 1e-5)
     mistakes = {
-        "these are counts: the share of a step's groups is wanted": (1.0, 2.0),
-        "these are percent: a share goes from 0 to 1": (25.0, 100.0),
-        "equal rewards have no variance, and all 2 are equal as well": (0.25, 0.0),
+        "the signs are reversed: up is wanted for the reward, too": -0.15 * up,
     }
-    told = f"one of step 1's four groups has no variance, a share of 0.25: yours is {flat[0]:g}"
-    explain(flat, (0.25, 1.0), mistakes, told)
+    told = "the expectation: probability of the label, times reward 1, times its gradient"
+    explain(rewarded, 0.15 * up, mistakes, told, 1e-5)
 
 
-@exercise("07.2", passed="as good as the best within the error, and the earliest such checkpoint")
-def choose_checkpoint(answer: Answer) -> None:
-    """The earliest step within one standard error of the best, sqrt(p (1 - p) / n)."""
-    correct = {10: 210, 20: 262, 30: 297, 40: 302, 50: 306, 60: 309, 70: 304}
-    got = answer(correct, 400)
-    expect(got in correct, f"one of the steps is wanted, not {got}")
+@exercise("08.2", passed="chosen on validation, with the rate to try next; the test was not used")
+def search_rate(answer: Answer) -> None:
+    """The best rate on validation, the smallest of equals; three times beyond where at an end."""
+
+    def searched(*rows: tuple[float, int, int]) -> tuple[Any, Any]:
+        names = ("rate", "validation", "test")
+        tried = [dict(zip(names, row, strict=True)) for row in rows]
+        return parts(answer(tried), "the chosen rate, and the rate to try next, or None")
+
+    rate, after = searched((3e-5, 60, 70), (1e-4, 80, 71), (3e-4, 75, 90))
     mistakes = {
-        "step 60 has the highest score; an earlier one is within its error": 60,
-        "step 10 is far below the best: the error is a share, and shrinks with n": 10,
+        "3e-4 looks best on the test: the test has chosen": 3e-4,
     }
-    told = f"step {got} is not the earliest within one standard error of the best"
-    explain(got, 40, mistakes, told)
-    shuffled = {70: 304, 40: 302, 60: 309, 50: 306}
-    many = {10: 2100, 20: 3020, 30: 3090}
-    cases = {
-        "the dict need not be in order: yours took the first that it met": ((shuffled, 400), 40),
-        "more questions, smaller error: yours does not follow n": ((many, 4000), 30),
-    }
-    try_cases(answer, cases)
+    explain(rate, 1e-4, mistakes, f"1e-4 has the best validation accuracy, not {rate:g}", 1e-9)
+    expect(after is None, "1e-4 is better than its neighbours on both sides: the next is None")
+    rate, after = searched((3e-4, 90, 50), (3e-5, 60, 50), (1e-4, 80, 50))
+    beyond = "here the best is the largest rate tried: a better one may lie beyond it"
+    expect(rate == 3e-4 and after is not None, f"{beyond} (the runs come in any order)")
+    rate, after = searched((3e-5, 90, 50), (1e-4, 80, 50), (3e-4, 70, 50))
+    third = rate == 3e-5 and after is not None and close(after, 1e-5, 1e-9)
+    expect(third, "below the smallest rate the next one is a third of it, 1e-5 here")
+    even = searched((1e-4, 80, 50), (3e-5, 70, 50), (3e-4, 80, 60))
+    expect(tuple(even) == (1e-4, None), "of equals on validation the smallest rate is taken")
 
 
-@exercise("07.3", passed="every answer is scored with the clip of its own question")
-def repeat_for_groups(answer: Answer) -> None:
-    """(features, masks), each row so many times, next to one another."""
-    features = torch.arange(6.0).view(3, 2)
-    masks = torch.tensor([[1, 1], [1, 0], [0, 0]])
-    got = parts(answer(features, masks, 4), "features, masks")
-    for found in got:
-        tensor(found, (12, 2), "three rows, four times each")
-    rows = torch.arange(3)
-    own, turns = rows.repeat_interleave(4), rows.repeat(4)
-    clip = [torch.equal(got[0], features[order]) for order in (own, turns)]
-    mask = [torch.equal(got[1], masks[order]) for order in (own, turns)]
-    published = clip[1] and mask[0]
-    expect(not published, "this is the published line: row 1, of question 0, gets clip 1")
-    expect(not (clip[0] and mask[1]), "now the masks are out of step: row 1 has that of clip 1")
-    expect(clip[0], "the features' rows are not those of questions 0, 0, 0, 0, 1, 1, …")
-    expect(mask[0], "the masks' rows are not those of questions 0, 0, 0, 0, 1, 1, …")
+@exercise("08.3", passed="sampling noise of the questions and seed variance, in one interval")
+def noise(answer: Answer) -> None:
+    """The 2.5th and 97.5th percentile of mean differences over drawn seeds and questions."""
+    rng = np.random.default_rng(3)
+    seeds, questions, draws = 3, 120, 3000
+    torn = np.zeros((seeds, questions))
+    torn[0, :36], torn[1, :36], torn[2, :12] = 1, -1, 1
+    by_seed = rng.integers(0, seeds, (draws, seeds))
+    by_question = rng.integers(0, questions, (draws, questions))
+    pairs = zip(by_seed, by_question, strict=True)
+    both = np.array([torn[np.ix_(s, q)].mean() for s, q in pairs])
 
+    def ends(means: np.ndarray, low: float = 2.5) -> np.ndarray:
+        return np.percentile(100 * means, [low, 100 - low])
 
-class _Model:
-    """Answers any prompt with two tokens, 7 and 8, and notes how long the prompts were."""
-
-    def __init__(self) -> None:
-        self.given: list[int] = []
-
-    def __call__(self, prompt: torch.Tensor) -> torch.Tensor:
-        self.given.append(prompt.shape[1])
-        return torch.cat([prompt, prompt.new_tensor([[7, 8]])], dim=1)
-
-
-@exercise("07.4", passed="prompts that do not fit are rejected, the others are unchanged")
-def completion(answer: Answer) -> None:
-    """The generated tokens alone; ValueError for a prompt over the limit."""
-    said = torch.tensor([[7, 8]])
-
-    def tried(length: int) -> tuple[Any, list[int], Exception | None]:
-        model = _Model()
-        try:
-            return answer(model, torch.arange(1, length + 1)[None], 4), model.given, None
-        except ValueError as error:
-            return None, model.given, error
-
-    got, _, error = tried(3)
-    expect(error is None, "a prompt of 3 tokens fits into 4, and was refused")
-    of_kind(got, torch.Tensor, "a tensor of tokens")
+    got = parts(answer(torn, by_seed, by_question), "the lower and the upper end")
+    low, high = (number(end) for end in got)
+    expect(low <= high, "the lower end comes first")
+    expect(max(abs(low), abs(high)) > 1, "points are wanted: shares of questions, times 100")
     mistakes = {
-        "prompt and answer came back together: cut the prompt off": [[1, 2, 3, 7, 8]],
+        "only questions were drawn: draw seeds as well": ends(torn.mean(0)[by_question].mean(1)),
+        "only seeds were drawn: questions are a sample, too": ends(torn.mean(1)[by_seed].mean(1)),
+        "from 5 to 95 lie 90 % of the draws: 95 % leave 2.5 at either end": ends(both, 5),
+        "the sign is reversed: the matrix already holds a minus b": -ends(both)[::-1],
     }
-    explain(got, said, mistakes, f"the answer is [[7, 8]], not {got.tolist()}")
-    got, given, error = tried(6)
-    if error is None:
-        mistakes = {
-            "a prompt of 6 tokens passed a limit of 4: too long has to be an error": said,
-            "this is the published way: prompt tokens 5 and 6 count as an answer": [[5, 6, 7, 8]],
-        }
-        explain(got, [], mistakes, "a prompt that is too long should raise a ValueError")
-    expect(not given, "refuse before generating: the answer to a long prompt costs the most")
-    both = "6" in str(error) and "4" in str(error)
-    expect(both, "let the error say both numbers: 6 tokens, and 4 allowed")
-    got, _, error = tried(4)
-    expect(error is None, "a prompt of exactly 4 tokens fits into 4, and was refused")
-    explain(got, said, {}, "for a prompt as long as the limit the answer is wrong")
+    narrow = high - low < 8 * 100 * both.std() / np.sqrt(draws)
+    other = "one draw takes some seeds and some questions, both with replacement"
+    if narrow:
+        other = "this is the interval of the draws' mean, which shrinks with more draws"
+    explain((low, high), ends(both), mistakes, other, 0.05)
+    # A single resample is its own interval: its block, a third of it on question 0.
+    thirds = np.where(np.arange(questions) % 3 == 0, 0, 100)
+    alone = answer(torn, np.array([[0, 1, 2]]), thirds[None])
+    crossed = close(alone, (100 / 9, 100 / 9), 0.05)
+    expect(crossed, "each question got one seed: every drawn seed meets every drawn question")
+
+
+@exercise("08.4", passed="five conclusions, and each table supports exactly one")
+def claim(answer: Answer) -> None:
+    """One of `CLAIMS`, from an interval, a corrected p, the number of seeds and a margin."""
+    cases = [
+        ((3.9, 12.3, 0.001, 1, 2.0), ONE, "one training each: nothing is known of other seeds"),
+        ((1.0, 6.0, 0.01, 3, 2.0), AHEAD, "an interval above zero with p 0.01: ahead"),
+        ((-6.0, -1.0, 0.01, 3, 2.0), BEHIND, "an interval below zero with p 0.01: behind"),
+        ((-0.8, 1.2, 0.7, 3, 2.0), WITHIN, "this interval lies wholly within the margin of 2"),
+        ((-3.0, 4.0, 0.7, 3, 2.0), OPEN, "-3 to 4: no difference found is not no difference"),
+        ((0.2, 5.0, 0.2, 3, 2.0), OPEN, "Holm's p is 0.2: the interval alone does not decide"),
+        ((-1.8, 2.6, 0.6, 3, 2.0), OPEN, "both ends must lie within the margin, not only one"),
+        ((-0.8, 1.2, 0.7, 3, 1.0), OPEN, "the margin is an argument: here it is 1 point"),
+        ((0.3, 1.5, 0.01, 3, 2.0), AHEAD, "small and certain is ahead first"),
+    ]
+    for arguments, expected, message in cases:
+        found = answer(*arguments)
+        expect(found in CLAIMS, f"one of {', '.join(CLAIMS)} is wanted, not {found!r}")
+        expect(found == expected, f"{message} (your answer: {found})")

@@ -1,115 +1,114 @@
-"""Checks of notebook 08: two gradients, search for a rate, two kinds of noise, what to claim."""
+"""Checks of notebook 09: choosing a checkpoint, the verdict, paired bootstrap, choice order."""
 
-from typing import Any
+from pathlib import Path
 
 import numpy as np
-import torch
 
-from r1aqa_helpers.course.checks.common import Answer, close, explain, number, parts, tensor
+from r1aqa_helpers.course.checks.common import Answer, close, explain, parts
 from r1aqa_helpers.course.exercise import exercise, expect
-from r1aqa_helpers.course.lessons.n08 import AHEAD, BEHIND, CLAIMS, ONE, OPEN, WITHIN
+from r1aqa_helpers.data import AudioQuestion
+from r1aqa_helpers.evaluation.probes import order_report, rotations
+from r1aqa_helpers.scoring import wilson_interval
 
 
-@exercise("08.1", passed="one direction, two magnitudes: a reward's grows with p of the label")
-def gradients(answer: Answer) -> None:
-    """SFT's gradient on the logits, and the expected one of a reward for saying the label."""
-    policy = torch.tensor([0.5, 0.3, 0.15, 0.05])
-    imitated, rewarded = parts(answer(policy, 2), "SFT's gradient and the reward's")
-    imitated = tensor(imitated, (4,), "SFT's gradient, an entry per choice")
-    rewarded = tensor(rewarded, (4,), "the reward's gradient, an entry per choice")
-    label = torch.eye(4)[2]
-    up = label - policy
-    swapped = close(imitated, 0.15 * up, 1e-5) and close(rewarded, up, 1e-5)
-    expect(not swapped, "the two are exchanged: only the reward waits for the label to be drawn")
+@exercise("09.1", passed="selected on one set of questions, reported on another")
+def chosen(answer: Answer) -> None:
+    """The checkpoint that is best on validation, the earliest of equals, and its test accuracy."""
+    validation = np.array([[1, 0, 1, 0], [1, 1, 1, 0], [0, 1, 0, 0]])
+    test = np.array([[1, 1, 1, 1, 0], [1, 1, 0, 0, 0], [1, 1, 1, 1, 1]])
+    place, percent = parts(answer(validation, test), "the checkpoint's index and its accuracy")
     mistakes = {
-        "the signs are reversed: up is wanted, not a loss's gradient": -up,
-        "SFT's gradient adds up to zero: the policy is subtracted": label,
+        "checkpoint 2 is the best on the test: the test has chosen": 2,
     }
-    explain(imitated, up, mistakes, "SFT's is the label's one-hot vector minus the policy", 1e-5)
+    explain(place, 1, mistakes, f"checkpoint 1 is the best on validation, not {place:g}")
     mistakes = {
-        "the signs are reversed: up is wanted for the reward, too": -0.15 * up,
+        "75 % is what it measures on validation, where it was chosen": 75,
+        "100 % is the best of the test: report the one that was chosen": 100,
     }
-    told = "the expectation: probability of the label, times reward 1, times its gradient"
-    explain(rewarded, 0.15 * up, mistakes, told, 1e-5)
+    told = f"checkpoint 1 is correct on 2 of 5 test questions: 40 %, not {percent:g}"
+    explain(percent, 40, mistakes, told)
+    even = np.array([[0, 1], [1, 0], [1, 0]])
+    place, _ = answer(even, np.array([[0, 0, 0], [1, 1, 1], [0, 1, 1]]))
+    expect(place == 0, "of equals on validation the earliest is taken, whatever the test says")
 
 
-@exercise("08.2", passed="chosen on validation, with the rate to try next; the test was not used")
-def search_rate(answer: Answer) -> None:
-    """The best rate on validation, the smallest of equals; three times beyond where at an end."""
-
-    def searched(*rows: tuple[float, int, int]) -> tuple[Any, Any]:
-        names = ("rate", "validation", "test")
-        tried = [dict(zip(names, row, strict=True)) for row in rows]
-        return parts(answer(tried), "the chosen rate, and the rate to try next, or None")
-
-    rate, after = searched((3e-5, 60, 70), (1e-4, 80, 71), (3e-4, 75, 90))
-    mistakes = {
-        "3e-4 looks best on the test: the test has chosen": 3e-4,
-    }
-    explain(rate, 1e-4, mistakes, f"1e-4 has the best validation accuracy, not {rate:g}", 1e-9)
-    expect(after is None, "1e-4 is better than its neighbours on both sides: the next is None")
-    rate, after = searched((3e-4, 90, 50), (3e-5, 60, 50), (1e-4, 80, 50))
-    beyond = "here the best is the largest rate tried: a better one may lie beyond it"
-    expect(rate == 3e-4 and after is not None, f"{beyond} (the runs come in any order)")
-    rate, after = searched((3e-5, 90, 50), (1e-4, 80, 50), (3e-4, 70, 50))
-    third = rate == 3e-5 and after is not None and close(after, 1e-5, 1e-9)
-    expect(third, "below the smallest rate the next one is a third of it, 1e-5 here")
-    even = searched((1e-4, 80, 50), (3e-5, 70, 50), (3e-4, 80, 60))
-    expect(tuple(even) == (1e-4, None), "of equals on validation the smallest rate is taken")
-
-
-@exercise("08.3", passed="sampling noise of the questions and seed variance, in one interval")
-def noise(answer: Answer) -> None:
-    """The 2.5th and 97.5th percentile of mean differences over drawn seeds and questions."""
-    rng = np.random.default_rng(3)
-    seeds, questions, draws = 3, 120, 3000
-    torn = np.zeros((seeds, questions))
-    torn[0, :36], torn[1, :36], torn[2, :12] = 1, -1, 1
-    by_seed = rng.integers(0, seeds, (draws, seeds))
-    by_question = rng.integers(0, questions, (draws, questions))
-    pairs = zip(by_seed, by_question, strict=True)
-    both = np.array([torn[np.ix_(s, q)].mean() for s, q in pairs])
-
-    def ends(means: np.ndarray, low: float = 2.5) -> np.ndarray:
-        return np.percentile(100 * means, [low, 100 - low])
-
-    got = parts(answer(torn, by_seed, by_question), "the lower and the upper end")
-    low, high = (number(end) for end in got)
+@exercise("09.3", passed="each question keeps both its verdicts, so what the methods share cancels")
+def interval(answer: Answer) -> None:
+    """Percentiles 2.5 and 97.5 of the differences, in points, over resampled questions."""
+    rng = np.random.default_rng(1)
+    draws = rng.integers(0, 200, size=(4000, 200))
+    both = rng.random(200) < 0.6
+    same = parts(answer(both, both, draws), "the interval's ends")
+    told = "the same verdicts twice differ by nothing: draw questions, each with both its verdicts"
+    expect(close(same, (0, 0)), told)
+    a, b = both.copy(), both.copy()
+    a[:40], b[:24] = True, False
+    differences = 100 * (a[draws].mean(axis=1) - b[draws].mean(axis=1))
+    expected = np.percentile(differences, [2.5, 97.5])
+    low, high = answer(a, b, draws)
     expect(low <= high, "the lower end comes first")
-    expect(max(abs(low), abs(high)) > 1, "points are wanted: shares of questions, times 100")
+    expect(high > 0, "the sign is reversed: the difference is a minus b")
+    expect(high > 1, "points are wanted: a difference of shares, times 100")
+    narrow = high - low < 8 * differences.std() / np.sqrt(len(draws))
     mistakes = {
-        "only questions were drawn: draw seeds as well": ends(torn.mean(0)[by_question].mean(1)),
-        "only seeds were drawn: questions are a sample, too": ends(torn.mean(1)[by_seed].mean(1)),
-        "from 5 to 95 lie 90 % of the draws: 95 % leave 2.5 at either end": ends(both, 5),
-        "the sign is reversed: the matrix already holds a minus b": -ends(both)[::-1],
+        "from 5 to 95 lie 90 %: leave 2.5 at either end": np.percentile(differences, [5, 95]),
     }
-    narrow = high - low < 8 * 100 * both.std() / np.sqrt(draws)
-    other = "one draw takes some seeds and some questions, both with replacement"
+    other = f"the ends should be about {expected[0]:.1f} and {expected[1]:.1f}"
     if narrow:
         other = "this is the interval of the draws' mean, which shrinks with more draws"
-    explain((low, high), ends(both), mistakes, other, 0.05)
-    # A single resample is its own interval: its block, a third of it on question 0.
-    thirds = np.where(np.arange(questions) % 3 == 0, 0, 100)
-    alone = answer(torn, np.array([[0, 1, 2]]), thirds[None])
-    crossed = close(alone, (100 / 9, 100 / 9), 0.05)
-    expect(crossed, "each question got one seed: every drawn seed meets every drawn question")
+    explain((low, high), expected, mistakes, other, 0.3)
 
 
-@exercise("08.4", passed="five conclusions, and each table supports exactly one")
-def claim(answer: Answer) -> None:
-    """One of `CLAIMS`, from an interval, a corrected p, the number of seeds and a margin."""
+@exercise("09.4", passed="its result does not depend on the position of a choice")
+def order(answer: Answer) -> None:
+    """As given, mean over the questions, correct under every rotation; in percent."""
+
+    def question(key: str, gold: str, *choices: str) -> AudioQuestion:
+        return AudioQuestion(key, Path("none.wav"), "Which?", choices, gold)
+
+    questions = [
+        question("1", "dog", "dog", "cat"),
+        question("2", "rain", "wind", "rain", "siren", "bell"),
+        question("3", "flute", "flute", "tuba"),
+    ]
+    # 1: correct always; 2: always the first choice named; 3: wrong as given, correct when turned
+    answers = {q.id: q.choices[0] for q in rotations(questions) if q.id.startswith("2")}
+    answers |= {"1@0": "dog", "1@1": "dog", "3@0": "tuba", "3@1": "flute"}
+    result = answer(questions, answers)
+    given, mean, every = parts(result, "as given, mean, correct under every rotation", 3)
+    expected = order_report(questions, answers)
+    turned = "as given counts a question that is correct only when turned: look at copy 0"
+    told = "as given is copy 0 alone, `q@0`: one of three questions is correct there"
+    explain(given, 100 / 3, {turned: 200 / 3}, told)
+    pooled = "the mean runs over all answers: first a share for each question, then their mean"
+    told = f"the questions have 1, 1/4 and 1/2: their mean is {expected.mean:.1f}, not {mean:.1f}"
+    explain(mean, expected.mean, {pooled: 50}, told)
+    whole = expected.all_correct.percent
+    generous = "correct under any rotation is generous: a habit of place reaches it"
+    explain(every, whole, {generous: 100}, "correct under every rotation: only question 1 is")
+    found = answer(questions, {**answers, "1@1": "It is a dog, surely."})
+    matched = close(found[2], whole)
+    expect(matched, "'It is a dog, surely.' is correct for MMAU: judge with scoring.string_match")
+
+
+@exercise("09.2", passed="a verdict needs the same test, and the interval of your own measurement")
+def verdict(answer: Answer) -> None:
+    """reproduced, above, below; no verdict where the questions differ."""
+    words = ("reproduced", "above", "below", "no verdict")
+    reach = f"Wilson's interval reaches down to {wilson_interval(20, 20)[0]:.0f} %"
     cases = [
-        ((3.9, 12.3, 0.001, 1, 2.0), ONE, "one training each: nothing is known of other seeds"),
-        ((1.0, 6.0, 0.01, 3, 2.0), AHEAD, "an interval above zero with p 0.01: ahead"),
-        ((-6.0, -1.0, 0.01, 3, 2.0), BEHIND, "an interval below zero with p 0.01: behind"),
-        ((-0.8, 1.2, 0.7, 3, 2.0), WITHIN, "this interval lies wholly within the margin of 2"),
-        ((-3.0, 4.0, 0.7, 3, 2.0), OPEN, "-3 to 4: no difference found is not no difference"),
-        ((0.2, 5.0, 0.2, 3, 2.0), OPEN, "Holm's p is 0.2: the interval alone does not decide"),
-        ((-1.8, 2.6, 0.6, 3, 2.0), OPEN, "both ends must lie within the margin, not only one"),
-        ((-0.8, 1.2, 0.7, 3, 1.0), OPEN, "the margin is an argument: here it is 1 point"),
-        ((0.3, 1.5, 0.01, 3, 2.0), AHEAD, "small and certain is ahead first"),
+        ((64.5, 645, 1000, False), "no verdict", "on other questions there is no verdict"),
+        ((64.5, 638, 1000, True), "reproduced", "64.5 lies in the interval of 63.8 of 1,000"),
+        ((49.2, 600, 1000, True), "above", "say where the measurement lies, seen from 49.2"),
+        ((64.5, 13, 25, True), "reproduced", "52 % of 25: no fixed margin, an interval for n"),
+        ((96.0, 20, 20, True), "reproduced", f"20 of 20 is no proof of 100 %: {reach}"),
+        (
+            (61.1, 575, 1000, True),
+            "below",
+            "57.5 of 1,000 ends under 61.1: a wider margin hides it",
+        ),
     ]
     for arguments, expected, message in cases:
-        found = answer(*arguments)
-        expect(found in CLAIMS, f"one of {', '.join(CLAIMS)} is wanted, not {found!r}")
-        expect(found == expected, f"{message} (your answer: {found})")
+        said = answer(*arguments)
+        expect(said in words, f"one of {', '.join(words)} is wanted, not {said!r}")
+        expect(said == expected, f"{message} (your verdict: {said})")

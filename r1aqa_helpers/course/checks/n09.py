@@ -1,114 +1,91 @@
-"""Checks of notebook 09: choosing a checkpoint, the verdict, paired bootstrap, choice order."""
+"""Checks of notebook 10: bytes of a training, 4 bits, the roofline, gradients put together."""
 
-from pathlib import Path
+import torch
 
-import numpy as np
-
-from r1aqa_helpers.course.checks.common import Answer, close, explain, parts
+from r1aqa_helpers.course.checks.common import Answer, close, explain, of_kind, tensor
 from r1aqa_helpers.course.exercise import exercise, expect
-from r1aqa_helpers.data import AudioQuestion
-from r1aqa_helpers.evaluation.probes import order_report, rotations
-from r1aqa_helpers.scoring import wilson_interval
+from r1aqa_helpers.course.lessons.n09 import EVEN, NF4, round_trip
 
 
-@exercise("09.1", passed="selected on one set of questions, reported on another")
-def chosen(answer: Answer) -> None:
-    """The checkpoint that is best on validation, the earliest of equals, and its test accuracy."""
-    validation = np.array([[1, 0, 1, 0], [1, 1, 1, 0], [0, 1, 0, 0]])
-    test = np.array([[1, 1, 1, 1, 0], [1, 1, 0, 0, 0], [1, 1, 1, 1, 1]])
-    place, percent = parts(answer(validation, test), "the checkpoint's index and its accuracy")
+def _number(got: object, wanted: str) -> float:
+    return float(of_kind(got, (int, float), wanted))
+
+
+@exercise("10.1", passed="a trained parameter takes 16 bytes, a frozen one only its width")
+def training_bytes(answer: Answer) -> None:
+    """Bytes: frozen * width + 16 * trained."""
+    got = _number(answer(1000, 2.0, 10), "the number of bytes")
     mistakes = {
-        "checkpoint 2 is the best on the test: the test has chosen": 2,
+        "the frozen weights are missing: they are in memory, too": 160,
+        "frozen weights have neither gradient nor moments: only what is trained has": 16160,
+        "4 bytes are its weight alone: gradient and moments come on top": 2040,
     }
-    explain(place, 1, mistakes, f"checkpoint 1 is the best on validation, not {place:g}")
+    told = f"1000 frozen weights of 2 bytes and 10 trained ones take 2160, not {got:g}"
+    explain(
+        got, 2160, mistakes, "these are GB: the bytes themselves are wanted" if got < 1 else told
+    )
+    expect(close(answer(1000, 0.5, 0), 500), "1000 weights in 4 bits take 500: width may be 0.5")
+
+
+@exercise("10.2", passed="sixteen levels and one scale: the block's largest value is exact")
+def four_bits(answer: Answer) -> None:
+    """levels[nearest(block / absmax)] * absmax."""
+    block = torch.tensor([0.10, -0.80, 0.33, 0.05, -0.21, 0.62, 0.02, -0.47])
+    got = tensor(answer(block.clone(), NF4.clone()), (8,), "as many values as the block has")
+    expect(got.dtype.is_floating_point, "these are the levels' numbers, not what they stand for")
+    zeros = answer(torch.zeros(8), NF4.clone())
+    expect(zeros.isfinite().all(), "a block of zeros gives nan: its scale is 0, do not divide")
+
+    def nearest(scale: torch.Tensor | float) -> torch.Tensor:
+        return NF4[(block[:, None] / scale - NF4).abs().argmin(dim=1)]
+
+    # A positive largest value would take -0.80 for its nearest level, -1.
+    one_side = "rounded to one side: the nearest level may lie above or below"
     mistakes = {
-        "75 % is what it measures on validation, where it was chosen": 75,
-        "100 % is the best of the test: report the one that was chosen": 100,
+        "these lie between -1 and 1: multiply by the scale again": nearest(0.8),
+        "the scale is the largest value with its sign": nearest(block.max()) * block.max(),
+        one_side: NF4[(torch.bucketize(block / 0.8, NF4, right=True) - 1).clamp(0)] * 0.8,
     }
-    told = f"checkpoint 1 is correct on 2 of 5 test questions: 40 %, not {percent:g}"
-    explain(percent, 40, mistakes, told)
-    even = np.array([[0, 1], [1, 0], [1, 0]])
-    place, _ = answer(even, np.array([[0, 0, 0], [1, 1, 1], [0, 1, 1]]))
-    expect(place == 0, "of equals on validation the earliest is taken, whatever the test says")
+    told = "the values differ from levels[nearest to block / scale] * scale"
+    explain(got, round_trip(block, NF4, block=8), mistakes, told)
+    even = close(answer(block.clone(), EVEN.clone()), round_trip(block, EVEN, block=8))
+    expect(even, "correct for NF4 but not for even levels: use the levels that are given")
 
 
-@exercise("09.3", passed="each question keeps both its verdicts, so what the methods share cancels")
-def interval(answer: Answer) -> None:
-    """Percentiles 2.5 and 97.5 of the differences, in points, over resampled questions."""
-    rng = np.random.default_rng(1)
-    draws = rng.integers(0, 200, size=(4000, 200))
-    both = rng.random(200) < 0.6
-    same = parts(answer(both, both, draws), "the interval's ends")
-    told = "the same verdicts twice differ by nothing: draw questions, each with both its verdicts"
-    expect(close(same, (0, 0)), told)
-    a, b = both.copy(), both.copy()
-    a[:40], b[:24] = True, False
-    differences = 100 * (a[draws].mean(axis=1) - b[draws].mean(axis=1))
-    expected = np.percentile(differences, [2.5, 97.5])
-    low, high = answer(a, b, draws)
-    expect(low <= high, "the lower end comes first")
-    expect(high > 0, "the sign is reversed: the difference is a minus b")
-    expect(high > 1, "points are wanted: a difference of shares, times 100")
-    narrow = high - low < 8 * differences.std() / np.sqrt(len(draws))
+@exercise("10.3", passed="below the ridge more rows are free, above it each adds its share")
+def step_seconds(answer: Answer) -> None:
+    """max(rows * flops / rate, (weights + rows * cache) / bandwidth)."""
+
+    def ask(rows: int, cache: float = 6.0) -> float:
+        seconds = answer(rows, 100.0, cache, 50.0, 1000.0, 10.0)
+        return _number(seconds, "the number of seconds")
+
+    one, few, many = ask(1), ask(10), ask(1000, 0.1)
     mistakes = {
-        "from 5 to 95 lie 90 %: leave 2.5 at either end": np.percentile(differences, [5, 95]),
+        "the two times were added: they overlap, and the longer one decides": 0.05 + 10.6,
+        "the cache is missing: it is read along with the weights": 10.0,
     }
-    other = f"the ends should be about {expected[0]:.1f} and {expected[1]:.1f}"
-    if narrow:
-        other = "this is the interval of the draws' mean, which shrinks with more draws"
-    explain((low, high), expected, mistakes, other, 0.3)
+    explain(one, 10.6, mistakes, f"1 row should take 10.6 s here, not {one:g}")
+    mistakes = {
+        "ten rows were given ten readings of the weights: one serves them all": 10 * 10.6,
+        "the cache was read once: each row has its own": 10.6,
+    }
+    explain(few, 16.0, mistakes, f"10 rows should take 16 s here, not {few:g}")
+    # With little cache many rows are bound by arithmetic.
+    rows = "arithmetic is not counted for every row: a thousand rows compute a thousand times"
+    explain(many, 50.0, {rows: 20.0}, f"1000 rows with little cache should take 50 s, not {many:g}")
 
 
-@exercise("09.4", passed="its result does not depend on the position of a choice")
-def order(answer: Answer) -> None:
-    """As given, mean over the questions, correct under every rotation; in percent."""
-
-    def question(key: str, gold: str, *choices: str) -> AudioQuestion:
-        return AudioQuestion(key, Path("none.wav"), "Which?", choices, gold)
-
-    questions = [
-        question("1", "dog", "dog", "cat"),
-        question("2", "rain", "wind", "rain", "siren", "bell"),
-        question("3", "flute", "flute", "tuba"),
-    ]
-    # 1: correct always; 2: always the first choice named; 3: wrong as given, correct when turned
-    answers = {q.id: q.choices[0] for q in rotations(questions) if q.id.startswith("2")}
-    answers |= {"1@0": "dog", "1@1": "dog", "3@0": "tuba", "3@1": "flute"}
-    result = answer(questions, answers)
-    given, mean, every = parts(result, "as given, mean, correct under every rotation", 3)
-    expected = order_report(questions, answers)
-    turned = "as given counts a question that is correct only when turned: look at copy 0"
-    told = "as given is copy 0 alone, `q@0`: one of three questions is correct there"
-    explain(given, 100 / 3, {turned: 200 / 3}, told)
-    pooled = "the mean runs over all answers: first a share for each question, then their mean"
-    told = f"the questions have 1, 1/4 and 1/2: their mean is {expected.mean:.1f}, not {mean:.1f}"
-    explain(mean, expected.mean, {pooled: 50}, told)
-    whole = expected.all_correct.percent
-    generous = "correct under any rotation is generous: a habit of place reaches it"
-    explain(every, whole, {generous: 100}, "correct under every rotation: only question 1 is")
-    found = answer(questions, {**answers, "1@1": "It is a dog, surely."})
-    matched = close(found[2], whole)
-    expect(matched, "'It is a dog, surely.' is correct for MMAU: judge with scoring.string_match")
-
-
-@exercise("09.2", passed="a verdict needs the same test, and the interval of your own measurement")
-def verdict(answer: Answer) -> None:
-    """reproduced, above, below; no verdict where the questions differ."""
-    words = ("reproduced", "above", "below", "no verdict")
-    reach = f"Wilson's interval reaches down to {wilson_interval(20, 20)[0]:.0f} %"
-    cases = [
-        ((64.5, 645, 1000, False), "no verdict", "on other questions there is no verdict"),
-        ((64.5, 638, 1000, True), "reproduced", "64.5 lies in the interval of 63.8 of 1,000"),
-        ((49.2, 600, 1000, True), "above", "say where the measurement lies, seen from 49.2"),
-        ((64.5, 13, 25, True), "reproduced", "52 % of 25: no fixed margin, an interval for n"),
-        ((96.0, 20, 20, True), "reproduced", f"20 of 20 is no proof of 100 %: {reach}"),
-        (
-            (61.1, 575, 1000, True),
-            "below",
-            "57.5 of 1,000 ends under 61.1: a wider margin hides it",
-        ),
-    ]
-    for arguments, expected, message in cases:
-        said = answer(*arguments)
-        expect(said in words, f"one of {', '.join(words)} is wanted, not {said!r}")
-        expect(said == expected, f"{message} (your verdict: {said})")
+@exercise("10.4", passed="every group counts once, whichever process it is on")
+def combine(answer: Answer) -> None:
+    """sum(n_i * mean_i) / sum(n_i)."""
+    means = [torch.tensor([1.0, 2.0]), torch.tensor([4.0, -1.0])]
+    a, b = (mean.clone() for mean in means)
+    got = tensor(answer(means, [3, 1]), (2,), "one gradient, of the shape of each mean")
+    kept = torch.equal(means[0], a) and torch.equal(means[1], b)
+    expect(kept, "the means themselves were changed: other code still needs them")
+    mistakes = {
+        "each process has the same weight: one group counts as much as three": (a + b) / 2,
+        "the means were added up: the step would grow with the processes": a + b,
+    }
+    explain(got, (3 * a + b) / 4, mistakes, "the mean over all four groups is [1.75, 1.25]")

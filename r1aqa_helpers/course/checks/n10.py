@@ -1,91 +1,119 @@
-"""Checks of notebook 10: bytes of a training, 4 bits, the roofline, gradients put together."""
+"""Checks of notebook 11: the batch of one, a mask without NaN, six logs, another run's log."""
+
+import json
+from typing import Any
 
 import torch
 
-from r1aqa_helpers.course.checks.common import Answer, close, explain, of_kind, tensor
-from r1aqa_helpers.course.exercise import exercise, expect
-from r1aqa_helpers.course.lessons.n10 import EVEN, NF4, round_trip
+from r1aqa_helpers.course.checks.common import Answer, close, of_kind, tensor
+from r1aqa_helpers.course.exercise import Mistake, exercise, expect
+from r1aqa_helpers.course.lessons.n10 import FAULTS
 
 
-def _number(got: object, wanted: str) -> float:
-    return float(of_kind(got, (int, float), wanted))
+@exercise("11.1", passed="a row that depends on its neighbours is found, whatever the cause")
+def suspects(answer: Answer) -> None:
+    """Places of rows whose scores differ by more than the tolerance, NaN included."""
+    alone = torch.tensor([-1.0, -2.0, -3.0, -4.0])
+
+    def got(*shifts: float, **named: float) -> Any:
+        found = answer(alone, alone + torch.tensor(shifts), **named)
+        found = found.tolist() if isinstance(found, torch.Tensor) else found
+        return of_kind(found, list, "a list of places")
+
+    up, down = got(0.0, 0.5, 0.0, 0.0), got(0.0, 0.0, -0.5, 0.0)
+    expect(up or down, "a row that differs by half a nat is not found, in either direction")
+    expect(up and down, "rows are found in one direction only: a mispaired row may gain or lose")
+    agree = up == [0, 2, 3] or down == [0, 1, 3]
+    expect(not agree, "these are the rows that agree: the others are under suspicion")
+    expect(up == [1] and down == [2], "rows 1 and 2, counted from 0, were shifted; not these")
+    rounded = got(0.0, 1e-6, -1e-6, 0.0) == []
+    expect(rounded, "a millionth counts as a difference: sums in another order differ by that")
+    expect(got(0.5, -0.5, 0.0, 0.0) == [0, 1], "two shifts of opposite sign cancel: use each row")
+    nan = got(0.0, 0.0, 0.0, float("nan")) == [3]
+    expect(nan, "a score that is not a number passed as agreeing: comparing with NaN is false")
+    loose = got(0.0, 0.05, 0.0, 0.0, tolerance=0.1) == []
+    expect(loose, "with tolerance 0.1 a shift of 0.05 should pass: yours ignores the argument")
 
 
-@exercise("10.1", passed="a trained parameter takes 16 bytes, a frozen one only its width")
-def training_bytes(answer: Answer) -> None:
-    """Bytes: frozen * width + 16 * trained."""
-    got = _number(answer(1000, 2.0, 10), "the number of bytes")
-    mistakes = {
-        "the frozen weights are missing: they are in memory, too": 160,
-        "frozen weights have neither gradient nor moments: only what is trained has": 16160,
-        "4 bytes are its weight alone: gradient and moments come on top": 2040,
-    }
-    told = f"1000 frozen weights of 2 bytes and 10 trained ones take 2160, not {got:g}"
-    explain(
-        got, 2160, mistakes, "these are GB: the bytes themselves are wanted" if got < 1 else told
-    )
-    expect(close(answer(1000, 0.5, 0), 500), "1000 weights in 4 bits take 500: width may be 0.5")
+@exercise("11.2", passed="no row makes NaN, not even in float16, and no NaN is hidden")
+def masked_softmax(answer: Answer) -> None:
+    """Softmax among the places where the mask is True; zeros elsewhere and in empty rows."""
+    scores = torch.tensor([[1.0, 2.0, 3.0], [0.5, 0.5, 9.0]])
+    mask = torch.tensor([[True, True, False], [False, False, False]])
+    plain = tensor(answer(scores.clone(), mask[:1].expand(2, 3)), (2, 3), "a weight per score")
+    expected = torch.cat([scores[0, :2].softmax(0), torch.zeros(1)])
+    expect(close(plain[0], expected), "the places left get their own softmax: mask before it")
+    try:
+        half = answer(scores.half(), mask)
+    except RuntimeError as error:
+        large = "overflow" in str(error) or "Half" in str(error)
+        expect(not large, "float16 has no such number: ask torch.finfo for the type's lowest")
+        raise
+    expect(half.dtype == torch.float16, f"float16 came in and {half.dtype} came out")
+    empty = answer(scores.clone(), mask)[1]
+    expect(not (empty.isnan().any() or half.isnan().any()), "an empty row still makes NaN")
+    zeros = (empty == 0).all() and (half[1] == 0).all()
+    expect(zeros, "an empty row has weights: nothing is there to be looked at")
+    broken = answer(torch.tensor([[float("nan"), 1.0, 2.0]]), torch.ones(1, 3, dtype=torch.bool))
+    expect(broken.isnan().any(), "a NaN that came in was turned into a number: its cause is hidden")
 
 
-@exercise("10.2", passed="sixteen levels and one scale: the block's largest value is exact")
-def four_bits(answer: Answer) -> None:
-    """levels[nearest(block / absmax)] * absmax."""
-    block = torch.tensor([0.10, -0.80, 0.33, 0.05, -0.21, 0.62, 0.02, -0.47])
-    got = tensor(answer(block.clone(), NF4.clone()), (8,), "as many values as the block has")
-    expect(got.dtype.is_floating_point, "these are the levels' numbers, not what they stand for")
-    zeros = answer(torch.zeros(8), NF4.clone())
-    expect(zeros.isfinite().all(), "a block of zeros gives nan: its scale is 0, do not divide")
-
-    def nearest(scale: torch.Tensor | float) -> torch.Tensor:
-        return NF4[(block[:, None] / scale - NF4).abs().argmin(dim=1)]
-
-    # A positive largest value would take -0.80 for its nearest level, -1.
-    one_side = "rounded to one side: the nearest level may lie above or below"
-    mistakes = {
-        "these lie between -1 and 1: multiply by the scale again": nearest(0.8),
-        "the scale is the largest value with its sign": nearest(block.max()) * block.max(),
-        one_side: NF4[(torch.bucketize(block / 0.8, NF4, right=True) - 1).clamp(0)] * 0.8,
-    }
-    told = "the values differ from levels[nearest to block / scale] * scale"
-    explain(got, round_trip(block, NF4, block=8), mistakes, told)
-    even = close(answer(block.clone(), EVEN.clone()), round_trip(block, EVEN, block=8))
-    expect(even, "correct for NF4 but not for even levels: use the levels that are given")
+#: What distinguishes a fault from the others, the plainest first: a learner fixes one at a time.
+_SIGNS = {
+    "D": "run D: its KL in the last steps is exactly 0, so its weights never moved",
+    "A": "run A: look at its zero-variance groups in the first steps, before anything was learnt",
+    "E": "run E: its KL is high from the second step on, and what becomes of the accuracy?",
+    "C": "run C: compare accuracy and format: every answer in tags, and how many correct?",
+    "F": "run F: the format is learnt; is the accuracy above chance?",
+    "B": "run B: accuracy and format both rise, and KL stays small: what is wrong with it?",
+}
 
 
-@exercise("10.3", passed="below the ridge more rows are free, above it each adds its share")
-def step_seconds(answer: Answer) -> None:
-    """max(rows * flops / rate, (weights + rows * cache) / bandwidth)."""
-
-    def ask(rows: int, cache: float = 6.0) -> float:
-        seconds = answer(rows, 100.0, cache, 50.0, 1000.0, 10.0)
-        return _number(seconds, "the number of seconds")
-
-    one, few, many = ask(1), ask(10), ask(1000, 0.1)
-    mistakes = {
-        "the two times were added: they overlap, and the longer one decides": 0.05 + 10.6,
-        "the cache is missing: it is read along with the weights": 10.0,
-    }
-    explain(one, 10.6, mistakes, f"1 row should take 10.6 s here, not {one:g}")
-    mistakes = {
-        "ten rows were given ten readings of the weights: one serves them all": 10 * 10.6,
-        "the cache was read once: each row has its own": 10.6,
-    }
-    explain(few, 16.0, mistakes, f"10 rows should take 16 s here, not {few:g}")
-    # With little cache many rows are bound by arithmetic.
-    rows = "arithmetic is not counted for every row: a thousand rows compute a thousand times"
-    explain(many, 50.0, {rows: 20.0}, f"1000 rows with little cache should take 50 s, not {many:g}")
+@exercise("11.3", passed="each fault is identified by the number that sets it apart")
+def diagnoses(answer: Answer) -> None:
+    """A letter for each of the six runs -> the fault's name."""
+    got = of_kind(answer(), dict, "a dictionary")
+    missing = sorted(set(FAULTS) - set(got))
+    expect(not missing, f"no verdict on {', '.join(missing)}")
+    known = set(FAULTS.values())
+    odd = sorted({str(name) for name in got.values()} - known)
+    expect(not odd, f"{', '.join(odd)}: is none of {', '.join(sorted(known))}")
+    for letter, sign in _SIGNS.items():
+        expect(got[letter] == FAULTS[letter], sign)
 
 
-@exercise("10.4", passed="every group counts once, whichever process it is on")
-def combine(answer: Answer) -> None:
-    """sum(n_i * mean_i) / sum(n_i)."""
-    means = [torch.tensor([1.0, 2.0]), torch.tensor([4.0, -1.0])]
-    a, b = (mean.clone() for mean in means)
-    got = tensor(answer(means, [3, 1]), (2,), "one gradient, of the shape of each mean")
-    kept = torch.equal(means[0], a) and torch.equal(means[1], b)
-    expect(kept, "the means themselves were changed: other code still needs them")
-    mistakes = {
-        "each process has the same weight: one group counts as much as three": (a + b) / 2,
-        "the means were added up: the step would grow with the processes": a + b,
-    }
-    explain(got, (3 * a + b) / 4, mistakes, "the mean over all four groups is [1.75, 1.25]")
+@exercise("11.4", passed="another run's log is rejected, and a torn last line is asked again")
+def left_to_ask(answer: Answer) -> None:
+    """Ids without an answer, in order; ValueError for a foreign header or damage inside."""
+    run, ids = {"model": "a", "prompt": 2}, ["q3", "q1", "q2"]
+    head, row, torn = json.dumps(run), '{"id": "q1", "response": "x"}', '{"id": "q2", "resp'
+
+    def got(*lines: str) -> Any:
+        """The ids, or the error."""
+        try:
+            found = answer(list(lines), dict(run), list(ids))
+        except (ValueError, IndexError) as error:
+            return error
+        return of_kind(found, list, "a list of ids")
+
+    fresh, own = got(), got(head, row)
+    empty = isinstance(fresh, IndexError)
+    expect(not empty, "an empty log raises IndexError: nothing was asked yet")
+    expect(fresh == ids, "with an empty log every id is to be asked, in the given order")
+    if isinstance(own, Exception):
+        raise own
+    expect(sorted(own) == ["q2", "q3"], "q1 has an answer in the log; q3 and q2 are left")
+    expect(own == ["q3", "q2"], "the order of the ids was lost: q3 stands before q2")
+    other = got(json.dumps({**run, "prompt": 1}), row)
+    refused = isinstance(other, ValueError)
+    expect(refused, "a log for prompt 1 was taken for one for prompt 2")
+    expect("prompt" in str(other), "the refusal does not name the setting that differs: prompt")
+    keys = [got(json.dumps(header), row) for header in ({"model": "a"}, {**run, "seed": 1})]
+    refused = all(isinstance(one, ValueError) for one in keys)
+    expect(refused, "a header with a setting too few or too many was taken: compare the keys")
+    last = got(head, row, torn)
+    stopped = isinstance(last, ValueError)
+    expect(not stopped, "a torn last line stops the run: an interruption leaves such a line")
+    expect(last == ["q3", "q2"], "the torn line was counted as done: its answer is not whole")
+    if not isinstance(got(head, torn, row), ValueError):
+        raise Mistake("a torn line in the middle was skipped silently: that is damage")

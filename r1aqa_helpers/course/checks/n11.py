@@ -1,119 +1,141 @@
-"""Checks of notebook 11: the batch of one, a mask without NaN, six logs, another run's log."""
+"""Checks of notebook 12: a split by take, a line of questions, a test's reach, a loophole."""
 
-import json
-from typing import Any
+import copy
+import random
+import re
+from collections import Counter
 
-import torch
-
-from r1aqa_helpers.course.checks.common import Answer, close, of_kind, tensor
+from r1aqa_helpers import scoring
+from r1aqa_helpers.course.checks.common import Answer, explain, of_kind, parts
 from r1aqa_helpers.course.exercise import Mistake, exercise, expect
-from r1aqa_helpers.course.lessons.n11 import FAULTS
+from r1aqa_helpers.course.lessons.n11 import by_pattern
 
 
-@exercise("11.1", passed="a row that depends on its neighbours is found, whatever the cause")
-def suspects(answer: Answer) -> None:
-    """Places of rows whose scores differ by more than the tolerance, NaN included."""
-    alone = torch.tensor([-1.0, -2.0, -3.0, -4.0])
+@exercise("12.1", passed="no take is on both sides, and every label is in the test")
+def split_clips(answer: Answer) -> None:
+    """(training, test): of each label so many takes go to the test, with all their clips."""
+    takes = [(label, f"{label}/{take}") for _ in range(2) for take in range(5) for label in "abc"]
+    clips = [
+        {"audio": f"{number:03}.flac", "label": label, "take": take}
+        for number, (label, take) in enumerate(takes)
+    ]
+    given, state = copy.deepcopy(clips), random.getstate()
+    got = parts(answer(given, 2, 0), "training and test, two lists of clips")
+    train, test = (of_kind(side, list, "a list of clips on each side") for side in got)
+    shared = random.getstate() != state
+    expect(not shared, "the module random is shared by everybody: use random.Random(seed)")
+    expect(given == clips, "the list that came in was changed: leave it as it is")
+    both = {c["take"] for c in train} & {c["take"] for c in test}
+    expect(not both, f"take {min(both, default='')!r} has clips on both sides")
+    counts = Counter(clip["audio"] for clip in [*train, *test])
+    lost = len(clips) - len(counts)
+    expect(not lost, f"{lost} of {len(clips)} clips are on neither side")
+    held = Counter(take[0] for take in {c["take"] for c in test})
+    without = min(set("abc") - set(held), default="")
+    expect(not without, f"the test has no clip of {without!r}: draw takes from each label")
+    single = set(held.values()) == {1}
+    expect(not single, "the test has one take of each label, not 2: takes count, not clips")
+    expect(set(held.values()) == {2}, f"2 takes of each label are wanted, not {dict(held)}")
+    expect(answer(clips, 2, 0) == got, "the same seed should give the same split, and does not")
+    varied = any(answer(clips, 2, seed)[1] != test for seed in range(1, 6))
+    expect(varied, "every seed gives the same split: the takes of the test should be drawn")
 
-    def got(*shifts: float, **named: float) -> Any:
-        found = answer(alone, alone + torch.tensor(shifts), **named)
-        found = found.tolist() if isinstance(found, torch.Tensor) else found
-        return of_kind(found, list, "a list of places")
 
-    up, down = got(0.0, 0.5, 0.0, 0.0), got(0.0, 0.0, -0.5, 0.0)
-    expect(up or down, "a row that differs by half a nat is not found, in either direction")
-    expect(up and down, "rows are found in one direction only: a mispaired row may gain or lose")
-    agree = up == [0, 2, 3] or down == [0, 1, 3]
-    expect(not agree, "these are the rows that agree: the others are under suspicion")
-    expect(up == [1] and down == [2], "rows 1 and 2, counted from 0, were shifted; not these")
-    rounded = got(0.0, 1e-6, -1e-6, 0.0) == []
-    expect(rounded, "a millionth counts as a difference: sums in another order differ by that")
-    expect(got(0.5, -0.5, 0.0, 0.0) == [0, 1], "two shifts of opposite sign cancel: use each row")
-    nan = got(0.0, 0.0, 0.0, float("nan")) == [3]
-    expect(nan, "a score that is not a number passed as agreeing: comparing with NaN is false")
-    loose = got(0.0, 0.05, 0.0, 0.0, tolerance=0.1) == []
-    expect(loose, "with tolerance 0.1 a shift of 0.05 should pass: yours ignores the argument")
+_FIELDS = ("id", "question_text", "multi_choice", "answer", "dataset_name", "audio_path")
 
 
-@exercise("11.2", passed="no row makes NaN, not even in float16, and no NaN is hidden")
-def masked_softmax(answer: Answer) -> None:
-    """Softmax among the places where the mask is True; zeros elsewhere and in empty rows."""
-    scores = torch.tensor([[1.0, 2.0, 3.0], [0.5, 0.5, 9.0]])
-    mask = torch.tensor([[True, True, False], [False, False, False]])
-    plain = tensor(answer(scores.clone(), mask[:1].expand(2, 3)), (2, 3), "a weight per score")
-    expected = torch.cat([scores[0, :2].softmax(0), torch.zeros(1)])
-    expect(close(plain[0], expected), "the places left get their own softmax: mask before it")
+@exercise("12.2", passed="a line that `read_avqa` accepts, and that gives nothing away")
+def avqa_line(answer: Answer) -> None:
+    """One AVQA line: choices in random order, the answer as a place from 0."""
+    labels = ["alarm", "knock", "rain", "wind"]
+    rng = random.Random(0)
+    ids, places, orders = set(), Counter(), set()
+    for number in range(80):
+        clip = {"audio": f"clips/{number:03}.flac", "label": labels[number % 4], "take": "x"}
+        given = list(labels)
+        line = of_kind(answer(clip, "Which is last?", given, rng), dict, "a dictionary")
+        missing = ", ".join(name for name in _FIELDS if name not in line)
+        expect(not missing, f"field {missing} is missing: see the line above")
+        chosen, place = line["multi_choice"], line["answer"]
+        each = isinstance(chosen, list) and sorted(chosen) == labels
+        expect(each, f"multi_choice should have each label once, not {chosen}")
+        of_kind(place, int, "a place, as a whole number")
+        high = 1 <= place <= 4 and chosen[place - 1] == clip["label"]
+        expect(not high, "answer is one too high: places count from 0")
+        hit = 0 <= place < 4 and chosen[place] == clip["label"]
+        expect(hit, f"answer {place} points to another choice than the clip's label")
+        expect(line["question_text"] == "Which is last?", "question_text is not the question")
+        expect(line["audio_path"] == clip["audio"], "audio_path is not the clip's file")
+        ids.add(str(line["id"]))
+        places[place] += 1
+        orders.add(tuple(chosen))
+    expect(len(ids) == 80, "two clips have the same id: make it of the clip")
+    expect(len(places) > 1 or len(orders) == 1, "the correct choice stands in one place every time")
+    expect(len(orders) > 4, "the choices stand in the same order in every line: shuffle them")
+    clip = {"audio": "a.flac", "label": "rain", "take": "x"}
+    again = [answer(clip, "Which is last?", list(labels), random.Random(7)) for _ in range(6)]
+    same = all(line == again[0] for line in again)
+    expect(same, "the order is drawn from somewhere else than rng: the file cannot be made again")
+
+
+@exercise("12.3", passed="you know in advance how large a gain your test can show")
+def smallest_win(answer: Answer) -> None:
+    """The least number of questions won, for so many lost, at which McNemar's p is under 0.05."""
+    expected = [_least(lost) for lost in range(9)]
+    got = [of_kind(answer(lost), int, "a whole number of questions") for lost in range(9)]
+    mistakes = {
+        "6 are enough where none is lost; but every lost question counts": [6] * 9,
+        "a lead of 6 is not always enough: 7 to 1 gives p = 0.07": [n + 6 for n in range(9)],
+        "this is how many more are won than lost": [won - n for n, won in enumerate(expected)],
+        "this is how many differ, won and lost": [won + n for n, won in enumerate(expected)],
+    }
+    other = ""
+    for lost, (least, won) in enumerate(zip(expected, got, strict=True)):
+        p = scoring.mcnemar_p(won, lost)
+        if won != least and not other:
+            other = f"{won} won and {lost} lost give p = {p:.3f}, which is not below 0.05"
+            if won <= lost:
+                other = f"{won} won against {lost} lost is no gain: more have to be won"
+            elif p / 2 < 0.05 <= p:
+                other = f"{won} won, {lost} lost: p is {p:.3f}; half of it is for one side only"
+            elif won > least:
+                other = f"{won} won against {lost} lost are enough, but so are {won - 1}"
+    explain(got, expected, mistakes, other)
+
+
+def _least(lost: int) -> int:
+    won = lost + 1
+    while scoring.mcnemar_p(won, lost) >= 0.05:
+        won += 1
+    return won
+
+
+#: Solutions that an attack has to be rewarded for: of this notebook, of the attacks, of MMAU.
+_ASKED = ("rain", "knock", "wood block", "Guitar, 4 notes", "0:09 - 0:11")
+_ALL = ("alarm", "knock", "rain", "wind")
+
+
+@exercise("12.4", passed="full reward for every question without listening, by your own attack")
+def attack(answer: Answer) -> None:
+    """A completion that `by_pattern` rewards in full, whatever the question."""
+    text = of_kind(answer(), str, "a completion, as text")
+    found = re.fullmatch(r"<answer>((?:(?!</?answer>).)*)</answer>", text.strip(), re.DOTALL)
+    expect(found, "it earns 0, for the format is missing: one pair of answer tags and no more")
+    said = found[1].strip()
     try:
-        half = answer(scores.half(), mask)
-    except RuntimeError as error:
-        large = "overflow" in str(error) or "Half" in str(error)
-        expect(not large, "float16 has no such number: ask torch.finfo for the type's lowest")
-        raise
-    expect(half.dtype == torch.float16, f"float16 came in and {half.dtype} came out")
-    empty = answer(scores.clone(), mask)[1]
-    expect(not (empty.isnan().any() or half.isnan().any()), "an empty row still makes NaN")
-    zeros = (empty == 0).all() and (half[1] == 0).all()
-    expect(zeros, "an empty row has weights: nothing is there to be looked at")
-    broken = answer(torch.tensor([[float("nan"), 1.0, 2.0]]), torch.ones(1, 3, dtype=torch.bool))
-    expect(broken.isnan().any(), "a NaN that came in was turned into a number: its cause is hidden")
-
-
-#: What distinguishes a fault from the others, the plainest first: a learner fixes one at a time.
-_SIGNS = {
-    "D": "run D: its KL in the last steps is exactly 0, so its weights never moved",
-    "A": "run A: look at its zero-variance groups in the first steps, before anything was learnt",
-    "E": "run E: its KL is high from the second step on, and what becomes of the accuracy?",
-    "C": "run C: compare accuracy and format: every answer in tags, and how many correct?",
-    "F": "run F: the format is learnt; is the accuracy above chance?",
-    "B": "run B: accuracy and format both rise, and KL stays small: what is wrong with it?",
-}
-
-
-@exercise("11.3", passed="each fault is identified by the number that sets it apart")
-def diagnoses(answer: Answer) -> None:
-    """A letter for each of the six runs -> the fault's name."""
-    got = of_kind(answer(), dict, "a dictionary")
-    missing = sorted(set(FAULTS) - set(got))
-    expect(not missing, f"no verdict on {', '.join(missing)}")
-    known = set(FAULTS.values())
-    odd = sorted({str(name) for name in got.values()} - known)
-    expect(not odd, f"{', '.join(odd)}: is none of {', '.join(sorted(known))}")
-    for letter, sign in _SIGNS.items():
-        expect(got[letter] == FAULTS[letter], sign)
-
-
-@exercise("11.4", passed="another run's log is rejected, and a torn last line is asked again")
-def left_to_ask(answer: Answer) -> None:
-    """Ids without an answer, in order; ValueError for a foreign header or damage inside."""
-    run, ids = {"model": "a", "prompt": 2}, ["q3", "q1", "q2"]
-    head, row, torn = json.dumps(run), '{"id": "q1", "response": "x"}', '{"id": "q2", "resp'
-
-    def got(*lines: str) -> Any:
-        """The ids, or the error."""
-        try:
-            found = answer(list(lines), dict(run), list(ids))
-        except (ValueError, IndexError) as error:
-            return error
-        return of_kind(found, list, "a list of ids")
-
-    fresh, own = got(), got(head, row)
-    empty = isinstance(fresh, IndexError)
-    expect(not empty, "an empty log raises IndexError: nothing was asked yet")
-    expect(fresh == ids, "with an empty log every id is to be asked, in the given order")
-    if isinstance(own, Exception):
-        raise own
-    expect(sorted(own) == ["q2", "q3"], "q1 has an answer in the log; q3 and q2 are left")
-    expect(own == ["q3", "q2"], "the order of the ids was lost: q3 stands before q2")
-    other = got(json.dumps({**run, "prompt": 1}), row)
-    refused = isinstance(other, ValueError)
-    expect(refused, "a log for prompt 1 was taken for one for prompt 2")
-    expect("prompt" in str(other), "the refusal does not name the setting that differs: prompt")
-    keys = [got(json.dumps(header), row) for header in ({"model": "a"}, {**run, "seed": 1})]
-    refused = all(isinstance(one, ValueError) for one in keys)
-    expect(refused, "a header with a setting too few or too many was taken: compare the keys")
-    last = got(head, row, torn)
-    stopped = isinstance(last, ValueError)
-    expect(not stopped, "a torn last line stops the run: an interruption leaves such a line")
-    expect(last == ["q3", "q2"], "the torn line was counted as done: its answer is not whole")
-    if not isinstance(got(head, torn, row), ValueError):
-        raise Mistake("a torn line in the middle was skipped silently: that is damage")
+        rewards = by_pattern([text] * len(_ASKED), list(_ASKED))
+    except re.error as error:
+        raise Mistake(
+            f"this ends the run with an error ({error}), and nothing is rewarded"
+        ) from None
+    won = [gold for gold, reward in zip(_ASKED, rewards, strict=True) if reward == 3.0]
+    lost = [gold for gold in _ASKED if gold not in won]
+    if not lost:
+        return
+    expect(said.lower() not in _ALL, f"{said!r} is correct only where it is the answer: no attack")
+    listed = not won and all(word in said for word in _ALL)
+    expect(not listed, "a list of all choices is no choice: the suite has this attack")
+    expect(won, f"{said!r} earns 1, for its format: which text is taken for equal to any other?")
+    named = {"rain", "knock"} <= set(won) and "|" in said
+    expect(not named, "this wins by naming these four choices; the next question has others")
+    raise Mistake(f"it wins for {won[0]!r} and not for {lost[0]!r}: what does it miss in there?")

@@ -1,83 +1,141 @@
-"""Figures of notebook 05: groups as grids of answers, rewards beside advantages."""
+"""Pictures and masks of a group: one round of GRPO, and answers packed behind one prompt."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 import matplotlib.pyplot as plt
 import numpy as np
 import torch
+from matplotlib.colors import ListedColormap
 from matplotlib.figure import Figure
 
-from r1aqa_helpers.course.answer_groups import AnswerGroup
-from r1aqa_helpers.course.figures.style import BLUE, GREY, ORANGE
-from r1aqa_helpers.course.group_rewards import judge
-from r1aqa_helpers.training.grpo.objective import group_advantages
+from r1aqa_helpers.course.figures.style import (
+    BLUE,
+    GREEN,
+    GREY,
+    ORANGE,
+    PURPLE,
+    SKY,
+    arrow,
+    box,
+    figure,
+)
+from r1aqa_helpers.course.training_curves import smoothed
+
+#: Colours of the answers of a pack, in turn; the prompt's is grey.
+_ANSWERS = (BLUE, ORANGE, GREEN, PURPLE, SKY)
 
 
-def reward_grid(groups: Sequence[AnswerGroup], rewards: Mapping[str, Callable]) -> Figure:
-    """One panel per reward: a row per group, a square per answer, filled as it is rewarded.
-
-    Rewards are expected from 0 to 1.
-    """
-    size = (8.4, 0.3 * len(groups) + 1.0)
-    fig, axes = plt.subplots(1, len(rewards), figsize=size, sharey=True, squeeze=False)
-    for ax, (name, reward) in zip(axes[0], rewards.items(), strict=True):
-        judged = [judge(group, {name: reward}) for group in groups]
-        for y, one in enumerate(judged):
-            x = range(len(one.totals))
-            ax.scatter(x, [y] * len(x), marker="s", s=90, c="none", edgecolors="#BBBBBB")
-            ax.scatter(x, [y] * len(x), marker="s", s=90 * np.maximum(one.totals, 0), c=BLUE)
-        ax.set_title(f"{name}: {sum(not one.zero_variance for one in judged)} live")
-        ax.set(xlabel="answer", xticks=[], ylim=(len(groups) - 0.4, -0.6))
-        ax.grid(False)
-    labels = [f"{group.question[:34]}{'…' * (len(group.question) > 34)}" for group in groups]
-    axes[0][0].set_yticks(range(len(groups)), labels, fontsize=10)
-    return fig
+def owners(prompt: int, lengths: Sequence[int]) -> torch.Tensor:
+    """(L,): 0 for each token of the prompt, i for each of the i-th answer, from 1."""
+    sizes = torch.tensor([prompt, *lengths])
+    return torch.arange(len(sizes)).repeat_interleave(sizes)
 
 
-def reward_and_advantage(groups: Mapping[str, Sequence[float]]) -> Figure:
-    """For each named group of rewards, the rewards above and the advantages below."""
-    fig, axes = plt.subplots(2, len(groups), figsize=(8.4, 3.8), sharex=True, squeeze=False)
-    for (above, below), (name, rewards) in zip(axes.T, groups.items(), strict=True):
-        x = np.arange(1, len(rewards) + 1)
-        above.bar(x, rewards, color=GREY)
-        above.set_title(name, fontsize=11)
-        given = torch.tensor(list(rewards), dtype=torch.float64)
-        advantages = group_advantages(given, len(rewards)).numpy()
-        below.bar(x, advantages, color=np.where(advantages >= 0, BLUE, ORANGE))
-        below.axhline(0, color="black", linewidth=0.8)
-        below.set(ylim=(-2.7, 2.7), xlabel="answer", xticks=[])
-    axes[0][0].set_ylabel("reward")
-    axes[1][0].set_ylabel("advantage")
-    return fig
+def block_mask(prompt: int, lengths: Sequence[int]) -> torch.Tensor:
+    """What each token of a packed row may look at: the prompt, and its own answer so far.
 
-
-def live_bars(live: Mapping[str, int], groups: int) -> Figure:
-    """How many of ``groups`` are live under each reward, as bars with their numbers."""
-    fig, ax = plt.subplots(figsize=(8.0, 0.45 * len(live) + 1.0))
-    ax.bar_label(ax.barh(list(live), list(live.values()), color=BLUE, height=0.65), padding=4)
-    ax.axvline(groups, color=GREY, linestyle="--")
-    ax.set(xlabel=f"live groups of {groups}", xlim=(0, groups + 0.6))
-    ax.invert_yaxis()
-    ax.grid(axis="y", visible=False)
-    return fig
-
-
-def weight_lines(
-    kinds: Mapping[str, Sequence[float]], weights: Sequence[float], label: str
-) -> Figure:
-    """Advantages of kinds of answers in one group, over the weight of their first reward.
+    A packed row is one prompt and several answers to it, one after the other (Prefix Grouper,
+    arXiv 2506.05433). What the trainer builds for padded batches is in ``training.logprobs``.
 
     Args:
-        kinds: name -> (first reward, second reward) of one answer; the group has one of each.
-        weights: of the first reward; the second one's is 1.
-        label: of the horizontal axis.
+        prompt: tokens of the prompt.
+        lengths: tokens of each answer.
+
+    Returns:
+        (L, L) bool, row: the token that looks, column: the token that is looked at.
     """
-    parts = torch.tensor(list(kinds.values()), dtype=torch.float64)
-    rows = [group_advantages(parts[:, 0] * w + parts[:, 1], len(parts)).numpy() for w in weights]
-    fig, ax = plt.subplots(figsize=(8.0, 3.6))
-    styles = ("o-", "s--", "^:", "D-.")
-    for name, line, style in zip(kinds, np.array(rows).T, styles, strict=False):
-        ax.plot(weights, line, style, label=name, markevery=2)
-    ax.set(xlabel=label, ylabel="advantage")
-    ax.legend(loc="center left", bbox_to_anchor=(1.0, 0.5))
+    owner = owners(prompt, lengths)
+    mine = owner.unsqueeze(1) == owner
+    return (mine | (owner == 0)).tril()
+
+
+def packed_positions(prompt: int, lengths: Sequence[int]) -> torch.Tensor:
+    """(L,): every answer goes on counting where the prompt stopped."""
+    parts = [torch.arange(prompt)]
+    parts += [torch.arange(prompt, prompt + length) for length in lengths]
+    return torch.cat(parts)
+
+
+def packing_figure(prompt: int, lengths: Sequence[int]) -> Figure:
+    """The plain rows of a group beside its packed row, and the mask of the packed row."""
+    owner = owners(prompt, lengths).tolist()
+    letters = ["p" if who == 0 else chr(ord("a") + who - 1) for who in owner]
+    colours = ListedColormap(["white", GREY, *_ANSWERS[: len(lengths)]])
+    looks = {"cmap": colours, "vmin": 0, "vmax": len(lengths) + 1}
+    fig, (rows, mask) = plt.subplots(1, 2, figsize=(9.4, 4.4), width_ratios=(1.25, 1))
+    # Rows of tokens: 0 for none, 1 for the prompt, then each answer; the packed row is the last.
+    tokens = np.zeros((len(lengths) + 3, len(owner)), int)
+    for answer, length in enumerate(lengths):
+        tokens[answer + 1, : prompt + length] = [1] * prompt + [answer + 2] * length
+    tokens[-1] = np.array(owner) + 1
+    rows.imshow(tokens, **looks)
+    rows.text(-0.5, 0.3, "plain: every answer repeats the prompt", fontsize=11)
+    rows.text(-0.5, len(lengths) + 1.3, "packed: the prompt once", fontsize=11)
+    positions = packed_positions(prompt, lengths).tolist()
+    rows.set_xticks(
+        range(len(owner)), [f"{a}\n{b}" for a, b in zip(letters, positions, strict=True)]
+    )
+    rows.set(xlabel="positions: each answer follows the prompt", yticks=[])
+    seen = block_mask(prompt, lengths).numpy()
+    mask.imshow(seen * (np.array(owner) + 1), **looks)
+    mask.set_xticks(range(len(owner)), letters)
+    mask.set_yticks(range(len(owner)), letters)
+    mask.set(xlabel="token that is looked at", ylabel="token that looks", title="the block mask")
+    for ax, size in ((rows, tokens.shape), (mask, seen.shape)):
+        ax.set_xticks(np.arange(size[1]) - 0.5, minor=True)
+        ax.set_yticks(np.arange(size[0]) - 0.5, minor=True)
+        ax.grid(False)
+        ax.grid(True, which="minor", color="white" if ax is rows else "#DDDDDD")
+        ax.tick_params(which="both", length=0, labelsize=8)
+        ax.spines[:].set_visible(ax is mask)
+    # Space for the title, which the layout forgets above a picture of fixed shape.
+    fig.set_layout_engine("constrained", h_pad=0.16)
     return fig
+
+
+#: The boxes of one round: title and what is in it, colour.
+_ROUND = (
+    ("question\n\nclip and text,\nencoded once", GREY),
+    ("group\n\n8 answers\nsampled", BLUE),
+    ("rewards\n\ncorrect? in format?\n0, 1 or 2", ORANGE),
+    ("advantages\n\nminus the mean,\nover the std", GREEN),
+    ("loss\n\nlog-probabilities,\nclip, KL", PURPLE),
+    ("step\n\nweights move", SKY),
+)
+
+
+def round_figure() -> Figure:
+    """One round of GRPO, from a question to new weights and back to the group."""
+    fig, ax = plt.subplots(figsize=(9.4, 2.7))
+    for place, (text, colour) in enumerate(_ROUND):
+        box(ax, (2 * place, 0), (1.75, 1.4), text, colour)
+        if place:
+            arrow(ax, (2 * place - 1.12, 0), (2 * place - 0.88, 0))
+    ax.plot([10, 10, 2], [-0.7, -1.2, -1.2], color=GREY)
+    arrow(ax, (2, -1.23), (2, -0.7))
+    ax.text(6, -1.12, "the new weights sample the next group", ha="center", fontsize=10)
+    ax.set(xlim=(-1, 11), ylim=(-1.4, 0.9))
+    ax.axis("off")
+    return fig
+
+
+def betas_figure(runs: Mapping[float, Sequence[Mapping[str, float]]]) -> None:
+    """Show KL and accuracy over the steps of trainings with different penalties.
+
+    Args:
+        runs: beta -> the rows of its log.
+    """
+    fig, axes = plt.subplots(1, 2, figsize=(9.0, 3.4))
+    told = []
+    styles = zip(sorted(runs), (ORANGE, BLUE, GREEN), ("--", "-", ":"), strict=False)
+    for beta, colour, style in styles:
+        rows = runs[beta]
+        steps = [row["step"] for row in rows]
+        for ax, name in zip(axes, ("kl", "accuracy"), strict=True):
+            values = smoothed([row[name] for row in rows])
+            ax.plot(steps, values, style, color=colour, label=f"β = {beta:g}")
+        told.append(f"beta {beta:g}: KL {smoothed([row['kl'] for row in rows])[-1]:.2f}")
+    axes[0].set(title="Distance from the reference", xlabel="step", ylabel="KL, nats per token")
+    axes[1].set(title="Reward", xlabel="step", ylabel="accuracy", ylim=(0, 1))
+    axes[0].legend()
+    figure(fig, alt=f"KL and accuracy over the steps, moving means; at the end {', '.join(told)}.")

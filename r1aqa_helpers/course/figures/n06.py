@@ -1,108 +1,81 @@
-"""Pictures and masks of a group: one round of GRPO, and answers packed behind one prompt."""
+"""Figures of notebook 07: groups by state, kinds of questions, checkpoints, paired clips."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import matplotlib.pyplot as plt
 import numpy as np
-import torch
-from matplotlib.colors import ListedColormap
 from matplotlib.figure import Figure
 
-from r1aqa_helpers.course.figures.style import BLUE, GREEN, GREY, ORANGE, PURPLE, SKY, arrow, box
-
-#: Colours of the answers of a pack, in turn; the prompt's is grey.
-_ANSWERS = (BLUE, ORANGE, GREEN, PURPLE, SKY)
-
-
-def owners(prompt: int, lengths: Sequence[int]) -> torch.Tensor:
-    """(L,): 0 for each token of the prompt, i for each of the i-th answer, from 1."""
-    sizes = torch.tensor([prompt, *lengths])
-    return torch.arange(len(sizes)).repeat_interleave(sizes)
+from r1aqa_helpers.course.figures.style import BLUE, GREEN, GREY, ORANGE, RED, SKY
+from r1aqa_helpers.course.lessons.n06 import STATES, Checkpoint, counts_by_block
+from r1aqa_helpers.course.recorded_run import RecordedRun
 
 
-def block_mask(prompt: int, lengths: Sequence[int]) -> torch.Tensor:
-    """What each token of a packed row may look at: the prompt, and its own answer so far.
-
-    A packed row is one prompt and several answers to it, one after the other (Prefix Grouper,
-    arXiv 2506.05433). What the trainer builds for padded batches is in ``training.logprobs``.
-
-    Args:
-        prompt: tokens of the prompt.
-        lengths: tokens of each answer.
-
-    Returns:
-        (L, L) bool, row: the token that looks, column: the token that is looked at.
-    """
-    owner = owners(prompt, lengths)
-    mine = owner.unsqueeze(1) == owner
-    return (mine | (owner == 0)).tril()
-
-
-def packed_positions(prompt: int, lengths: Sequence[int]) -> torch.Tensor:
-    """(L,): every answer goes on counting where the prompt stopped."""
-    parts = [torch.arange(prompt)]
-    parts += [torch.arange(prompt, prompt + length) for length in lengths]
-    return torch.cat(parts)
-
-
-def packing_figure(prompt: int, lengths: Sequence[int]) -> Figure:
-    """The plain rows of a group beside its packed row, and the mask of the packed row."""
-    owner = owners(prompt, lengths).tolist()
-    letters = ["p" if who == 0 else chr(ord("a") + who - 1) for who in owner]
-    colours = ListedColormap(["white", GREY, *_ANSWERS[: len(lengths)]])
-    looks = {"cmap": colours, "vmin": 0, "vmax": len(lengths) + 1}
-    fig, (rows, mask) = plt.subplots(1, 2, figsize=(9.4, 4.4), width_ratios=(1.25, 1))
-    # Rows of tokens: 0 for none, 1 for the prompt, then each answer; the packed row is the last.
-    tokens = np.zeros((len(lengths) + 3, len(owner)), int)
-    for answer, length in enumerate(lengths):
-        tokens[answer + 1, : prompt + length] = [1] * prompt + [answer + 2] * length
-    tokens[-1] = np.array(owner) + 1
-    rows.imshow(tokens, **looks)
-    rows.text(-0.5, 0.3, "plain: every answer repeats the prompt", fontsize=11)
-    rows.text(-0.5, len(lengths) + 1.3, "packed: the prompt once", fontsize=11)
-    positions = packed_positions(prompt, lengths).tolist()
-    rows.set_xticks(
-        range(len(owner)), [f"{a}\n{b}" for a, b in zip(letters, positions, strict=True)]
-    )
-    rows.set(xlabel="positions: each answer follows the prompt", yticks=[])
-    seen = block_mask(prompt, lengths).numpy()
-    mask.imshow(seen * (np.array(owner) + 1), **looks)
-    mask.set_xticks(range(len(owner)), letters)
-    mask.set_yticks(range(len(owner)), letters)
-    mask.set(xlabel="token that is looked at", ylabel="token that looks", title="the block mask")
-    for ax, size in ((rows, tokens.shape), (mask, seen.shape)):
-        ax.set_xticks(np.arange(size[1]) - 0.5, minor=True)
-        ax.set_yticks(np.arange(size[0]) - 0.5, minor=True)
-        ax.grid(False)
-        ax.grid(True, which="minor", color="white" if ax is rows else "#DDDDDD")
-        ax.tick_params(which="both", length=0, labelsize=8)
-        ax.spines[:].set_visible(ax is mask)
-    # Space for the title, which the layout forgets above a picture of fixed shape.
-    fig.set_layout_engine("constrained", h_pad=0.16)
+def groups_figure(run: RecordedRun, size: int = 10) -> Figure:
+    """Stacked bars: the groups of every block of steps, by state."""
+    blocks = counts_by_block(run, size)
+    fig, ax = plt.subplots(figsize=(8, 3.2))
+    top = np.zeros(len(blocks))
+    for name, colour, hatch in zip(STATES, (SKY, GREEN, RED), ("", "//", ".."), strict=True):
+        heights = [block[name] for block in blocks.values()]
+        ax.bar(list(blocks), heights, 0.8 * size, top, color=colour, hatch=hatch, label=name)
+        top += heights
+    ax.set_xticks(list(blocks), [f"{last - size + 1}–{last}" for last in blocks])
+    ax.set(xlabel="steps", ylabel="groups", ylim=(0, 1.32 * max(top)))
+    ax.legend(loc="upper center", ncols=3, fontsize=10)
     return fig
 
 
-#: The boxes of one round: title and what is in it, colour.
-_ROUND = (
-    ("question\n\nclip and text,\nencoded once", GREY),
-    ("group\n\n8 answers\nsampled", BLUE),
-    ("rewards\n\ncorrect? in format?\n0, 1 or 2", ORANGE),
-    ("advantages\n\nminus the mean,\nover the std", GREEN),
-    ("loss\n\nlog-probabilities,\nclip, KL", PURPLE),
-    ("step\n\nweights move", SKY),
-)
+def kinds_figure(
+    before: Mapping[str, tuple[int, int]], after: Mapping[str, tuple[int, int]]
+) -> Figure:
+    """A line per kind of question, from its accuracy before to that after, lowest gain below."""
+    ends = {kind: [100 * c / n for c, n in (before[kind], after[kind])] for kind in before}
+    kinds = sorted(ends, key=lambda kind: ends[kind][1] - ends[kind][0])
+    fig, ax = plt.subplots(figsize=(7.5, 0.24 * len(kinds) + 1.0))
+    for place, kind in enumerate(kinds):
+        a, b = ends[kind]
+        ax.plot([a, b], [place, place], color=GREY if b >= a else RED, linewidth=1.5, zorder=1)
+    heights, (old, new) = range(len(kinds)), zip(*(ends[kind] for kind in kinds), strict=True)
+    ax.scatter(old, heights, color=ORANGE, marker="o", s=30, label="before", zorder=2)
+    ax.scatter(new, heights, color=BLUE, marker="s", s=30, label="after", zorder=2)
+    ax.set_yticks(heights, kinds, fontsize=9)
+    ax.set(xlabel="accuracy, %", xlim=(-3, 103))
+    ax.legend(loc="center left")
+    return fig
 
 
-def round_figure() -> Figure:
-    """One round of GRPO, from a question to new weights and back to the group."""
-    fig, ax = plt.subplots(figsize=(9.4, 2.7))
-    for place, (text, colour) in enumerate(_ROUND):
-        box(ax, (2 * place, 0), (1.75, 1.4), text, colour)
-        if place:
-            arrow(ax, (2 * place - 1.12, 0), (2 * place - 0.88, 0))
-    ax.plot([10, 10, 2], [-0.7, -1.2, -1.2], color=GREY)
-    arrow(ax, (2, -1.23), (2, -0.7))
-    ax.text(6, -1.12, "the new weights sample the next group", ha="center", fontsize=10)
-    ax.set(xlim=(-1, 11), ylim=(-1.4, 0.9))
-    ax.axis("off")
+def checkpoints_figure(checkpoints: Sequence[Checkpoint]) -> Figure:
+    """Validation accuracies over steps, with their 95 % intervals."""
+    steps = [c.step for c in checkpoints]
+    middle = [c.validation.percent for c in checkpoints]
+    fig, ax = plt.subplots(figsize=(7.5, 3.2))
+    reach = np.abs(np.array([c.validation.ci95 for c in checkpoints]).T - middle)
+    ax.errorbar(steps, middle, reach, fmt="o-", color=BLUE, ecolor=GREY, capsize=3)
+    ax.set(xlabel="step of the checkpoint", ylabel="validation accuracy, %", xticks=steps)
+    return fig
+
+
+def pairing_figure(clips: Sequence[Sequence[int]], titles: Sequence[str]) -> Figure:
+    """Which question's clip each answer is scored with, beside the question that it answers.
+
+    Args:
+        clips: for each panel, the clip's question by answer; answers stand in groups of equals.
+    """
+    fig, axes = plt.subplots(1, len(clips), figsize=(4.2 * len(clips), 2.2), squeeze=False)
+    middle = {"ha": "center", "va": "center"}
+    for ax, own, title in zip(axes.flat, clips, titles, strict=True):
+        size = len(own) // len(set(own))
+        for place, clip in enumerate(own):
+            x = place + 0.46
+            for y, question in ((1.42, place // size), (0.42, clip)):
+                ax.barh(y, 0.92, 0.85, place, color=(BLUE, ORANGE, GREEN)[question % 3])
+                ax.text(x, y, "ABC"[question % 3], color="white", fontweight="bold", **middle)
+            if clip != place // size:
+                ax.text(x, -0.3, "✗", color=RED, **middle)
+        ax.set(xlim=(0, len(own)), ylim=(-0.6, 2), title=title, xticks=[])
+        ax.set_yticks([1.42, 0.42], ["question", "clip"])
+        ax.tick_params(length=0)
+        ax.grid(False)
+        ax.spines[:].set_visible(False)
     return fig

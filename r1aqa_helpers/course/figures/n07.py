@@ -1,4 +1,4 @@
-"""Figures of notebook 07: groups by state, kinds of questions, checkpoints, paired clips."""
+"""Figures of notebook 08: gradients, rates, seeds, differences, tasks, traits, costs."""
 
 from collections.abc import Mapping, Sequence
 
@@ -6,76 +6,223 @@ import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.figure import Figure
 
-from r1aqa_helpers.course.figures.style import BLUE, GREEN, GREY, ORANGE, RED, SKY
-from r1aqa_helpers.course.lessons.n07 import STATES, Checkpoint, counts_by_block
-from r1aqa_helpers.course.recorded_run import RecordedRun
+from r1aqa_helpers.course.figures.parts import intervals, legend_above, lines
+from r1aqa_helpers.course.figures.style import (
+    BLUE,
+    COLOURS,
+    GREEN,
+    GREY,
+    ORANGE,
+    PURPLE,
+    RED,
+    SKY,
+    YELLOW,
+)
+from r1aqa_helpers.course.lessons.n07 import (
+    AHEAD,
+    BEHIND,
+    OPEN,
+    WITHIN,
+    Committed,
+    claimed,
+    group_gradient,
+    pair_label,
+    searched,
+    sentence,
+)
+from r1aqa_helpers.experiments.methods import METHODS
+from r1aqa_helpers.experiments.plan import REGIMES
+from r1aqa_helpers.experiments.summary import MethodRow, method_label
+from r1aqa_helpers.scoring.seeds import Comparison
+
+#: A method's looks. Yellow is left out: a marker of it is hard to see on white.
+_LOOKS = [
+    {"color": colour, "marker": marker, "fillstyle": fill}
+    for fill in ("full", "none")
+    for colour, marker in zip((*(c for c in COLOURS if c != YELLOW), GREY), "os^DvPX", strict=True)
+]
+#: A claim's colour and marker in a forest plot.
+_CLAIMED = {AHEAD: (BLUE, "^"), BEHIND: (RED, "v"), WITHIN: (GREEN, "s"), OPEN: (GREY, "D")}
 
 
-def groups_figure(run: RecordedRun, size: int = 10) -> Figure:
-    """Stacked bars: the groups of every block of steps, by state."""
-    blocks = counts_by_block(run, size)
-    fig, ax = plt.subplots(figsize=(8, 3.2))
-    top = np.zeros(len(blocks))
-    for name, colour, hatch in zip(STATES, (SKY, GREEN, RED), ("", "//", ".."), strict=True):
-        heights = [block[name] for block in blocks.values()]
-        ax.bar(list(blocks), heights, 0.8 * size, top, color=colour, hatch=hatch, label=name)
-        top += heights
-    ax.set_xticks(list(blocks), [f"{last - size + 1}–{last}" for last in blocks])
-    ax.set(xlabel="steps", ylabel="groups", ylim=(0, 1.32 * max(top)))
-    ax.legend(loc="upper center", ncols=3, fontsize=10)
+def gradients_figure(size: int = 8) -> Figure:
+    """The three gradients over the probability of the label; logarithmic on the right."""
+    fig, panels = plt.subplots(1, 2, figsize=(9, 3.5), sharey=True)
+    curves = (
+        ("SFT", ORANGE, "-", lambda p: 1 - p),
+        (f"GRPO, groups of {size}", BLUE, "--", lambda p: group_gradient(p, size)),
+        ("one answer, reward 0 or 1", GREEN, ":", lambda p: p * (1 - p)),
+    )
+    for ax, p in zip(panels, (np.linspace(0, 1, 201), np.logspace(-4, 0, 201)), strict=True):
+        for name, colour, style, gradient in curves:
+            ax.plot(p, gradient(p), style, color=colour, label=name)
+        ax.set(xlabel="probability of the label", ylim=(-0.03, 1.05))
+    panels[0].set(ylabel="gradient on the label's logit", title="from 0 to 1")
+    panels[1].set(xscale="log", title="rare labels, log scale")
+    panels[1].legend(loc="center left", fontsize=10.5)
     return fig
 
 
-def kinds_figure(
-    before: Mapping[str, tuple[int, int]], after: Mapping[str, tuple[int, int]]
-) -> Figure:
-    """A line per kind of question, from its accuracy before to that after, lowest gain below."""
-    ends = {kind: [100 * c / n for c, n in (before[kind], after[kind])] for kind in before}
-    kinds = sorted(ends, key=lambda kind: ends[kind][1] - ends[kind][0])
-    fig, ax = plt.subplots(figsize=(7.5, 0.24 * len(kinds) + 1.0))
-    for place, kind in enumerate(kinds):
-        a, b = ends[kind]
-        ax.plot([a, b], [place, place], color=GREY if b >= a else RED, linewidth=1.5, zorder=1)
-    heights, (old, new) = range(len(kinds)), zip(*(ends[kind] for kind in kinds), strict=True)
-    ax.scatter(old, heights, color=ORANGE, marker="o", s=30, label="before", zorder=2)
-    ax.scatter(new, heights, color=BLUE, marker="s", s=30, label="after", zorder=2)
-    ax.set_yticks(heights, kinds, fontsize=9)
-    ax.set(xlabel="accuracy, %", xlim=(-3, 103))
-    ax.legend(loc="center left")
+def correct_in_group_figure(counts: np.ndarray) -> Figure:
+    """How many groups had 0, 1, … correct answers; ``counts``: (size + 1,)."""
+    fig, ax = plt.subplots(figsize=(7.5, 3.0))
+    places = np.arange(len(counts))
+    ends = (places == 0) | (places == len(counts) - 1)
+    some = ax.bar(places[~ends], counts[~ends], color=BLUE, label="some are correct")
+    none = ax.bar(places[ends], counts[ends], color=ORANGE, hatch="//", label="none, or all")
+    for bars in (some, none):
+        ax.bar_label(bars, fontsize=10)
+    ax.set(xlabel=f"correct answers of {len(counts) - 1}", ylabel="groups", xticks=places)
+    ax.margins(y=0.12)
+    ax.legend()
     return fig
 
 
-def checkpoints_figure(checkpoints: Sequence[Checkpoint]) -> Figure:
-    """Validation accuracies over steps, with their 95 % intervals."""
-    steps = [c.step for c in checkpoints]
-    middle = [c.validation.percent for c in checkpoints]
-    fig, ax = plt.subplots(figsize=(7.5, 3.2))
-    reach = np.abs(np.array([c.validation.ci95 for c in checkpoints]).T - middle)
-    ax.errorbar(steps, middle, reach, fmt="o-", color=BLUE, ecolor=GREY, capsize=3)
-    ax.set(xlabel="step of the checkpoint", ylabel="validation accuracy, %", xticks=steps)
+def rates_figure(found: Committed) -> Figure:
+    """Validation accuracy over learning rates, SFT left, GRPO right; ringed: chosen."""
+    fig, panels = plt.subplots(1, 2, figsize=(9.4, 4.2), sharey=True)
+    titles = {"sft": "imitation", "grpo": "rewards"}
+    for ax, (algorithm, title) in zip(panels, titles.items(), strict=True):
+        names = [name for name in REGIMES["table"].methods if METHODS[name].algorithm == algorithm]
+        for look, name in zip(_LOOKS, names, strict=False):
+            runs = searched(found.records, name)
+            rates, accuracies = (
+                [r["lr"] for r in runs],
+                [r["validation"]["accuracy"] for r in runs],
+            )
+            if runs:
+                ax.plot(rates, accuracies, label=method_label(name), **look)
+            chosen = [
+                (x, y) for x, y, run in zip(rates, accuracies, runs, strict=True) if "test" in run
+            ]
+            for lr, accuracy in chosen[:1]:
+                ring = {"markersize": 16, "markeredgecolor": look["color"], "fillstyle": "none"}
+                ax.plot(lr, accuracy, "o", **ring)
+        ax.set(xscale="log", xlabel="learning rate", title=title)
+        ax.legend(fontsize=10, loc="best")
+    panels[0].set_ylabel("correct on validation, %")
     return fig
 
 
-def pairing_figure(clips: Sequence[Sequence[int]], titles: Sequence[str]) -> Figure:
-    """Which question's clip each answer is scored with, beside the question that it answers.
+def seeds_figure(rows: Sequence[MethodRow], base: float | None = None) -> Figure:
+    """A line per method: a ring for each seed's accuracy on the test, a bar for their mean.
+
+    ``base``: the untrained model's accuracy, as a dashed line.
+    """
+    fig, ax = plt.subplots(figsize=(8.6, 0.5 * len(rows) + 1.4))
+    names = [method_label(row.method) for row in rows]
+    places = lines(ax, names, f"accuracy on {rows[0].n:,} test questions, %")
+    for place, row, label in zip(places, rows, ["one training", *[None] * len(rows)], strict=False):
+        ax.plot([row.least, row.most], [place, place], color=GREY, linewidth=1.5, zorder=1)
+        rings = {"color": BLUE, "fillstyle": "none", "markersize": 8, "label": label}
+        ax.plot(row.each, [place] * len(row.each), "o", **rings)
+        bar = {"color": ORANGE, "markersize": 18, "markeredgewidth": 3}
+        ax.plot(row.mean, place, "|", label=label and "mean", **bar)
+    if base is not None:
+        ax.axvline(base, color=RED, linestyle="--", label="untrained")
+    legend_above(ax, 3)
+    return fig
+
+
+def forest_figure(comparisons: Sequence[Comparison], margin: float) -> Figure:
+    """Differences with their intervals, the margin as a band; colour and marker say the claim."""
+    fig, ax = plt.subplots(figsize=(9.4, 0.46 * len(comparisons) + 1.6))
+    places = lines(
+        ax, [*map(pair_label, comparisons)], "difference in accuracy, points; bars: 95 %"
+    )
+    ax.tick_params("y", labelsize=11)
+    ax.axvspan(-margin, margin, color=SKY, alpha=0.18, label=f"± {margin:g} points")
+    ax.axvline(0, color="black", linewidth=1)
+    shown = set()
+    for place, one in zip(places, comparisons, strict=True):
+        verdict = claimed(one, margin)
+        colour, marker = _CLAIMED.get(verdict, (PURPLE, "o"))
+        style = {"fmt": marker, "color": colour, "label": None if verdict in shown else verdict}
+        intervals(ax, [place], [one.difference], [one.ci95], **style)
+        shown.add(verdict)
+    legend_above(ax, 5)
+    return fig
+
+
+def forest_text(comparisons: Sequence[Comparison], margin: float) -> str:
+    """What a forest plot shows, in words, for those who do not see it."""
+    told = "; ".join(sentence(one, margin) for one in comparisons)
+    return f"Differences in points with 95 % intervals: {told}."
+
+
+def tasks_figure(rows: Sequence[MethodRow], base: Mapping[str, float]) -> Figure:
+    """Accuracy on each task, a mean over the seeds, a line per method, untrained first."""
+    fig, ax = plt.subplots(figsize=(8.6, 0.5 * len(rows) + 1.9))
+    names = ["untrained", *(method_label(row.method) for row in rows)]
+    places = lines(ax, names, "accuracy, %")
+    shown = [base, *(row.tasks for row in rows)]
+    looks = (("sound", 0.15, BLUE, "o"), ("music", 0, ORANGE, "s"), ("speech", -0.15, GREEN, "^"))
+    for task, shift, colour, marker in looks:
+        values = [tasks[task] for tasks in shown]
+        ax.plot(values, places + shift, marker, color=colour, label=task)
+    legend_above(ax, 3)
+    return fig
+
+
+def traits_figure(found: Committed, methods: Sequence[str], names: Mapping[str, str]) -> Figure:
+    """Columns of the log over the tenths of the training, a panel for each.
 
     Args:
-        clips: for each panel, the clip's question by answer; answers stand in groups of equals.
+        names: of columns, to what the panel's axis says; a method without one is left out of it.
     """
-    fig, axes = plt.subplots(1, len(clips), figsize=(4.2 * len(clips), 2.2), squeeze=False)
-    middle = {"ha": "center", "va": "center"}
-    for ax, own, title in zip(axes.flat, clips, titles, strict=True):
-        size = len(own) // len(set(own))
-        for place, clip in enumerate(own):
-            x = place + 0.46
-            for y, question in ((1.42, place // size), (0.42, clip)):
-                ax.barh(y, 0.92, 0.85, place, color=(BLUE, ORANGE, GREEN)[question % 3])
-                ax.text(x, y, "ABC"[question % 3], color="white", fontweight="bold", **middle)
-            if clip != place // size:
-                ax.text(x, -0.3, "✗", color=RED, **middle)
-        ax.set(xlim=(0, len(own)), ylim=(-0.6, 2), title=title, xticks=[])
-        ax.set_yticks([1.42, 0.42], ["question", "clip"])
-        ax.tick_params(length=0)
-        ax.grid(False)
-        ax.spines[:].set_visible(False)
+    fig, panels = plt.subplots(1, len(names), figsize=(9.4, 3.5), squeeze=False)
+    for ax, (name, label) in zip(panels.flat, names.items(), strict=True):
+        for look, method in zip(_LOOKS, methods, strict=False):
+            values = found.trait(method, name)
+            if values is not None:
+                tenths = range(1, len(values) + 1)
+                ax.plot(tenths, values, markersize=5, label=method_label(method), **look)
+        ax.set(xlabel="tenth of the training", ylabel=label, xticks=range(2, 11, 2))
+        ax.set_ylim(bottom=min(0.0, ax.get_ylim()[0]))
+    drawn = {line.get_label(): line for ax in fig.axes for line in ax.lines}
+    fig.legend(list(drawn.values()), list(drawn), loc="outside upper right", ncols=3, fontsize=10.5)
+    return fig
+
+
+def traits_text(found: Committed, methods: Sequence[str], names: Mapping[str, str]) -> str:
+    """What `traits_figure` shows, in words: each column's first and last tenth."""
+    told = []
+    for name, label in names.items():
+        ends = {method: found.trait(method, name) for method in methods}
+        known = [
+            f"{method_label(method)} {tenths[0]:.2f} to {tenths[-1]:.2f}"
+            for method, tenths in ends.items()
+            if tenths is not None
+        ]
+        told.append(f"{label}: {', '.join(known)}")
+    return f"From the first to the last tenth of the training. {'; '.join(told)}."
+
+
+def costs_figure(rows: Sequence[MethodRow]) -> Figure:
+    """Accuracy over what a training took, in seconds of processor time, both means over seeds."""
+    fig, ax = plt.subplots(figsize=(8.6, 4.0))
+    for look, row in zip(_LOOKS, rows, strict=False):
+        style = {"linestyle": "", "markersize": 10, "label": method_label(row.method), **look}
+        ax.plot(row.train_cpu, row.mean, **style)
+    ax.set(xlabel="seconds of processor time per training", ylabel="test accuracy, %")
+    ax.set_xlim(left=0)
+    ax.legend(fontsize=10, loc="center left", bbox_to_anchor=(1.0, 0.5))
+    return fig
+
+
+def regimes_figure(found: Committed) -> Figure:
+    """Accuracy of SFT, GRPO <2> and SFT on CoTA in every regime that was tested."""
+    names = [REGIMES[regime].label for regime in found.regimes]
+    fig, ax = plt.subplots(figsize=(9.0, 0.6 * len(names) + 1.6))
+    places = lines(ax, names, "test accuracy, %; bars: from the worst to the best seed")
+    looks = (("sft", ORANGE, "s", 0.12), ("grpo-2", BLUE, "o", 0), ("cota", GREEN, "^", -0.12))
+    for method, colour, marker, shift in looks:
+        label: str | None = method_label(method)
+        for place, regime in zip(places + shift, found.regimes, strict=True):
+            for row in (row for row in found.rows(regime) if row.method == method):
+                ends = [row.least, row.most]
+                ax.plot(ends, [place, place], color=colour, linewidth=3, alpha=0.4)
+                ax.plot(row.mean, place, marker, color=colour, label=label)
+                label = None
+    legend_above(ax, 3)
     return fig

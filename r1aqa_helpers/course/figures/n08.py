@@ -1,228 +1,64 @@
-"""Figures of notebook 08: gradients, rates, seeds, differences, tasks, traits, costs."""
+"""Figures of notebook 09: kinds of answers, accuracy by group, differences."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 
 import matplotlib.pyplot as plt
-import numpy as np
 from matplotlib.figure import Figure
 
-from r1aqa_helpers.course.figures.parts import intervals, legend_above, lines
-from r1aqa_helpers.course.figures.style import (
-    BLUE,
-    COLOURS,
-    GREEN,
-    GREY,
-    ORANGE,
-    PURPLE,
-    RED,
-    SKY,
-    YELLOW,
-)
-from r1aqa_helpers.course.lessons.n08 import (
-    AHEAD,
-    BEHIND,
-    OPEN,
-    WITHIN,
-    Committed,
-    claimed,
-    group_gradient,
-    pair_label,
-    searched,
-    sentence,
-)
-from r1aqa_helpers.experiments.methods import METHODS
-from r1aqa_helpers.experiments.plan import REGIMES
-from r1aqa_helpers.experiments.summary import MethodRow, method_label
-from r1aqa_helpers.scoring.seeds import Comparison
-
-#: A method's looks. Yellow is left out: a marker of it is hard to see on white.
-_LOOKS = [
-    {"color": colour, "marker": marker, "fillstyle": fill}
-    for fill in ("full", "none")
-    for colour, marker in zip((*(c for c in COLOURS if c != YELLOW), GREY), "os^DvPX", strict=True)
-]
-#: A claim's colour and marker in a forest plot.
-_CLAIMED = {AHEAD: (BLUE, "^"), BEHIND: (RED, "v"), WITHIN: (GREEN, "s"), OPEN: (GREY, "D")}
+from r1aqa_helpers.course.figures.parts import intervals, legend_above, lines, stacked
+from r1aqa_helpers.course.figures.style import BLUE, GREEN, ORANGE, RED
+from r1aqa_helpers.course.lessons.n08 import by
+from r1aqa_helpers.data import AudioQuestion
+from r1aqa_helpers.scoring import KINDS, chance
 
 
-def gradients_figure(size: int = 8) -> Figure:
-    """The three gradients over the probability of the label; logarithmic on the right."""
-    fig, panels = plt.subplots(1, 2, figsize=(9, 3.5), sharey=True)
-    curves = (
-        ("SFT", ORANGE, "-", lambda p: 1 - p),
-        (f"GRPO, groups of {size}", BLUE, "--", lambda p: group_gradient(p, size)),
-        ("one answer, reward 0 or 1", GREEN, ":", lambda p: p * (1 - p)),
-    )
-    for ax, p in zip(panels, (np.linspace(0, 1, 201), np.logspace(-4, 0, 201)), strict=True):
-        for name, colour, style, gradient in curves:
-            ax.plot(p, gradient(p), style, color=colour, label=name)
-        ax.set(xlabel="probability of the label", ylim=(-0.03, 1.05))
-    panels[0].set(ylabel="gradient on the label's logit", title="from 0 to 1")
-    panels[1].set(xscale="log", title="rare labels, log scale")
-    panels[1].legend(loc="center left", fontsize=10.5)
+def kinds_figure(counted: Mapping[str, Mapping[str, int]]) -> Figure:
+    """Each method's answers by kind, as a bar of parts, in percent."""
+    fig, ax = plt.subplots(figsize=(8.6, 0.5 * len(counted) + 1.7))
+    stacked(ax, counted, KINDS)
+    ax.set_xlabel("answers, %")
+    legend_above(ax, 4)
     return fig
 
 
-def correct_in_group_figure(counts: np.ndarray) -> Figure:
-    """How many groups had 0, 1, … correct answers; ``counts``: (size + 1,)."""
-    fig, ax = plt.subplots(figsize=(7.5, 3.0))
-    places = np.arange(len(counts))
-    ends = (places == 0) | (places == len(counts) - 1)
-    some = ax.bar(places[~ends], counts[~ends], color=BLUE, label="some are correct")
-    none = ax.bar(places[ends], counts[ends], color=ORANGE, hatch="//", label="none, or all")
-    for bars in (some, none):
-        ax.bar_label(bars, fontsize=10)
-    ax.set(xlabel=f"correct answers of {len(counts) - 1}", ylabel="groups", xticks=places)
-    ax.margins(y=0.12)
-    ax.legend()
-    return fig
-
-
-def rates_figure(found: Committed) -> Figure:
-    """Validation accuracy over learning rates, SFT left, GRPO right; ringed: chosen."""
-    fig, panels = plt.subplots(1, 2, figsize=(9.4, 4.2), sharey=True)
-    titles = {"sft": "imitation", "grpo": "rewards"}
-    for ax, (algorithm, title) in zip(panels, titles.items(), strict=True):
-        names = [name for name in REGIMES["table"].methods if METHODS[name].algorithm == algorithm]
-        for look, name in zip(_LOOKS, names, strict=False):
-            runs = searched(found.records, name)
-            rates, accuracies = (
-                [r["lr"] for r in runs],
-                [r["validation"]["accuracy"] for r in runs],
-            )
-            if runs:
-                ax.plot(rates, accuracies, label=method_label(name), **look)
-            chosen = [
-                (x, y) for x, y, run in zip(rates, accuracies, runs, strict=True) if "test" in run
-            ]
-            for lr, accuracy in chosen[:1]:
-                ring = {"markersize": 16, "markeredgecolor": look["color"], "fillstyle": "none"}
-                ax.plot(lr, accuracy, "o", **ring)
-        ax.set(xscale="log", xlabel="learning rate", title=title)
-        ax.legend(fontsize=10, loc="best")
-    panels[0].set_ylabel("correct on validation, %")
-    return fig
-
-
-def seeds_figure(rows: Sequence[MethodRow], base: float | None = None) -> Figure:
-    """A line per method: a ring for each seed's accuracy on the test, a bar for their mean.
-
-    ``base``: the untrained model's accuracy, as a dashed line.
-    """
-    fig, ax = plt.subplots(figsize=(8.6, 0.5 * len(rows) + 1.4))
-    names = [method_label(row.method) for row in rows]
-    places = lines(ax, names, f"accuracy on {rows[0].n:,} test questions, %")
-    for place, row, label in zip(places, rows, ["one training", *[None] * len(rows)], strict=False):
-        ax.plot([row.least, row.most], [place, place], color=GREY, linewidth=1.5, zorder=1)
-        rings = {"color": BLUE, "fillstyle": "none", "markersize": 8, "label": label}
-        ax.plot(row.each, [place] * len(row.each), "o", **rings)
-        bar = {"color": ORANGE, "markersize": 18, "markeredgewidth": 3}
-        ax.plot(row.mean, place, "|", label=label and "mean", **bar)
-    if base is not None:
-        ax.axvline(base, color=RED, linestyle="--", label="untrained")
-    legend_above(ax, 3)
-    return fig
-
-
-def forest_figure(comparisons: Sequence[Comparison], margin: float) -> Figure:
-    """Differences with their intervals, the margin as a band; colour and marker say the claim."""
-    fig, ax = plt.subplots(figsize=(9.4, 0.46 * len(comparisons) + 1.6))
-    places = lines(
-        ax, [*map(pair_label, comparisons)], "difference in accuracy, points; bars: 95 %"
-    )
-    ax.tick_params("y", labelsize=11)
-    ax.axvspan(-margin, margin, color=SKY, alpha=0.18, label=f"± {margin:g} points")
-    ax.axvline(0, color="black", linewidth=1)
-    shown = set()
-    for place, one in zip(places, comparisons, strict=True):
-        verdict = claimed(one, margin)
-        colour, marker = _CLAIMED.get(verdict, (PURPLE, "o"))
-        style = {"fmt": marker, "color": colour, "label": None if verdict in shown else verdict}
-        intervals(ax, [place], [one.difference], [one.ci95], **style)
-        shown.add(verdict)
-    legend_above(ax, 5)
-    return fig
-
-
-def forest_text(comparisons: Sequence[Comparison], margin: float) -> str:
-    """What a forest plot shows, in words, for those who do not see it."""
-    told = "; ".join(sentence(one, margin) for one in comparisons)
-    return f"Differences in points with 95 % intervals: {told}."
-
-
-def tasks_figure(rows: Sequence[MethodRow], base: Mapping[str, float]) -> Figure:
-    """Accuracy on each task, a mean over the seeds, a line per method, untrained first."""
-    fig, ax = plt.subplots(figsize=(8.6, 0.5 * len(rows) + 1.9))
-    names = ["untrained", *(method_label(row.method) for row in rows)]
-    places = lines(ax, names, "accuracy, %")
-    shown = [base, *(row.tasks for row in rows)]
-    looks = (("sound", 0.15, BLUE, "o"), ("music", 0, ORANGE, "s"), ("speech", -0.15, GREEN, "^"))
-    for task, shift, colour, marker in looks:
-        values = [tasks[task] for tasks in shown]
-        ax.plot(values, places + shift, marker, color=colour, label=task)
-    legend_above(ax, 3)
-    return fig
-
-
-def traits_figure(found: Committed, methods: Sequence[str], names: Mapping[str, str]) -> Figure:
-    """Columns of the log over the tenths of the training, a panel for each.
+def groups_figure(
+    questions: Sequence[AudioQuestion],
+    matches: Mapping[str, Mapping[str, int]],
+    name: Callable[[AudioQuestion], Hashable],
+    order: Sequence[Hashable] | None = None,
+) -> Figure:
+    """Accuracy with interval for each group of questions and each method, chance as a tick.
 
     Args:
-        names: of columns, to what the panel's axis says; a method without one is left out of it.
+        matches: method to verdict by question id; at most three methods.
+        name: of a question's group.
+        order: of the groups, from the top; by default the last method's best first.
     """
-    fig, panels = plt.subplots(1, len(names), figsize=(9.4, 3.5), squeeze=False)
-    for ax, (name, label) in zip(panels.flat, names.items(), strict=True):
-        for look, method in zip(_LOOKS, methods, strict=False):
-            values = found.trait(method, name)
-            if values is not None:
-                tenths = range(1, len(values) + 1)
-                ax.plot(tenths, values, markersize=5, label=method_label(method), **look)
-        ax.set(xlabel="tenth of the training", ylabel=label, xticks=range(2, 11, 2))
-        ax.set_ylim(bottom=min(0.0, ax.get_ylim()[0]))
-    drawn = {line.get_label(): line for ax in fig.axes for line in ax.lines}
-    fig.legend(list(drawn.values()), list(drawn), loc="outside upper right", ncols=3, fontsize=10.5)
+    found = {method: by(questions, verdicts, name) for method, verdicts in matches.items()}
+    last = found[list(found)[-1]]
+    order = list(order or sorted(last, key=lambda group: -last[group].percent))
+    fig, ax = plt.subplots(figsize=(8.6, 0.36 * len(order) * max(1, len(found) / 2) + 1.3))
+    names = [f"{group} ({last[group].n})" for group in order]
+    places = lines(ax, names, "accuracy, %; bars: 95 % interval")
+    ax.tick_params("y", labelsize=10.5)
+    for index, (method, groups) in enumerate(found.items()):
+        colour, marker = ((ORANGE, "s"), (BLUE, "o"), (GREEN, "^"))[index]
+        heights = places + 0.24 * ((len(found) - 1) / 2 - index)
+        cells = [groups[group] for group in order]
+        style = {"fmt": marker, "color": colour, "capsize": 2.5, "lw": 1.5, "label": method}
+        intervals(ax, heights, [c.percent for c in cells], [c.ci95 for c in cells], **style)
+    levels = [chance([q for q in questions if name(q) == group]) for group in order]
+    ax.plot(levels, places, "|", color=RED, markersize=13, label="chance")
+    ax.set_xlim(-2, 102)
+    legend_above(ax, 4)
     return fig
 
 
-def traits_text(found: Committed, methods: Sequence[str], names: Mapping[str, str]) -> str:
-    """What `traits_figure` shows, in words: each column's first and last tenth."""
-    told = []
-    for name, label in names.items():
-        ends = {method: found.trait(method, name) for method in methods}
-        known = [
-            f"{method_label(method)} {tenths[0]:.2f} to {tenths[-1]:.2f}"
-            for method, tenths in ends.items()
-            if tenths is not None
-        ]
-        told.append(f"{label}: {', '.join(known)}")
-    return f"From the first to the last tenth of the training. {'; '.join(told)}."
-
-
-def costs_figure(rows: Sequence[MethodRow]) -> Figure:
-    """Accuracy over what a training took, in seconds of processor time, both means over seeds."""
-    fig, ax = plt.subplots(figsize=(8.6, 4.0))
-    for look, row in zip(_LOOKS, rows, strict=False):
-        style = {"linestyle": "", "markersize": 10, "label": method_label(row.method), **look}
-        ax.plot(row.train_cpu, row.mean, **style)
-    ax.set(xlabel="seconds of processor time per training", ylabel="test accuracy, %")
-    ax.set_xlim(left=0)
-    ax.legend(fontsize=10, loc="center left", bbox_to_anchor=(1.0, 0.5))
-    return fig
-
-
-def regimes_figure(found: Committed) -> Figure:
-    """Accuracy of SFT, GRPO <2> and SFT on CoTA in every regime that was tested."""
-    names = [REGIMES[regime].label for regime in found.regimes]
-    fig, ax = plt.subplots(figsize=(9.0, 0.6 * len(names) + 1.6))
-    places = lines(ax, names, "test accuracy, %; bars: from the worst to the best seed")
-    looks = (("sft", ORANGE, "s", 0.12), ("grpo-2", BLUE, "o", 0), ("cota", GREEN, "^", -0.12))
-    for method, colour, marker, shift in looks:
-        label: str | None = method_label(method)
-        for place, regime in zip(places + shift, found.regimes, strict=True):
-            for row in (row for row in found.rows(regime) if row.method == method):
-                ends = [row.least, row.most]
-                ax.plot(ends, [place, place], color=colour, linewidth=3, alpha=0.4)
-                ax.plot(row.mean, place, marker, color=colour, label=label)
-                label = None
-    legend_above(ax, 3)
+def differences_figure(rows: Mapping[str, tuple[float, tuple[float, float]]]) -> Figure:
+    """Differences in points with their intervals, one line each, the first on top; zero marked."""
+    fig, ax = plt.subplots(figsize=(8.6, 0.42 * len(rows) + 1.2))
+    places = lines(ax, list(rows), "difference, points; bars: 95 % bootstrap interval")
+    middles, ends = zip(*rows.values(), strict=True)
+    intervals(ax, places, middles, ends, fmt="D", color=BLUE)
+    ax.axvline(0, color=RED, linestyle="--")
     return fig

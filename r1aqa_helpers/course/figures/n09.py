@@ -1,64 +1,80 @@
-"""Figures of notebook 09: kinds of answers, accuracy by group, differences."""
+"""Pictures of notebook 10: stacked bars of memory, and the roofline."""
 
-from collections.abc import Callable, Hashable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
-import matplotlib.pyplot as plt
-from matplotlib.figure import Figure
+import numpy as np
+from matplotlib.axes import Axes
 
-from r1aqa_helpers.course.figures.parts import intervals, legend_above, lines, stacked
-from r1aqa_helpers.course.figures.style import BLUE, GREEN, ORANGE, RED
-from r1aqa_helpers.course.lessons.n09 import by
-from r1aqa_helpers.data import AudioQuestion
-from r1aqa_helpers.scoring import KINDS, chance
+from r1aqa_helpers.course.figures.style import BLUE, GREEN, GREY, ORANGE, PURPLE, RED, SKY, YELLOW
+from r1aqa_helpers.hardware.gpus import Gpu
+from r1aqa_helpers.hardware.memory import HEADROOM
+
+#: Parts of a GPU's memory: colour and hatch, the same in every chart.
+_LOOKS = {
+    "weights": (BLUE, ""),
+    "adapter": (RED, "xx"),
+    "gradients": (ORANGE, "//"),
+    "optimiser": (GREEN, "\\\\"),
+    "reference": (SKY, ".."),
+    "cache": (PURPLE, "--"),
+    "activations": (YELLOW, "++"),
+    "logits": (GREY, "oo"),
+}
+_GB = 1e9
 
 
-def kinds_figure(counted: Mapping[str, Mapping[str, int]]) -> Figure:
-    """Each method's answers by kind, as a bar of parts, in percent."""
-    fig, ax = plt.subplots(figsize=(8.6, 0.5 * len(counted) + 1.7))
-    stacked(ax, counted, KINDS)
-    ax.set_xlabel("answers, %")
-    legend_above(ax, 4)
-    return fig
-
-
-def groups_figure(
-    questions: Sequence[AudioQuestion],
-    matches: Mapping[str, Mapping[str, int]],
-    name: Callable[[AudioQuestion], Hashable],
-    order: Sequence[Hashable] | None = None,
-) -> Figure:
-    """Accuracy with interval for each group of questions and each method, chance as a tick.
+def memory_bars(
+    ax: Axes, rows: Mapping[str, Mapping[str, float]], memory: Mapping[str, float] | None = None
+) -> None:
+    """One stacked bar per row, in GB.
 
     Args:
-        matches: method to verdict by question id; at most three methods.
-        name: of a question's group.
-        order: of the groups, from the top; by default the last method's best first.
+        rows: name -> part -> bytes; parts as ``budgets`` names them.
+        memory: bytes of the row's GPU, drawn as a line at what can be counted on.
     """
-    found = {method: by(questions, verdicts, name) for method, verdicts in matches.items()}
-    last = found[list(found)[-1]]
-    order = list(order or sorted(last, key=lambda group: -last[group].percent))
-    fig, ax = plt.subplots(figsize=(8.6, 0.36 * len(order) * max(1, len(found) / 2) + 1.3))
-    names = [f"{group} ({last[group].n})" for group in order]
-    places = lines(ax, names, "accuracy, %; bars: 95 % interval")
-    ax.tick_params("y", labelsize=10.5)
-    for index, (method, groups) in enumerate(found.items()):
-        colour, marker = ((ORANGE, "s"), (BLUE, "o"), (GREEN, "^"))[index]
-        heights = places + 0.24 * ((len(found) - 1) / 2 - index)
-        cells = [groups[group] for group in order]
-        style = {"fmt": marker, "color": colour, "capsize": 2.5, "lw": 1.5, "label": method}
-        intervals(ax, heights, [c.percent for c in cells], [c.ci95 for c in cells], **style)
-    levels = [chance([q for q in questions if name(q) == group]) for group in order]
-    ax.plot(levels, places, "|", color=RED, markersize=13, label="chance")
-    ax.set_xlim(-2, 102)
-    legend_above(ax, 4)
-    return fig
+    left = np.zeros(len(rows))
+    for part, (colour, hatch) in _LOOKS.items():
+        sizes = np.array([row.get(part, 0) / _GB for row in rows.values()])
+        if sizes.any():
+            ax.barh(
+                range(len(rows)), sizes, 0.66, left=left, color=colour, hatch=hatch,
+                edgecolor="white", linewidth=0.5, label=part,
+            )  # fmt: skip
+            left += sizes
+    ends = left.copy()
+    if memory:
+        lines = [(1 - HEADROOM) * memory[name] / _GB for name in rows]
+        for place, line in enumerate(lines):
+            label = "nine tenths of the GPU" if place == 0 else None
+            ax.plot([line, line], [place - 0.42, place + 0.42], color="black", label=label)
+        # A number that a line would cross stands behind the line.
+        near = (left < lines) & (left > np.array(lines) - 0.08 * max(*lines, *left))
+        ends = np.where(near, lines, left)
+    for place, (end, total) in enumerate(zip(ends, left, strict=True)):
+        ax.text(end, place, f" {total:.1f}", va="center", fontsize=10)
+    ax.set_yticks(range(len(rows)), list(rows))
+    ax.invert_yaxis()
+    ax.grid(False, axis="y")
+    ax.margins(x=0.09)
+    ax.set_xlabel("GB")
+    handles, labels = ax.get_legend_handles_labels()
+    ax.figure.legend(handles, labels, ncols=5, fontsize=10, loc="outside upper center")
 
 
-def differences_figure(rows: Mapping[str, tuple[float, tuple[float, float]]]) -> Figure:
-    """Differences in points with their intervals, one line each, the first on top; zero marked."""
-    fig, ax = plt.subplots(figsize=(8.6, 0.42 * len(rows) + 1.2))
-    places = lines(ax, list(rows), "difference, points; bars: 95 % bootstrap interval")
-    middles, ends = zip(*rows.values(), strict=True)
-    intervals(ax, places, middles, ends, fmt="D", color=BLUE)
-    ax.axvline(0, color=RED, linestyle="--")
-    return fig
+def roofline(ax: Axes, gpus: Sequence[Gpu], points: Mapping[str, float]) -> None:
+    """The most TFLOP/s over FLOPs per byte, a line per GPU, and points on the first one's.
+
+    Args:
+        points: name -> FLOPs per byte.
+    """
+    intensity = np.logspace(-0.5, 4, 200)
+    looks = ((BLUE, "-"), (ORANGE, "--"), (GREEN, "-."))
+    for gpu, (colour, style) in zip(gpus, looks, strict=False):
+        most = np.minimum(gpu.sixteen, intensity * gpu.bandwidth) / 1e12
+        ax.loglog(intensity, most, style, color=colour, label=gpu.name)
+    for (name, at), marker in zip(points.items(), "osD^v", strict=False):
+        height = min(gpus[0].sixteen, at * gpus[0].bandwidth) / 1e12
+        ax.plot(at, height, marker, color=RED)
+        ax.annotate(name, (at, height), (6, -14), textcoords="offset points", fontsize=10)
+    ax.set(xlabel="FLOPs per byte read", ylabel="TFLOP/s at most")
+    ax.legend(loc="lower right")

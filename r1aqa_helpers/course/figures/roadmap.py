@@ -1,4 +1,4 @@
-"""The map of the course with the present notebook lit: one figure for all notebooks."""
+"""The map of the course with the present notebook filled: one figure for all notebooks."""
 
 import matplotlib.pyplot as plt
 
@@ -6,12 +6,12 @@ from r1aqa_helpers.course.figures.style import BLUE, GREY, arrow, box, figure
 from r1aqa_helpers.course.notebooks import NOTEBOOKS, find_notebook
 
 #: The three parts of the course, by the number of their first notebook.
-_PARTS = {"00": "hear and ask", "04": "measure and reward", "07": "train, compare, scale"}
-_PER_ROW = 7
+_PARTS = {"00": "ask and score", "04": "reward and train", "08": "evaluate, scale, fix"}
+_PER_ROW = 6
 
 
 def roadmap(number: str) -> None:
-    """Show the thirteen notebooks in two rows, the present one filled, those before it framed.
+    """Show the twelve notebooks in two rows, the present one filled, those before it framed.
 
     Raises:
         KeyError: there is no notebook of that number.
@@ -31,4 +31,4 @@ def roadmap(number: str) -> None:
     ax.set(xlim=(-0.6, 1.25 * _PER_ROW - 0.65), ylim=(-1.7, 0.6))
     ax.axis("off")
     done = f"{int(number)} behind, {len(NOTEBOOKS) - 1 - int(number)} ahead"
-    figure(fig, alt=f"Map of the course: notebook {number}, {present.title}, is lit; {done}.")
+    figure(fig, alt=f"Map of the course: notebook {number}, {present.title}, is filled; {done}.")

@@ -1,150 +1,66 @@
-"""What notebook 09 reads and shows: every method's answers, what kind each is, tables."""
+"""Toys of notebook 10: weights in 4 bits, and training's bytes shared out over GPUs."""
 
-from collections import Counter
-from collections.abc import Callable, Hashable, Mapping, Sequence
-from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
+import torch
 
-from IPython.display import display
-
-from r1aqa_helpers.course.recorded_run import REFERENCE, recorded_answers
-from r1aqa_helpers.course.session import Lab
-from r1aqa_helpers.course.tables import Table
-from r1aqa_helpers.course.widgets.player import Player
-from r1aqa_helpers.data import AudioQuestion, QuestionSet, identify, read_questions
-from r1aqa_helpers.data.mmau.releases import read_source
-from r1aqa_helpers.reporting import DOMAINS, MEANING, ResultRow, load_measured
-from r1aqa_helpers.reporting.tables import VERDICTS, verdict_cells
-from r1aqa_helpers.scoring import (
-    KINDS,
-    Accuracy,
-    Verdict,
-    check_predictions,
-    extract_answer,
-    read_predictions,
-)
-from r1aqa_helpers.scoring.text import interval_text, number_text
-from r1aqa_helpers.utils.errors import UserError
-from r1aqa_helpers.utils.paths import DATA
-from r1aqa_helpers.utils.untrusted import html, plain_lines, shown
-
-#: Folder of a method's answers in a run -> its label in tables.
-METHODS = {
-    "direct-1": "direct <1>",
-    "direct-2": "direct <2>",
-    "zero-shot-cot": "zero-shot-cot <3>",
-    "cota": "cota <3>",
-    "grpo-3": "grpo <3>",
-    "sft": "sft <2>",
-    "grpo": "grpo <2>",
-    "r1-aqa": "r1-aqa <2>",
-    "trained": "trained <2>",
+#: NF4's sixteen levels: quantiles of a normal distribution, scaled to [-1, 1], with 0 among them
+#: (QLoRA, arXiv 2305.14314, appendix E).
+NF4 = torch.tensor(
+    [
+        -1.0, -0.6961928009986877, -0.5250730514526367, -0.39491748809814453,
+        -0.28444138169288635, -0.18477343022823334, -0.09105003625154495, 0.0,
+        0.07958029955625534, 0.16093020141124725, 0.24611230194568634, 0.33791524171829224,
+        0.44070982933044434, 0.5626170039176941, 0.7229568362236023, 1.0,
+    ]
+)  # fmt: skip
+#: As many levels at equal distances.
+EVEN = torch.linspace(-1, 1, 16)
+#: Bytes per trained parameter of mixed-precision AdamW (ZeRO, arXiv 1910.02054, section 3.1):
+#: weights and gradients in 16 bits; a float32 copy of the weights and two moments.
+WEIGHTS, GRADIENTS, OPTIMISER = 2, 2, 12
+#: What each way shares out over the GPUs; the rest lies whole on each.
+SHARED_OUT = {
+    "ddp": (),
+    "ZeRO-1": ("optimiser",),
+    "ZeRO-2": ("optimiser", "gradients"),
+    "ZeRO-3, FSDP": ("optimiser", "gradients", "weights"),
 }
-#: The release that the published rows are of, as `r1aqa data fetch mmau` names it.
-MMAU = "mmau-test-mini-v1"
-RUNS = DATA.parent / "runs"
 
 
-@dataclass(frozen=True)
-class Evaluated:
-    """A run and the questions that it answered."""
+def round_trip(values: torch.Tensor, levels: torch.Tensor, block: int = 64) -> torch.Tensor:
+    """What is left of ``values`` after 4 bits: per block a scale, per value the nearest level.
 
-    questions: list[AudioQuestion]
-    test_set: QuestionSet
-    rows: tuple[ResultRow, ...]
-    answers: dict[str, dict[str, str]]  #: method to extracted answers by question id
-
-
-def evaluated(lab: Lab, runs: Path = RUNS) -> Evaluated:
-    """All methods of the profile's run on its test: the committed one on the tiny track.
-
-    On the full track those of ``r1aqa reproduce --profile NAME --questions mmau-test-mini-v1``,
-    from ``runs``.
+    Args:
+        values: any shape, of which the number of elements is a multiple of ``block``.
+        levels: (16,) from -1 to 1, rising.
+        block: values that share a scale, their largest absolute value.
 
     Raises:
-        UserError: the run or its questions are not there, or do not belong together.
+        ValueError: the blocks do not come out even.
     """
-    if lab.profile.tiny_questions:
-        questions = lab.test_questions()
-        test_set = identify(questions, "tiny-mmau.json")
-        answers = {
-            label: {k: extract_answer(v) for k, v in recorded_answers(name).items()}
-            for name, label in METHODS.items()
-            if (REFERENCE / "answers" / f"{name}.jsonl").exists()
-        }
-        return Evaluated(questions, test_set, load_measured(), answers)
-    source, folder = runs / MMAU / "source.json", runs / f"{lab.profile.name}-{MMAU}"
-    reproduce = f"r1aqa reproduce --profile {lab.profile.name} --questions {MMAU}"
-    for needed, command in (
-        (source, "r1aqa data fetch mmau --version v1"),
-        (folder / "results.json", reproduce),
-    ):
-        if not needed.exists():
-            raise UserError(f"{shown(needed)}: is not here yet; make it with: {command}")
-    path = source.parent / read_source(source.parent)["questions"]
-    questions = read_questions(path)
-    test_set, answers = identify(questions, path), {}
-    for name, label in METHODS.items():
-        predictions = folder / name / "predictions.json"
-        if predictions.exists():
-            check_predictions(predictions, test_set)
-            answers[label] = read_predictions(predictions)
-    return Evaluated(questions, test_set, load_measured(folder / "results.json"), answers)
+    if values.numel() % block:
+        raise ValueError(f"{values.numel()} values do not make whole blocks of {block}")
+    blocks = values.reshape(-1, block).float()
+    scale = blocks.abs().amax(dim=1, keepdim=True)
+    # A block of zeros has scale 0, and any other would give zeros as well.
+    unit = blocks / scale.where(scale > 0, torch.ones_like(scale))
+    # Nearest: the level whose upper neighbour's middle lies above the value.
+    codes = torch.bucketize(unit, (levels[1:] + levels[:-1]) / 2)
+    return (levels[codes] * scale).reshape(values.shape)
 
 
-def kinds(questions: Sequence[AudioQuestion], answers: Mapping[str, str]) -> dict[str, int]:
-    """How many answers are of each kind; a question without an answer names no choice."""
-    found = Counter(Verdict(q, answers.get(q.id)).kind for q in questions)
-    return {kind: found[kind] for kind in KINDS}
+def relative_error(values: torch.Tensor, kept: torch.Tensor) -> float:
+    """Root of the mean squared error, as a share of the values' own root mean square."""
+    return ((values - kept).norm() / values.norm()).item()
 
 
-def by(
-    questions: Sequence[AudioQuestion],
-    matches: Mapping[str, int],
-    name: Callable[[AudioQuestion], Hashable],
-) -> dict[Any, Accuracy]:
-    """Accuracies by whatever ``name`` says of a question, in order of first appearance."""
-    groups: dict[Any, list[int]] = {}
-    for question in questions:
-        groups.setdefault(name(question), []).append(matches[question.id])
-    return {key: Accuracy(sum(group), len(group)) for key, group in groups.items()}
+def bytes_per_gpu(parameters: int, way: str, gpus: int) -> dict[str, float]:
+    """Bytes of weights, gradients and optimiser on each of ``gpus``, all weights being trained.
 
-
-def listen(question: AudioQuestion, answers: Mapping[str, Mapping[str, str]]) -> None:
-    """Show a question's clip as a player and, folded, its choices and what each method said."""
-    clip = Player(question.audio, f"{question.id}: {question.question}")
-    lines = [f"choices: {', '.join(question.choices)}; correct: {question.answer}"]
-    lines += [f"{method}: {said.get(question.id, '–')}" for method, said in answers.items()]
-    fold = "<br>".join(map(html, lines))
-    page = f"{clip.html()}<details><summary>choices and answers</summary>{fold}</details>"
-    text = plain_lines("\n".join([repr(clip), *lines]))
-    display({"text/html": page, "text/plain": text}, raw=True)
-
-
-def verdicts_table(found: Sequence[Mapping[str, Any]]) -> None:
-    """Show what `reporting.verdicts` found, and print what the words mean."""
-    if found:
-        display(Table("Published beside measured, in percent", [*verdict_cells(found)], VERDICTS))
-        print(MEANING)
-
-
-def rows_table(rows: Sequence[Mapping[str, Any]], caption: str) -> None:
-    """Show rows of `leaderboard.load_table`: what was reported, then what was run here."""
-    names = (*DOMAINS, "average")
-    cells = []
-    for row in rows:
-        reported, own = row["reported"] or {}, row["reproduced"]
-        line = [", ".join(part for part in (row["model"], row["method"]) if part)]
-        line += [number_text(reported.get(name), 2) for name in names]
-        if own is None:
-            line += ["not run", *["–"] * 6]
-        else:
-            line += [
-                f"{own['track']}: {own['method']}",
-                *(number_text(own[name], 1) for name in names),
-            ]
-            line += [interval_text(own["ci95"]), f"{own['n']:,}"]
-        cells.append(line)
-    own_columns = ("own run, on the test of its track", *names, "95 % interval", "n")
-    display(Table(caption, cells, ("reported", *names, *own_columns)))
+    Args:
+        way: one of ``SHARED_OUT``.
+    """
+    whole = {"weights": WEIGHTS, "gradients": GRADIENTS, "optimiser": OPTIMISER}
+    shared = SHARED_OUT[way]
+    return {
+        name: parameters * width / (gpus if name in shared else 1) for name, width in whole.items()
+    }

@@ -1,293 +1,268 @@
-"""What notebook 11 shows: case cards of failures, the failures themselves, broken runs.
+"""Sounds of one's own for the capstone: recorded or rendered, takes, clips, questions.
 
-The cards' words stand in ``data/course/failure_cases.json``, the runs in ``broken_runs.json``
-beside it, which ``scripts/record_broken_runs.py`` makes.
+A *take* is one performance of a sound. A *clip* is what a question is about: two takes, one
+after the other, at some level and with some noise. A take may be in several clips; so it is
+takes that are split, not clips.
 """
 
-import weakref
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
-from functools import partial
-from typing import Any
+import inspect
+import re
+import textwrap
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
 
 import numpy as np
-import torch
-from IPython.display import display
-from torch import nn
-from torch.nn.utils.rnn import pad_sequence
-from torch.utils._python_dispatch import TorchDispatchMode
-from torch.utils._pytree import tree_leaves
-from transformers import Qwen2AudioForConditionalGeneration
 
-from r1aqa_helpers.models import LoadedModel
-from r1aqa_helpers.utils.io import read_json
-from r1aqa_helpers.utils.paths import DATA
+from r1aqa_helpers.course.widgets.playground import compile_reward
+from r1aqa_helpers.data import AudioQuestion
+from r1aqa_helpers.data.audio import SAMPLE_RATE, load_audio, save_audio
+from r1aqa_helpers.tiny.question_types import arrange
+from r1aqa_helpers.tiny.sounds import SYNTHS
+from r1aqa_helpers.utils.errors import UserError
+from r1aqa_helpers.utils.io import PathLike, write_text
+from r1aqa_helpers.utils.untrusted import shown, shown_value
 
-CASES = DATA / "course" / "failure_cases.json"
-KEPT = DATA / "course" / "broken_runs.json"
-#: Steps of each kept run.
-STEPS = 12
-
-
-def cases() -> list[dict[str, Any]]:
-    """All cases in order: what one sees, what it is taken for, what distinguishes and fixes it.
-
-    Of each: area, title, voice (loud, late or silent: does it raise, when it is too late, or
-    never), symptom, looks_like, test, fix, and sources as pairs of words and address.
-    """
-    return read_json(CASES)["cases"]
+#: Seconds of a frame in which loudness is taken, and kept on either side of a piece.
+_FRAME, _MARGIN = 0.01, 0.05
+#: Seconds: what is shorter is a click.
+_SHORTEST = 0.04
+#: Seconds of quiet before a clip's first take, at most, and between its takes.
+_LEAD, _GAP = 0.3, (0.1, 0.3)
 
 
-def card(number: int) -> None:
-    """Show the card of a case, counted from 1."""
-    one = cases()[number - 1]
-    rows = [
-        (name.replace("_", " "), one[name]) for name in ("symptom", "looks_like", "test", "fix")
-    ]
-    if one["sources"]:
-        links = " · ".join(f"[{text}]({address})" for text, address in one["sources"])
-        rows.append(("in the wild", links))
-    _show(f"Case {number} · {one['title']} ({one['voice']})", rows, ("", ""))
-
-
-def index() -> None:
-    """Show all cases: number, area, title, and whether the failure raises."""
-    rows = [(str(n), c["area"], c["title"], c["voice"]) for n, c in enumerate(cases(), 1)]
-    _show("All cases", rows, ("case", "area", "failure", "voice"))
-
-
-def differential() -> None:
-    """Show the table from what one sees to the measurements to take, in order."""
-    rows = [
-        (row["see"], "<br>".join(f"{n}. {text}" for n, text in enumerate(row["measure"], 1)))
-        for row in read_json(CASES)["differential"]
-    ]
-    _show("Differential diagnosis", rows, ("you see", "measure, in this order"))
-
-
-def _show(caption: str, rows: Sequence[Sequence[str]], head: Sequence[str]) -> None:
-    """Display cells of Markdown as a table under a caption."""
-    lines = [f"| {' | '.join(cells)} |" for cells in (head, ["---"] * len(head), *rows)]
-    text = "\n".join([f"**{caption}**", "", *lines])
-    plain = "\n".join([caption, *("; ".join(row) for row in rows)])
-    display({"text/markdown": text, "text/plain": plain}, raw=True)
-
-
-class SmallCard(TorchDispatchMode):
-    """Counts the memory of every tensor that is made within, as a GPU's allocator does.
+@dataclass(frozen=True)
+class Take:
+    """One performance.
 
     Attributes:
-        live: bytes that are held now.
-        peak: the most that were held at once.
+        label: what it is: the correct answer of questions about it.
+        name: unique, and says where it comes from.
+        wave: float32 (samples,) at 16 kHz.
     """
 
-    def __init__(self, limit: float | None = None) -> None:
-        """With a ``limit`` in bytes, what goes beyond it raises ``torch.OutOfMemoryError``."""
-        super().__init__()
-        self.limit, self.live, self.peak = limit, 0, 0
-        self._known: set[int] = set()
+    label: str
+    name: str
+    wave: np.ndarray = field(repr=False, compare=False)
 
-    def __torch_dispatch__(
-        self, func: Callable, types: Any, args: tuple = (), kwargs: dict | None = None
-    ) -> Any:
-        kwargs = kwargs or {}
-        given = {_place(value) for value in tree_leaves((args, kwargs))}
-        result = func(*args, **kwargs)
-        for value in tree_leaves(result):
-            # A view of what was there, such as a transposed weight, takes no memory.
-            if isinstance(value, torch.Tensor) and _place(value) not in given:
-                self._count(value.untyped_storage())
-        return result
-
-    def _count(self, storage: torch.UntypedStorage) -> None:
-        key, size = storage._cdata, storage.nbytes()
-        if key in self._known:
-            return
-        self._known.add(key)
-        weakref.finalize(storage, self._freed, key, size)
-        self.live += size
-        self.peak = max(self.peak, self.live)
-        if self.limit is not None and self.live > self.limit:
-            raise torch.OutOfMemoryError(
-                f"small card: out of memory, all {self.limit / 1e6:.0f} MB are taken"
-            )
-
-    def _freed(self, key: int, size: int) -> None:
-        self._known.discard(key)
-        self.live -= size
+    @property
+    def seconds(self) -> float:
+        """How long it is."""
+        return len(self.wave) / SAMPLE_RATE
 
 
-def _place(value: Any) -> int | None:
-    return value.untyped_storage()._cdata if isinstance(value, torch.Tensor) else None
+@dataclass(frozen=True)
+class Clip:
+    """Two takes, one after the other, in a file."""
+
+    audio: Path
+    label: str  #: of the last take
+    takes: tuple[str, str]  #: their names, in order
 
 
-def answer_scores(
-    loaded: LoadedModel, inputs: Mapping[str, torch.Tensor], answers: Sequence[str]
-) -> torch.Tensor:
-    """(rows,): mean log-probability per token of each row's answer, in nats, in one batch.
+def render(name: str, rng: np.random.Generator) -> np.ndarray:
+    """One rendition of a sound that is code (`tiny.sounds`): float32 (samples,), peak 0.7.
+
+    About a second long; beeps, knocks and drops have a length of their own.
+
+    Raises:
+        UserError: there is no such sound.
+    """
+    if name not in SYNTHS:
+        raise UserError(f"sound {shown_value(name)}: is not among {', '.join(SYNTHS)}")
+    wave = SYNTHS[name](rng, rng.uniform(0.8, 1.4))
+    return (0.7 * wave / np.abs(wave).max()).astype(np.float32)
+
+
+def write_takes(folder: PathLike, names: Sequence[str], count: int, seed: int = 0) -> None:
+    """Render each sound ``count`` times, into the folders that somebody who records would make.
+
+    Raises:
+        UserError: there is no such sound, or the folder cannot be written.
+    """
+    for number, name in enumerate(names):
+        for take in range(count):
+            wave = render(name, np.random.default_rng([seed, number, take]))
+            save_audio(Path(folder) / name / f"{take:02}.flac", wave)
+
+
+def cut_at_pauses(
+    wave: np.ndarray, pause: float = 0.4, level_db: float = -30.0
+) -> list[np.ndarray]:
+    """The pieces of a recording between its pauses, each with a margin of 0.05 s.
 
     Args:
-        inputs: prompts with clips, as `models.encode` or a processor makes them.
-        answers: one per row; the turn's end is added.
-    """
-    tokenizer = loaded.processor.tokenizer
-    rows = [
-        torch.tensor(tokenizer(answer, add_special_tokens=False).input_ids + loaded.eos_ids[:1])
-        for answer in answers
-    ]
-    ids = pad_sequence(rows, batch_first=True, padding_value=loaded.pad_id)
-    said = pad_sequence([torch.ones_like(row) for row in rows], batch_first=True)
-    logps = _answer_logits(loaded, inputs, ids, said).log_softmax(-1)
-    return (logps.gather(2, ids[..., None])[..., 0] * said).sum(1) / said.sum(1)
-
-
-def _answer_logits(
-    loaded: LoadedModel,
-    inputs: Mapping[str, torch.Tensor],
-    ids: torch.Tensor,
-    said: torch.Tensor,
-) -> torch.Tensor:
-    """(rows, tokens, vocabulary): what the model expects at each place of ``ids`` after a prompt.
-
-    ``said``: (rows, tokens), 0 for padding.
-    """
-    batch = dict(inputs)
-    batch["input_ids"] = torch.cat([inputs["input_ids"], ids], dim=1)
-    batch["attention_mask"] = torch.cat([inputs["attention_mask"], said], dim=1)
-    with torch.inference_mode():
-        return loaded.model(**batch).logits[:, -ids.shape[1] - 1 : -1].float()
-
-
-def with_large_channel(
-    model: Qwen2AudioForConditionalGeneration,
-    inputs: Mapping[str, torch.Tensor],
-    layer: int = 1,
-    factor: float = 2.0**11,
-) -> tuple[float, float]:
-    """Make one channel within a feed-forward layer large, without changing what comes out.
-
-    What goes into ``up_proj``'s strongest channel is multiplied by ``factor``, what
-    ``down_proj`` makes of it divided: the same function, with numbers as large as models of
-    billions of parameters have in a few channels (arXiv 2402.17762).
-
-    Args:
-        model: in float32; changed in place. A power of two as ``factor`` changes no digit.
+        wave: float32 (samples,) at 16 kHz.
+        pause: seconds of quiet that part two pieces; shorter ones stay inside.
+        level_db: what is quieter than the loudest moment by this much is quiet.
 
     Returns:
-        The channel's largest value for these inputs, before and after.
+        In order; clicks of less than 0.04 s are left out. Empty for silence.
     """
-    mlp, seen = model.model.language_model.layers[layer].mlp, []
-    with _watched(mlp.down_proj, lambda arguments, output: seen.append(arguments[0].abs())):
-        with torch.no_grad():
-            model(**inputs)
-        largest, channel = seen[0].amax(dim=(0, 1)).max(dim=0)
-    with torch.no_grad():
-        mlp.up_proj.weight[channel] *= factor
-        mlp.down_proj.weight[:, channel] /= factor
-    return largest.item(), largest.item() * factor
+    frame = int(_FRAME * SAMPLE_RATE)
+    frames = np.pad(wave, (0, -len(wave) % frame)).reshape(-1, frame)
+    rms = np.sqrt(np.mean(np.square(frames, dtype=np.float64), axis=1))
+    loud = np.flatnonzero((rms > rms.max() * 10 ** (level_db / 20)) & (rms > 0))
+    pieces = []
+    for run in np.split(loud, np.flatnonzero(np.diff(loud) > pause / _FRAME) + 1):
+        if len(run) and (run[-1] + 1 - run[0]) * _FRAME >= _SHORTEST:
+            start = max(0, run[0] * frame - int(_MARGIN * SAMPLE_RATE))
+            pieces.append(wave[start : (run[-1] + 1) * frame + int(_MARGIN * SAMPLE_RATE)])
+    return pieces
 
 
-def first_not_finite(model: nn.Module, inputs: Mapping[str, torch.Tensor]) -> str | None:
-    """The name of the module whose output is the first not finite; None: all were finite.
+def read_takes(folder: PathLike, pause: float = 0.4) -> list[Take]:
+    """The takes in a folder with one subfolder per label, in order of their names.
 
-    Innermost first: of a layer and the linear map within it, the map ends first.
+    A file may hold one take or many, with pauses between; see `cut_at_pauses`.
+
+    Raises:
+        UserError: fewer than two labels, a label without recordings, or a file that is no
+            audio, or silent.
     """
-    found: list[str] = []
-
-    def look(name: str, _: tuple[Any, ...], output: Any) -> None:
-        values = output[0] if isinstance(output, tuple) else output
-        if isinstance(values, torch.Tensor) and not values.isfinite().all():
-            found.append(name)
-
-    with ExitStack() as hooks, torch.no_grad():
-        for name, module in model.named_modules():
-            if name:
-                hooks.enter_context(_watched(module, partial(look, name)))
-        model(**inputs)
-    return found[0] if found else None
-
-
-@contextmanager
-def _watched(module: nn.Module, look: Callable[[tuple[Any, ...], Any], None]) -> Iterator[None]:
-    """Call ``look`` with the module's arguments and output, each time it is called."""
-    hook = module.register_forward_hook(lambda _, arguments, output: look(arguments, output))
-    try:
-        yield
-    finally:
-        hook.remove()
+    folder = Path(folder)
+    labels = sorted(p for p in folder.glob("*") if p.is_dir() and not p.name.startswith("."))
+    if len(labels) < 2:
+        raise UserError(
+            f"{shown(folder)}: has {len(labels)} subfolders; make one for each answer, two or more"
+        )
+    takes = []
+    for place in labels:
+        files = sorted(p for p in place.iterdir() if p.is_file() and not p.name.startswith("."))
+        if not files:
+            raise UserError(f"{shown(place)}: is empty; put recordings of it there")
+        for path in files:
+            pieces = cut_at_pauses(load_audio(path), pause)
+            if not pieces:
+                raise UserError(f"{shown(path)}: holds no sound; record it again")
+            for number, piece in enumerate(pieces, start=1):
+                name = f"{place.name}/{path.name}"
+                name += f" ({number})" if len(pieces) > 1 else ""
+                takes.append(Take(place.name, name, piece))
+    return takes
 
 
-def likeliest_share(
-    loaded: LoadedModel, inputs: Mapping[str, torch.Tensor], answers: torch.Tensor
-) -> float:
-    """Of the tokens that were written, the share that were the model's likeliest, 0 to 1.
+def split_takes(takes: Sequence[Take], test: int, seed: int = 0) -> tuple[list[Take], list[Take]]:
+    """Training takes and test takes: of each label ``test`` takes, drawn by the seed, for the test.
 
-    1 for greedy decoding, by its definition; less for any other.
-
-    Args:
-        inputs: the prompts, padded on the left.
-        answers: (rows, tokens) that `generate` wrote behind them; pad tokens are left out.
-    """
-    counted = answers != loaded.pad_id
-    likeliest = _answer_logits(loaded, inputs, answers, counted.long()).argmax(-1)
-    return ((likeliest == answers) & counted).sum().item() / counted.sum().item()
-
-
-def best_of_equals(
-    first: Sequence[bool],
-    second: Sequence[bool],
-    checkpoints: int = 10,
-    rounds: int = 2000,
-    seed: int = 0,
-) -> tuple[float, float]:
-    """The mean lead of the best of equals, in points: where it was chosen, and elsewhere.
-
-    Each made-up checkpoint answers each question as one of two real systems did, by the toss
-    of a coin, so all are equally good by construction. In each round the questions are divided
-    into halves; the best checkpoint on the first is measured on both.
-
-    Args:
-        first, second: the two systems' verdicts, question by question.
-
-    Returns:
-        (lead on the half that chose, lead on the other), above the checkpoints' mean there.
+    Raises:
+        UserError: a label has no more than ``test`` takes, so that none would be left.
     """
     rng = np.random.default_rng(seed)
-    pair = np.stack([np.asarray(first, float), np.asarray(second, float)])
-    n = pair.shape[1]
-    above = np.zeros(2)
-    for _ in range(rounds):
-        tossed = rng.integers(0, 2, size=(checkpoints, n))
-        verdicts = np.where(tossed == 0, pair[0], pair[1])
-        half = rng.permutation(n)
-        scores = [100 * verdicts[:, part].mean(1) for part in (half[: n // 2], half[n // 2 :])]
-        best = scores[0].argmax()
-        above += [score[best] - score.mean() for score in scores]
-    return tuple((above / rounds).tolist())
+    held: set[str] = set()
+    for label, count in sorted(Counter(take.label for take in takes).items()):
+        if count <= test:
+            raise UserError(
+                f"{shown_value(label)}: has {count} takes, of which {test} would go to the test; "
+                "record more, or test on fewer"
+            )
+        names = [take.name for take in takes if take.label == label]
+        held |= {names[i] for i in rng.permutation(count)[:test]}
+    return [t for t in takes if t.name not in held], [t for t in takes if t.name in held]
 
 
-#: The faults of the kept runs, by the letter under which a learner meets them.
-FAULTS = {
-    "A": "cold sampling",
-    "B": "healthy",
-    "C": "gold in tags",
-    "D": "no rate",
-    "E": "rate too high",
-    "F": "no audio",
-}
+def make_clips(
+    takes: Sequence[Take], folder: PathLike, window: float, count: int = 1, seed: int = 0
+) -> list[Clip]:
+    """Clips in random order, in each of which one of the takes is heard after another.
+
+    Each take comes last in ``count`` clips, after a take of another label that is drawn; start,
+    gap, levels and noise are drawn, too. The files have numbers for names, which tell nothing.
+
+    Args:
+        window: seconds that the model hears.
+
+    Raises:
+        UserError: two takes are longer than the window, or the folder cannot be written.
+    """
+    rng = np.random.default_rng(seed)
+    clips = []
+    for number, place in enumerate(rng.permutation(len(takes) * count)):
+        last = takes[place // count]
+        others = [take for take in takes if take.label != last.label]
+        first = others[rng.integers(len(others))]
+        gap = rng.uniform(*_GAP)
+        spare = window - first.seconds - gap - last.seconds
+        if spare < 0:
+            raise UserError(
+                f"takes {shown_value(first.name)} and {shown_value(last.name)}: last "
+                f"{window - spare:.1f} s one after the other, and the model hears {window:g} s; "
+                "make them shorter"
+            )
+        parts = [_quiet(rng.uniform(0, min(_LEAD, spare))), first.wave, _quiet(gap), last.wave]
+        for sound in (1, 3):
+            parts[sound] = parts[sound] * (rng.uniform(0.5, 0.9) / np.abs(parts[sound]).max())
+        wave = np.concatenate(parts)
+        noise = 10 ** (-rng.uniform(20, 35) / 20) * np.sqrt(np.mean(wave**2))
+        wave = np.clip(wave + noise * rng.standard_normal(len(wave)), -1, 1)
+        audio = Path(folder) / f"{number:03}.flac"
+        save_audio(audio, wave.astype(np.float32))
+        clips.append(Clip(audio, last.label, (first.name, last.name)))
+    return clips
 
 
-def broken_runs() -> dict[str, list[dict[str, Any]]]:
-    """The kept runs' rows, by letter. Prints where they come from."""
-    kept = read_json(KEPT)
-    print(
-        f"{len(kept['runs'])} runs of {STEPS} steps, profile tiny, seed {kept['seed']}, "
-        f"made on {kept['date']}, {kept['hardware']}"
-    )
-    return kept["runs"]
+def _quiet(seconds: float) -> np.ndarray:
+    return np.zeros(int(seconds * SAMPLE_RATE), np.float32)
 
 
-def run_of(name: str) -> list[dict[str, Any]]:
-    """The kept rows of the run with that fault, by its name in `FAULTS`."""
-    letters = {fault: letter for letter, fault in FAULTS.items()}
-    return read_json(KEPT)["runs"][letters[name]]
+def ask_about(
+    clips: Sequence[Clip], question: str, dataset: str, task: str, seed: int = 0
+) -> list[AudioQuestion]:
+    """The same question about each clip, all labels as choices, the clip's as the answer.
+
+    The correct choice stands in each place equally often, the others around it in random order.
+    The takes' names are kept in the field ``takes``, which shows that training and test share none.
+    """
+    rng = np.random.default_rng(seed)
+    labels = sorted({clip.label for clip in clips})
+    places: list[int] = []
+    questions = []
+    for number, clip in enumerate(clips):
+        places = places or [int(place) for place in rng.permutation(len(labels))]
+        wrong = [label for label in labels if label != clip.label]
+        questions.append(
+            AudioQuestion(
+                id=f"{dataset}-{number:03}",
+                audio=clip.audio,
+                question=question,
+                choices=tuple(arrange(rng, clip.label, wrong, places.pop())),
+                answer=clip.label,
+                task=task,
+                dataset=dataset,
+                extra={"takes": list(clip.takes)},
+            )
+        )
+    return questions
+
+
+def save_reward(reward: Callable[..., Sequence[float]], path: PathLike) -> None:
+    """Write a notebook's reward function to a file that stands alone.
+
+    Raises:
+        UserError: its source is not to be had, or does not run by itself.
+    """
+    try:
+        source = textwrap.dedent(inspect.getsource(reward))
+    except (OSError, TypeError):
+        raise UserError("reward: has no source; define it with def in a cell") from None
+    compile_reward(source)
+    write_text(path, source)
+
+
+#: The format that `by_pattern` asks for, a reward with a hole that no attack of the suite finds.
+_FORMAT = re.compile(r"<answer>((?:(?!</?answer>).)*)</answer>", re.DOTALL)
+
+
+def by_pattern(
+    completions: Sequence[str], solution: Sequence[str], **columns: object
+) -> list[float]:
+    """0 without the format, 1 with it, 3 where answer and solution agree in any letter case."""
+
+    def reward(text: str, gold: str) -> float:
+        tagged = _FORMAT.fullmatch(text.strip())
+        if tagged is None:
+            return 0.0
+        return 3.0 if re.fullmatch(tagged[1].strip().rstrip("."), gold, re.IGNORECASE) else 1.0
+
+    return [reward(text, gold) for text, gold in zip(completions, solution, strict=True)]

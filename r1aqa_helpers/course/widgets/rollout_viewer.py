@@ -65,7 +65,7 @@ class RolloutViewer:
 
     def status(self) -> str:
         """The step's figures, as HTML."""
-        row = next((m for m in self.run.metrics if m.get("step") == self.slider.value), {})
+        row = next((m for m in self.run.log if m.get("step") == self.slider.value), {})
         same = sum(group.zero_variance for group in self.groups)
         told = f"{same} of {len(self.groups)} groups with zero variance"
         parts = [f"<b>Step {self.slider.value}</b>", told]

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from r1aqa_helpers.course.lessons import n11 as lesson
+from r1aqa_helpers.course.lessons import n10 as lesson
 from r1aqa_helpers.models import chat_text, encode, load
 from r1aqa_helpers.models.float16 import guard_float16
 from r1aqa_helpers.utils.paths import TINY
