@@ -1,20 +1,19 @@
-"""What notebook 09 counts, shows, and reads from a run."""
+"""What notebook 08 counts and shows."""
 
-import json
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
 
 from r1aqa_helpers.course.lessons import n08 as lesson
 from r1aqa_helpers.course.lessons.n08 import by, kinds
-from r1aqa_helpers.data import AudioQuestion, identify, read_questions
-from r1aqa_helpers.evaluation.local import Prediction, write_predictions
-from r1aqa_helpers.reporting import load_measured, measured_row
-from r1aqa_helpers.scoring import KINDS, Accuracy, score, write_metadata
-from r1aqa_helpers.utils.errors import UserError
-from r1aqa_helpers.utils.io import file_hash
+from r1aqa_helpers.data import AudioQuestion, read_questions
+from r1aqa_helpers.data.audio import load_audio, save_audio
+from r1aqa_helpers.hardware import TINY_PROFILE
+from r1aqa_helpers.reporting import load_published, verdicts
+from r1aqa_helpers.scoring import KINDS, Accuracy, score
 from r1aqa_helpers.utils.paths import TINY
 
 
@@ -35,66 +34,30 @@ def test_kinds_count_every_question_and_matches_go_by_name():
     assert found == {"music": Accuracy(1, 1), "sound": Accuracy(1, 2)}
 
 
-@pytest.fixture
-def shown(monkeypatch) -> list:
-    tables: list = []
-    monkeypatch.setattr(lesson, "display", tables.append)
-    return tables
-
-
-def test_the_table_keeps_reported_and_own_apart_and_escapes(shown):
-    own = {"track": "tiny", "method": "grpo <2>", "n": 1000, "ci95": [78.8, 83.6]}
-    own |= dict.fromkeys(("sound", "music", "speech", "average"), 81.3)
-    reported = {"sound": 69.37, "music": 66.77, "speech": 57.36, "average": 64.5, "source": "u"}
-    rows = [
-        {"model": "M", "method": "<GRPO>", "reported": reported, "reproduced": own},
-        {"model": "", "method": "first", "reported": None, "reproduced": None},
-    ]
-    lesson.rows_table(rows, "Accuracies")
-    (name, *cells), (_, *nothing) = shown[0].frame.to_numpy().tolist()
-    assert (name, cells[:4]) == ("M, <GRPO>", ["69.37", "66.77", "57.36", "64.50"])
-    assert cells[4:] == ["tiny: grpo <2>", *["81.3"] * 4, "78.8–83.6", "1,000"]
-    assert nothing == ["–"] * 4 + ["not run"] + ["–"] * 6
-    assert "&lt;GRPO&gt;" in shown[0]._repr_html_()
-
-
-def test_the_tiny_track_is_the_committed_run():
+def test_own_rows_stand_below_the_published_ones_and_have_no_verdict_on_the_tiny_track():
     questions = read_questions(TINY / "tiny-mmau.json")
-    lab = SimpleNamespace(
-        profile=SimpleNamespace(tiny_questions=True), test_questions=lambda: questions
-    )
-    found = lesson.evaluated(lab)
-    assert list(found.answers)[-2:] == ["sft <2>", "grpo <2>"]
-    assert found.test_set.release is None
-    rows = {row.label: row for row in load_measured()}
-    for method, said in found.answers.items():
-        assert score(questions, said).average == pytest.approx(rows[method].average)
-        assert rows[method].test_sha256 == found.test_set.sha256
+    lab = SimpleNamespace(profile=TINY_PROFILE, test_questions=lambda: questions)
+    first = score(questions, {q.id: q.choices[0] for q in questions})
+    own = lesson.own_rows(lab, {"grpo <2>": first})
+    assert [(row.method, row.prompt, row.n) for row in own] == [("grpo", 2, 1000)]
+    published = load_published()
+    assert verdicts(published, own, lesson.test_set(lab)) == []
+    *above, last = lesson.results_table(published, own).frame.to_numpy().tolist()
+    assert all("reported" in line[0] and line[2] == "MMAU v1" for line in above)
+    assert last[:3] == ["tiny, measured here", "grpo <2>", "tiny-mmau"]
+    assert last[6] == f"{first.average:.1f}"
 
 
-def test_another_track_is_read_from_its_run(tmp_path):
-    lab = SimpleNamespace(profile=SimpleNamespace(tiny_questions=False, name="a100"))
-    with pytest.raises(UserError, match="r1aqa data fetch mmau --version v1"):
-        lesson.evaluated(lab, tmp_path)
-    # A stand-in for the release: what is read, and how it hangs together, is the same.
-    folder = tmp_path / lesson.MMAU
-    folder.mkdir()
-    items = json.loads((TINY / "tiny-mmau.json").read_text())[:3]
-    path = folder / "questions.json"
-    path.write_text(json.dumps(items))
-    source = {"questions": path.name, "sha256": file_hash(path), "version": "v1"}
-    (folder / "source.json").write_text(json.dumps(source))
-    with pytest.raises(UserError, match="reproduce --profile a100 --questions mmau-test-mini-v1"):
-        lesson.evaluated(lab, tmp_path)
-    questions = read_questions(path)
-    said = [Prediction(q.id, q.choices[0], 0.1) for q in questions]
-    result = score(questions, {p.id: p.answer for p in said})
-    test_set, run = identify(questions, path), tmp_path / f"a100-{lesson.MMAU}"
-    predictions = run / "r1-aqa" / "predictions.json"
-    write_predictions(predictions, questions, said)
-    write_metadata(predictions, test_set, prompt=2)
-    row = measured_row("r1-aqa", 2, result, 1.0, test_set)
-    (run / "results.json").write_text(json.dumps({"rows": [row.as_dict()]}))
-    found = lesson.evaluated(lab, tmp_path)
-    assert found.answers == {"r1-aqa <2>": {p.id: p.answer for p in said}}
-    assert found.rows == (row,) and found.test_set == test_set
+def test_the_invented_run_gets_a_verdict_for_each_task():
+    (found,) = verdicts(load_published(), *lesson.invented())
+    said = {name: part["verdict"] for name, part in found["parts"].items()}
+    assert said.pop("average") == "below" and set(said.values()) == {"reproduced"}
+
+
+def test_changed_clips_are_new_files_of_the_same_questions(tmp_path):
+    wave = np.linspace(-0.5, 0.5, 1600).astype(np.float32)
+    save_audio(tmp_path / "a.wav", wave)
+    asked = replace(FLUTE, audio=tmp_path / "a.wav")
+    (turned,) = lesson.changed_clips([asked], tmp_path / "new", lambda samples: samples[::-1])
+    assert replace(turned, audio=asked.audio) == asked
+    assert load_audio(turned.audio) == pytest.approx(wave[::-1], abs=1e-4)

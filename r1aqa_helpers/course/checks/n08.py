@@ -1,97 +1,64 @@
-"""Checks of notebook 09: choosing a checkpoint, the verdict, paired bootstrap, choice order."""
+"""Checks of notebook 08: a row of the table, the verdict, groups in which a method loses."""
 
 from pathlib import Path
+from typing import Any
 
-import numpy as np
-
-from r1aqa_helpers.course.checks.common import Answer, close, explain, parts
+from r1aqa_helpers.course.checks.common import Answer, explain, of_kind
 from r1aqa_helpers.course.exercise import exercise, expect
 from r1aqa_helpers.data import AudioQuestion
-from r1aqa_helpers.evaluation.probes import order_report, rotations
-from r1aqa_helpers.scoring import wilson_interval
+from r1aqa_helpers.scoring import holm, mcnemar_p, wilson_interval
 
 
-@exercise("09.1", passed="selected on one set of questions, reported on another")
-def chosen(answer: Answer) -> None:
-    """The checkpoint that is best on validation, the earliest of equals, and its test accuracy."""
-    validation = np.array([[1, 0, 1, 0], [1, 1, 1, 0], [0, 1, 0, 0]])
-    test = np.array([[1, 1, 1, 1, 0], [1, 1, 0, 0, 0], [1, 1, 1, 1, 1]])
-    place, percent = parts(answer(validation, test), "the checkpoint's index and its accuracy")
-    mistakes = {
-        "checkpoint 2 is the best on the test: the test has chosen": 2,
-    }
-    explain(place, 1, mistakes, f"checkpoint 1 is the best on validation, not {place:g}")
-    mistakes = {
-        "75 % is what it measures on validation, where it was chosen": 75,
-        "100 % is the best of the test: report the one that was chosen": 100,
-    }
-    told = f"checkpoint 1 is correct on 2 of 5 test questions: 40 %, not {percent:g}"
-    explain(percent, 40, mistakes, told)
-    even = np.array([[0, 1], [1, 0], [1, 0]])
-    place, _ = answer(even, np.array([[0, 0, 0], [1, 1, 1], [0, 1, 1]]))
-    expect(place == 0, "of equals on validation the earliest is taken, whatever the test says")
+def _question(key: str, gold: str, *choices: str, **known: Any) -> AudioQuestion:
+    return AudioQuestion(key, Path("none.wav"), "Which?", choices, gold, **known)
 
 
-@exercise("09.3", passed="each question keeps both its verdicts, so what the methods share cancels")
-def interval(answer: Answer) -> None:
-    """Percentiles 2.5 and 97.5 of the differences, in points, over resampled questions."""
-    rng = np.random.default_rng(1)
-    draws = rng.integers(0, 200, size=(4000, 200))
-    both = rng.random(200) < 0.6
-    same = parts(answer(both, both, draws), "the interval's ends")
-    told = "the same verdicts twice differ by nothing: draw questions, each with both its verdicts"
-    expect(close(same, (0, 0)), told)
-    a, b = both.copy(), both.copy()
-    a[:40], b[:24] = True, False
-    differences = 100 * (a[draws].mean(axis=1) - b[draws].mean(axis=1))
-    expected = np.percentile(differences, [2.5, 97.5])
-    low, high = answer(a, b, draws)
-    expect(low <= high, "the lower end comes first")
-    expect(high > 0, "the sign is reversed: the difference is a minus b")
-    expect(high > 1, "points are wanted: a difference of shares, times 100")
-    narrow = high - low < 8 * differences.std() / np.sqrt(len(draws))
-    mistakes = {
-        "from 5 to 95 lie 90 %: leave 2.5 at either end": np.percentile(differences, [5, 95]),
-    }
-    other = f"the ends should be about {expected[0]:.1f} and {expected[1]:.1f}"
-    if narrow:
-        other = "this is the interval of the draws' mean, which shrinks with more draws"
-    explain((low, high), expected, mistakes, other, 0.3)
-
-
-@exercise("09.4", passed="its result does not depend on the position of a choice")
-def order(answer: Answer) -> None:
-    """As given, mean over the questions, correct under every rotation; in percent."""
-
-    def question(key: str, gold: str, *choices: str) -> AudioQuestion:
-        return AudioQuestion(key, Path("none.wav"), "Which?", choices, gold)
-
+@exercise("08.1", passed="each question counts once, answered or not")
+def table_row(answer: Answer) -> None:
+    """Accuracy per task and over all questions in percent, and answers that name no choice."""
     questions = [
-        question("1", "dog", "dog", "cat"),
-        question("2", "rain", "wind", "rain", "siren", "bell"),
-        question("3", "flute", "flute", "tuba"),
+        _question("1", "dog", "dog", "cat", task="sound"),
+        _question("2", "rain", "rain", "wind", task="sound"),
+        _question("3", "bell", "horn", "bell", task="sound"),
+        _question("4", "flute", "flute", "tuba", task="music"),
+        _question("5", "two", "two", "three", task="speech"),
+        _question("6", "six", "five", "six", task="speech"),
     ]
-    # 1: correct always; 2: always the first choice named; 3: wrong as given, correct when turned
-    answers = {q.id: q.choices[0] for q in rotations(questions) if q.id.startswith("2")}
-    answers |= {"1@0": "dog", "1@1": "dog", "3@0": "tuba", "3@1": "flute"}
-    result = answer(questions, answers)
-    given, mean, every = parts(result, "as given, mean, correct under every rotation", 3)
-    expected = order_report(questions, answers)
-    turned = "as given counts a question that is correct only when turned: look at copy 0"
-    told = "as given is copy 0 alone, `q@0`: one of three questions is correct there"
-    explain(given, 100 / 3, {turned: 200 / 3}, told)
-    pooled = "the mean runs over all answers: first a share for each question, then their mean"
-    told = f"the questions have 1, 1/4 and 1/2: their mean is {expected.mean:.1f}, not {mean:.1f}"
-    explain(mean, expected.mean, {pooled: 50}, told)
-    whole = expected.all_correct.percent
-    generous = "correct under any rotation is generous: a habit of place reaches it"
-    explain(every, whole, {generous: 100}, "correct under every rotation: only question 1 is")
-    found = answer(questions, {**answers, "1@1": "It is a dog, surely."})
-    matched = close(found[2], whole)
-    expect(matched, "'It is a dog, surely.' is correct for MMAU: judge with scoring.string_match")
+    said = {"1": "dog", "2": "It is rain.", "3": "Somebody rings.", "4": "flute", "5": "three"}
+    row = of_kind(answer(questions, said), dict, "a dictionary")
+    names = ("sound", "music", "speech", "all")
+    missing = ", ".join(name for name in names if name not in row)
+    expect(not missing, f"the row has no {missing}")
+    explain(
+        row["sound"],
+        200 / 3,
+        {
+            "'It is rain.' is correct for MMAU: judge with scoring.string_match": 100 / 3,
+            "an answer that names no choice is wrong; it was left out": 100,
+            "percent are wanted, not shares": 2 / 3,
+        },
+        f"sound has 2 of 3 correct, 66.7 %, not {row['sound']}",
+    )
+    explain(
+        row["speech"],
+        0,
+        {},
+        f"speech has 0 of 2 correct, not {row['speech']}",
+    )
+    explain(
+        row["all"],
+        50,
+        {
+            "the mean of the three tasks weights a question by how small its task is": 500 / 9,
+            "question 6 has no answer: it counts as wrong, and was left out": 60,
+        },
+        f"3 of 6 are correct, 50 %, not {row['all']}",
+    )
+    row = answer(questions[:3] + questions[4:], said)
+    expect("music" not in row, "no music question, no accuracy for music: leave it out")
 
 
-@exercise("09.2", passed="a verdict needs the same test, and the interval of your own measurement")
+@exercise("08.2", passed="a verdict needs the same test, and the interval of your own measurement")
 def verdict(answer: Answer) -> None:
     """reproduced, above, below; no verdict where the questions differ."""
     words = ("reproduced", "above", "below", "no verdict")
@@ -112,3 +79,49 @@ def verdict(answer: Answer) -> None:
         said = answer(*arguments)
         expect(said in words, f"one of {', '.join(words)} is wanted, not {said!r}")
         expect(said == expected, f"{message} (your verdict: {said})")
+
+
+#: Lost and won questions of ten groups. By Holm over all of them only the first is lost.
+_GROUPS = {
+    "Counting": (12, 0),
+    "Instrumentation": (0, 12),
+    "Lyrical Reasoning": (7, 1),
+    "Rhythm": (6, 0),
+    "Temporal Reasoning": (8, 0),
+    **{f"group {letter}": (1, 1) for letter in "ABCDE"},
+}
+
+
+@exercise("08.3", passed="paired within each group, and corrected for all the groups you looked at")
+def losses(answer: Answer) -> None:
+    """The names of the groups in which b is significantly worse than a."""
+    questions, a, b = [], {}, {}
+    for name, (lost, won) in _GROUPS.items():
+        marks = [(1, 0)] * lost + [(0, 1)] * won + [(1, 1)] * 5 + [(0, 0)] * 5
+        for pair in marks:
+            key = str(len(questions))
+            questions.append(_question(key, "x", "x", "y", sub_category=name))
+            a[key], b[key] = pair
+    got = answer(questions, a, b)
+    expect(not isinstance(got, str), "a list of names is wanted, not one text")
+    found = set(got)
+    unknown = ", ".join(map(str, sorted(found - set(_GROUPS), key=str)))
+    expect(not unknown, f"{unknown} is no sub-category of the questions")
+    raw = {name: mcnemar_p(*pair) for name, pair in _GROUPS.items()}
+    worse = [name for name, (lost, won) in _GROUPS.items() if lost > won]
+    few = dict(zip(worse, holm([raw[name] for name in worse]), strict=True))
+    expect("Instrumentation" not in found, "b is better in Instrumentation: look at the sign")
+    expect(
+        found != set(worse),
+        "these are all groups in which b is lower: test whether that is more than chance",
+    )
+    expect(
+        found != {name for name in worse if raw[name] < 0.05},
+        "each p is corrected for none of the other nine groups: use scoring.holm",
+    )
+    expect(
+        found != {name for name in worse if few[name] < 0.05},
+        "you looked at ten groups, so correct for ten, not for those in which b is lower",
+    )
+    expect(found, "b loses 12 questions and wins none in Counting: that is beyond doubt")
+    expect(found == {"Counting"}, f"only Counting is lost, not {', '.join(sorted(found))}")

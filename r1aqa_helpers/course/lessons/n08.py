@@ -1,96 +1,93 @@
-"""What notebook 09 reads and shows: every method's answers, what kind each is, tables."""
+"""What notebook 08 reads and shows: rows of a table, what kind each answer is, clips to hear."""
 
 from collections import Counter
-from collections.abc import Callable, Hashable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from IPython.display import display
 
-from r1aqa_helpers.course.recorded_run import REFERENCE, recorded_answers
-from r1aqa_helpers.course.session import Lab
+from r1aqa_helpers.course.session import RUNS, Lab
 from r1aqa_helpers.course.tables import Table
 from r1aqa_helpers.course.widgets.player import Player
-from r1aqa_helpers.data import AudioQuestion, QuestionSet, identify, read_questions
-from r1aqa_helpers.data.mmau.releases import read_source
-from r1aqa_helpers.reporting import DOMAINS, MEANING, ResultRow, load_measured
+from r1aqa_helpers.data import AudioQuestion, QuestionSet, identify
+from r1aqa_helpers.data.audio import load_audio, save_audio
+from r1aqa_helpers.data.mmau.prepare import find_questions
+from r1aqa_helpers.evaluation.local import answer_questions
+from r1aqa_helpers.models import LoadedModel
+from r1aqa_helpers.reporting import DOMAINS, MEANING, ResultRow, measured_row
+from r1aqa_helpers.reporting.rows import Published
 from r1aqa_helpers.reporting.tables import VERDICTS, verdict_cells
-from r1aqa_helpers.scoring import (
-    KINDS,
-    Accuracy,
-    Verdict,
-    check_predictions,
-    extract_answer,
-    read_predictions,
-)
-from r1aqa_helpers.scoring.text import interval_text, number_text
-from r1aqa_helpers.utils.errors import UserError
+from r1aqa_helpers.scoring import KINDS, Accuracy, Score, Verdict
+from r1aqa_helpers.scoring.text import interval_text
 from r1aqa_helpers.utils.paths import DATA
-from r1aqa_helpers.utils.untrusted import html, plain_lines, shown
+from r1aqa_helpers.utils.untrusted import html, plain_lines
 
-#: Folder of a method's answers in a run -> its label in tables.
-METHODS = {
-    "direct-1": "direct <1>",
-    "direct-2": "direct <2>",
-    "zero-shot-cot": "zero-shot-cot <3>",
-    "cota": "cota <3>",
-    "grpo-3": "grpo <3>",
-    "sft": "sft <2>",
-    "grpo": "grpo <2>",
-    "r1-aqa": "r1-aqa <2>",
-    "trained": "trained <2>",
-}
 #: The release that the published rows are of, as `r1aqa data fetch mmau` names it.
 MMAU = "mmau-test-mini-v1"
-RUNS = DATA.parent / "runs"
+#: Counts of both releases of MMAU test-mini, written by ``r1aqa data audit``.
+AUDIT = DATA / "course" / "mmau_audit.json"
+#: Greedy and sampled answers of the untrained model, recorded on the tiny track.
+SAMPLED = DATA / "results" / "tiny" / "sampled.json"
 
 
-@dataclass(frozen=True)
-class Evaluated:
-    """A run and the questions that it answered."""
-
-    questions: list[AudioQuestion]
-    test_set: QuestionSet
-    rows: tuple[ResultRow, ...]
-    answers: dict[str, dict[str, str]]  #: method to extracted answers by question id
-
-
-def evaluated(lab: Lab, runs: Path = RUNS) -> Evaluated:
-    """All methods of the profile's run on its test: the committed one on the tiny track.
-
-    On the full track those of ``r1aqa reproduce --profile NAME --questions mmau-test-mini-v1``,
-    from ``runs``.
+def test_set(lab: Lab) -> QuestionSet:
+    """Which questions the profile's test is: of a release of MMAU, or of none.
 
     Raises:
-        UserError: the run or its questions are not there, or do not belong together.
+        UserError: the test cannot be read.
     """
     if lab.profile.tiny_questions:
-        questions = lab.test_questions()
-        test_set = identify(questions, "tiny-mmau.json")
-        answers = {
-            label: {k: extract_answer(v) for k, v in recorded_answers(name).items()}
-            for name, label in METHODS.items()
-            if (REFERENCE / "answers" / f"{name}.jsonl").exists()
-        }
-        return Evaluated(questions, test_set, load_measured(), answers)
-    source, folder = runs / MMAU / "source.json", runs / f"{lab.profile.name}-{MMAU}"
-    reproduce = f"r1aqa reproduce --profile {lab.profile.name} --questions {MMAU}"
-    for needed, command in (
-        (source, "r1aqa data fetch mmau --version v1"),
-        (folder / "results.json", reproduce),
-    ):
-        if not needed.exists():
-            raise UserError(f"{shown(needed)}: is not here yet; make it with: {command}")
-    path = source.parent / read_source(source.parent)["questions"]
-    questions = read_questions(path)
-    test_set, answers = identify(questions, path), {}
-    for name, label in METHODS.items():
-        predictions = folder / name / "predictions.json"
-        if predictions.exists():
-            check_predictions(predictions, test_set)
-            answers[label] = read_predictions(predictions)
-    return Evaluated(questions, test_set, load_measured(folder / "results.json"), answers)
+        return identify(lab.test_questions(), "tiny-mmau.json")
+    return identify(lab.test_questions(), lab.profile.test or find_questions(MMAU, RUNS))
+
+
+def own_rows(lab: Lab, scores: Mapping[str, Score]) -> list[ResultRow]:
+    """A row for each score; their names are methods with their prompt, such as ``sft <2>``."""
+    asked, rows = test_set(lab), []
+    for label, result in scores.items():
+        method, _, prompt = label.partition(" <")
+        row = measured_row(method, int(prompt.rstrip(">")), result, None, asked)
+        rows.append(replace(row, track=lab.profile.name, source=asked.name))
+    return rows
+
+
+def results_table(published: Published, own: Sequence[ResultRow]) -> Table:
+    """The published rows of Qwen2-Audio on MMAU, and below them the own rows on their own test."""
+    reported = [row for row in (*published.card, *published.paper) if "Qwen2" in row.model]
+    cells = [["Qwen2-Audio-7B, reported", row.method, "MMAU v1", *row.cells()] for row in reported]
+    cells = [[*line, "not reported", "1,000"] for line in cells]
+    for row in own:
+        line = [f"{row.track}, measured here", row.label, row.source, *row.cells(1)]
+        cells.append([*line, interval_text(row.ci95), f"{row.n:,}"])
+    head = ("model", "method", "test", *DOMAINS, "all", "95 % interval", "n")
+    return Table("Accuracies in percent. Compare rows of one model and one test only.", cells, head)
+
+
+def invented() -> tuple[list[ResultRow], QuestionSet]:
+    """A row that nobody measured, of a run on all of MMAU v1, to show what verdicts look like."""
+    correct, asked = {"sound": 219, "music": 211, "speech": 179}, {"music": 334}
+    parts = {task: Accuracy(k, asked.get(task, 333)) for task, k in correct.items()}
+    whole = Accuracy(sum(correct.values()), 1000)
+    row = ResultRow(
+        "r1-aqa",
+        2,
+        **{task: part.percent for task, part in parts.items()},
+        average=whole.percent,
+        ci95=whole.ci95,
+        n=1000,
+        tasks={task: part.as_dict() for task, part in parts.items()},
+    )
+    return [row], QuestionSet("invented", "v1", True, 1000, "", "")
+
+
+def verdicts_table(found: Sequence[Mapping[str, Any]]) -> None:
+    """Show what `reporting.verdicts` found, and print what the words mean."""
+    if found:
+        display(Table("Published beside measured, in percent", [*verdict_cells(found)], VERDICTS))
+        print(MEANING)
 
 
 def kinds(questions: Sequence[AudioQuestion], answers: Mapping[str, str]) -> dict[str, int]:
@@ -122,29 +119,40 @@ def listen(question: AudioQuestion, answers: Mapping[str, Mapping[str, str]]) ->
     display({"text/html": page, "text/plain": text}, raw=True)
 
 
-def verdicts_table(found: Sequence[Mapping[str, Any]]) -> None:
-    """Show what `reporting.verdicts` found, and print what the words mean."""
-    if found:
-        display(Table("Published beside measured, in percent", [*verdict_cells(found)], VERDICTS))
-        print(MEANING)
+def changed_clips(
+    questions: Sequence[AudioQuestion],
+    folder: Path,
+    change: Callable[[np.ndarray], np.ndarray],
+) -> list[AudioQuestion]:
+    """The same questions about clips that ``change`` made of theirs, written to ``folder``.
+
+    Args:
+        change: takes and gives float32 samples at 16 kHz, shape (n,).
+
+    Raises:
+        UserError: a clip cannot be read, or the folder not be written.
+    """
+
+    def changed() -> Iterator[AudioQuestion]:
+        for number, question in enumerate(questions):
+            path = Path(folder) / f"{number:04}.wav"
+            save_audio(path, change(load_audio(question.audio)).astype(np.float32))
+            yield replace(question, audio=path)
+
+    return list(changed())
 
 
-def rows_table(rows: Sequence[Mapping[str, Any]], caption: str) -> None:
-    """Show rows of `leaderboard.load_table`: what was reported, then what was run here."""
-    names = (*DOMAINS, "average")
-    cells = []
-    for row in rows:
-        reported, own = row["reported"] or {}, row["reproduced"]
-        line = [", ".join(part for part in (row["model"], row["method"]) if part)]
-        line += [number_text(reported.get(name), 2) for name in names]
-        if own is None:
-            line += ["not run", *["–"] * 6]
-        else:
-            line += [
-                f"{own['track']}: {own['method']}",
-                *(number_text(own[name], 1) for name in names),
-            ]
-            line += [interval_text(own["ci95"]), f"{own['n']:,}"]
-        cells.append(line)
-    own_columns = ("own run, on the test of its track", *names, "95 % interval", "n")
-    display(Table(caption, cells, ("reported", *names, *own_columns)))
+def ask(lab: Lab, loaded: LoadedModel, questions: Sequence[AudioQuestion]) -> dict[str, str]:
+    """Greedy answers by question id, with prompt <2>; kept nowhere, for questions that were made.
+
+    Raises:
+        UserError: a clip cannot be read.
+    """
+    profile = lab.profile
+    said = answer_questions(
+        loaded,
+        questions,
+        batch_tokens=profile.eval_tokens,
+        max_new_tokens=profile.max_new_tokens,
+    )
+    return {one.id: one.answer for one in said}
