@@ -30,13 +30,17 @@ def notebook(number: str) -> nbformat.NotebookNode:
 
 
 def exercises() -> list[tuple[str, str]]:
-    """Notebook and exercise, of every exercise of the course."""
-    return [
-        (one.number, named)
-        for one in NOTEBOOKS
-        for cell in notebook(one.number).cells
-        for named in ANATOMY["EXERCISE"].findall(cell.source)
-    ]
+    """Notebook and exercise, of every exercise of the course that has a check.
+
+    What comes after the text of an open one is no stub but its solution.
+    """
+    found = []
+    for one in NOTEBOOKS:
+        cells = notebook(one.number).cells
+        for cell, after in zip(cells, cells[1:], strict=False):
+            if after.cell_type == "code":
+                found += [(one.number, n) for n in ANATOMY["EXERCISE"].findall(cell.source)]
+    return found
 
 
 def verdict(number: str, named: str, answer: str | None) -> tuple[str, str]:
