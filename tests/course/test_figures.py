@@ -57,16 +57,20 @@ def test_02_a_token_hears_its_four_frames_and_three_more(ax):
     assert marked == [2, 3, 4, 5, 6, 7, 8]
 
 
-def test_03_flow_and_noise():
-    shown = texts(n03.conversion_flow(4, {"missing": 3, "broken": 2, "faulty": 1}))
-    counts = {"annotations\n10", "training lines\n4", "missing\n3", "broken\n2", "faulty\n1"}
-    assert counts <= set(shown)
-    _, noisy = n03.noise_lines(0.1).axes[0].get_lines()[:2]
-    measured = dict(zip(*noisy.get_data(), strict=True))
-    assert measured[25.0] == pytest.approx(25.0) and measured[100.0] == pytest.approx(90.0)
+def test_03_bars_are_the_counts_that_are_given(monkeypatch):
+    shown = []
+    monkeypatch.setattr(n03, "figure", lambda fig, alt: shown.append((fig, alt)))
+    counts = {"gold_position": {"sound": {"1": 3, "2": 1}}}
+    n03.gold_positions({"new": counts, "old": counts}, "sound")
+    n03.lost_bars({"v1": {"{}": 0, "A. {}": 7}, "v05.15.25": {"{}": 0, "A. {}": 9}})
+    n03.two_lines({"all": [Accuracy(1, 2), Accuracy(2, 2)]}, ["a", "b"])
+    (places, alt), (lost, _), (two, _) = shown
+    assert texts(places) == ["75", "25", "75", "25"] and "new: 75, 25" in alt
+    assert texts(lost) == ["0", "7", "0", "9"] and ticks(lost) == ["X", "A. X"]
+    assert [bar.lines[0].get_xdata()[0] for bar in two.axes[0].containers] == [50, 100]
 
 
-def test_04_error_bars_stand_in_the_order_given(ax):
+def test_03_error_bars_stand_in_the_order_given(ax):
     error_bars(ax, {"first": Accuracy(9, 10), "second": Accuracy(1, 10)})
     assert ticks(ax) == ["first", "second"] and list(ax.get_yticks()) == [1, 0]
     assert list(ax.containers[0].lines[0].get_xdata()) == [90, 10]

@@ -9,7 +9,7 @@ import torch
 
 from r1aqa_helpers.course.checks.n02 import audio_tokens
 from r1aqa_helpers.course.figures import n05 as masks
-from r1aqa_helpers.course.lessons import n00, n04, n06, n07, n10
+from r1aqa_helpers.course.lessons import n00, n03, n06, n07, n10
 from r1aqa_helpers.course.recorded_run import RecordedRun, Rollout
 from r1aqa_helpers.data import AudioQuestion, read_questions
 from r1aqa_helpers.hardware import PROFILES, TINY_PROFILE
@@ -37,23 +37,23 @@ def test_02_tokens_are_those_that_the_processor_writes(loaded, samples):
     assert written == audio_tokens(samples, loaded.window_seconds)
 
 
-def test_04_a_wording_loses_where_its_words_stand_in_a_wrong_choice():
+def test_03_a_wording_loses_where_its_words_stand_in_a_wrong_choice():
     def question(answer, *choices):
         return AudioQuestion("1", Path("a.wav"), "Which?", choices, answer)
 
-    lost = n04.lost_to_wording([question("Dog", "Dog", "The cat"), question("Two", "Two", "A man")])
+    lost = n03.lost_to_wording([question("Dog", "Dog", "The cat"), question("Two", "Two", "A man")])
     assert lost["{}"] == 0
     assert (lost["The answer is {}."], lost["(A) {}"], lost["It is {}."]) == (1, 1, 0)
     stored = read_json(DATA / "course" / "mmau_wording.json")["lost"]
-    assert all(list(lost) == list(n04.WORDINGS) for lost in stored.values())
+    assert all(list(lost) == list(n03.WORDINGS) for lost in stored.values())
 
 
-def test_04_coverage_is_exact():
+def test_03_coverage_is_exact():
     accuracies = [0, 10, 100]
-    assert n04.coverage(lambda k, n: (0, 100), 20, accuracies) == pytest.approx([100, 100, 100])
-    assert n04.coverage(lambda k, n: (200, 300), 20, accuracies) == pytest.approx([0, 0, 0])
-    assert n04.coverage(lambda k, n: (50 * k, 50 * k), 2, [50]) == pytest.approx([50])
-    wilson = n04.coverage(wilson_interval, 20, np.linspace(1, 99, 99))
+    assert n03.coverage(lambda k, n: (0, 100), 20, accuracies) == pytest.approx([100, 100, 100])
+    assert n03.coverage(lambda k, n: (200, 300), 20, accuracies) == pytest.approx([0, 0, 0])
+    assert n03.coverage(lambda k, n: (50 * k, 50 * k), 2, [50]) == pytest.approx([50])
+    wilson = n03.coverage(wilson_interval, 20, np.linspace(1, 99, 99))
     assert wilson.mean() == pytest.approx(95, abs=1)
 
 

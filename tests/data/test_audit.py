@@ -8,8 +8,9 @@ import pytest
 
 from r1aqa_helpers.data import AudioQuestion, write_mmau
 from r1aqa_helpers.data.audit import audit, audit_file, audit_text, compare
+from r1aqa_helpers.utils.paths import DATA
 
-MMAU = Path(__file__).parents[1] / "fixtures" / "mmau"
+MMAU = DATA / "course" / "scored_responses"
 HERE = Path("/clips")
 
 

@@ -13,7 +13,7 @@ import pytest
 from typer.testing import CliRunner
 
 from r1aqa_helpers.cli import app
-from r1aqa_helpers.course.lessons.n03_scores import lost_to_wording
+from r1aqa_helpers.course.lessons.n03 import lost_to_wording
 from r1aqa_helpers.data import identify, read_mmau
 from r1aqa_helpers.data.audit import audit_file
 from r1aqa_helpers.data.mmau.convert import unlettered

@@ -18,8 +18,9 @@ from r1aqa_helpers.data import (
     write_mmau,
 )
 from r1aqa_helpers.utils.errors import UserError
+from r1aqa_helpers.utils.paths import DATA
 
-MMAU = Path(__file__).parents[1] / "fixtures" / "mmau"
+MMAU = DATA / "course" / "scored_responses"
 
 AVQA_ROW = {
     "id": 183,

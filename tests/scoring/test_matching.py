@@ -3,18 +3,18 @@
 import json
 import re
 import time
-from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from r1aqa_helpers.scoring import accepted_choices, extract_answer, strict_match, string_match
+from r1aqa_helpers.utils.paths import DATA
 
-FIXTURES = Path(__file__).parents[1] / "fixtures"
+SCORED = DATA / "course" / "scored_responses"
 MADE_UP, V1, V2 = (
-    json.loads((FIXTURES / name).read_text(encoding="utf-8"))
-    for name in ("scored_responses.json", "mmau/v1.json", "mmau/v05.15.25.json")
+    json.loads((SCORED / name).read_text(encoding="utf-8"))
+    for name in ("made-up.json", "v1.json", "v05.15.25.json")
 )
 
 

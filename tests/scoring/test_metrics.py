@@ -14,8 +14,9 @@ from r1aqa_helpers.scoring import (
     score,
 )
 from r1aqa_helpers.utils.errors import UserError
+from r1aqa_helpers.utils.paths import DATA
 
-FIXTURES = Path(__file__).parents[1] / "fixtures"
+SCORED = DATA / "course" / "scored_responses"
 
 
 def question(key, answer="Dog", choices=("Dog", "Cat"), **labels):
@@ -23,9 +24,9 @@ def question(key, answer="Dog", choices=("Dog", "Cat"), **labels):
 
 
 def test_it_agrees_with_mmaus_own_script():
-    for name in ("scored_responses.json", "mmau/v1.json", "mmau/v05.15.25.json"):
-        rows = json.loads((FIXTURES / name).read_text(encoding="utf-8"))
-        result = score(read_mmau(FIXTURES / name), read_predictions(FIXTURES / name))
+    for name in ("made-up.json", "v1.json", "v05.15.25.json"):
+        rows = json.loads((SCORED / name).read_text(encoding="utf-8"))
+        result = score(read_mmau(SCORED / name), read_predictions(SCORED / name))
         assert result.matches == {row["id"]: row["match"] for row in rows}
         assert (result.n, result.missing) == (len(rows), 0)
 
