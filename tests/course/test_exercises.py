@@ -6,6 +6,7 @@ follows the first line of the exercise's first answer; lines ``old => new`` edit
 An answer called ``correct`` is there to be edited. Each mistake must get a message of its own.
 """
 
+import ast
 import contextlib
 import functools
 import io
@@ -43,6 +44,14 @@ def exercises() -> list[tuple[str, str]]:
     return found
 
 
+def earlier_functions(number: str, named: str) -> str:
+    """The functions of the solutions before an exercise, which its answer may use."""
+    solutions = ANATOMY["solutions"](notebook(number)).items()
+    codes = [code for other, code in solutions if int(other[3:]) < int(named[3:])]
+    nodes = [node for code in codes for node in ast.parse(code).body]
+    return "\n".join(ast.unparse(node) for node in nodes if isinstance(node, ast.FunctionDef))
+
+
 def verdict(number: str, named: str, answer: str | None) -> tuple[str, str]:
     """The verdict of an exercise's check on a source in place of the stub; None: the stub."""
     cells = notebook(number).cells
@@ -50,6 +59,7 @@ def verdict(number: str, named: str, answer: str | None) -> tuple[str, str]:
     stub, call = ANATOMY["stub"](cells[index + 1].source)
     space: dict[str, Any] = {}
     exec(ANATOMY["imports"](notebook(number)), space)
+    exec(earlier_functions(number, named), space)
     exec(compile(stub if answer is None else answer, "<answer>", "exec"), space)
     printed = io.StringIO()
     with contextlib.redirect_stdout(printed):
