@@ -1,40 +1,37 @@
-"""Checks of notebook 07: curves from rollouts, choosing a checkpoint, two defects fixed."""
+"""Checks of notebook 06: a learning-rate schedule, choosing a checkpoint, dynamic sampling."""
 
-from typing import Any
+import itertools
+from collections.abc import Callable
 
-import torch
-
-from r1aqa_helpers.course.checks.common import Answer, explain, of_kind, parts, tensor, try_cases
-from r1aqa_helpers.course.exercise import exercise, expect
+from r1aqa_helpers.course.checks.common import Answer, explain, number, parts, try_cases
+from r1aqa_helpers.course.exercise import Mistake, exercise, expect
 
 
-@exercise("07.1", passed="a run's curves can be made again from its rollouts alone")
-def step_curves(answer: Answer) -> None:
-    """Step to (mean reward, share of zero-variance groups), in the order of the steps."""
-    groups = {2: ([2.0] * 4, [1.0] * 4)}
-    groups[1] = ([0.0] * 4, [2.0, 0.0, 1.0, 0.0], [1.0, 2.0, 2.0, 0.0], [0.0, 1.0, 0.0, 0.0])
-    rollouts = [{"step": step, "rewards": list(r)} for step, all in groups.items() for r in all]
-    got = of_kind(answer(rollouts), dict, "a dict from step to two numbers")
-    expect(set(got) == {1, 2}, f"its keys should be the steps 1 and 2, not {sorted(got, key=str)}")
-    for pair in got.values():
-        parts(pair, "mean reward and share of zero-variance groups")
-    expect(list(got) == [1, 2], "the steps should come in their order: 1 before 2")
-    means, flat = (tuple(float(got[step][i]) for step in (1, 2)) for i in (0, 1))
+@exercise("06.1", passed="half of the steps, three quarters of the learning")
+def rate_spent(answer: Answer) -> None:
+    """The rates of the first steps of a linear schedule, as a share of the whole sum."""
+
+    def share(step: int, planned: int) -> float:
+        rates = [1 - i / planned for i in range(planned)]
+        return sum(rates[:step]) / sum(rates)
+
+    got = number(answer(500, 1000), "a share, one number")
     mistakes = {
-        "the two numbers are exchanged: the mean reward comes first": (0.25, 1.0),
+        "this is the share of the steps: the early steps have a higher rate": 0.5,
+        "this is the rate at that step, not the sum up to it": 1 - 500 / 1000,
+        "this is percent: a share goes from 0 to 1": 100 * share(500, 1000),
+        "this is what is left: the share that is spent was asked for": 1 - share(500, 1000),
     }
-    told = f"step 1 has 16 answers that earn 9 in all, a mean of 0.5625: yours is {means[0]:g}"
-    explain(means, (9 / 16, 1.5), mistakes, told)
-    mistakes = {
-        "these are counts: the share of a step's groups is wanted": (1.0, 2.0),
-        "these are percent: a share goes from 0 to 1": (25.0, 100.0),
-        "equal rewards have no variance, and all 2 are equal as well": (0.25, 0.0),
+    told = f"after 500 of 1,000 steps {share(500, 1000):.4f} of the sum is spent, not {got:g}"
+    explain(got, share(500, 1000), mistakes, told, 5e-3)
+    cases = {
+        "after all steps everything is spent, 1.0: yours gives {got}": ((4, 4), 1.0),
+        "step 1 of 4 has the full rate, 4 of 4 + 3 + 2 + 1 parts: yours gives {got}": ((1, 4), 0.4),
     }
-    told = f"one of step 1's four groups has no variance, a share of 0.25: yours is {flat[0]:g}"
-    explain(flat, (0.25, 1.0), mistakes, told)
+    try_cases(lambda *given: number(answer(*given)), cases)
 
 
-@exercise("07.2", passed="as good as the best within the error, and the earliest such checkpoint")
+@exercise("06.3", passed="as good as the best within the error, and the earliest such checkpoint")
 def choose_checkpoint(answer: Answer) -> None:
     """The earliest step within one standard error of the best, sqrt(p (1 - p) / n)."""
     correct = {10: 210, 20: 262, 30: 297, 40: 302, 50: 306, 60: 309, 70: 304}
@@ -55,65 +52,42 @@ def choose_checkpoint(answer: Answer) -> None:
     try_cases(answer, cases)
 
 
-@exercise("07.3", passed="every answer is scored with the clip of its own question")
-def repeat_for_groups(answer: Answer) -> None:
-    """(features, masks), each row so many times, next to one another."""
-    features = torch.arange(6.0).view(3, 2)
-    masks = torch.tensor([[1, 1], [1, 0], [0, 0]])
-    got = parts(answer(features, masks, 4), "features, masks")
-    for found in got:
-        tensor(found, (12, 2), "three rows, four times each")
-    rows = torch.arange(3)
-    own, turns = rows.repeat_interleave(4), rows.repeat(4)
-    clip = [torch.equal(got[0], features[order]) for order in (own, turns)]
-    mask = [torch.equal(got[1], masks[order]) for order in (own, turns)]
-    published = clip[1] and mask[0]
-    expect(not published, "this is the published line: row 1, of question 0, gets clip 1")
-    expect(not (clip[0] and mask[1]), "now the masks are out of step: row 1 has that of clip 1")
-    expect(clip[0], "the features' rows are not those of questions 0, 0, 0, 0, 1, 1, …")
-    expect(mask[0], "the masks' rows are not those of questions 0, 0, 0, 0, 1, 1, …")
+@exercise("06.2", passed="every group of the step has something to teach, and the cost is counted")
+def fill_step(answer: Answer) -> None:
+    """Groups that vary, in the order drawn, until there are enough; and how many were drawn."""
+    perfect, short, mixed, other = [2.0] * 4, [1.0] * 4, [2.0, 1.0, 1.0, 0.0], [0.0, 1.0, 1.0, 1.0]
 
+    def tried(rewards: list[list[float]], wanted: int, most: int) -> tuple[list, int, int]:
+        draw, drawn = _drawn_from(rewards)
+        kept, told = parts(answer(draw, wanted, most), "the groups, and how many were drawn")
+        return list(kept), told, drawn()
 
-class _Model:
-    """Answers any prompt with two tokens, 7 and 8, and notes how long the prompts were."""
-
-    def __init__(self) -> None:
-        self.given: list[int] = []
-
-    def __call__(self, prompt: torch.Tensor) -> torch.Tensor:
-        self.given.append(prompt.shape[1])
-        return torch.cat([prompt, prompt.new_tensor([[7, 8]])], dim=1)
-
-
-@exercise("07.4", passed="prompts that do not fit are rejected, the others are unchanged")
-def completion(answer: Answer) -> None:
-    """The generated tokens alone; ValueError for a prompt over the limit."""
-    said = torch.tensor([[7, 8]])
-
-    def tried(length: int) -> tuple[Any, list[int], Exception | None]:
-        model = _Model()
-        try:
-            return answer(model, torch.arange(1, length + 1)[None], 4), model.given, None
-        except ValueError as error:
-            return None, model.given, error
-
-    got, _, error = tried(3)
-    expect(error is None, "a prompt of 3 tokens fits into 4, and was refused")
-    of_kind(got, torch.Tensor, "a tensor of tokens")
+    kept, told, drawn = tried([perfect, mixed, short, other, mixed], 2, 10)
+    expect(perfect not in kept, "a group whose rewards are all 2 has no variance: leave it out")
+    expect(short not in kept, "all 1 is no variance either: equal rewards, whatever they are")
+    expect(drawn <= 4, f"two groups that vary are there after 4 draws: yours drew {drawn}")
     mistakes = {
-        "prompt and answer came back together: cut the prompt off": [[1, 2, 3, 7, 8]],
+        "2 is how many were kept; every group that was drawn costs, and counts": 2,
+        "the draws that were rejected were counted; the kept ones were drawn, too": drawn - 2,
     }
-    explain(got, said, mistakes, f"the answer is [[7, 8]], not {got.tolist()}")
-    got, given, error = tried(6)
-    if error is None:
-        mistakes = {
-            "a prompt of 6 tokens passed a limit of 4: too long has to be an error": said,
-            "this is the published way: prompt tokens 5 and 6 count as an answer": [[5, 6, 7, 8]],
-        }
-        explain(got, [], mistakes, "a prompt that is too long should raise a ValueError")
-    expect(not given, "refuse before generating: the answer to a long prompt costs the most")
-    both = "6" in str(error) and "4" in str(error)
-    expect(both, "let the error say both numbers: 6 tokens, and 4 allowed")
-    got, _, error = tried(4)
-    expect(error is None, "a prompt of exactly 4 tokens fits into 4, and was refused")
-    explain(got, said, {}, "for a prompt as long as the limit the answer is wrong")
+    expect(kept == [mixed, other], f"the two groups that vary are wanted, in order: not {kept}")
+    explain(told, 4, mistakes, f"4 groups were drawn, not {told}")
+    kept, told, drawn = tried([perfect, mixed, *itertools.repeat(short, 40)], 2, 5)
+    expect(drawn == 5, f"after 5 draws it has to stop, full or not: yours drew {drawn}")
+    expect(
+        kept == [mixed], "when it stops early, it returns what it has, the one group that varies"
+    )
+
+
+def _drawn_from(rewards: list[list[float]]) -> tuple[Callable[[], list[float]], Callable[[], int]]:
+    """A function that gives one group after the other, and one that counts its calls."""
+    calls = 0
+
+    def draw() -> list[float]:
+        nonlocal calls
+        calls += 1
+        if calls > len(rewards):
+            raise Mistake("your loop never stops: `most` is the largest number of draws")
+        return list(rewards[calls - 1])
+
+    return draw, lambda: calls

@@ -1,4 +1,4 @@
-"""Figures of notebook 07: groups by state, kinds of questions, checkpoints, paired clips."""
+"""Figures of notebook 06: groups by state, kinds of questions, checkpoints, a step's time."""
 
 from collections.abc import Mapping, Sequence
 
@@ -6,6 +6,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.figure import Figure
 
+from r1aqa_helpers.course.figures.parts import look
 from r1aqa_helpers.course.figures.style import BLUE, GREEN, GREY, ORANGE, RED, SKY
 from r1aqa_helpers.course.lessons.n06 import STATES, Checkpoint, counts_by_block
 from r1aqa_helpers.course.recorded_run import RecordedRun
@@ -56,26 +57,24 @@ def checkpoints_figure(checkpoints: Sequence[Checkpoint]) -> Figure:
     return fig
 
 
-def pairing_figure(clips: Sequence[Sequence[int]], titles: Sequence[str]) -> Figure:
-    """Which question's clip each answer is scored with, beside the question that it answers.
-
-    Args:
-        clips: for each panel, the clip's question by answer; answers stand in groups of equals.
-    """
-    fig, axes = plt.subplots(1, len(clips), figsize=(4.2 * len(clips), 2.2), squeeze=False)
-    middle = {"ha": "center", "va": "center"}
-    for ax, own, title in zip(axes.flat, clips, titles, strict=True):
-        size = len(own) // len(set(own))
-        for place, clip in enumerate(own):
-            x = place + 0.46
-            for y, question in ((1.42, place // size), (0.42, clip)):
-                ax.barh(y, 0.92, 0.85, place, color=(BLUE, ORANGE, GREEN)[question % 3])
-                ax.text(x, y, "ABC"[question % 3], color="white", fontweight="bold", **middle)
-            if clip != place // size:
-                ax.text(x, -0.3, "✗", color=RED, **middle)
-        ax.set(xlim=(0, len(own)), ylim=(-0.6, 2), title=title, xticks=[])
-        ax.set_yticks([1.42, 0.42], ["question", "clip"])
-        ax.tick_params(length=0)
-        ax.grid(False)
-        ax.spines[:].set_visible(False)
+def shares_figure(shares: Mapping[str, float]) -> Figure:
+    """One bar: a step's time by part, each part named above its piece."""
+    fig, ax = plt.subplots(figsize=(8.6, 1.7))
+    left = 0.0
+    for place, (name, share) in enumerate(shares.items()):
+        ax.barh(0, 100 * share, 0.5, 100 * left, **look(place))
+        middle, up = 100 * (left + share / 2), place % 2 == 0
+        at, line = (middle, 0.42 if up else -0.42), (middle, 0.25 if up else -0.25)
+        style = {"ha": "center", "va": "bottom" if up else "top", "fontsize": 11}
+        style["arrowprops"] = {"arrowstyle": "-", "color": GREY}
+        ax.annotate(f"{name}, {100 * share:.0f} %", line, at, **style)
+        left += share
+    ax.set(xlim=(0, 104), ylim=(-0.9, 0.9), xticks=[])
+    ax.set_axis_off()
     return fig
+
+
+def shares_text(shares: Mapping[str, float]) -> str:
+    """What `shares_figure` shows, in words."""
+    told = ", ".join(f"{name} {100 * share:.0f} %" for name, share in shares.items())
+    return f"The time of one training step by part: {told}."
