@@ -84,6 +84,10 @@ class Lab:
         print(f"hearing check: the model hears ({report.n} questions, with and without clip)")
         return loaded
 
+    def free(self) -> None:
+        """Give a GPU's memory back, before code that loads models by itself."""
+        self._models.free()
+
     def train(
         self,
         method: str,

@@ -1,16 +1,19 @@
-"""Sounds of one's own: what is rendered, cut, split, and asked about it."""
+"""The capstone's plan and sounds: what is rendered, cut, split, and asked about it."""
 
 import linecache
 from collections import Counter
+from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
-from r1aqa_helpers.course import attack_suite
 from r1aqa_helpers.course.lessons.n11 import (
+    Plan,
+    add_section,
     ask_about,
-    by_pattern,
     cut_at_pauses,
+    keep_run,
     make_clips,
     read_takes,
     render,
@@ -20,6 +23,8 @@ from r1aqa_helpers.course.lessons.n11 import (
 )
 from r1aqa_helpers.data import read_avqa, read_mmau, write_avqa, write_mmau
 from r1aqa_helpers.data.audio import SAMPLE_RATE, load_audio, save_audio
+from r1aqa_helpers.models import CARD
+from r1aqa_helpers.scoring import McNemar
 from r1aqa_helpers.utils.errors import UserError
 
 NAMES = ("alarm", "knock", "rain")
@@ -116,8 +121,27 @@ def test_a_reward_is_saved_with_its_source(tmp_path):
         save_reward(len, tmp_path / "reward.py")
 
 
-def test_the_reward_with_a_loophole_passes_the_attack_suite():
-    card = attack_suite(by_pattern)
-    assert card.passed, repr(card)
-    rewards = by_pattern(["<answer>.*</answer>"] * 2, ["rain", "Guitar, 4 notes"])
-    assert rewards == [3.0, 3.0]
+def test_a_plan_is_registered_once_and_claims_by_its_rule(tmp_path, capsys):
+    plan = Plan("Better?", "the reward", "all else", "accuracy", "McNemar", margin=3.0)
+    for _ in range(2):
+        plan.register(tmp_path / "plan.json")
+    first, second = capsys.readouterr().out.splitlines()
+    assert first == second and first.startswith("registered: plan.json, sha256 ")
+    with pytest.raises(UserError, match="holds another plan"):
+        replace(plan, margin=1.0).register(tmp_path / "plan.json")
+    better, close = McNemar(30, 5, 400, 6.25, 0.001), McNemar(5, 5, 400, 0.0, 1.0)
+    assert plan.claim(better, (3.5, 9.0)).startswith("the changed run is better: +6.2 points")
+    assert plan.claim(replace(better, difference=-6.25), (-9.0, -3.5)).startswith("it is worse")
+    assert plan.claim(close, (-1.5, 1.5)).startswith("any difference is smaller than 3 points")
+    assert plan.claim(close, (-4.5, 1.5)).startswith("inconclusive")
+
+
+def test_a_run_is_kept_and_a_card_gets_a_section_once(tmp_path):
+    for name in ("one", "two"):
+        (tmp_path / name / "model").mkdir(parents=True)
+        (tmp_path / name / "model" / CARD).write_text(f"# {name}\n")
+        keep_run(SimpleNamespace(folder=tmp_path / name), tmp_path)
+    model = tmp_path / "run" / "model"
+    for _ in range(2):
+        add_section(model, "## Recordings\n\nMine.\n")
+    assert (model / CARD).read_text() == "# two\n\n## Recordings\n\nMine.\n"

@@ -1,4 +1,4 @@
-"""Sounds of one's own for the capstone: recorded or rendered, takes, clips, questions.
+"""The capstone: a plan that is registered before the data, and sounds of one's own.
 
 A *take* is one performance of a sound. A *clip* is what a question is about: two takes, one
 after the other, at some level and with some noise. A take may be in several clips; so it is
@@ -6,22 +6,25 @@ takes that are split, not clips.
 """
 
 import inspect
-import re
+import shutil
 import textwrap
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 import numpy as np
 
+from r1aqa_helpers.course.runs import Run
 from r1aqa_helpers.course.widgets.playground import compile_reward
 from r1aqa_helpers.data import AudioQuestion
 from r1aqa_helpers.data.audio import SAMPLE_RATE, load_audio, save_audio
+from r1aqa_helpers.models import CARD
+from r1aqa_helpers.scoring import McNemar
 from r1aqa_helpers.tiny.question_types import arrange
 from r1aqa_helpers.tiny.sounds import SYNTHS
 from r1aqa_helpers.utils.errors import UserError
-from r1aqa_helpers.utils.io import PathLike, write_text
+from r1aqa_helpers.utils.io import PathLike, file_hash, read_json, write_json, write_text
 from r1aqa_helpers.utils.untrusted import shown, shown_value
 
 #: Seconds of a frame in which loudness is taken, and kept on either side of a piece.
@@ -30,6 +33,58 @@ _FRAME, _MARGIN = 0.01, 0.05
 _SHORTEST = 0.04
 #: Seconds of quiet before a clip's first take, at most, and between its takes.
 _LEAD, _GAP = 0.3, (0.1, 0.3)
+
+
+@dataclass(frozen=True)
+class Plan:
+    """An experiment as it was decided before anything was trained.
+
+    Attributes:
+        question: in a sentence that ends with a question mark.
+        changed: what differs between the two runs, and ``constant`` what does not.
+        outcome: what is measured, on how many questions.
+        test: which decides.
+        margin: the smallest difference, in points, that would matter.
+    """
+
+    question: str
+    changed: str
+    constant: str
+    outcome: str
+    test: str
+    margin: float
+
+    def register(self, path: PathLike) -> None:
+        """Write the plan to a file, and print what it is recognised by.
+
+        Raises:
+            UserError: another plan is registered there.
+        """
+        path = Path(path)
+        if path.exists() and read_json(path) != asdict(self):
+            raise UserError(
+                f"{shown(path)}: holds another plan; a plan is not changed once it is registered, "
+                "so give the new one a file of its own and report both"
+            )
+        write_json(path, asdict(self))
+        print(f"registered: {path.name}, sha256 {file_hash(path)[:12]}")
+
+    def claim(self, test: McNemar, interval: tuple[float, float]) -> str:
+        """What one run each may claim, by a rule that was fixed with the plan.
+
+        Args:
+            test: the changed run against the other.
+            interval: 95 %, of the difference in points.
+        """
+        low, high = interval
+        measured = f"{test.difference:+.1f} points ({low:+.1f} to {high:+.1f}), n {test.n}"
+        if test.p < 0.05:
+            found = "the changed run is better" if test.difference > 0 else "it is worse"
+        elif max(-low, high) <= self.margin:
+            found = f"any difference is smaller than {self.margin:g} points"
+        else:
+            found = "inconclusive"
+        return f"{found}: {measured}, p {test.p:.2g}. One seed each: a claim about two models."
 
 
 @dataclass(frozen=True)
@@ -213,6 +268,7 @@ def ask_about(
 
     The correct choice stands in each place equally often, the others around it in random order.
     The takes' names are kept in the field ``takes``, which shows that training and test share none.
+    An id ends with the clip's digest: questions about other sounds are other questions.
     """
     rng = np.random.default_rng(seed)
     labels = sorted({clip.label for clip in clips})
@@ -223,7 +279,7 @@ def ask_about(
         wrong = [label for label in labels if label != clip.label]
         questions.append(
             AudioQuestion(
-                id=f"{dataset}-{number:03}",
+                id=f"{dataset}-{number:03}-{file_hash(clip.audio)[:6]}",
                 audio=clip.audio,
                 question=question,
                 choices=tuple(arrange(rng, clip.label, wrong, places.pop())),
@@ -250,19 +306,25 @@ def save_reward(reward: Callable[..., Sequence[float]], path: PathLike) -> None:
     write_text(path, source)
 
 
-#: The format that `by_pattern` asks for, a reward with a hole that no attack of the suite finds.
-_FORMAT = re.compile(r"<answer>((?:(?!</?answer>).)*)</answer>", re.DOTALL)
+def keep_run(run: Run, folder: Path) -> None:
+    """Put a run into the project's folder as ``run``: a link to it, or a copy."""
+    place = folder / "run"
+    if place.is_symlink():
+        place.unlink()
+    elif place.is_dir():
+        shutil.rmtree(place)
+    try:
+        place.symlink_to(run.folder.resolve(), target_is_directory=True)
+    except OSError:  # Windows, without the right to make links
+        shutil.copytree(run.folder, place)
 
 
-def by_pattern(
-    completions: Sequence[str], solution: Sequence[str], **columns: object
-) -> list[float]:
-    """0 without the format, 1 with it, 3 where answer and solution agree in any letter case."""
+def add_section(model: Path, section: str) -> None:
+    """Add a section to the model card in ``model``, unless it is there.
 
-    def reward(text: str, gold: str) -> float:
-        tagged = _FORMAT.fullmatch(text.strip())
-        if tagged is None:
-            return 0.0
-        return 3.0 if re.fullmatch(tagged[1].strip().rstrip("."), gold, re.IGNORECASE) else 1.0
-
-    return [reward(text, gold) for text, gold in zip(completions, solution, strict=True)]
+    Raises:
+        UserError: there is no card.
+    """
+    text = (model / CARD).read_text(encoding="utf-8")
+    if section.strip() not in text:
+        write_text(model / CARD, f"{text.rstrip()}\n\n{section.strip()}\n")
