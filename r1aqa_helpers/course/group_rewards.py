@@ -80,17 +80,12 @@ def judge(
     weights = {name: float((weights or {}).get(name, 1.0)) for name in named}
     parts = {name: apply_reward(reward, group) for name, reward in named.items()}
     totals = [
-        # Rounded, so that sums which differ in the last bit only do not make a group live.
+        # Rounded, so that sums which differ in the last bit only do not count as variance.
         round(sum(weights[name] * part[i] for name, part in parts.items()), 9)
         for i in range(len(group.completions))
     ]
     advantages = group_advantages(torch.tensor(totals, dtype=torch.float64), len(totals))
     return JudgedGroup(group, parts, weights, totals, advantages.tolist())
-
-
-def live_groups(groups: Sequence[AnswerGroup], rewards: Rewards) -> int:
-    """How many groups have rewards that differ, so that GRPO learns something from them."""
-    return sum(not judge(group, rewards).zero_variance for group in groups)
 
 
 def by_name(rewards: Rewards) -> dict[str, Callable]:

@@ -4,11 +4,10 @@ from collections.abc import Iterator
 
 import matplotlib.pyplot as plt
 import pytest
-import torch
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from r1aqa_helpers.course.figures import n01, n02, n03, n07, n10
+from r1aqa_helpers.course.figures import n07, n10
 from r1aqa_helpers.course.figures.parts import error_bars
 from r1aqa_helpers.course.lessons.n06 import Checkpoint
 from r1aqa_helpers.hardware.budgets import budget
@@ -35,39 +34,6 @@ def texts(drawn: Figure | Axes) -> list[str]:
 def ticks(fig: Figure | Axes) -> list[str]:
     ax = fig.axes[0] if isinstance(fig, Figure) else fig
     return [label.get_text() for label in ax.get_yticklabels()]
-
-
-def test_01_strip_padding_and_line():
-    fig = n01.token_strip(torch.tensor([1, 2, 9, 9, 9, 3, 4, 5]), audio_id=9)
-    bars = [(bar.get_x(), bar.get_width()) for bar in fig.axes[0].patches]
-    assert bars == [(0, 2), (2, 3), (5, 3)]
-    assert "the clip: 3" in [text.get_text() for text in fig.legends[0].get_texts()]
-    right, left = n01.padding([[7], [1, 2, 3]]).axes
-    assert texts(right) == ["7", "pad", "pad", "?", "1", "2", "3", "?"]
-    assert texts(left) == ["pad", "pad", "7", "?", "1", "2", "3", "?"]
-    fig = n01.tokens_by_length([1.0, 2.0, 3.0], [25, 50, 50], 2.0)
-    assert fig.axes[0].lines[0].get_ydata().tolist() == [25, 50, 50]
-
-
-def test_02_a_token_hears_its_four_frames_and_three_more(ax):
-    """Pool of 2, stride 2 with kernel 3, kernel 3: positions 2i-1 to 2i+5 of the frames."""
-    n02.tree_of_frames(ax, tokens=3)
-    dots = [dots for dots in ax.collections if dots.get_offsets()[0][1] == 0]
-    marked = [i for i, dot in enumerate(dots) if len(dot.get_paths()[0].vertices) == 5]
-    assert marked == [2, 3, 4, 5, 6, 7, 8]
-
-
-def test_03_bars_are_the_counts_that_are_given(monkeypatch):
-    shown = []
-    monkeypatch.setattr(n03, "figure", lambda fig, alt: shown.append((fig, alt)))
-    counts = {"gold_position": {"sound": {"1": 3, "2": 1}}}
-    n03.gold_positions({"new": counts, "old": counts}, "sound")
-    n03.lost_bars({"v1": {"{}": 0, "A. {}": 7}, "v05.15.25": {"{}": 0, "A. {}": 9}})
-    n03.two_lines({"all": [Accuracy(1, 2), Accuracy(2, 2)]}, ["a", "b"])
-    (places, alt), (lost, _), (two, _) = shown
-    assert texts(places) == ["75", "25", "75", "25"] and "new: 75, 25" in alt
-    assert texts(lost) == ["0", "7", "0", "9"] and ticks(lost) == ["X", "A. X"]
-    assert [bar.lines[0].get_xdata()[0] for bar in two.axes[0].containers] == [50, 100]
 
 
 def test_03_error_bars_stand_in_the_order_given(ax):

@@ -7,16 +7,12 @@ import numpy as np
 import pytest
 import torch
 
-from r1aqa_helpers.course.checks.n02 import audio_tokens
 from r1aqa_helpers.course.figures import n05 as masks
-from r1aqa_helpers.course.lessons import n00, n03, n06, n07, n10
+from r1aqa_helpers.course.lessons import n00, n06, n07, n10
 from r1aqa_helpers.course.recorded_run import RecordedRun, Rollout
 from r1aqa_helpers.data import AudioQuestion, read_questions
 from r1aqa_helpers.hardware import PROFILES, TINY_PROFILE
-from r1aqa_helpers.models import chat_text, encode
 from r1aqa_helpers.scoring import wilson_interval
-from r1aqa_helpers.utils.io import read_json
-from r1aqa_helpers.utils.paths import DATA
 
 WIN_RATES = torch.tensor([0.2, 0.4, 0.5, 0.8])
 
@@ -27,34 +23,6 @@ def test_00_lines_carry_reported_and_measured_figures_with_intervals():
     assert found["GRPO, prompt <2>"] == grpo
     assert found["SFT, full, prompt <1>"][1] is None and found["SFT, prompt <2>"][0] is None
     assert found["people"] == ((82.23, None), None)
-
-
-# Whole frames, one sample more, one less than the next, and a full window.
-@pytest.mark.parametrize("samples", [16_000, 57_920, 57_921, 58_079, 64_000])
-def test_02_tokens_are_those_that_the_processor_writes(loaded, samples):
-    inputs = encode(loaded, [chat_text(loaded, "What is it?")], [np.zeros(samples, np.float32)])
-    written = (inputs["input_ids"] == loaded.model.config.audio_token_id).sum()
-    assert written == audio_tokens(samples, loaded.window_seconds)
-
-
-def test_03_a_wording_loses_where_its_words_stand_in_a_wrong_choice():
-    def question(answer, *choices):
-        return AudioQuestion("1", Path("a.wav"), "Which?", choices, answer)
-
-    lost = n03.lost_to_wording([question("Dog", "Dog", "The cat"), question("Two", "Two", "A man")])
-    assert lost["{}"] == 0
-    assert (lost["The answer is {}."], lost["(A) {}"], lost["It is {}."]) == (1, 1, 0)
-    stored = read_json(DATA / "course" / "mmau_wording.json")["lost"]
-    assert all(list(lost) == list(n03.WORDINGS) for lost in stored.values())
-
-
-def test_03_coverage_is_exact():
-    accuracies = [0, 10, 100]
-    assert n03.coverage(lambda k, n: (0, 100), 20, accuracies) == pytest.approx([100, 100, 100])
-    assert n03.coverage(lambda k, n: (200, 300), 20, accuracies) == pytest.approx([0, 0, 0])
-    assert n03.coverage(lambda k, n: (50 * k, 50 * k), 2, [50]) == pytest.approx([50])
-    wilson = n03.coverage(wilson_interval, 20, np.linspace(1, 99, 99))
-    assert wilson.mean() == pytest.approx(95, abs=1)
 
 
 def test_06_an_estimate_is_the_gradient_of_the_weighted_log_probability():

@@ -15,12 +15,12 @@ def ground() -> Playground:
 def test_picker_and_sliders_change_the_table(ground):
     before = ground.table.value
     assert ground.judged()[0].weights == {"accuracy_reward": 1.0, "format_reward": 1.0}
-    assert "12 of 12 groups are live" in ground.status.value
+    assert "0 of 12 groups have zero variance" in ground.status.value
     assert ground.groups[0].question in before
     ground.picker.value = 3
     assert "Which number is spoken?" in ground.table.value != before
     ground.sliders["format_reward"].value = 0.0
-    assert "9 of 12 groups are live" in ground.status.value
+    assert "3 of 12 groups have zero variance" in ground.status.value
 
 
 def test_the_learners_reward_joins_the_others(ground):

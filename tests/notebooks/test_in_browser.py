@@ -192,14 +192,14 @@ def test_a_clip_is_heard_and_answered(page, folder):
 def test_the_playground_follows_a_slider_and_an_edited_reward(page):
     area = output(page, 2)
     live = area.get_by_role("status")
-    expect(live).to_contain_text("12 of 12 groups are live")
+    expect(live).to_contain_text("0 of 12 groups have zero variance")
     row = area.locator(".widget-hslider").filter(has_text="Weight of format_reward")
     handle = row.get_by_role("slider")
     handle.focus()
     for _ in range(4):  # a quarter each
         page.keyboard.press("ArrowLeft")
     expect(handle).to_have_attribute("aria-valuenow", "0.0")
-    expect(live).to_contain_text("9 of 12 groups are live")
+    expect(live).to_contain_text("3 of 12 groups have zero variance")
 
     source = area.get_by_label("Source of your reward")
     source.fill("def constant(completions, **columns): return [1.0]")
@@ -207,7 +207,7 @@ def test_the_playground_follows_a_slider_and_an_edited_reward(page):
     expect(live).to_contain_text("✗")  # one number for eight answers
     source.fill("def long(completions, **columns): return [float(len(t)) for t in completions]")
     press(area, "Use your reward")
-    expect(live).to_contain_text("groups are live")
+    expect(live).to_contain_text("groups have zero variance")
     expect(area.get_by_role("columnheader", name="your reward")).to_be_visible()
 
 

@@ -1,13 +1,13 @@
-"""Checks of notebook 05: accuracy, format, a weighted sum, a reward without loopholes."""
+"""Checks of notebook 04: accuracy, format, and one reward without loopholes."""
 
 from collections.abc import Sequence
 from typing import Any
 
-from r1aqa_helpers.course.checks.common import Answer, explain, of_kind
+from r1aqa_helpers.course.checks.common import Answer, of_kind
 from r1aqa_helpers.course.exercise import exercise, expect
 from r1aqa_helpers.course.widgets.reward_hacking_tests import attack_suite
 
-_FORMATTED = "<think>I hear rain.</think><answer>rain</answer>"
+_FORMATTED = "<answer>rain</answer>"
 
 
 def _rewards(reward: Answer, texts: Sequence[str], **columns: Any) -> list[float]:
@@ -25,7 +25,7 @@ def _rewards(reward: Answer, texts: Sequence[str], **columns: Any) -> list[float
     return [float(of_kind(one, (int, float), "a number per completion")) for one in got]
 
 
-@exercise("05.1", passed="the first answer is found, trimmed, and compared exactly")
+@exercise("04.1", passed="the first answer is found, trimmed, and compared exactly")
 def accuracy(answer: Answer) -> None:
     """1.0 for the first tagged answer, or the bare text, equal to the solution; else 0.0."""
 
@@ -50,70 +50,33 @@ def accuracy(answer: Answer) -> None:
     expect(not earns("<answer>Rain</answer>"), "'Rain' is taken for 'rain': case counts here")
 
 
-@exercise("05.2", passed="one thought, one answer, nothing else, on any number of lines")
+@exercise("04.2", passed="one answer, nothing else, on any number of lines")
 def format_reward(answer: Answer) -> None:
-    """1.0 where the whole completion keeps to prompt 3's format, each pair of tags once."""
+    """1.0 where the whole completion keeps to prompt 2's format, its tags once each."""
 
     def kept(*texts: str) -> list[bool]:
         return [_rewards(answer, [text])[0] > 0 for text in texts]
 
-    def varied(old: str, new: str) -> str:
-        return _FORMATTED.replace(old, new)
-
     got = _rewards(answer, [_FORMATTED, "rain"])
-    expect(got[0] == 1.0, "the format itself, a thought and then an answer, should earn 1.0")
-    lines = varied("I hear rain.", "First wind,\nthen rain."), varied("<answer>", "<answer>\n")
-    expect(all(kept(*lines)), "several lines earn nothing: a dot stops at a line's end")
-    spaced = kept(varied("</think>", "</think>\n\n"))
-    expect(all(spaced), "white space between the thought and the answer should be allowed")
+    expect(got[0] == 1.0, "the format itself, <answer>rain</answer>, should earn 1.0")
+    expect(got[1] == 0.0, "a bare 'rain' should earn 0.0: it has no tags")
+    wrong = kept("<answer>wind</answer>", "<answer>I do not know</answer>")
+    expect(all(wrong), "the format does not depend on what is answered")
+    lines = kept("<answer>\nrain\n</answer>")
+    expect(all(lines), "several lines earn nothing: a dot stops at a line's end")
     around = kept(f"Sure. {_FORMATTED}", f"{_FORMATTED} Anything else?")
     expect(not any(around), "words before or after the format still earn 1.0: it is the whole text")
-    expect(not any(kept("<answer>rain</answer>")), "an answer without a thought still earns 1.0")
-    turned = kept("<answer>rain</answer><think>I hear rain.</think>")
-    expect(not any(turned), "the thought has to come before the answer, not after it")
+    half = kept("<answer>rain", "rain</answer>", "</answer>rain<answer>")
+    expect(not any(half), "an opening and a closing tag are needed, in this order")
+    two = kept(f"{_FORMATTED}<answer>wind</answer>")
+    expect(not any(two), "two answers earn 1.0: .*? runs over the tags between them")
     nested = kept(
-        varied("<answer>rain", "<answer><answer>rain</answer>"),
-        varied("<answer>rain", "<answer><answer>rain"),
-        varied("I hear rain.", "<answer>wind</answer>"),
+        f"<answer>{_FORMATTED}</answer>", f"<answer>{_FORMATTED}", f"{_FORMATTED}</answer>"
     )
-    expect(not any(nested), "tags inside a pair of tags pass: inside must be none of the four")
+    expect(not any(nested), "a tag inside the pair passes: neither of the two may stand there")
 
 
-@exercise(
-    "05.3", passed="a sum by completion, under a name of its own, with every column passed on"
-)
-def weighted_sum(answer: Answer) -> None:
-    """One reward function that adds others up by weight."""
-
-    def exact(completions: list[str], solution: list[str], **columns: Any) -> list[float]:
-        pairs = zip(completions, solution, strict=True)
-        return [float(text == gold) for text, gold in pairs]
-
-    def brief(completions: list[str], **columns: Any) -> list[float]:
-        return [float(len(text) < 6) for text in completions]
-
-    made = answer([(2.0, exact), (0.5, brief)])
-    expect(callable(made), f"a function is wanted, called later, not {type(made).__name__}")
-    texts, gold = ["rain", "waves, I think", "wind", "rainbow"], ["rain", "rain", "rain", "rainbow"]
-    try:
-        got = _rewards(made, texts, solution=gold)
-    except TypeError as error:
-        told = "the inner rewards are called without the solution: hand every column on"
-        expect("solution" not in str(error), told)
-        raise
-    wanted = [2.5, 0.0, 0.5, 2.0]
-    mistakes = {
-        "the weights are not used: each reward counts once, whatever its weight": [2, 0, 1, 1],
-        "this is a mean over the rewards; a sum is wanted": [one / 2 for one in wanted],
-    }
-    explain(got, wanted, mistakes, f"2 x exact + 0.5 x brief is {wanted} here, not {got}")
-    minus = _rewards(answer([(-1.0, brief)]), texts, solution=gold)
-    expect(minus == [-1.0, 0.0, -1.0, 0.0], "a weight below 0 has to take away from the reward")
-    named = getattr(made, "__name__", "") == "weighted_sum"
-    expect(named, "TRL logs a reward by its __name__, which should be weighted_sum")
-
-
-@exercise("05.4", passed="fourteen attacks blocked, and no honest answer earns less")
+@exercise("04.3", passed="fourteen attacks blocked, and no honest answer earns less")
 def fair_reward(answer: Answer) -> None:
     """The learner's own reward on the attacks for prompt 2."""
     columns = {"solution": ["rain"] * 2, "choices": [["rain", "wind"]] * 2}

@@ -57,11 +57,11 @@ def compile_reward(source: str) -> Callable[..., Sequence[float]]:
 
 
 def summary(judged: Sequence[JudgedGroup]) -> str:
-    """HTML: which groups are live, as a row of signs with words beside it."""
-    live = sum(not one.zero_variance for one in judged)
+    """HTML: which groups have zero variance, as a row of signs with words beside it."""
+    equal = sum(one.zero_variance for one in judged)
     signs = "".join("○" if one.zero_variance else "●" for one in judged)
     return (
-        f"<p><b>{live} of {len(judged)} groups are live</b> "
+        f"<p><b>{equal} of {len(judged)} groups have zero variance</b> "
         f'<span aria-hidden="true">{signs}</span></p>'
     )
 

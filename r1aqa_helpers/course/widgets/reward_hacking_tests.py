@@ -102,8 +102,8 @@ class Scorecard(Table):
         ax.set_yticks(range(len(shots)), [shot.case.name for shot in shots])
         ax.set_ylim(len(shots) - 0.4, -0.6)
         ax.axhline(len(self.attacks) - 0.5, color="black", linewidth=0.8, linestyle=":")
-        ax.set(xlabel="reward (black line: the limit; below the dots: honest answers)")
-        ax.set_title(f"{self.name}: hatched: attacks that succeed, answers that are penalised")
+        ax.set(xlabel="reward (line: limit; hatched: fails; below the dots: honest)")
+        ax.set_title(self.name)
         return fig
 
     @property
