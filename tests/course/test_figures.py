@@ -7,9 +7,8 @@ import pytest
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from r1aqa_helpers.course.figures import n07, n10
+from r1aqa_helpers.course.figures import n09
 from r1aqa_helpers.course.figures.parts import error_bars
-from r1aqa_helpers.course.lessons.n06 import Checkpoint
 from r1aqa_helpers.hardware.budgets import budget
 from r1aqa_helpers.hardware.gpus import GPUS
 from r1aqa_helpers.scoring import Accuracy
@@ -42,24 +41,14 @@ def test_03_error_bars_stand_in_the_order_given(ax):
     assert list(ax.containers[0].lines[0].get_xdata()) == [90, 10]
 
 
-def test_07_kinds_checkpoints_and_pairs():
-    fig = n07.kinds_figure({"a": (1, 10), "b": (5, 10)}, {"a": (9, 10), "b": (4, 10)})
-    assert ticks(fig) == ["b", "a"]
-    some = [Checkpoint(0, Accuracy(50, 100)), Checkpoint(10, Accuracy(70, 100))]
-    line = n07.checkpoints_figure(some).axes[0].lines[0]
-    assert (list(line.get_xdata()), list(line.get_ydata())) == ([0, 10], [50, 70])
-    fig = n07.pairing_figure([[0, 1, 0, 1], [0, 0, 1, 1]], ["wrong", "right"])
-    assert [texts(ax).count("✗") for ax in fig.axes] == [2, 0]
-
-
 def test_10_bars_are_as_long_as_their_parts_and_points_lie_on_the_roof(ax):
     stages = budget("t4").stages
-    n10.memory_bars(ax, stages, dict.fromkeys(stages, 16e9))
+    n09.memory_bars(ax, stages, dict.fromkeys(stages, 16e9))
     ends = max(patch.get_x() + patch.get_width() for patch in ax.patches)
     assert ends == pytest.approx(max(sum(x.values()) for x in stages.values()) / 1e9)
     assert ax.lines[0].get_xdata()[0] == pytest.approx(14.4)
     gpu = GPUS["A100 40 GB"]
     _, ax = plt.subplots()
-    n10.roofline(ax, [gpu], {"low": 1.0, "high": 1e4})
+    n09.roofline(ax, [gpu], {"low": 1.0, "high": 1e4})
     low, high = (line.get_ydata()[0] for line in ax.lines[1:])
     assert (low, high) == pytest.approx((gpu.bandwidth / 1e12, gpu.sixteen / 1e12))

@@ -1,16 +1,16 @@
 """What single notebooks use beside their checks: numbers, toys, recorded runs, figures."""
 
 import dataclasses
-from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 
 from r1aqa_helpers.course.figures import n05 as masks
-from r1aqa_helpers.course.lessons import n00, n06, n07, n10
-from r1aqa_helpers.course.recorded_run import RecordedRun, Rollout
-from r1aqa_helpers.data import AudioQuestion, read_questions
+from r1aqa_helpers.course.lessons import n00, n05, n09
+from r1aqa_helpers.data import read_questions
+from r1aqa_helpers.evaluation.endpoint import answer_at_endpoint
+from r1aqa_helpers.evaluation.local import answer_questions
 from r1aqa_helpers.hardware import PROFILES, TINY_PROFILE
 from r1aqa_helpers.scoring import wilson_interval
 
@@ -25,30 +25,30 @@ def test_00_lines_carry_reported_and_measured_figures_with_intervals():
     assert found["people"] == ((82.23, None), None)
 
 
-def test_06_an_estimate_is_the_gradient_of_the_weighted_log_probability():
+def test_05_an_estimate_is_the_gradient_of_the_weighted_log_probability():
     logits = torch.tensor([0.3, -1.0, 0.2, 0.9], requires_grad=True)
     actions, weights = torch.tensor([2, 0, 2]), torch.tensor([1.5, -0.5, 0.0])
-    found = n06.policy_gradients(logits.detach(), actions, weights)
+    found = n05.policy_gradients(logits.detach(), actions, weights)
     for action, weight, estimate in zip(actions, weights, found, strict=True):
         loss = weight * torch.log_softmax(logits, dim=0)[action]
         torch.testing.assert_close(estimate, torch.autograd.grad(loss, logits)[0])
 
 
-def test_06_a_baseline_makes_learning_indifferent_to_a_shift_of_all_rewards():
-    plain = n06.learn(WIN_RATES, baseline=True, steps=40, runs=20)
-    shifted = n06.learn(WIN_RATES, baseline=True, steps=40, runs=20, shift=5.0)
+def test_05_a_baseline_makes_learning_indifferent_to_a_shift_of_all_rewards():
+    plain = n05.learn(WIN_RATES, baseline=True, steps=40, runs=20)
+    shifted = n05.learn(WIN_RATES, baseline=True, steps=40, runs=20, shift=5.0)
     torch.testing.assert_close(plain, shifted, atol=1e-3, rtol=0)
     assert plain[:, -1].mean() > plain[:, 0].mean() + 0.1
-    without = n06.learn(WIN_RATES, baseline=False, steps=150, runs=50, shift=5.0)
+    without = n05.learn(WIN_RATES, baseline=False, steps=150, runs=50, shift=5.0)
     assert (without[:, -1] < 0.6).float().mean() > 0.2
 
 
-def test_06_a_profile_trains_all_weights_or_an_adapter_in_float32(loaded):
-    chosen = n06.trainable(loaded.model, TINY_PROFILE)
+def test_05_a_profile_trains_all_weights_or_an_adapter_in_float32(loaded):
+    chosen = n05.trainable(loaded.model, TINY_PROFILE)
     assert sum(p.numel() for p in chosen) > 0.9 * sum(p.numel() for p in loaded.model.parameters())
     model = loaded.model.to(torch.bfloat16)
     profile = dataclasses.replace(PROFILES["a100"], grpo={"lora_rank": 2})
-    chosen = n06.trainable(model, profile)
+    chosen = n05.trainable(model, profile)
     names = [name for name, parameter in model.named_parameters() if parameter.requires_grad]
     assert names and all("lora" in name and "audio_tower" not in name for name in names)
     assert len(chosen) == len(names) and {p.dtype for p in chosen} == {torch.float32}
@@ -56,10 +56,10 @@ def test_06_a_profile_trains_all_weights_or_an_adapter_in_float32(loaded):
     assert any(p.grad is not None and p.grad.abs().sum() > 0 for p in chosen)
 
 
-def test_06_the_compared_step_leaves_the_policy_as_it_is(loaded, make_questions, tmp_path):
+def test_05_the_compared_step_leaves_the_policy_as_it_is(loaded, make_questions, tmp_path):
     questions = read_questions(make_questions(2)[0])
     before = {name: p.clone() for name, p in loaded.model.named_parameters()}
-    step = n06.trainer_step(loaded, questions, tmp_path / "step", group_size=4)
+    step = n05.trainer_step(loaded, questions, tmp_path / "step", group_size=4)
     assert [said.question.id for said in step.said] == ["q0"] * 4 + ["q1"] * 4
     assert all(1 <= len(said.tokens) <= 24 for said in step.said) and np.isfinite(step.loss)
     reference = dict(step.reference.named_parameters())
@@ -72,7 +72,7 @@ def test_06_the_compared_step_leaves_the_policy_as_it_is(loaded, make_questions,
     assert "forward" not in vars(loaded.model) and "forward" not in vars(step.reference)
 
 
-def test_06_a_token_sees_the_prompt_and_its_own_answer_so_far():
+def test_05_a_token_sees_the_prompt_and_its_own_answer_so_far():
     seen = masks.block_mask(2, [2, 1])
     rows = ["10000", "11000", "11100", "11110", "11001"]
     assert seen.dtype == torch.bool
@@ -81,54 +81,58 @@ def test_06_a_token_sees_the_prompt_and_its_own_answer_so_far():
     assert masks.owners(3, [2, 0, 3]).tolist() == [0, 0, 0, 1, 1, 3, 3, 3]
 
 
-def test_07_a_group_varies_or_has_no_variance_in_one_of_two_ways():
-    def rollout(step: int, *rewards: float) -> Rollout:
-        return Rollout(step, "q", ("a",) * len(rewards), rewards, {}, (0.0,) * len(rewards))
-
-    rewards = {1: (2.0, 0.0), 10: (2.0, 2.0), 11: (1.0, 1.0), 12: (0.0, 0.0)}
-    run = RecordedRun(Path(), [], [rollout(step, *r) for step, r in rewards.items()], {})
-    varied, perfect, short = n07.STATES
-    assert [n07.state(r) for r in run.rollouts] == [varied, perfect, short, short]
-    assert n07.counts_by_block(run) == {
-        10: {varied: 1, perfect: 1, short: 0},
-        20: {varied: 0, perfect: 0, short: 2},
-    }
-
-
-def test_07_the_first_step_above_a_level_is_that_of_the_moving_mean():
-    assert n07.first_above([0.0] * 20 + [1.0] * 20, 0.9) == 25
-    with pytest.raises(ValueError, match="never above"):
-        n07.first_above([0.0, 0.1], 0.9)
-
-
-def test_07_kinds_are_counted_and_tasks_where_there_are_none():
-    def question(key: str, **extra: str) -> AudioQuestion:
-        return AudioQuestion(key, "q.flac", "?", ("a", "b"), "a", task="sound", extra=extra)
-
-    kind = {"question-type": "count"}
-    questions = [question("q1", **kind), question("q2", **kind), question("q3")]
-    found = n07.by_kind(questions, {"q1": 1, "q2": 0, "q3": 1})
-    assert found == {"count": (1, 2), "sound": (1, 1)}
-
-
-@pytest.mark.parametrize("levels", [n10.EVEN, n10.NF4])
-def test_10_every_value_goes_to_its_nearest_level(levels):
+@pytest.mark.parametrize("levels", [n09.EVEN, n09.NF4])
+def test_09_every_value_goes_to_its_nearest_level(levels):
     assert len(levels) == 16 and levels[0] == -1 and levels[-1] == 1 and (levels.diff() > 0).all()
     torch.manual_seed(0)
     values = torch.randn(4, 64)
     scale = values.abs().amax(dim=1, keepdim=True)
     apart = (values[..., None] / scale[..., None] - levels).abs()
-    assert torch.allclose(n10.round_trip(values, levels), levels[apart.argmin(-1)] * scale)
+    assert torch.allclose(n09.round_trip(values, levels), levels[apart.argmin(-1)] * scale)
     block = torch.cat([3 * levels, 0.5 * levels])
-    assert n10.relative_error(block, n10.round_trip(block, levels, block=16)) < 1e-6
-    assert (n10.round_trip(torch.zeros(64), levels) == 0).all()
+    assert n09.relative_error(block, n09.round_trip(block, levels, block=16)) < 1e-6
+    assert (n09.round_trip(torch.zeros(64), levels) == 0).all()
     with pytest.raises(ValueError, match="whole blocks of 64"):
-        n10.round_trip(torch.zeros(65), levels)
+        n09.round_trip(torch.zeros(65), levels)
 
 
-def test_10_zero_shares_out_ever_more():
+def test_09_zero_shares_out_ever_more():
     # ZeRO, arXiv 1910.02054, figure 1: 7.5 billion parameters on 64 GPUs, in GB.
     published = {"ddp": 120, "ZeRO-1": 31.4, "ZeRO-2": 16.6, "ZeRO-3, FSDP": 1.9}
-    for way in n10.SHARED_OUT:
-        found = sum(n10.bytes_per_gpu(7_500_000_000, way, 64).values()) / 1e9
+    for way in n09.SHARED_OUT:
+        found = sum(n09.bytes_per_gpu(7_500_000_000, way, 64).values()) / 1e9
         assert found == pytest.approx(published[way], abs=0.06)
+
+
+def test_09_what_is_held_is_counted_and_what_is_let_go_is_not():
+    with n09.MemoryCount() as count:
+        first = torch.zeros(1000)
+        second = first + 1
+        view = second[:10]
+        assert count.live == count.peak == 8000
+        del first
+        assert count.live == 4000
+        del second
+        assert count.live == 4000  # the view holds it
+        del view
+        assert count.live == 0
+    assert count.peak == 8000
+
+
+def test_09_checkpointing_lowers_the_peak():
+    stack = n09.blocks(6)
+
+    def again(x: torch.Tensor) -> torch.Tensor:
+        for block in stack:
+            x = torch.utils.checkpoint.checkpoint(block, x, use_reentrant=False)
+        return x
+
+    assert n09.peak_of(again) < 0.5 * n09.peak_of(stack)
+
+
+def test_09_a_local_server_answers_as_the_model_does(loaded, make_questions):
+    questions = read_questions(make_questions(2)[0])
+    with n09.serving(loaded) as endpoint:
+        served = answer_at_endpoint(endpoint, questions, max_new_tokens=4)
+    local = answer_questions(loaded, questions, max_new_tokens=4)
+    assert [one.response for one in served] == [one.response for one in local]

@@ -1,17 +1,17 @@
-"""What notebook 08 reads from the experiment's runs, claims, and draws; its gradients."""
+"""What notebook 07 reads from the experiment's runs, claims, and draws; its gradients."""
 
 import json
 from dataclasses import replace
 
+import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 import torch
 
+from r1aqa_helpers.course.figures import n07 as figures
 from r1aqa_helpers.course.lessons import n07 as lesson
 from r1aqa_helpers.course.lessons.n07 import AHEAD, BEHIND, ONE, OPEN, WITHIN, claim
-from r1aqa_helpers.experiments.methods import METHODS
 from r1aqa_helpers.training.grpo.objective import group_advantages
-from r1aqa_helpers.training.sft import SFTSettings
 from r1aqa_helpers.utils.errors import UserError
 
 
@@ -46,25 +46,34 @@ def test_what_is_there_and_what_is_not_is_said(folder, capsys):
         found.row("grpo-2", "few")
 
 
-def test_runs_traits_and_strict_shares(found, yes_questions):
+def test_runs_and_columns_of_their_logs(found):
     assert [run["seed"] for run in found.runs("grpo-2")] == [0, 1, 2]
     assert found.trait("grpo-2", "accuracy") == pytest.approx([0.1] * 10)
     assert np.isnan(found.trait("grpo-2", "format")[0])
     assert found.trait("sft", "format") is None and found.trait("cota", "loss") is None
-    exact, silent = found.strict("sft")
-    assert exact == pytest.approx(100 * 31 / 60) and silent == 0
     assert [one["lr"] for one in lesson.searched(found.records, "sft")] == [1e-4, 3e-4]
-    base = lesson.base_matches(yes_questions, {"q0": "<answer>yes</answer>", "q1": "no"})
-    assert base == "1" + "0" * 59
 
 
-def test_paired_is_the_method_minus_the_other_or_minus_the_base(found, yes_questions):
-    grpo, sft = found.row("grpo-2"), found.row("sft")
-    assert lesson.paired(grpo, sft).difference == pytest.approx(25)
-    one = lesson.paired(grpo, "0" * 60, yes_questions, "music")
-    assert one.difference == pytest.approx(grpo.tasks["music"])
-    assert (one.a, one.b, one.holm) == ("grpo-2", "base", None)
-    assert lesson.pair_label(one) == "GRPO <2> − base"
+def test_tables_hold_what_was_tested_and_leave_out_the_rest(found):
+    methods = [("untrained", "direct-2"), ("table", "sft-random"), ("table", "sft")]
+    frame = lesson.choosing_table(found, methods).frame.set_index("")
+    assert list(frame.index) == ["SFT, full"]
+    (row,) = frame.to_dict("records")
+    assert (row["trainings"], row["correct"], row["no choice named"]) == ("3", "51.7", "0.0")
+    assert row["correct, of those that choose"] == "51.7"
+    frame = lesson.thinking_table(found, [("table", "cota"), ("table", "grpo-2")]).frame
+    assert list(frame[""]) == ["GRPO <2>"] and frame["correct, %"][0].startswith("76.7 (")
+
+
+def test_the_papers_order_holds_is_reversed_or_is_not_decided(found):
+    rows = lesson.beside_the_paper(found).frame.set_index("")
+    central = rows.loc["GRPO <2> − SFT, full"]
+    assert central["reported, 7B"] == "+12.7 (+8.4 to +17.0)"
+    assert central["the paper's order here"] == "yes"
+    assert rows.loc["GRPO <3> − GRPO <2>", "tiny track"] == "not run yet"
+    (one,) = found.summary.comparisons
+    assert lesson._order(-1.0, one) == "no, reversed"
+    assert lesson._order(-1.0, replace(one, holm=0.5)) == "no difference found"
 
 
 def test_both_kinds_of_noise_are_wider_than_either(found):
@@ -107,12 +116,23 @@ def test_a_sentence_holds_the_figures_and_the_claim(found):
     told = lesson.sentence(one, 2)
     assert told.startswith("GRPO <2> − SFT, full: +25.0 (")
     assert "Holm's p " in told and told.endswith(": ahead")
-    assert lesson.sentence(lesson.paired(found.row("sft"), "1" * 60), 2).endswith("behind")
-    few = replace(lesson.paired(found.row("sft"), "1" * 60), regime="few")
-    assert lesson.pair_label(few).startswith("100 questions, seen once: SFT")
+    few = replace(one, regime="few")
+    assert lesson.pair_label(few).startswith("100 questions, seen once: GRPO")
     assert lesson.claimed(replace(few, seeds=(0,)), 2) == ONE
-    with pytest.raises(UserError, match="need two tested seeds"):
-        lesson.paired(found.row("sft", "few"), "1" * 60)
+
+
+def test_figures_show_every_training_the_readers_own_and_both_kinds_of_noise(found):
+    rows = found.rows()
+    drawn = figures.seeds_figure(rows, 40.0, {"sft": 55.0}).axes[0]
+    rings = [list(line.get_xdata()) for line in drawn.lines if line.get_marker() == "o"]
+    assert rings == [list(row.each) for row in rows]
+    own = [line for line in drawn.lines if line.get_marker() == "D"]
+    assert [list(line.get_xdata()) for line in own] == [[55.0]]
+    assert "Your runs: SFT, full 55.0." in figures.seeds_text(rows, {"sft": 55.0})
+    ends = lesson.noise_intervals(found.row("grpo-2"), found.row("sft"))
+    names = [label.get_text() for label in figures.noise_figure(ends).axes[0].get_yticklabels()]
+    assert names == list(ends)
+    plt.close("all")
 
 
 @pytest.mark.parametrize("p", [0.0, 0.03, 0.5, 1.0])
@@ -122,19 +142,3 @@ def test_the_gradient_of_a_group_is_that_of_drawn_answers(p):
     advantages = group_advantages(correct.flatten(), 8).view(-1, 8)
     drawn = (advantages * (correct - p)).mean().item()
     assert lesson.group_gradient(p) == pytest.approx(drawn, abs=0.01)
-
-
-def test_a_run_is_begun_and_stopped(monkeypatch, tmp_path, yes_questions):
-    seen = []
-
-    def train(loaded, questions, settings, folder, watch):
-        for step in range(1, settings.steps + 1):
-            watch({"step": step})
-
-    monkeypatch.setattr(lesson, "train_sft", train)
-    settings = SFTSettings(steps=9)
-    asked = (METHODS["sft"], None, yes_questions, settings, tmp_path)
-    rows = lesson.first_steps(*asked, 4, watch=seen.append)
-    assert [row["step"] for row in rows] == [1, 2, 3, 4] and seen == rows
-    with pytest.raises(ValueError, match="10 of 9 steps"):
-        lesson.first_steps(*asked, 10, watch=seen.append)

@@ -1,16 +1,24 @@
-"""Checks of notebook 08: two gradients, search for a rate, two kinds of noise, what to claim."""
+"""Checks of notebook 07: two gradients, an interval over seeds, how many seeds are needed."""
 
-from typing import Any
+import math
 
 import numpy as np
 import torch
+from scipy import stats
 
-from r1aqa_helpers.course.checks.common import Answer, close, explain, number, parts, tensor
+from r1aqa_helpers.course.checks.common import (
+    Answer,
+    close,
+    explain,
+    number,
+    parts,
+    tensor,
+    try_cases,
+)
 from r1aqa_helpers.course.exercise import exercise, expect
-from r1aqa_helpers.course.lessons.n07 import AHEAD, BEHIND, CLAIMS, ONE, OPEN, WITHIN
 
 
-@exercise("08.1", passed="one direction, two magnitudes: a reward's grows with p of the label")
+@exercise("07.1", passed="one direction, two magnitudes: a reward's grows with p of the label")
 def gradients(answer: Answer) -> None:
     """SFT's gradient on the logits, and the expected one of a reward for saying the label."""
     policy = torch.tensor([0.5, 0.3, 0.15, 0.05])
@@ -33,83 +41,76 @@ def gradients(answer: Answer) -> None:
     explain(rewarded, 0.15 * up, mistakes, told, 1e-5)
 
 
-@exercise("08.2", passed="chosen on validation, with the rate to try next; the test was not used")
-def search_rate(answer: Answer) -> None:
-    """The best rate on validation, the smallest of equals; three times beyond where at an end."""
-
-    def searched(*rows: tuple[float, int, int]) -> tuple[Any, Any]:
-        names = ("rate", "validation", "test")
-        tried = [dict(zip(names, row, strict=True)) for row in rows]
-        return parts(answer(tried), "the chosen rate, and the rate to try next, or None")
-
-    rate, after = searched((3e-5, 60, 70), (1e-4, 80, 71), (3e-4, 75, 90))
+@exercise("07.2", passed="seed beside seed, and Student's t for few of them")
+def paired_interval(answer: Answer) -> None:
+    """Mean difference over the common seeds, and its 95 % interval by Student's t."""
+    a = {0: 70.0, 1: 74.0, 2: 78.0, 3: 73.0, 9: 90.0}
+    b = {3: 71.5, 2: 77.0, 1: 73.5, 0: 68.0}
+    got = parts(answer(dict(a), dict(b)), "mean, low, high", size=3)
+    mean, low, high = (number(one) for one in got)
+    each = np.array([a[seed] - b[seed] for seed in range(4)])
+    by_place = np.array([x - y for x, y in zip(a.values(), b.values(), strict=False)])
     mistakes = {
-        "3e-4 looks best on the test: the test has chosen": 3e-4,
+        "the difference is a minus b: yours has the sign reversed": -each.mean(),
+        "all seeds of a were taken: seed 9 has no partner in b": np.mean([*a.values()])
+        - np.mean([*b.values()]),
     }
-    explain(rate, 1e-4, mistakes, f"1e-4 has the best validation accuracy, not {rate:g}", 1e-9)
-    expect(after is None, "1e-4 is better than its neighbours on both sides: the next is None")
-    rate, after = searched((3e-4, 90, 50), (3e-5, 60, 50), (1e-4, 80, 50))
-    beyond = "here the best is the largest rate tried: a better one may lie beyond it"
-    expect(rate == 3e-4 and after is not None, f"{beyond} (the runs come in any order)")
-    rate, after = searched((3e-5, 90, 50), (1e-4, 80, 50), (3e-4, 70, 50))
-    third = rate == 3e-5 and after is not None and close(after, 1e-5, 1e-9)
-    expect(third, "below the smallest rate the next one is a third of it, 1e-5 here")
-    even = searched((1e-4, 80, 50), (3e-5, 70, 50), (3e-4, 80, 60))
-    expect(tuple(even) == (1e-4, None), "of equals on validation the smallest rate is taken")
-
-
-@exercise("08.3", passed="sampling noise of the questions and seed variance, in one interval")
-def noise(answer: Answer) -> None:
-    """The 2.5th and 97.5th percentile of mean differences over drawn seeds and questions."""
-    rng = np.random.default_rng(3)
-    seeds, questions, draws = 3, 120, 3000
-    torn = np.zeros((seeds, questions))
-    torn[0, :36], torn[1, :36], torn[2, :12] = 1, -1, 1
-    by_seed = rng.integers(0, seeds, (draws, seeds))
-    by_question = rng.integers(0, questions, (draws, questions))
-    pairs = zip(by_seed, by_question, strict=True)
-    both = np.array([torn[np.ix_(s, q)].mean() for s, q in pairs])
-
-    def ends(means: np.ndarray, low: float = 2.5) -> np.ndarray:
-        return np.percentile(100 * means, [low, 100 - low])
-
-    got = parts(answer(torn, by_seed, by_question), "the lower and the upper end")
-    low, high = (number(end) for end in got)
+    told = f"the mean of the four differences is {each.mean():g}, not {mean:g}"
+    explain(mean, each.mean(), mistakes, told)
     expect(low <= high, "the lower end comes first")
-    expect(max(abs(low), abs(high)) > 1, "points are wanted: shares of questions, times 100")
-    mistakes = {
-        "only questions were drawn: draw seeds as well": ends(torn.mean(0)[by_question].mean(1)),
-        "only seeds were drawn: questions are a sample, too": ends(torn.mean(1)[by_seed].mean(1)),
-        "from 5 to 95 lie 90 % of the draws: 95 % leave 2.5 at either end": ends(both, 5),
-        "the sign is reversed: the matrix already holds a minus b": -ends(both)[::-1],
+    error, t = each.std(ddof=1) / 2, stats.t.ppf(0.975, 3)
+    unpaired = math.sqrt(sum(np.var([x[s] for s in range(4)], ddof=1) for x in (a, b)) / 4)
+    halves = {
+        "with four seeds 1.96 is too small: take Student's t with n - 1 degrees": 1.96 * error,
+        "this is the deviation of one difference: divide by the root of n": 2 * t * error,
+        "np.std divides by n unless told otherwise: ddof=1": t * each.std() / 2,
+        "seeds were paired by their place in the dict, not by their number": t
+        * by_place.std(ddof=1)
+        / 2,
+        "this adds up two variances: take that of the differences, seed by seed": t * unpaired,
+        "t.ppf(0.95) leaves 5 % at each end: 95 % leave 2.5 %": stats.t.ppf(0.95, 3) * error,
+        "n - 1 degrees of freedom, not n": stats.t.ppf(0.975, 4) * error,
     }
-    narrow = high - low < 8 * 100 * both.std() / np.sqrt(draws)
-    other = "one draw takes some seeds and some questions, both with replacement"
-    if narrow:
-        other = "this is the interval of the draws' mean, which shrinks with more draws"
-    explain((low, high), ends(both), mistakes, other, 0.05)
-    # A single resample is its own interval: its block, a third of it on question 0.
-    thirds = np.where(np.arange(questions) % 3 == 0, 0, 100)
-    alone = answer(torn, np.array([[0, 1, 2]]), thirds[None])
-    crossed = close(alone, (100 / 9, 100 / 9), 0.05)
-    expect(crossed, "each question got one seed: every drawn seed meets every drawn question")
+    told = f"the interval reaches {t * error:.3f} to either side, yours {(high - low) / 2:.3f}"
+    explain((high - low) / 2, t * error, halves, told, 1e-3)
 
 
-@exercise("08.4", passed="five conclusions, and each table supports exactly one")
-def claim(answer: Answer) -> None:
-    """One of `CLAIMS`, from an interval, a corrected p, the number of seeds and a margin."""
-    cases = [
-        ((3.9, 12.3, 0.001, 1, 2.0), ONE, "one training each: nothing is known of other seeds"),
-        ((1.0, 6.0, 0.01, 3, 2.0), AHEAD, "an interval above zero with p 0.01: ahead"),
-        ((-6.0, -1.0, 0.01, 3, 2.0), BEHIND, "an interval below zero with p 0.01: behind"),
-        ((-0.8, 1.2, 0.7, 3, 2.0), WITHIN, "this interval lies wholly within the margin of 2"),
-        ((-3.0, 4.0, 0.7, 3, 2.0), OPEN, "-3 to 4: no difference found is not no difference"),
-        ((0.2, 5.0, 0.2, 3, 2.0), OPEN, "Holm's p is 0.2: the interval alone does not decide"),
-        ((-1.8, 2.6, 0.6, 3, 2.0), OPEN, "both ends must lie within the margin, not only one"),
-        ((-0.8, 1.2, 0.7, 3, 1.0), OPEN, "the margin is an argument: here it is 1 point"),
-        ((0.3, 1.5, 0.01, 3, 2.0), AHEAD, "small and certain is ahead first"),
-    ]
-    for arguments, expected, message in cases:
-        found = answer(*arguments)
-        expect(found in CLAIMS, f"one of {', '.join(CLAIMS)} is wanted, not {found!r}")
-        expect(found == expected, f"{message} (your answer: {found})")
+@exercise("07.3", passed="now a plan can say what it will be able to see")
+def seeds_needed(answer: Answer) -> None:
+    """The smallest n of which a difference is found with a power of 80 %."""
+
+    def needed(deviation: float, difference: float, level: float = 0.975, free: int = 1) -> int:
+        for n in range(2, 10_000):
+            factors = stats.t.ppf(level, n - free) + stats.t.ppf(0.8, n - free)
+            if factors * deviation / math.sqrt(n) <= difference:
+                return n
+        raise ValueError("too many")
+
+    got = number(answer(1.5, 1.0), "a number of seeds")
+    normal = stats.norm.ppf(0.975) + stats.norm.ppf(0.8)
+    mistakes = {
+        "with the normal distribution it is too few: take t with n - 1 degrees": math.ceil(
+            (1.5 * normal) ** 2
+        ),
+        "this is for a power of one half: add t.ppf(0.8)": next(
+            n for n in range(2, 999) if stats.t.ppf(0.975, n - 1) * 1.5 / math.sqrt(n) <= 1
+        ),
+        "a two-sided test at 5 % takes t.ppf(0.975)": needed(1.5, 1.0, 0.95),
+        "the standard error falls with the root of n, not with n": next(
+            n
+            for n in range(2, 999)
+            if (stats.t.ppf(0.975, n - 1) + stats.t.ppf(0.8, n - 1)) * 1.5 / n <= 1
+        ),
+        "one seed fewer than needed: the condition has to hold for the n returned": needed(1.5, 1.0)
+        - 1,
+    }
+    told = f"for a deviation of 1.5 and a difference of 1 it is {needed(1.5, 1.0)}, not {got:g}"
+    explain(got, needed(1.5, 1.0), mistakes, told)
+    cases = {
+        "a large difference needs few seeds, but two at least: yours says {got}": ((0.01, 5.0), 2),
+        "half the difference, about four times the seeds: yours says {got}": (
+            (1.5, 0.5),
+            needed(1.5, 0.5),
+        ),
+    }
+    try_cases(answer, cases)

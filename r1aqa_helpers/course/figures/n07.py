@@ -1,4 +1,4 @@
-"""Figures of notebook 08: gradients, rates, seeds, differences, tasks, traits, costs."""
+"""Figures of notebook 07: gradients, rates, seeds, noise, differences, columns of the logs."""
 
 from collections.abc import Mapping, Sequence
 
@@ -63,25 +63,10 @@ def gradients_figure(size: int = 8) -> Figure:
     return fig
 
 
-def correct_in_group_figure(counts: np.ndarray) -> Figure:
-    """How many groups had 0, 1, … correct answers; ``counts``: (size + 1,)."""
-    fig, ax = plt.subplots(figsize=(7.5, 3.0))
-    places = np.arange(len(counts))
-    ends = (places == 0) | (places == len(counts) - 1)
-    some = ax.bar(places[~ends], counts[~ends], color=BLUE, label="some are correct")
-    none = ax.bar(places[ends], counts[ends], color=ORANGE, hatch="//", label="none, or all")
-    for bars in (some, none):
-        ax.bar_label(bars, fontsize=10)
-    ax.set(xlabel=f"correct answers of {len(counts) - 1}", ylabel="groups", xticks=places)
-    ax.margins(y=0.12)
-    ax.legend()
-    return fig
-
-
 def rates_figure(found: Committed) -> Figure:
     """Validation accuracy over learning rates, SFT left, GRPO right; ringed: chosen."""
-    fig, panels = plt.subplots(1, 2, figsize=(9.4, 4.2), sharey=True)
-    titles = {"sft": "imitation", "grpo": "rewards"}
+    fig, panels = plt.subplots(1, 2, figsize=(9.4, 5.0), sharey=True)
+    titles = {"sft": "SFT", "grpo": "GRPO"}
     for ax, (algorithm, title) in zip(panels, titles.items(), strict=True):
         names = [name for name in REGIMES["table"].methods if METHODS[name].algorithm == algorithm]
         for look, name in zip(_LOOKS, names, strict=False):
@@ -99,28 +84,59 @@ def rates_figure(found: Committed) -> Figure:
                 ring = {"markersize": 16, "markeredgecolor": look["color"], "fillstyle": "none"}
                 ax.plot(lr, accuracy, "o", **ring)
         ax.set(xscale="log", xlabel="learning rate", title=title)
-        ax.legend(fontsize=10, loc="best")
+        ax.legend(fontsize=10, loc="upper left", bbox_to_anchor=(0, -0.2), ncols=2)
     panels[0].set_ylabel("correct on validation, %")
     return fig
 
 
-def seeds_figure(rows: Sequence[MethodRow], base: float | None = None) -> Figure:
-    """A line per method: a ring for each seed's accuracy on the test, a bar for their mean.
+def seeds_figure(
+    rows: Sequence[MethodRow], base: float, own: Mapping[str, float] | None = None
+) -> Figure:
+    """A line per method: a ring for each training's accuracy, a bar for the mean of the methods.
 
-    ``base``: the untrained model's accuracy, as a dashed line.
+    Args:
+        base: the untrained model's accuracy, as a dashed line.
+        own: accuracies of the reader's own trainings by method, as diamonds.
     """
-    fig, ax = plt.subplots(figsize=(8.6, 0.5 * len(rows) + 1.4))
+    own = own or {}
+    fig, ax = plt.subplots(figsize=(8.6, 0.5 * len(rows) + 1.5))
     names = [method_label(row.method) for row in rows]
     places = lines(ax, names, f"accuracy on {rows[0].n:,} test questions, %")
-    for place, row, label in zip(places, rows, ["one training", *[None] * len(rows)], strict=False):
+    for place, row in zip(places, rows, strict=True):
+        first = place == places[0]
         ax.plot([row.least, row.most], [place, place], color=GREY, linewidth=1.5, zorder=1)
-        rings = {"color": BLUE, "fillstyle": "none", "markersize": 8, "label": label}
-        ax.plot(row.each, [place] * len(row.each), "o", **rings)
+        rings = {"color": BLUE, "fillstyle": "none", "markersize": 8}
+        label = "recorded, one training each" if first else None
+        ax.plot(row.each, [place] * len(row.each), "o", label=label, **rings)
         bar = {"color": ORANGE, "markersize": 18, "markeredgewidth": 3}
-        ax.plot(row.mean, place, "|", label=label and "mean", **bar)
-    if base is not None:
-        ax.axvline(base, color=RED, linestyle="--", label="untrained")
-    legend_above(ax, 3)
+        ax.plot(row.mean, place, "|", label="their mean" if first else None, **bar)
+    label = "your run"
+    for place, row in zip(places, rows, strict=True):
+        if row.method in own:
+            ax.plot(own[row.method], place + 0.25, "D", color=GREEN, markersize=9, label=label)
+            label = None
+    ax.axvline(base, color=RED, linestyle="--", label="untrained")
+    legend_above(ax, 4)
+    return fig
+
+
+def seeds_text(rows: Sequence[MethodRow], own: Mapping[str, float] | None = None) -> str:
+    """What `seeds_figure` shows, in words."""
+    told = [
+        f"{method_label(row.method)} {row.mean:.1f} on average, {row.least:.1f} to {row.most:.1f}"
+        for row in rows
+    ]
+    yours = [f"{method_label(name)} {value:.1f}" for name, value in (own or {}).items()]
+    ending = f" Your runs: {', '.join(yours)}." if yours else ""
+    return f"Test accuracy of every recorded training, by method: {'; '.join(told)}.{ending}"
+
+
+def noise_figure(ends: Mapping[str, tuple[float, float]]) -> Figure:
+    """A difference's intervals, a line each: by which kind of noise they are."""
+    fig, ax = plt.subplots(figsize=(8.6, 0.5 * len(ends) + 0.9))
+    places = lines(ax, list(ends), "difference, points; bars: 95 %")
+    intervals(ax, places, [sum(one) / 2 for one in ends.values()], list(ends.values()), fmt="o")
+    ax.axvline(0, color="black", linewidth=1)
     return fig
 
 
@@ -148,20 +164,6 @@ def forest_text(comparisons: Sequence[Comparison], margin: float) -> str:
     """What a forest plot shows, in words, for those who do not see it."""
     told = "; ".join(sentence(one, margin) for one in comparisons)
     return f"Differences in points with 95 % intervals: {told}."
-
-
-def tasks_figure(rows: Sequence[MethodRow], base: Mapping[str, float]) -> Figure:
-    """Accuracy on each task, a mean over the seeds, a line per method, untrained first."""
-    fig, ax = plt.subplots(figsize=(8.6, 0.5 * len(rows) + 1.9))
-    names = ["untrained", *(method_label(row.method) for row in rows)]
-    places = lines(ax, names, "accuracy, %")
-    shown = [base, *(row.tasks for row in rows)]
-    looks = (("sound", 0.15, BLUE, "o"), ("music", 0, ORANGE, "s"), ("speech", -0.15, GREEN, "^"))
-    for task, shift, colour, marker in looks:
-        values = [tasks[task] for tasks in shown]
-        ax.plot(values, places + shift, marker, color=colour, label=task)
-    legend_above(ax, 3)
-    return fig
 
 
 def traits_figure(found: Committed, methods: Sequence[str], names: Mapping[str, str]) -> Figure:
@@ -196,33 +198,3 @@ def traits_text(found: Committed, methods: Sequence[str], names: Mapping[str, st
         ]
         told.append(f"{label}: {', '.join(known)}")
     return f"From the first to the last tenth of the training. {'; '.join(told)}."
-
-
-def costs_figure(rows: Sequence[MethodRow]) -> Figure:
-    """Accuracy over what a training took, in seconds of processor time, both means over seeds."""
-    fig, ax = plt.subplots(figsize=(8.6, 4.0))
-    for look, row in zip(_LOOKS, rows, strict=False):
-        style = {"linestyle": "", "markersize": 10, "label": method_label(row.method), **look}
-        ax.plot(row.train_cpu, row.mean, **style)
-    ax.set(xlabel="seconds of processor time per training", ylabel="test accuracy, %")
-    ax.set_xlim(left=0)
-    ax.legend(fontsize=10, loc="center left", bbox_to_anchor=(1.0, 0.5))
-    return fig
-
-
-def regimes_figure(found: Committed) -> Figure:
-    """Accuracy of SFT, GRPO <2> and SFT on CoTA in every regime that was tested."""
-    names = [REGIMES[regime].label for regime in found.regimes]
-    fig, ax = plt.subplots(figsize=(9.0, 0.6 * len(names) + 1.6))
-    places = lines(ax, names, "test accuracy, %; bars: from the worst to the best seed")
-    looks = (("sft", ORANGE, "s", 0.12), ("grpo-2", BLUE, "o", 0), ("cota", GREEN, "^", -0.12))
-    for method, colour, marker, shift in looks:
-        label: str | None = method_label(method)
-        for place, regime in zip(places + shift, found.regimes, strict=True):
-            for row in (row for row in found.rows(regime) if row.method == method):
-                ends = [row.least, row.most]
-                ax.plot(ends, [place, place], color=colour, linewidth=3, alpha=0.4)
-                ax.plot(row.mean, place, marker, color=colour, label=label)
-                label = None
-    legend_above(ax, 3)
-    return fig

@@ -1,6 +1,6 @@
-"""What notebook 08 computes: gradients of both methods, the committed experiment, its claims."""
+"""What notebook 07 computes: gradients of both methods, the recorded experiment, its claims."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -8,17 +8,8 @@ from typing import Any
 import numpy as np
 from scipy.stats import binom
 
-from r1aqa_helpers.course.session import Lab
-from r1aqa_helpers.data import AudioQuestion
-from r1aqa_helpers.experiments.methods import Method
-from r1aqa_helpers.experiments.plan import (
-    REGIMES,
-    SEARCH_SEED,
-    UNTRAINED,
-    Run,
-    tiny_splits,
-    training_questions,
-)
+from r1aqa_helpers.course.tables import Table
+from r1aqa_helpers.experiments.plan import REGIMES, SEARCH_SEED, UNTRAINED
 from r1aqa_helpers.experiments.summary import (
     FAMILY,
     MethodRow,
@@ -27,13 +18,10 @@ from r1aqa_helpers.experiments.summary import (
     method_label,
     summarise,
 )
-from r1aqa_helpers.models import LoadedModel
-from r1aqa_helpers.scoring import extract_answer, mcnemar, score
-from r1aqa_helpers.scoring.seeds import Comparison, compare_over_seeds, crossed, table
+from r1aqa_helpers.reporting import load_published
+from r1aqa_helpers.scoring import mcnemar
+from r1aqa_helpers.scoring.seeds import Comparison, crossed, table
 from r1aqa_helpers.scoring.statistics import McNemar
-from r1aqa_helpers.training import TrainingSettings
-from r1aqa_helpers.training.grpo.run import train_grpo
-from r1aqa_helpers.training.sft import train_sft
 from r1aqa_helpers.utils.errors import UserError
 from r1aqa_helpers.utils.paths import DATA
 
@@ -135,13 +123,6 @@ class Committed:
             return None
         return np.mean(np.array(kept, dtype=float), axis=0)
 
-    def strict(self, method: str) -> tuple[float, float]:
-        """Of its tests, in percent, mean over the seeds: exactly correct; naming no choice."""
-        tests = [run["test"] for run in self.runs(method)]
-        exact = np.mean([test["strict"]["accuracy"] for test in tests])
-        silent = np.mean([100 * test["unparsed"] / test["n"] for test in tests])
-        return float(exact), float(silent)
-
 
 def committed(folder: Path = FOLDER) -> Committed:
     """The experiment as it is committed; prints how many runs, from when, on what.
@@ -159,38 +140,6 @@ def committed(folder: Path = FOLDER) -> Committed:
     for line in found.missing:
         print("missing:", line)
     return found
-
-
-def base_matches(questions: Sequence[AudioQuestion], answers: Mapping[str, str]) -> str:
-    """A 1 or 0 per question, as a record has them, of recorded answers (responses by id)."""
-    said = {name: extract_answer(text) for name, text in answers.items()}
-    return "".join(str(match) for match in score(questions, said).matches.values())
-
-
-def paired(
-    a: MethodRow,
-    b: MethodRow | str,
-    questions: Sequence[AudioQuestion] = (),
-    task: str | None = None,
-) -> Comparison:
-    """Method a against method b, or against one fixed model's matches.
-
-    Holm's correction is left open: such comparisons come after those that were planned.
-
-    Args:
-        questions: in the order of the matches; needed with ``task``.
-        task: compare on this task's questions alone.
-    """
-
-    def part(matches: Mapping[int, str]) -> dict[int, str]:
-        if task is None:
-            return dict(matches)
-        kept = [i for i, question in enumerate(questions) if question.task == task]
-        return {seed: "".join(text[i] for i in kept) for seed, text in matches.items()}
-
-    other = dict.fromkeys(a.matches, b) if isinstance(b, str) else b.matches
-    name = "base" if isinstance(b, str) else b.method
-    return compare_over_seeds(a.regime, a.method, name, part(a.matches), part(other))
 
 
 def per_seed(a: MethodRow, b: MethodRow) -> dict[int, McNemar]:
@@ -274,51 +223,90 @@ def noise_intervals(
     return {**found, "both": crossed(signs).ci95}
 
 
-def asked_of(method: Method, lab: Lab) -> list[AudioQuestion]:
-    """What the method is trained on with the seed; on the tiny track the table's questions."""
-    if not lab.profile.tiny_questions:
-        return lab.train_questions()
-    return training_questions(Run(REGIMES[TABLE], method, method.rate, lab.seed), tiny_splits())
-
-
-def first_steps(
-    method: Method,
-    loaded: LoadedModel,
-    questions: Sequence[AudioQuestion],
-    settings: TrainingSettings,
-    folder: Path,
-    steps: int,
-    watch: Callable[[Mapping[str, Any]], None],
-) -> list[dict[str, Any]]:
-    """Begin a whole run and stop it after so many steps; ``loaded`` is trained in place.
-
-    The learning rate falls as it does in the whole run, so that these are its very first steps.
+def choosing_table(found: Committed, methods: Sequence[tuple[str, str]]) -> Table:
+    """How often tested models choose at all, and how often they are correct where they do.
 
     Args:
-        watch: called with each step's row, as in `train_sft` and `train_grpo`.
-
-    Returns:
-        The rows of the steps, as in ``metrics.jsonl``.
-
-    Raises:
-        ValueError: the run has not so many steps.
+        methods: regime and method of each row; those without a tested run are left out.
     """
-    if not 0 < steps <= settings.steps:
-        raise ValueError(f"{steps} of {settings.steps} steps were asked for")
-    rows: list[dict[str, Any]] = []
+    rows = []
+    for regime, method in methods:
+        tests = [run["test"] for run in found.runs(method, regime)]
+        if not tests:
+            continue
+        correct = np.mean([test["accuracy"] for test in tests])
+        silent = np.mean([100 * test["unparsed"] / test["n"] for test in tests])
+        of_chosen = 100 * correct / (100 - silent)
+        cells = (correct, silent, of_chosen)
+        name = ("untrained, " if regime == UNTRAINED.name else "") + method_label(method)
+        rows.append((name, str(len(tests)), *(f"{cell:.1f}" for cell in cells)))
+    heads = ("", "trainings", "correct", "no choice named", "correct, of those that choose")
+    return Table("Test answers in percent, means over the trainings", rows, heads)
 
-    def count(row: Mapping[str, Any]) -> None:
-        rows.append(dict(row))
-        watch(row)
-        if len(rows) == steps:
-            raise KeyboardInterrupt  # as if somebody had pressed the stop button
 
-    try:
-        if method.algorithm == "sft":
-            train_sft(loaded, questions, settings, folder, watch=count)
-        else:
-            train_grpo(loaded, questions, settings, folder, rewards=method.rewards, watch=count)
-    except KeyboardInterrupt:
-        if len(rows) < steps:
-            raise
-    return rows
+def thinking_table(found: Committed, methods: Sequence[tuple[str, str]]) -> Table:
+    """Accuracy and thoughts of what was asked with prompt <3>; arguments as `choosing_table`'s."""
+    rows = []
+    for regime, method in methods:
+        if not found.runs(method, regime):
+            continue
+        row, length = found.row(method, regime), found.trait(method, "completion_length")
+        low, high = row.ci95
+        rows.append(
+            (
+                ("untrained, " if regime == UNTRAINED.name else "") + method_label(method),
+                str(len(row.seeds) or 1),
+                f"{row.mean:.1f} ({low:.1f} to {high:.1f})",
+                "–" if row.format is None else f"{row.format:.1f}",
+                "–" if length is None else f"{length[0]:.0f} to {length[-1]:.0f}",
+            )
+        )
+    heads = ("", "trainings", "correct, %", "think and answer in tags, %", "tokens in training")
+    return Table("What thinking came to on the test", rows, heads)
+
+
+_QWEN = "Qwen2-Audio-7B-Instruct"
+#: Comparisons that the paper's table allows: methods here, rows there, and what differs there
+#: between the two rows besides the method.
+_IN_THE_PAPER = (
+    ("grpo-2", "sft", "GRPO (Ours)", "SFT Full + Prompt <1>", "prompt, framework"),
+    ("grpo-2", "sft-lora", "GRPO (Ours)", "SFT LoRA + Prompt <1>", "prompt, framework, adapter"),
+    ("grpo-3", "grpo-2", "GRPO + Prompt <3>", "GRPO (Ours)", "nothing that is known"),
+    ("grpo-3", "zero-shot-cot", "GRPO + Prompt <3>", "Zero-Shot-CoT", "prompt, other authors"),
+    ("grpo-3", "cota", "GRPO + Prompt <3>", "CoTA", "data, prompt, other authors"),
+    ("cota", "zero-shot-cot", "CoTA", "Zero-Shot-CoT", "prompt, other authors"),
+    ("grpo-2", "direct-2", "GRPO (Ours)", "Direct Inference", "prompt, other authors"),
+)
+
+
+def beside_the_paper(found: Committed) -> Table:
+    """The paper's differences, those of the same pair here, and whether the order is the same."""
+    published = load_published()
+    reported = {(r.model, r.method): r.average for r in (*published.card, *published.paper)}
+    here = {(one.a, one.b): one for one in found.planned}
+    rows = []
+    for a, b, row_a, row_b, besides in _IN_THE_PAPER:
+        averages = [reported[_QWEN, row] for row in (row_a, row_b)]
+        theirs, half = averages[0] - averages[1], _half_width(averages)
+        one = here.get((a, b))
+        name = f"{method_label(a)} − {method_label(b)}"
+        measured, order = "not run yet", "–"
+        if one is not None:
+            low, high = one.ci95
+            measured = f"{one.difference:+.1f} ({low:+.1f} to {high:+.1f})"
+            order = _order(theirs, one)
+        reach = f"{theirs:+.1f} ({theirs - half:+.1f} to {theirs + half:+.1f})"
+        rows.append((name, reach, besides, measured, order))
+    heads = ("", "reported, 7B", "what else differs there", "tiny track", "the paper's order here")
+    return Table("Differences in points, 95 %: two models, two tests", rows, heads)
+
+
+def _half_width(averages: Sequence[float]) -> float:
+    """Of the 95 % interval of a difference of two averages on 1,000 questions each, unpaired."""
+    return 1.96 * sum(one * (100 - one) / 1000 for one in averages) ** 0.5
+
+
+def _order(theirs: float, one: Comparison) -> str:
+    if one.verdict == "no significant difference":
+        return "no difference found"
+    return "yes" if (theirs > 0) == (one.difference > 0) else "no, reversed"
