@@ -1,4 +1,4 @@
-"""Write data/course/broken_runs.json: the tiny track with each of notebook 11's faults."""
+"""Write data/course/broken_runs.json: the tiny track with each of notebook 10's faults."""
 
 import tempfile
 from collections.abc import Sequence

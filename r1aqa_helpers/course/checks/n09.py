@@ -1,20 +1,17 @@
-"""Checks of notebook 10: bytes of a training, 4 bits, the roofline, gradients put together."""
+"""Checks of notebook 09: bytes of a training, checkpointing, the largest group, several GPUs."""
 
 import torch
+from torch import nn
 
 from r1aqa_helpers.course.checks.common import Answer, close, explain, of_kind, tensor
 from r1aqa_helpers.course.exercise import exercise, expect
-from r1aqa_helpers.course.lessons.n09 import EVEN, NF4, round_trip
+from r1aqa_helpers.course.widgets.calculator import estimate
 
 
-def _number(got: object, wanted: str) -> float:
-    return float(of_kind(got, (int, float), wanted))
-
-
-@exercise("10.1", passed="a trained parameter takes 16 bytes, a frozen one only its width")
+@exercise("09.1", passed="a trained parameter takes 16 bytes, a frozen one only its width")
 def training_bytes(answer: Answer) -> None:
     """Bytes: frozen * width + 16 * trained."""
-    got = _number(answer(1000, 2.0, 10), "the number of bytes")
+    got = float(of_kind(answer(1000, 2.0, 10), (int, float), "the number of bytes"))
     mistakes = {
         "the frozen weights are missing: they are in memory, too": 160,
         "frozen weights have neither gradient nor moments: only what is trained has": 16160,
@@ -27,56 +24,57 @@ def training_bytes(answer: Answer) -> None:
     expect(close(answer(1000, 0.5, 0), 500), "1000 weights in 4 bits take 500: width may be 0.5")
 
 
-@exercise("10.2", passed="sixteen levels and one scale: the block's largest value is exact")
-def four_bits(answer: Answer) -> None:
-    """levels[nearest(block / absmax)] * absmax."""
-    block = torch.tensor([0.10, -0.80, 0.33, 0.05, -0.21, 0.62, 0.02, -0.47])
-    got = tensor(answer(block.clone(), NF4.clone()), (8,), "as many values as the block has")
-    expect(got.dtype.is_floating_point, "these are the levels' numbers, not what they stand for")
-    zeros = answer(torch.zeros(8), NF4.clone())
-    expect(zeros.isfinite().all(), "a block of zeros gives nan: its scale is 0, do not divide")
+@exercise("09.2", passed="the same output and gradients, and only the input is kept")
+def checkpointed(answer: Answer) -> None:
+    """The block's output and gradients, with no tensor kept but its input."""
+    torch.manual_seed(0)
+    block = nn.Sequential(nn.Linear(4, 64), nn.GELU(), nn.Linear(64, 4))
+    x = torch.randn(8, 4, requires_grad=True)
+    weights = [*block.parameters()]
+    expected = torch.autograd.grad(block(x).square().sum(), [x, *weights])
+    kept: list[int] = []
 
-    def nearest(scale: torch.Tensor | float) -> torch.Tensor:
-        return NF4[(block[:, None] / scale - NF4).abs().argmin(dim=1)]
+    def keep(value: torch.Tensor) -> torch.Tensor:
+        kept.append(0 if any(value.data_ptr() == w.data_ptr() for w in weights) else value.numel())
+        return value
 
-    # A positive largest value would take -0.80 for its nearest level, -1.
-    one_side = "rounded to one side: the nearest level may lie above or below"
-    mistakes = {
-        "these lie between -1 and 1: multiply by the scale again": nearest(0.8),
-        "the scale is the largest value with its sign": nearest(block.max()) * block.max(),
-        one_side: NF4[(torch.bucketize(block / 0.8, NF4, right=True) - 1).clamp(0)] * 0.8,
-    }
-    told = "the values differ from levels[nearest to block / scale] * scale"
-    explain(got, round_trip(block, NF4, block=8), mistakes, told)
-    even = close(answer(block.clone(), EVEN.clone()), round_trip(block, EVEN, block=8))
-    expect(even, "correct for NF4 but not for even levels: use the levels that are given")
-
-
-@exercise("10.3", passed="below the ridge more rows are free, above it each adds its share")
-def step_seconds(answer: Answer) -> None:
-    """max(rows * flops / rate, (weights + rows * cache) / bandwidth)."""
-
-    def ask(rows: int, cache: float = 6.0) -> float:
-        seconds = answer(rows, 100.0, cache, 50.0, 1000.0, 10.0)
-        return _number(seconds, "the number of seconds")
-
-    one, few, many = ask(1), ask(10), ask(1000, 0.1)
-    mistakes = {
-        "the two times were added: they overlap, and the longer one decides": 0.05 + 10.6,
-        "the cache is missing: it is read along with the weights": 10.0,
-    }
-    explain(one, 10.6, mistakes, f"1 row should take 10.6 s here, not {one:g}")
-    mistakes = {
-        "ten rows were given ten readings of the weights: one serves them all": 10 * 10.6,
-        "the cache was read once: each row has its own": 10.6,
-    }
-    explain(few, 16.0, mistakes, f"10 rows should take 16 s here, not {few:g}")
-    # With little cache many rows are bound by arithmetic.
-    rows = "arithmetic is not counted for every row: a thousand rows compute a thousand times"
-    explain(many, 50.0, {rows: 20.0}, f"1000 rows with little cache should take 50 s, not {many:g}")
+    with torch.autograd.graph.saved_tensors_hooks(keep, lambda value: value):
+        out = answer(block, x)
+    y = tensor(out, (8, 4), "the block's output")
+    expect(close(y, block(x).detach(), 1e-5), "the output is not that of the block")
+    expect(out.requires_grad, "the output has no gradient function: nothing below it would learn")
+    stored = sum(kept)  # before the backward pass adds its own
+    out.square().sum().backward()
+    expect(x.grad is not None, "x gets no gradient: the layers below learn nothing")
+    bare = [weight.grad is None for weight in weights]
+    expect(not any(bare), "the block's weights get no gradient: run backward through the block")
+    same = all(close(w.grad, g, 1e-4) for w, g in zip([x, *weights], expected, strict=True))
+    expect(same, "the gradients differ from the plain block's: is grad passed on into backward?")
+    told = f"{stored} numbers are kept for the backward pass; the input has {x.numel()}"
+    expect(stored <= x.numel(), f"{told}: run the block without a graph first")
 
 
-@exercise("10.4", passed="every group counts once, whichever process it is on")
+@exercise("09.3", passed="the longer the answers, the smaller the group, down to none")
+def largest_group(answer: Answer) -> None:
+    """The largest group of 2 to 16 answers that fits; 0 where none does."""
+    cases = (("a100", 128), ("l4", 1024), ("h100", 64))
+    for profile, longest in cases:
+        size = 2
+        while size < 17 and estimate(profile, max_completion=longest, group_size=size).fits:
+            size += 1
+        expected = size - 1 if size > 2 else 0
+        got = of_kind(answer(profile, longest), int, "a number of answers")
+        place = f"{profile}, answers of up to {longest} tokens"
+        expect(got != 1, f"{place}: a group of one has no advantage, so 1 means that none fits: 0")
+        low = got == 2 != expected and expected > 2
+        expect(not low, f"{place}: {got} is the smallest that fits, the largest is wanted")
+        expect(
+            got != expected + 1, f"{place}: {got} is the first that does not fit, or one above 16"
+        )
+        expect(got == expected, f"{place}: {got} is not the largest group that fits")
+
+
+@exercise("09.4", passed="every group counts once, whichever process it is on")
 def combine(answer: Answer) -> None:
     """sum(n_i * mean_i) / sum(n_i)."""
     means = [torch.tensor([1.0, 2.0]), torch.tensor([4.0, -1.0])]

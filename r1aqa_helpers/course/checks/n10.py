@@ -1,16 +1,15 @@
-"""Checks of notebook 11: the batch of one, a mask without NaN, six logs, another run's log."""
+"""Checks of notebook 10: the batch of one, the gain of an update, six logs."""
 
-import json
 from typing import Any
 
 import torch
 
-from r1aqa_helpers.course.checks.common import Answer, close, of_kind, tensor
-from r1aqa_helpers.course.exercise import Mistake, exercise, expect
+from r1aqa_helpers.course.checks.common import Answer, explain, number, of_kind
+from r1aqa_helpers.course.exercise import exercise, expect
 from r1aqa_helpers.course.lessons.n10 import FAULTS
 
 
-@exercise("11.1", passed="a row that depends on its neighbours is found, whatever the cause")
+@exercise("10.1", passed="a row that depends on its neighbours is found, whatever the cause")
 def suspects(answer: Answer) -> None:
     """Places of rows whose scores differ by more than the tolerance, NaN included."""
     alone = torch.tensor([-1.0, -2.0, -3.0, -4.0])
@@ -35,27 +34,38 @@ def suspects(answer: Answer) -> None:
     expect(loose, "with tolerance 0.1 a shift of 0.05 should pass: yours ignores the argument")
 
 
-@exercise("11.2", passed="no row makes NaN, not even in float16, and no NaN is hidden")
-def masked_softmax(answer: Answer) -> None:
-    """Softmax among the places where the mask is True; zeros elsewhere and in empty rows."""
-    scores = torch.tensor([[1.0, 2.0, 3.0], [0.5, 0.5, 9.0]])
-    mask = torch.tensor([[True, True, False], [False, False, False]])
-    plain = tensor(answer(scores.clone(), mask[:1].expand(2, 3)), (2, 3), "a weight per score")
-    expected = torch.cat([scores[0, :2].softmax(0), torch.zeros(1)])
-    expect(close(plain[0], expected), "the places left get their own softmax: mask before it")
-    try:
-        half = answer(scores.half(), mask)
-    except RuntimeError as error:
-        large = "overflow" in str(error) or "Half" in str(error)
-        expect(not large, "float16 has no such number: ask torch.finfo for the type's lowest")
-        raise
-    expect(half.dtype == torch.float16, f"float16 came in and {half.dtype} came out")
-    empty = answer(scores.clone(), mask)[1]
-    expect(not (empty.isnan().any() or half.isnan().any()), "an empty row still makes NaN")
-    zeros = (empty == 0).all() and (half[1] == 0).all()
-    expect(zeros, "an empty row has weights: nothing is there to be looked at")
-    broken = answer(torch.tensor([[float("nan"), 1.0, 2.0]]), torch.ones(1, 3, dtype=torch.bool))
-    expect(broken.isnan().any(), "a NaN that came in was turned into a number: its cause is hidden")
+@exercise("10.2", passed="one number, positive where the update did what it should")
+def gain(answer: Answer) -> None:
+    """Mean over answers of advantage times mean change of its own tokens."""
+    before = torch.tensor([[-1.0, -2.0, -9.0], [-1.0, -1.0, -1.0]])
+    after = torch.tensor([[-0.5, -1.5, -2.0], [-1.5, -1.0, -1.6]])
+    mask = torch.tensor([[1.0, 1.0, 0.0], [1.0, 1.0, 1.0]])
+    advantages = torch.tensor([1.0, -0.6])
+    got = number(answer(before, after, mask, advantages))
+    change, lengths = after - before, mask.sum(dim=1)
+    own = (change * mask).sum(dim=1)
+    mistakes = {
+        "the sign is turned round: it is after minus before": -(advantages * own / lengths).mean(),
+        "padding is counted: multiply by the mask before you sum": (
+            (advantages * change.mean(dim=1)).mean()
+        ),
+        "each answer is divided by T: divide by its own number of tokens": (
+            (advantages * own / 3).mean()
+        ),
+        "these are sums over tokens: the objective has the mean of each answer's tokens": (
+            (advantages * own).mean()
+        ),
+        "the mean over all tokens weights long answers more: first one mean per answer": (
+            (advantages[:, None] * change * mask).sum() / mask.sum()
+        ),
+        "the advantages are missing: a bad answer should become less likely": (
+            (own / lengths).mean()
+        ),
+        "a sum over answers: the mean is wanted": (advantages * own / lengths).sum(),
+    }
+    expected = (advantages * own / lengths).mean()
+    told = f"the two answers here give {expected:.3f}, not {got:.3f}"
+    explain(got, expected, mistakes, told, within=1e-5)
 
 
 #: What distinguishes a fault from the others, the plainest first: a learner fixes one at a time.
@@ -69,7 +79,7 @@ _SIGNS = {
 }
 
 
-@exercise("11.3", passed="each fault is identified by the number that sets it apart")
+@exercise("10.3", passed="each fault is identified by the number that sets it apart")
 def diagnoses(answer: Answer) -> None:
     """A letter for each of the six runs -> the fault's name."""
     got = of_kind(answer(), dict, "a dictionary")
@@ -80,40 +90,3 @@ def diagnoses(answer: Answer) -> None:
     expect(not odd, f"{', '.join(odd)}: is none of {', '.join(sorted(known))}")
     for letter, sign in _SIGNS.items():
         expect(got[letter] == FAULTS[letter], sign)
-
-
-@exercise("11.4", passed="another run's log is rejected, and a torn last line is asked again")
-def left_to_ask(answer: Answer) -> None:
-    """Ids without an answer, in order; ValueError for a foreign header or damage inside."""
-    run, ids = {"model": "a", "prompt": 2}, ["q3", "q1", "q2"]
-    head, row, torn = json.dumps(run), '{"id": "q1", "response": "x"}', '{"id": "q2", "resp'
-
-    def got(*lines: str) -> Any:
-        """The ids, or the error."""
-        try:
-            found = answer(list(lines), dict(run), list(ids))
-        except (ValueError, IndexError) as error:
-            return error
-        return of_kind(found, list, "a list of ids")
-
-    fresh, own = got(), got(head, row)
-    empty = isinstance(fresh, IndexError)
-    expect(not empty, "an empty log raises IndexError: nothing was asked yet")
-    expect(fresh == ids, "with an empty log every id is to be asked, in the given order")
-    if isinstance(own, Exception):
-        raise own
-    expect(sorted(own) == ["q2", "q3"], "q1 has an answer in the log; q3 and q2 are left")
-    expect(own == ["q3", "q2"], "the order of the ids was lost: q3 stands before q2")
-    other = got(json.dumps({**run, "prompt": 1}), row)
-    refused = isinstance(other, ValueError)
-    expect(refused, "a log for prompt 1 was taken for one for prompt 2")
-    expect("prompt" in str(other), "the refusal does not name the setting that differs: prompt")
-    keys = [got(json.dumps(header), row) for header in ({"model": "a"}, {**run, "seed": 1})]
-    refused = all(isinstance(one, ValueError) for one in keys)
-    expect(refused, "a header with a setting too few or too many was taken: compare the keys")
-    last = got(head, row, torn)
-    stopped = isinstance(last, ValueError)
-    expect(not stopped, "a torn last line stops the run: an interruption leaves such a line")
-    expect(last == ["q3", "q2"], "the torn line was counted as done: its answer is not whole")
-    if not isinstance(got(head, torn, row), ValueError):
-        raise Mistake("a torn line in the middle was skipped silently: that is damage")

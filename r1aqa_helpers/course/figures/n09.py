@@ -1,11 +1,25 @@
-"""Pictures of notebook 10: stacked bars of memory, and the roofline."""
+"""Pictures of notebook 09: sixteen levels, stacked bars of memory, and the roofline."""
 
 from collections.abc import Mapping, Sequence
 
+import matplotlib.pyplot as plt
 import numpy as np
+import torch
 from matplotlib.axes import Axes
 
-from r1aqa_helpers.course.figures.style import BLUE, GREEN, GREY, ORANGE, PURPLE, RED, SKY, YELLOW
+from r1aqa_helpers.course.figures.style import (
+    BLUE,
+    GREEN,
+    GREY,
+    ORANGE,
+    PURPLE,
+    RED,
+    SKY,
+    YELLOW,
+    figure,
+)
+from r1aqa_helpers.course.lessons.n09 import EVEN, NF4, bytes_per_gpu
+from r1aqa_helpers.hardware.budgets import Budget
 from r1aqa_helpers.hardware.gpus import Gpu
 from r1aqa_helpers.hardware.memory import HEADROOM
 
@@ -29,7 +43,7 @@ def memory_bars(
     """One stacked bar per row, in GB.
 
     Args:
-        rows: name -> part -> bytes; parts as ``budgets`` names them.
+        rows: name -> part -> bytes; parts as `budgets` names them.
         memory: bytes of the row's GPU, drawn as a line at what can be counted on.
     """
     left = np.zeros(len(rows))
@@ -78,3 +92,52 @@ def roofline(ax: Axes, gpus: Sequence[Gpu], points: Mapping[str, float]) -> None
         ax.annotate(name, (at, height), (6, -14), textcoords="offset points", fontsize=10)
     ax.set(xlabel="FLOPs per byte read", ylabel="TFLOP/s at most")
     ax.legend(loc="lower right")
+
+
+def levels_figure() -> None:
+    """A normal distribution of weights, and where both kinds of levels lie."""
+    weights = torch.randn(4096, generator=torch.Generator().manual_seed(0))
+    fig, ax = plt.subplots(figsize=(8, 2.8))
+    ax.hist((weights / 4).clamp(-1, 1), 80, color=GREY, alpha=0.45)
+    for name, levels, colour, height in (("even", EVEN, ORANGE, 210), ("NF4", NF4, BLUE, 240)):
+        ax.plot(levels, [height] * 16, "|", color=colour, markersize=14, markeredgewidth=2.5)
+        ax.text(1.05, height, name, color=colour, va="center")
+    ax.set(xlabel="weight / scale", ylabel="weights", xlim=(-1.05, 1.2))
+    figure(
+        fig,
+        "A bell of 4,096 weights, and above it two rows of sixteen marks: even levels, and NF4's, "
+        "which stand close together in the middle and far apart at the ends.",
+    )
+
+
+def stages_figure(found: Budget) -> None:
+    """One profile, stage by stage."""
+    fig, ax = plt.subplots(figsize=(8, 3.1))
+    memory_bars(ax, found.stages, dict.fromkeys(found.stages, found.gpu_memory or 0))
+    totals = {name: sum(parts.values()) / _GB for name, parts in found.stages.items()}
+    texts = ", ".join(f"{name} {total:.1f} GB" for name, total in totals.items())
+    figure(fig, f"Profile {found.profile}, memory by stage and part: {texts}. A black line marks "
+           "nine tenths of the GPU.")  # fmt: skip
+
+
+def zero_figure(parameters: int, gpu_memory: float = 80e9) -> None:
+    """What each GPU holds where all weights are trained: copied, and shared out."""
+    rows = {"one GPU, or ddp": ("ddp", 8), "8 GPUs, ZeRO-1": ("ZeRO-1", 8),
+            "8 GPUs, ZeRO-2": ("ZeRO-2", 8), "4 GPUs, ZeRO-3": ("ZeRO-3, FSDP", 4),
+            "8 GPUs, ZeRO-3": ("ZeRO-3, FSDP", 8)}  # fmt: skip
+    sizes = {name: bytes_per_gpu(parameters, *how) for name, how in rows.items()}
+    fig, ax = plt.subplots(figsize=(8, 3.4))
+    memory_bars(ax, sizes, dict.fromkeys(sizes, gpu_memory))
+    texts = ", ".join(f"{name} {sum(parts.values()) / _GB:.0f}" for name, parts in sizes.items())
+    figure(fig, f"GB on each GPU, without activations: {texts}. A black line marks nine tenths of "
+           f"{gpu_memory / _GB:.0f} GB.")  # fmt: skip
+
+
+def roofline_figure(gpus: Sequence[Gpu], points: Mapping[str, float]) -> None:
+    """The roofline of some GPUs, with points on the first one's."""
+    fig, ax = plt.subplots(figsize=(8, 3.6))
+    roofline(ax, gpus, points)
+    texts = ", ".join(f"{name} at {at:.0f}" for name, at in points.items())
+    figure(fig, "Most TFLOP/s over FLOPs per byte read, both logarithmic: rising lines that become "
+           f"level, one per GPU ({', '.join(gpu.name for gpu in gpus)}). On the first: {texts} "
+           "FLOPs per byte.")  # fmt: skip

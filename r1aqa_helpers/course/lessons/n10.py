@@ -1,12 +1,14 @@
-"""What notebook 11 shows: case cards of failures, the failures themselves, broken runs.
+"""What notebook 10 shows: case cards of failures, the failures themselves, broken runs.
 
 The cards' words stand in ``data/course/failure_cases.json``, the runs in ``broken_runs.json``
 beside it, which ``scripts/record_broken_runs.py`` makes.
 """
 
-import weakref
+import copy
+import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
@@ -15,11 +17,21 @@ import torch
 from IPython.display import display
 from torch import nn
 from torch.nn.utils.rnn import pad_sequence
-from torch.utils._python_dispatch import TorchDispatchMode
-from torch.utils._pytree import tree_leaves
-from transformers import Qwen2AudioForConditionalGeneration
+from transformers import PreTrainedModel, Qwen2AudioForConditionalGeneration
 
-from r1aqa_helpers.models import LoadedModel
+from r1aqa_helpers.course.lessons.n05 import (
+    Group,
+    completion_logprobs,
+    row_logits,
+    sample_groups,
+    tiny_model,
+)
+from r1aqa_helpers.data import AudioQuestion
+from r1aqa_helpers.data.audio import clip_to_window, load_audio
+from r1aqa_helpers.data.prompts import build_prompt, question_text
+from r1aqa_helpers.evaluation.local import Prediction, answer_questions
+from r1aqa_helpers.models import LoadedModel, chat_text
+from r1aqa_helpers.training.grpo.objective import group_advantages, grpo_loss
 from r1aqa_helpers.utils.io import read_json
 from r1aqa_helpers.utils.paths import DATA
 
@@ -30,10 +42,9 @@ STEPS = 12
 
 
 def cases() -> list[dict[str, Any]]:
-    """All cases in order: what one sees, what it is taken for, what distinguishes and fixes it.
+    """All cases in order: what one sees, what it looks like, what distinguishes and fixes it.
 
-    Of each: area, title, voice (loud, late or silent: does it raise, when it is too late, or
-    never), symptom, looks_like, test, fix, and sources as pairs of words and address.
+    Of each: title, symptom, looks_like, test, fix, and sources as pairs of words and address.
     """
     return read_json(CASES)["cases"]
 
@@ -46,14 +57,8 @@ def card(number: int) -> None:
     ]
     if one["sources"]:
         links = " · ".join(f"[{text}]({address})" for text, address in one["sources"])
-        rows.append(("in the wild", links))
-    _show(f"Case {number} · {one['title']} ({one['voice']})", rows, ("", ""))
-
-
-def index() -> None:
-    """Show all cases: number, area, title, and whether the failure raises."""
-    rows = [(str(n), c["area"], c["title"], c["voice"]) for n, c in enumerate(cases(), 1)]
-    _show("All cases", rows, ("case", "area", "failure", "voice"))
+        rows.append(("seen at", links))
+    _show(f"Case {number} · {one['title']}", rows, ("", ""))
 
 
 def differential() -> None:
@@ -73,52 +78,131 @@ def _show(caption: str, rows: Sequence[Sequence[str]], head: Sequence[str]) -> N
     display({"text/markdown": text, "text/plain": plain}, raw=True)
 
 
-class SmallCard(TorchDispatchMode):
-    """Counts the memory of every tensor that is made within, as a GPU's allocator does.
+def without_projector(loaded: LoadedModel) -> LoadedModel:
+    """A copy whose projector has lost its weights, as after a conversion that skipped them."""
+    found = copy.deepcopy(loaded)
+    found.name = "a copy without projector"
+    with torch.no_grad():
+        found.model.model.multi_modal_projector.linear.weight.zero_()
+    return found
 
-    Attributes:
-        live: bytes that are held now.
-        peak: the most that were held at once.
+
+def prompts(
+    loaded: LoadedModel, questions: Sequence[AudioQuestion]
+) -> tuple[list[str], list[np.ndarray]]:
+    """Texts with prompt <2> and clips of some questions, as `models.encode` takes them."""
+    texts = [chat_text(loaded, build_prompt(question_text(q), q.choices, 2)) for q in questions]
+    waves = [clip_to_window(load_audio(q.audio), loaded.window_seconds)[0] for q in questions]
+    return texts, waves
+
+
+def ask_with_limit(
+    loaded: LoadedModel, questions: Sequence[AudioQuestion], prompt: int, limit: int
+) -> list[Prediction]:
+    """Greedy answers of at most ``limit`` tokens; the usual warning about cut ones is left out."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return answer_questions(loaded, questions, prompt=prompt, max_new_tokens=limit)
+
+
+def labelled(questions: Sequence[AudioQuestion], shift: int) -> list[AudioQuestion]:
+    """The questions with the choice ``shift`` places behind the correct one as their answer.
+
+    1 is what a loader makes of answers that count from 1 where it counts from 0.
+    """
+    found = []
+    for question in questions:
+        place = question.choices.index(question.answer or "") + shift
+        found.append(replace(question, answer=question.choices[place % len(question.choices)]))
+    return found
+
+
+#: Faults of the trainers that `trainer` makes.
+PLANTED = ("none", "sign", "shifted")
+
+
+def trainer(fault: str) -> Callable[..., float]:
+    """Notebook 05's training step with a planted fault, one of `PLANTED`.
+
+    "sign": advantages with the wrong sign. "shifted": the log-probability of token t is read from
+    the logits at t, which predict token t + 1.
     """
 
-    def __init__(self, limit: float | None = None) -> None:
-        """With a ``limit`` in bytes, what goes beyond it raises ``torch.OutOfMemoryError``."""
-        super().__init__()
-        self.limit, self.live, self.peak = limit, 0, 0
-        self._known: set[int] = set()
+    def step(
+        policy: PreTrainedModel,
+        reference: PreTrainedModel,
+        optimizer: torch.optim.Optimizer,
+        groups: Sequence[Group],
+        beta: float = 0.04,
+    ) -> float:
+        def logprobs(model: PreTrainedModel, group: Group) -> torch.Tensor:
+            logits = row_logits(model, group)
+            if fault == "shifted":
+                logits = logits.roll(1, dims=1)
+            return completion_logprobs(logits, group.ids)
 
-    def __torch_dispatch__(
-        self, func: Callable, types: Any, args: tuple = (), kwargs: dict | None = None
-    ) -> Any:
-        kwargs = kwargs or {}
-        given = {_place(value) for value in tree_leaves((args, kwargs))}
-        result = func(*args, **kwargs)
-        for value in tree_leaves(result):
-            # A view of what was there, such as a transposed weight, takes no memory.
-            if isinstance(value, torch.Tensor) and _place(value) not in given:
-                self._count(value.untyped_storage())
-        return result
+        optimizer.zero_grad()
+        total = 0.0
+        for group in groups:
+            logps = logprobs(policy, group)
+            with torch.no_grad():
+                ref = logprobs(reference, group)
+            advantages = group_advantages(group.rewards, len(group.rewards))
+            advantages = -advantages if fault == "sign" else advantages
+            loss = grpo_loss(logps, logps.detach(), ref, advantages, group.mask, beta)
+            (loss / len(groups)).backward()
+            total += loss.item() / len(groups)
+        optimizer.step()
+        return total
 
-    def _count(self, storage: torch.UntypedStorage) -> None:
-        key, size = storage._cdata, storage.nbytes()
-        if key in self._known:
-            return
-        self._known.add(key)
-        weakref.finalize(storage, self._freed, key, size)
-        self.live += size
-        self.peak = max(self.peak, self.live)
-        if self.limit is not None and self.live > self.limit:
-            raise torch.OutOfMemoryError(
-                f"small card: out of memory, all {self.limit / 1e6:.0f} MB are taken"
-            )
-
-    def _freed(self, key: int, size: int) -> None:
-        self._known.discard(key)
-        self.live -= size
+    return step
 
 
-def _place(value: Any) -> int | None:
-    return value.untyped_storage()._cdata if isinstance(value, torch.Tensor) else None
+@dataclass(frozen=True)
+class Tried:
+    """One group before and after a single update.
+
+    Attributes:
+        before, after: (G, T), log-probabilities of the answers' tokens.
+        mask: (G, T), 1 for an answer's own tokens.
+        advantages: (G,).
+        promised: how far the objective rises where the update follows its gradient: the learning
+            rate times the gradient's squared norm, to first order.
+    """
+
+    before: torch.Tensor
+    after: torch.Tensor
+    mask: torch.Tensor
+    advantages: torch.Tensor
+    promised: float
+
+
+def try_step(step: Callable[..., float], question: AudioQuestion, rate: float = 1e-4) -> Tried:
+    """Make one small plain-gradient update of the tiny model on one group, and score it again.
+
+    Scoring does not go through ``step``: what is wrong in there does not hide itself.
+    """
+    policy, reference = tiny_model(), tiny_model()
+    torch.manual_seed(0)
+    (group,) = sample_groups(policy, [question])
+    advantages = group_advantages(group.rewards, len(group.rewards))
+    weights = [weight for weight in policy.model.parameters() if weight.requires_grad]
+    logps = completion_logprobs(row_logits(policy.model, group), group.ids)
+    lengths = group.mask.sum(dim=1)
+    objective = (advantages * (logps * group.mask).sum(dim=1) / lengths).mean()
+    gradients = torch.autograd.grad(objective, weights, allow_unused=True)
+    promised = rate * sum(float(g.square().sum()) for g in gradients if g is not None)
+    step(policy.model, reference.model, torch.optim.SGD(weights, lr=rate), [group])
+    with torch.no_grad():
+        after = completion_logprobs(row_logits(policy.model, group), group.ids)
+    return Tried(logps.detach(), after, group.mask, advantages, promised)
+
+
+def gain(before: torch.Tensor, after: torch.Tensor, mask: torch.Tensor,
+         advantages: torch.Tensor) -> float:  # fmt: skip
+    """The solution of exercise 10.2."""
+    change = ((after - before) * mask).sum(dim=1) / mask.sum(dim=1)
+    return (advantages * change).mean().item()
 
 
 def answer_scores(
@@ -215,55 +299,6 @@ def _watched(module: nn.Module, look: Callable[[tuple[Any, ...], Any], None]) ->
         yield
     finally:
         hook.remove()
-
-
-def likeliest_share(
-    loaded: LoadedModel, inputs: Mapping[str, torch.Tensor], answers: torch.Tensor
-) -> float:
-    """Of the tokens that were written, the share that were the model's likeliest, 0 to 1.
-
-    1 for greedy decoding, by its definition; less for any other.
-
-    Args:
-        inputs: the prompts, padded on the left.
-        answers: (rows, tokens) that `generate` wrote behind them; pad tokens are left out.
-    """
-    counted = answers != loaded.pad_id
-    likeliest = _answer_logits(loaded, inputs, answers, counted.long()).argmax(-1)
-    return ((likeliest == answers) & counted).sum().item() / counted.sum().item()
-
-
-def best_of_equals(
-    first: Sequence[bool],
-    second: Sequence[bool],
-    checkpoints: int = 10,
-    rounds: int = 2000,
-    seed: int = 0,
-) -> tuple[float, float]:
-    """The mean lead of the best of equals, in points: where it was chosen, and elsewhere.
-
-    Each made-up checkpoint answers each question as one of two real systems did, by the toss
-    of a coin, so all are equally good by construction. In each round the questions are divided
-    into halves; the best checkpoint on the first is measured on both.
-
-    Args:
-        first, second: the two systems' verdicts, question by question.
-
-    Returns:
-        (lead on the half that chose, lead on the other), above the checkpoints' mean there.
-    """
-    rng = np.random.default_rng(seed)
-    pair = np.stack([np.asarray(first, float), np.asarray(second, float)])
-    n = pair.shape[1]
-    above = np.zeros(2)
-    for _ in range(rounds):
-        tossed = rng.integers(0, 2, size=(checkpoints, n))
-        verdicts = np.where(tossed == 0, pair[0], pair[1])
-        half = rng.permutation(n)
-        scores = [100 * verdicts[:, part].mean(1) for part in (half[: n // 2], half[n // 2 :])]
-        best = scores[0].argmax()
-        above += [score[best] - score.mean() for score in scores]
-    return tuple((above / rounds).tolist())
 
 
 #: The faults of the kept runs, by the letter under which a learner meets them.
