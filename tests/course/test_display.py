@@ -5,12 +5,10 @@ import re
 import matplotlib.pyplot as plt
 import numpy as np
 import pytest
-import transformers
 
 from r1aqa_helpers import course
 from r1aqa_helpers.course import notebooks, predictions
 from r1aqa_helpers.course.figures import style
-from r1aqa_helpers.course.lessons.n01 import LibraryLog
 from r1aqa_helpers.course.notebooks import card_table
 from r1aqa_helpers.course.tables import Table
 from r1aqa_helpers.course.widgets.player import PLAYER_LIMIT
@@ -89,14 +87,3 @@ def test_predictions_are_kept_and_compared(capsys, monkeypatch):
         course.reveal("c", 1)
     with pytest.raises(TypeError, match="a number is wanted"):
         course.predict("d", "Really?", True)
-
-
-def test_the_log_is_shown_once_and_given_back(capsys):
-    before = transformers.logging.get_verbosity()
-    log = LibraryLog()
-    transformers.logging.get_logger("transformers.anything").warning("mind the gap")
-    log.show()
-    log.show()
-    log.close()
-    assert capsys.readouterr().out == "logged: mind the gap\nlogged: nothing\n"
-    assert transformers.logging.get_verbosity() == before

@@ -41,7 +41,7 @@ def test_03_error_bars_stand_in_the_order_given(ax):
     assert list(ax.containers[0].lines[0].get_xdata()) == [90, 10]
 
 
-def test_10_bars_are_as_long_as_their_parts_and_points_lie_on_the_roof(ax):
+def test_09_bars_are_as_long_as_their_parts_and_points_lie_on_the_roof(ax):
     stages = budget("t4").stages
     n09.memory_bars(ax, stages, dict.fromkeys(stages, 16e9))
     ends = max(patch.get_x() + patch.get_width() for patch in ax.patches)

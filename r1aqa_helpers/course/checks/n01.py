@@ -1,78 +1,37 @@
-"""Checks of notebook 01: messages, audio tokens, repetition penalty, padding, hearing check."""
+"""Checks of notebook 01: padding, a decoding loop with a cache, the hearing check."""
+
+from types import SimpleNamespace
+from typing import Any
 
 import torch
 
-from r1aqa_helpers.course.checks.common import (
-    Answer,
-    close,
-    explain,
-    number,
-    of_kind,
-    parts,
-    tensor,
-    try_cases,
-)
+from r1aqa_helpers.course.checks.common import Answer, close, explain, number, parts, tensor
 from r1aqa_helpers.course.exercise import exercise, expect
 
-
-@exercise("01.1", passed="the template will write one numbered place per clip, then the text")
-def messages_with_clips(answer: Answer) -> None:
-    """One user turn whose content is the clips' places, then the text."""
-    text = "Which clip is louder?"
-    got = answer(text, 2)
-    expect(isinstance(got, list), "the template takes a list of messages, even if it is one")
-    expect(len(got) == 1, f"one turn is wanted, these are {len(got)}: put all into one content")
-    turn = of_kind(got[0], dict, "a dict with role and content")
-    expect(
-        turn["role"] == "user", f"role {turn['role']!r}: it is the user who shows clips and asks"
-    )
-    content = turn["content"]
-    kinds = [part.get("type") if isinstance(part, dict) else None for part in content]
-    found = kinds.count("audio")
-    expect(found == 2, f"two clips are asked for, {found} have a place")
-    expect(kinds == ["audio", "audio", "text"], f"{kinds}: the clips come before the text")
-    expect(content[-1].get("text") == text, 'the text part holds its words under the key "text"')
-    alone = [part.get("type") for part in answer(text, 0)[0]["content"]]
-    expect(alone == ["text"], "with no clips there is no audio part")
+_END, _VOCABULARY = 9, 11
 
 
-@exercise("01.2", passed="text and audio have the same number of tokens")
-def audio_tokens(answer: Answer) -> None:
-    """ceil(ceil(samples / 160) / 2) // 2, after the cut to the window."""
-    got = of_kind(answer(16_000, 4.0), int, "a whole number (divide with //)")
-    mistakes = {
-        "100 columns in a second, but the encoder halves them twice": 100,
-        "one halving is missing: the encoder does it twice": 50,
-    }
-    explain(got, 25, mistakes, f"a second gives 25 tokens, not {got}")
-    # 1,120 samples are 7 columns: 7 -> 4 -> 2; of 1,119 the last is incomplete, and counts.
-    # 49,600 are 310 columns: 310 -> 155 -> 77, not 78.
-    cases = {
-        "a clip longer than the window is cut first: six seconds": ((96_000, 4.0), 100),
-        "the window is an argument: with thirty seconds, six are not cut": ((96_000, 30.0), 150),
-        "the first halving rounds up: seven columns make four": ((1_120, 4.0), 2),
-        "an incomplete column counts too: samples to columns is rounded up": ((1_119, 4.0), 2),
-        "the second halving rounds down": ((49_600, 4.0), 77),
-    }
-    try_cases(answer, cases)
+class _Model:
+    """Stands in for a model: the next token is the sum of all tokens so far plus 1, modulo 11.
+
+    Its cache is the list of the tokens that it has read.
+    """
+
+    def __init__(self) -> None:
+        self.calls: list[dict[str, Any]] = []
+
+    def __call__(
+        self, input_ids: torch.Tensor, past_key_values: Any = None, **others: Any
+    ) -> SimpleNamespace:
+        self.calls.append({"tokens": input_ids.shape[-1], "cache": past_key_values, **others})
+        seen, rows = list(past_key_values or []), []
+        for token in input_ids.flatten().tolist():
+            seen.append(token)
+            rows.append([float(v == (sum(seen) + 1) % _VOCABULARY) for v in range(_VOCABULARY)])
+        return SimpleNamespace(logits=torch.tensor([rows]), past_key_values=seen)
 
 
-@exercise("01.3", passed="and that is what the library does")
-def penalise(answer: Answer) -> None:
-    """Divide positive logits of seen tokens, multiply negative ones, once each, in a copy."""
-    logits = torch.tensor([2.0, 1.5, 0.5, 1.8, -1.0])
-    given = logits.clone()
-    got = tensor(answer(given, torch.tensor([3, 4]), 1.5), (5,), "one logit per word, seen or not")
-    expect(torch.equal(given, logits), "the caller's logits have changed: work on a copy")
-    expect(close(got[:3], logits[:3]), "tokens that were not seen keep their logits")
-    expect(close(got[3], 1.2), f"a positive logit is divided: 1.8 / 1.5 is 1.2, not {got[3]:.2f}")
-    expect(got[4] < -1, "a negative logit, divided, comes nearer to zero: the token is likelier")
-    expect(close(got[4], -1.5), f"a negative logit is multiplied: -1.5, not {got[4]:.2f}")
-    twice = answer(logits.clone(), torch.tensor([3, 3, 4]), 1.5)
-    expect(close(twice[3], 1.2), "a token seen twice is penalised once, not once per occurrence")
-
-
-@exercise("01.4", passed="every row ends where its answer begins")
+@exercise("01.1", passed="every row ends where its answer begins")
 def left_pad(answer: Answer) -> None:
     """Ids filled up on the left, and a mask by length."""
     rows = [[11, 12, 13], [21, 22, 23, 24, 25], [31, 32]]
@@ -94,8 +53,53 @@ def left_pad(answer: Answer) -> None:
     expect(close(mask, [[1, 1, 1], [0, 0, 1]]), message)
 
 
-@exercise("01.5", passed="the change is zero only for a model that ignores the audio")
-def listening_change(answer: Answer) -> None:
+@exercise("01.2", passed="one pass over the prompt, then one token at a time")
+def greedy(answer: Answer) -> None:
+    """A prefill with the clip, then single tokens with the cache, up to an end token."""
+    model = _Model()
+    inputs = {"input_ids": torch.tensor([[1, 2]]), "input_features": torch.zeros(1, 2, 3)}
+    wanted = _expected([1, 2])
+    got = answer(model, dict(inputs), [_END], 64)
+    expect(isinstance(got, list), f"a list of tokens is wanted, not {type(got).__name__}")
+    first, *later = model.calls
+    expect("input_features" in first, "the prefill gets all inputs, the clip's features too")
+    expect(
+        all(call["cache"] is not None for call in later),
+        "a step came without past_key_values: the model has forgotten the prompt",
+    )
+    expect(
+        all(call["tokens"] == 1 for call in later),
+        "a step read more than the newest token: what is in the cache would be read twice",
+    )
+    expect(
+        not any("input_features" in call for call in later),
+        "the clip went in again: it is in the cache since the prefill",
+    )
+    expect(
+        got[:1] == wanted[:1],
+        "the first token is wrong: the *last* position's logits predict the next token",
+    )
+    expect(got != [*wanted, _END], "the end token belongs to no answer: leave it out")
+    expect(len(got) <= len(wanted), "the loop goes on after an end token")
+    expect(got == wanted, f"the tokens are {wanted} here, not {got}")
+    short = answer(_Model(), dict(inputs), [_END], 2)
+    expect(len(short) == 2, f"with most=2 the answer has {len(short)} tokens")
+    expect(
+        answer(_Model(), dict(inputs), [_END, wanted[2]], 64) == wanted[:2],
+        "there may be several end tokens: any of `ends` ends the answer",
+    )
+
+
+def _expected(row: list[int]) -> list[int]:
+    """The stand-in's answer to a prompt."""
+    said: list[int] = []
+    while (token := (sum(row) + sum(said) + 1) % _VOCABULARY) != _END:
+        said.append(token)
+    return said
+
+
+@exercise("01.3", passed="the change is zero only for a model that ignores the audio")
+def hearing_change(answer: Answer) -> None:
     """Mean of the absolute changes over all choices of all questions."""
     heard = [torch.tensor([-1.0, -3.0]), torch.tensor([-2.0, -2.0, -1.0, -2.5])]
     silent = [torch.tensor([-2.0, -2.0]), torch.tensor([-2.0, -2.0, -3.0, -2.5])]
