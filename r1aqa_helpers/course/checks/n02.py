@@ -1,9 +1,9 @@
-"""Checks of notebook 02: log-mel compression, longest clip, costs of a layer, inserted clip."""
+"""Checks of notebook 02: log-mel compression, the longest clip, attention."""
 
 import torch
 
-from r1aqa_helpers.course.checks.common import Answer, explain, of_kind, parts, tensor
-from r1aqa_helpers.course.exercise import Mistake, exercise, expect
+from r1aqa_helpers.course.checks.common import Answer, close, explain, of_kind, tensor
+from r1aqa_helpers.course.exercise import exercise, expect
 
 
 def audio_tokens(samples: int, window_seconds: int) -> int:
@@ -58,59 +58,42 @@ def longest_clip(answer: Answer) -> None:
         expect(fits or found == 64_000, f"{tokens} tokens give {found:,} samples: not the most")
 
 
-@exercise("02.3", passed="with this you can count most of a transformer's FLOPs")
-def linear_cost(answer: Answer) -> None:
-    """Parameters and FLOPs of a linear layer."""
-    parameters, flops = parts(answer(10, 3, 2, True), "parameters, then FLOPs")
-    swapped = (parameters, flops) == (120, 8)
-    expect(not swapped, "the two numbers have changed places: parameters first")
-    shared = "the parameters grow with the tokens; all tokens share one weight"
+@exercise("02.3", passed="this is the attention of every transformer")
+def attention(answer: Answer) -> None:
+    """softmax(q·k / √width), masked before, times v."""
+    torch.manual_seed(0)
+    q, k, v = torch.randn(3, 2, 4, 8).unbind(0)
+    everyone, causal = torch.ones(4, 4).bool(), torch.ones(4, 4).tril().bool()
+    got = tensor(answer(q, k, v, everyone), (2, 4, 8), "a vector for each head and position")
+
+    def mixed(scores: torch.Tensor, dim: int = -1) -> torch.Tensor:
+        return scores.softmax(dim=dim) @ v
+
+    scores = q @ k.transpose(-2, -1)
     mistakes = {
-        shared: 80,
-        "with a bias there are more parameters: one for each output": 6,
+        "the scores are not divided by the square root of the width": mixed(scores),
+        "the scores are divided by the width, not by its square root": mixed(scores / 8),
+        "the softmax runs over the queries; each position's weights over the *keys* sum to 1": (
+            mixed(scores / 8**0.5, dim=-2)
+        ),
+        "the weights are right, but nothing is mixed: the scores go to the values, not to keys": (
+            (scores / 8**0.5).softmax(dim=-1) @ k
+        ),
     }
-    explain(parameters, 8, mistakes, f"from 3 to 2 with a bias are 8 parameters, not {parameters}")
+    explain(got, mixed(scores / 8**0.5), mistakes, "the vectors are wrong already unmasked", 1e-5)
+    masked = answer(q, k, v, causal)
+    wanted = mixed((scores / 8**0.5).masked_fill(~causal, float("-inf")))
+    expect(not close(masked, got, 1e-5), "`allowed` makes no difference: forbidden scores are -inf")
     mistakes = {
-        "a weight is multiplied and added: that is two FLOPs and not one": 60,
-        "the FLOPs are those of one token; ten go through the layer": 12,
+        "masked after the softmax, the weights no longer sum to 1: mask the scores": (
+            ((scores / 8**0.5).softmax(dim=-1) * causal) @ v
+        ),
+        "forbidden scores are 0 here, which is a score like any other: use -inf": (
+            mixed((scores / 8**0.5).masked_fill(~causal, 0.0))
+        ),
+        "the mask is the wrong way round: True means that a position may be read": (
+            mixed((scores / 8**0.5).masked_fill(causal, float("-inf"))).nan_to_num()
+        ),
     }
-    explain(flops, 120, mistakes, f"ten tokens through 3 x 2 weights take 120 FLOPs, not {flops}")
-    plain, big = tuple(answer(10, 3, 2, False)), tuple(answer(750, 1280, 4096, True))
-    expect(plain == (6, 120), f"without a bias it is 6 and 120, not {plain}: look at `bias`")
-    wanted = (5_246_976, 7_864_320_000)
-    expect(big == wanted, f"the 7B projector on 750 tokens gives {big}, not {wanted}")
-
-
-@exercise("02.4", passed="every vector stands where its placeholder stood, and nothing else moved")
-def insert_clip(answer: Answer) -> None:
-    """The clip's vectors over the placeholders' places."""
-    words = torch.arange(12.0).view(6, 2)
-    ids = torch.tensor([4, 9, 9, 5, 9, 7])
-    clip = torch.tensor([[-1.0, -2.0], [-3.0, -4.0], [-5.0, -6.0]])
-    before = words.clone()
-    got = answer(words, ids, clip, 9)
-    grown = getattr(got, "shape", ()) == (9, 2)
-    expect(not grown, "the row has grown by the clip: its vectors replace placeholders")
-    got = tensor(got, (6, 2), "the row of vectors")
-    expect(torch.equal(words, before), "the embeddings that came in were changed: work on a copy")
-
-    def placed(where: slice | torch.Tensor, vectors: torch.Tensor) -> torch.Tensor:
-        row = words.clone()
-        row[where] = vectors
-        return row
-
-    here = ids == 9
-    mistakes = {
-        "nothing was replaced: the row is as it came in": words,
-        "the clip was laid in one block, over text": placed(slice(1, 4), clip),
-    }
-    explain(got, placed(here, clip), mistakes, "the vectors do not stand where they belong")
-    for vectors in (clip[:2], torch.cat([clip, clip])):
-        told = f"3 placeholders and {len(vectors)} vectors"
-        try:
-            answer(words, ids, vectors, 9)
-        except ValueError:
-            continue
-        except Exception as error:
-            raise Mistake(f"{told} raise {type(error).__name__}, not a ValueError") from None
-        raise Mistake(f"{told} went through without an error: compare the two numbers first")
+    got = torch.as_tensor(masked).detach().nan_to_num()
+    explain(got, wanted, mistakes, "right unmasked, wrong with a causal mask", 1e-5)

@@ -1,23 +1,104 @@
-"""Figures of notebook 02: the stages of a clip, what a token hears, the token row, costs."""
+"""Figures of notebook 02: waveform, spectrograms, mel filters, the encoder, attention, layers."""
 
 from collections.abc import Mapping, Sequence
 
-from matplotlib.axes import Axes
+import matplotlib.pyplot as plt
+import numpy as np
+import torch
 
-from r1aqa_helpers.course.figures.parts import boxes, look
-from r1aqa_helpers.course.figures.style import GREY, ORANGE, SKY
+from r1aqa_helpers.course.figures.style import (
+    BLUE,
+    COLOURS,
+    GREY,
+    ORANGE,
+    SKY,
+    figure,
+    spectrogram,
+    waveform,
+)
+from r1aqa_helpers.data.audio import SAMPLE_RATE
 
 
-def stages(ax: Axes, steps: Sequence[tuple[str, str]]) -> None:
-    """Draw the steps as boxes joined by arrows: name and, below, shape of each."""
-    boxes(ax, [name for name, _ in steps], [shape for _, shape in steps])
+def wave_and_detail(wave: np.ndarray, at: float) -> None:
+    """Show a wave, and 25 ms of it from ``at`` seconds."""
+    fig, (whole, close) = plt.subplots(1, 2, figsize=(9, 2.6), width_ratios=[2, 1])
+    waveform(whole, wave)
+    top = 1.1 * np.abs(wave).max()
+    whole.set(ylim=(-top, top), title="the clip")
+    whole.axvline(at, color=ORANGE)
+    start, n = round(at * SAMPLE_RATE), round(0.025 * SAMPLE_RATE)
+    close.plot(1000 * np.arange(n) / SAMPLE_RATE, wave[start : start + n], color=ORANGE)
+    close.set(xlabel="milliseconds", title=f"25 ms of it, from {at:.2f} s")
+    figure(
+        fig,
+        f"Left: the waveform of the clip, {len(wave) / SAMPLE_RATE:.1f} s. Right: 25 ms of it "
+        f"from {at:.2f} s, a shape that repeats regularly.",
+    )
 
 
-def tree_of_frames(ax: Axes, tokens: int = 3) -> None:
-    """Draw how frames become tokens: convolution of kernel 3, one of stride 2, a pool of 2.
+def power_and_log(power: torch.Tensor) -> None:
+    """Show a spectrogram (bins, frames) of 0 to 8 kHz as it is, and its logarithm."""
+    fig, axes = plt.subplots(1, 2, figsize=(9, 2.8), sharey=True)
+    extent = (0, power.shape[1] / 100, 0, SAMPLE_RATE / 2000)
+    images = {"power": power, "log10 of it": power.clamp(min=1e-10).log10()}
+    for ax, (name, image) in zip(axes, images.items(), strict=True):
+        ax.imshow(image, origin="lower", aspect="auto", extent=extent)
+        ax.set(title=name, xlabel="seconds")
+        ax.grid(False)
+    axes[0].set_ylabel("kHz")
+    figure(
+        fig,
+        "Two spectrograms of the clip. Left, the raw power: nearly black. Right, its logarithm: "
+        "the sounds are visible.",
+    )
+
+
+def mel_filters(filters: torch.Tensor, some: Sequence[int]) -> None:
+    """Show some of the mel filters (bins, channels) over frequency."""
+    fig, ax = plt.subplots(figsize=(9, 2.4))
+    hertz = np.linspace(0, SAMPLE_RATE / 2, len(filters))
+    for place, channel in enumerate(some):
+        weights, colour = filters[:, channel].numpy(), COLOURS[place % len(COLOURS)]
+        ax.fill_between(hertz, weights, color=colour, alpha=0.35)
+        ax.plot(hertz, weights, color=colour, linewidth=1.4)
+        tip = (hertz[weights.argmax()], weights.max())
+        ax.text(*tip, str(channel), ha="center", va="bottom", fontsize=10)
+    top = 1.2 * float(filters[:, list(some)].max())
+    ax.set(xlabel="Hz", ylabel="weight", xlim=(0, SAMPLE_RATE / 2), ylim=(0, top))
+    figure(
+        fig,
+        "Triangles over frequency, some of the mel channels. The low ones are narrow and high, "
+        "the high ones wide and flat.",
+    )
+
+
+def log_mel(mel: np.ndarray, seconds: float) -> None:
+    """Show a log-mel spectrogram (channels, frames) of a whole window, and where its clip ends."""
+    fig, ax = plt.subplots(figsize=(9, 2.9))
+    spectrogram(ax, mel)
+    ax.axvline(seconds, color="white", linestyle="--")
+    if seconds < 0.98 * mel.shape[1] / 100:
+        ax.annotate(
+            "padding",
+            ((seconds + mel.shape[1] / 100) / 2, 60),
+            ha="center",
+            color="white",
+            rotation=90,
+            va="center",
+        )
+    figure(
+        fig,
+        f"The log-mel spectrogram of the clip: {len(mel)} channels over time; after "
+        f"{seconds:.1f} s, behind a dashed line, an even area of padding.",
+    )
+
+
+def tree_of_frames(tokens: int = 3) -> None:
+    """Show how frames become tokens: convolution of kernel 3, one of stride 2, a pool of 2.
 
     Lines join what is added up; what the middle token hears is marked.
     """
+    fig, ax = plt.subplots(figsize=(9, 3.2))
     names = ("mel frames", "conv 1", "conv 2", "pool")
     counts = (4 * tokens, 4 * tokens, 2 * tokens, tokens)
     inputs = (
@@ -47,53 +128,72 @@ def tree_of_frames(ax: Axes, tokens: int = 3) -> None:
     marks = range(0, 4 * tokens + 1, 4)
     ax.set_xticks(marks, [f"{10 * frame} ms" for frame in marks])
     ax.grid(False)
+    figure(
+        fig,
+        f"{4 * tokens} mel frames below, joined by lines to {4 * tokens}, {2 * tokens} and "
+        f"{tokens} positions above. The middle token goes back to {len(heard[0])} frames.",
+    )
 
 
-def token_row(ax: Axes, parts: Sequence[tuple[str, int, bool]]) -> None:
-    """Draw a prompt as a row of cells, one per token.
+def moved(change: Sequence[float], silenced: float) -> None:
+    """Show how far each audio token moved when the first ``silenced`` seconds fell silent."""
+    fig, ax = plt.subplots(figsize=(9, 2.4))
+    middles = (np.arange(len(change)) + 0.5) / 25
+    ax.bar(middles, change, width=0.035, color=BLUE)
+    ax.axvspan(0, silenced, color=ORANGE, alpha=0.3)
+    ax.text(silenced / 2, max(change), "silenced", ha="center", va="bottom", fontsize=11)
+    ax.set(xlabel="seconds", ylabel="relative change", xlim=(0, len(change) / 25))
+    ax.set_ylim(0, 1.2 * max(change))
+    figure(
+        fig,
+        "Bars over time: how far each audio token moves when the shaded part is silenced. Those "
+        "near it move most, all others move, too.",
+    )
+
+
+def answer_by_layer(chances: torch.Tensor, choices: Sequence[str]) -> None:
+    """Show each choice's probability after each layer: (layers + 1, choices)."""
+    fig, ax = plt.subplots(figsize=(8, 3.0))
+    steps = np.arange(len(chances))
+    order = chances[-1].argsort(descending=True).tolist()
+    lowest = np.inf
+    for place, choice in enumerate(order):
+        colour = COLOURS[place % len(COLOURS)]
+        ax.plot(steps, chances[:, choice].numpy(), "o-", color=colour)
+        # Names of lines that end close to one another stand below one another.
+        lowest = min(float(chances[-1, choice]), lowest - 0.09)
+        ax.text(steps[-1] + 0.1, lowest, choices[choice], color=colour, va="center")
+    ax.set(xlabel="layers of the language model", ylabel="probability", xticks=steps)
+    ax.set(xlim=(0, steps[-1] + 0.9), ylim=(min(-0.05, lowest - 0.05), 1.02))
+    told = ", ".join(f"{choices[c]} {chances[-1, c]:.2f}" for c in order)
+    figure(fig, f"Probability of each choice after each layer. After the last one: {told}.")
+
+
+def looked_and_lost(
+    looks: Mapping[str, torch.Tensor], losses: Mapping[str, Mapping[float, float]]
+) -> None:
+    """Show, a column per question, attention over the clip and what silencing each part costs.
 
     Args:
-        parts: of the row in order: a label, how many tokens, and whether they are the clip's.
+        looks: title -> weights (audio tokens,).
+        losses: the same titles -> start of a stretch in seconds -> nats per token.
     """
-    place, total = 0, sum(count for _, count, _ in parts)
-    for number, (label, count, audio) in enumerate(parts):
-        style = {"color": ORANGE, "hatch": "//"} if audio else {"color": SKY}
-        cells = [place + index for index in range(count)]
-        ax.barh(0, 1, left=cells, height=1, edgecolor="white", linewidth=0.4, **style)
-        # Labels of neighbours that are short would cover one another: above and below in turn.
-        y, side = (0.62, "bottom") if number % 2 == 0 else (-0.62, "top")
-        ax.plot([place + 0.2, place + count - 0.2], [y, y], color="black", linewidth=1.5)
-        text = f"{label}: {count}"
-        ax.text(place + count / 2, 1.5 * y, text, ha="center", va=side, fontsize=11)
-        place += count
-    ax.set(xlim=(-0.02 * total, 1.02 * total), ylim=(-1.7, 1.7), xlabel="token")
-    ax.get_yaxis().set_visible(False)
-    ax.spines["left"].set_visible(False)
-    ax.grid(False)
-
-
-def shares(ax: Axes, rows: Mapping[str, Mapping[str, float]], unit: str = "") -> None:
-    """Draw each row as a bar of length 1, cut into its parts; shares of 4 % and more in figures.
-
-    Args:
-        rows: name of the row -> name of the part -> amount; all rows have the same parts.
-        unit: printed behind each row's total, which stands at the bar's end; "" for none.
-    """
-    paper = {"facecolor": "white", "edgecolor": "none", "pad": 1.2}
-    for height, parts in enumerate(reversed(rows.values())):
-        left, total = 0.0, sum(parts.values())
-        for number, (part, amount) in enumerate(parts.items()):
-            share, label = amount / total, part if height == 0 else None
-            ax.barh(height, share, left=left, height=0.6, label=label, **look(number))
-            if share >= 0.04:
-                at, text = (left + share / 2, height), f"{100 * share:.0f} %"
-                ax.text(*at, text, ha="center", va="center", fontsize=10, bbox=paper)
-            left += share
-        if unit:
-            amount = f"{total:.3g}" if total < 100 else f"{total:,.0f}"
-            ax.text(1.01, height, f"{amount} {unit}", va="center", color=GREY)
-    ax.set_yticks(range(len(rows)), list(reversed(rows)))
-    ax.set(xlim=(0, 1.16 if unit else 1), xticks=[])
-    ax.spines[["left", "bottom"]].set_visible(False)
-    ax.grid(False)
-    ax.legend(loc="upper center", bbox_to_anchor=(0.45, -0.02), ncol=5, fontsize=10)
+    fig, axes = plt.subplots(2, len(looks), figsize=(9, 4.2), sharex=True, sharey="row")
+    for column, (title, weights) in zip(axes.T, looks.items(), strict=True):
+        middles = (np.arange(len(weights)) + 0.5) / 25
+        column[0].fill_between(middles, weights.numpy(), color=BLUE, alpha=0.4)
+        column[0].plot(middles, weights.numpy(), color=BLUE)
+        column[0].set_title(title)
+        starts = np.array(list(losses[title]))
+        width = starts[1] - starts[0]
+        column[1].bar(starts + width / 2, list(losses[title].values()), 0.9 * width, color=ORANGE)
+        column[1].axhline(0, color=GREY, linewidth=0.8)
+        column[1].set_xlabel("seconds")
+    axes[0, 0].set_ylabel("attention")
+    axes[1, 0].set_ylabel("nats lost\nby silencing")
+    told = "; ".join(
+        f"{title}: attention is highest at {(int(weights.argmax()) + 0.5) / 25:.1f} s, most is "
+        f"lost at {max(losses[title], key=losses[title].__getitem__):.2f} s"
+        for title, weights in looks.items()
+    )
+    figure(fig, f"Above, attention over the clip's time; below, what silencing costs. {told}.")
