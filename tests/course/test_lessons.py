@@ -5,6 +5,7 @@ import dataclasses
 import numpy as np
 import pytest
 import torch
+from torch.utils.checkpoint import checkpoint
 
 from r1aqa_helpers.course.figures import n05 as masks
 from r1aqa_helpers.course.lessons import n00, n05, n09
@@ -124,7 +125,7 @@ def test_09_checkpointing_lowers_the_peak():
 
     def again(x: torch.Tensor) -> torch.Tensor:
         for block in stack:
-            x = torch.utils.checkpoint.checkpoint(block, x, use_reentrant=False)
+            x = checkpoint(block, x, use_reentrant=False)
         return x
 
     assert n09.peak_of(again) < 0.5 * n09.peak_of(stack)
