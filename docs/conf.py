@@ -17,7 +17,7 @@ copyright = f"{author}. Apache License 2.0"
 extensions = ["myst_nb", "autoapi.extension", "sphinx.ext.napoleon", "sphinx.ext.mathjax"]
 exclude_patterns = ["**/.ipynb_checkpoints"]
 default_role = "py:obj"
-nitpicky = False
+add_module_names, python_use_unqualified_type_names = False, True
 
 # Notebooks: what is stored in them is shown; nothing is run, nothing comes from another host.
 nb_execution_mode = "off"
@@ -26,8 +26,10 @@ nb_ipywidgets_js = {}
 nb_number_source_lines = False
 myst_enable_extensions = ["dollarmath", "amsmath"]
 myst_heading_anchors = 4
-# Sections of a notebook may skip a level; the lexer may meet an unfinished line of Python.
-suppress_warnings = ["myst.header", "misc.highlighting_failure"]
+# A notebook's sections may skip a level, and its code be unfinished. Two classes may have one name.
+# Names that are assigned together, like colours, are imported all the same.
+suppress_warnings = ["myst.header", "misc.highlighting_failure", "ref.python"]
+suppress_warnings += ["autoapi.python_import_resolution"]
 
 # The reference, from the docstrings alone: the package is read and not imported.
 autoapi_dirs = [str(ROOT / "r1aqa_helpers")]
@@ -38,7 +40,7 @@ autoapi_member_order = "bysource"
 autoapi_python_class_content = "both"
 autodoc_typehints = "signature"
 napoleon_google_docstring, napoleon_numpy_docstring = True, False
-napoleon_use_rtype = False
+napoleon_use_rtype, napoleon_use_ivar = False, True
 
 # Formulas: one file, drawn without fonts.
 mathjax_path = "mathjax/tex-svg-full.js"

@@ -83,7 +83,7 @@ class Stage:
             "Course": ["notebooks/README", *(name.removesuffix(".ipynb") for name in course)],
             "Guides": [f"docs/{name}" for name in guides],
             "Reference": [
-                *("API <reference/index>", "data/README", "data/tiny/bank/LICENSES"),
+                *("The package <reference/r1aqa_helpers/index>", "data/README", "data/tiny/bank/LICENSES"),
                 *("CONTRIBUTING", "CHANGELOG"),
             ],
         }
