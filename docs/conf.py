@@ -7,7 +7,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-#: What stands around the text has to be found there, too, and not on another host.
+#: A wheel with MathJax's files, of which one is copied.
 MATHJAX = Path(find_spec("sphinx-mathjax-offline").origin).parent / "static" / "mathjax"
 
 project, author = "R1-AQA, reproduced step by step", "the authors of r1aqa-helpers"
@@ -23,6 +23,7 @@ add_module_names, python_use_unqualified_type_names = False, True
 nb_execution_mode = "off"
 nb_merge_streams = True
 nb_ipywidgets_js = {}
+nb_code_prompt_show, nb_code_prompt_hide = "Set-up for Colab and Kaggle", "Hide the set-up"
 nb_number_source_lines = False
 myst_enable_extensions = ["dollarmath", "amsmath"]
 myst_heading_anchors = 4
