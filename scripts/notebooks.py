@@ -24,7 +24,8 @@ from datetime import date
 from pathlib import Path
 
 import nbformat
-from anatomy import EXERCISE, SETUP, UNSTORED, faults, host_metadata, printed
+from anatomy import SETUP, UNSTORED, faults, host_metadata, printed
+from course_times import course_times
 from nbclient import NotebookClient
 from nbformat import NotebookNode
 
@@ -41,7 +42,6 @@ ROOT = Path(__file__).resolve().parent.parent
 FOLDER = ROOT / "notebooks"
 CELL_SECONDS = 900
 _PEAK = "import resource; resource.getrusage(resource.RUSAGE_SELF).ru_maxrss"
-_RATING = re.compile(r"^Difficulty .* · (\d+) minutes$", re.MULTILINE)
 _MAP = re.compile(r"(?<=<!-- map:begin -->\n).*(?=\n<!-- map:end -->)", re.DOTALL)
 
 
@@ -205,18 +205,12 @@ def run(number: str, measured: bool) -> None:
 
 def course_map() -> str:
     """The table of the notebooks, as Markdown."""
-    measured = read_json(MEASURED)
     lines = ["| | notebook | run | read | exercises |", "|---|---|--:|--:|--:|"]
-    for one in NOTEBOOKS:
-        prose = "\n".join(c.source for c in read(one.number).cells if c.cell_type == "markdown")
-        minutes = sum(map(int, _RATING.findall(prose)))
-        took = measured.get(one.number, {}).get(TINY_PROFILE.name)
-        run = f"{took['seconds']:.0f} s" if took else "not measured"
-        plain = re.sub(r"```.*?```|<[^>]+>|`[^`\n]*`|\]\([^)]*\)", " ", prose, flags=re.DOTALL)
-        reading = round(len(re.findall(r"[A-Za-z0-9][\w'’.-]*", plain)) / 200)
+    for took in course_times():
+        one = took.notebook
         lines.append(
-            f"| {one.number} | [{one.title}]({one.file}) | {run} | {reading} min "
-            f"| {len(EXERCISE.findall(prose))}, {minutes} min |"
+            f"| {one.number} | [{one.title}]({one.file}) | {took.run} | {took.reading} min "
+            f"| {len(took.exercises)}, {took.practice} min |"
         )
     return "\n".join(lines)
 

@@ -1,8 +1,9 @@
-"""Write the figures in README.md and data/README.md from the committed JSON files.
+"""Write the figures in README.md, docs/ and data/README.md from the committed JSON files.
 
 ``uv run scripts/readme.py`` rewrites the blocks, ``--check`` fails where one is stale. The figures
 are those of ``data/tiny/reference_run/results.json``, ``data/results/tiny/runs``,
-``data/tiny/pretraining.json`` and ``benchmarks/results/*.json``; none is typed by hand. The means
+``data/tiny/pretraining.json``, ``data/course/notebooks.json`` and ``benchmarks/results/*.json``;
+none is typed by hand. README's picture is drawn from the same run (``picture.py``). The means
 over the seeds of ``runs`` are also kept as rows of results, which ``r1aqa table`` shows, with the
 bands and all comparisons beside them: ``data/results/tiny/experiment.json``.
 """
@@ -15,6 +16,9 @@ from functools import cache
 from pathlib import Path
 from statistics import fmean
 from typing import Any
+
+import picture
+from course_times import course_times, plans
 
 from r1aqa_helpers.data import read_questions
 from r1aqa_helpers.experiments.methods import METHODS, ROWS
@@ -44,7 +48,8 @@ from r1aqa_helpers.tiny.question_types import TYPES
 from r1aqa_helpers.utils.paths import TINY
 
 ROOT = Path(__file__).resolve().parent.parent
-README = ROOT / "README.md"
+README, DOCS = ROOT / "README.md", ROOT / "docs"
+PICTURE = ROOT / picture.PICTURE
 RUN = ROOT / "data" / "tiny" / "reference_run" / "results.json"
 RESULTS = ROOT / "data" / "results" / "tiny"
 EXPERIMENT = RESULTS / "experiment.json"
@@ -77,15 +82,101 @@ def results_block() -> str:
     columns += ["evaluation, s", "published average (7B)"]
     lines = [
         f"Measured by `r1aqa reproduce` on the tiny track: profile `{run['profile']}`, seed "
-        f"{run['seed']}, {run['n']} questions of tiny-mmau, {run['hardware']}. The last column is "
-        "another model on another test: Qwen2-Audio-7B-Instruct on MMAU test-mini, as published. "
-        f"{UNLIKE}",
+        f"{run['seed']}, {run['n']} questions of tiny-mmau, {run['hardware']}. **The last column "
+        "is another model on another test**: Qwen2-Audio-7B-Instruct on MMAU test-mini, as "
+        "published. Never read across.",
         "",
         *_table(columns, "ll" + "r" * 9, rows),
-        "",
-        *(f"- {comparison_text(test)}" for test in run["comparisons"]),
     ]
     return "\n".join(lines).replace("<", r"\<")
+
+
+def comparisons_block() -> str:
+    """The paired tests of the same run."""
+    tests = json.loads(RUN.read_text(encoding="utf-8"))["comparisons"]
+    lines = [UNLIKE, "", *(f"- {comparison_text(test)}" for test in tests)]
+    return "\n".join(lines).replace("<", r"\<")
+
+
+def picture_block() -> str:
+    """README's picture with its description."""
+    return (
+        f"![{picture.alt()}]({picture.PICTURE.as_posix()})\n\n"
+        "*The run of the table below. Thick lines are moving means. The answers are the first of "
+        "the test that changed from wrong to correct or back.*"
+    )
+
+
+def time_block() -> str:
+    """How long the course and its main command take."""
+    course = course_times()
+    measured = [one.seconds for one in course if one.seconds is not None]
+    read, practice = (
+        sum(one.reading for one in course),
+        sum(one.practice for one in course),
+    )
+    rows = load_measured(RUN)
+    main = sum((row.seconds or 0) + (row.train_seconds or 0) for row in rows)
+    return (
+        f"- **How long?** The notebooks run in {sum(measured) / 60:.0f} minutes altogether, on two "
+        f"CPU cores. Reading takes about {_hours(read)}, the exercises {_hours(practice)}. "
+        f"The whole comparison below takes {main / 60:.0f} minutes."
+    )
+
+
+def _hours(minutes: float) -> str:
+    return f"{minutes:.0f} minutes" if minutes < 90 else f"{minutes / 60:.0f} hours"
+
+
+def map_block() -> str:
+    """README's map of the course."""
+    rows = [
+        [
+            f"[{one.notebook.number} · {one.notebook.title}](notebooks/{one.notebook.file})",
+            one.run,
+            str(one.reading),
+            str(one.practice),
+        ]
+        for one in course_times()
+    ]
+    return "\n".join(_table(["notebook", "runs in", "minutes to read", "to do"], "lrrr", rows))
+
+
+def plans_block() -> str:
+    """Workshops, each added up."""
+    parts = []
+    for one in plans(course_times()):
+        rows = [[what, which, str(minutes)] for what, which, minutes in one.rows]
+        rows.append(["**together**", "", f"**{one.total}** of {one.workshop.minutes}"])
+        table = _table(["what", "exercises in the room", "minutes"], "llr", rows)
+        parts += [f"### {one.workshop.title}", "", *table, ""]
+    return "\n".join(parts).rstrip()
+
+
+#: What README says of each profile: for which hardware, and what it trains.
+PROFILES = {
+    "tiny": ("two CPU cores", "all weights of the tiny model"),
+    "t4": ("16 GB, or no bfloat16", "LoRA on 4-bit weights"),
+    "l4": ("24 GB (L4, A10)", "LoRA"),
+    "a100": ("40 or 80 GB", "LoRA"),
+    "h100": ("H100, H200", "LoRA, larger batches"),
+    "h200-full": ("141 GB", "the whole language model"),
+    "multi-gpu": ("several of 40 GB", "LoRA, a process on each"),
+    "mps": ("Apple, 32 GB or more", "LoRA"),
+}
+
+
+def hardware_block() -> str:
+    """README's table of profiles."""
+    read = json.loads((SPEED / "budgets.json").read_text(encoding="utf-8"))["profiles"]
+    if read.keys() != PROFILES.keys():
+        raise SystemExit("error: scripts/readme.py: PROFILES and budgets.json name others")
+    rows = []
+    for name, (hardware, trains) in PROFILES.items():
+        peak = max(read[name]["memory"].values(), key=lambda figure: figure["value"])
+        which = peak["source"].partition(" ")[0]
+        rows.append([f"`{name}`", hardware, trains, f"{peak['value'] / 1e9:.0f}", which])
+    return "\n".join(_table(["profile", "for", "trains", "GB", "which is"], "lllrl", rows))
 
 
 @cache
@@ -414,7 +505,7 @@ def _side(seconds: dict[str, float]) -> str:
 
 
 def speed_block() -> str:
-    """The main README's table of what sharing saves."""
+    """The table of what sharing saves."""
     read = {path.stem: json.loads(path.read_text(encoding="utf-8")) for path in SPEED.glob("*")}
     update, published, asked, counted = (
         read[name] for name in ("grpo_update", "reference_trainer", "evaluation", "flops")
@@ -473,7 +564,7 @@ def _source(figures: dict[str, dict]) -> str:
 
 
 def profiles_block() -> str:
-    """The main README's table of what each profile takes."""
+    """The table of what each profile takes."""
     read = json.loads((SPEED / "budgets.json").read_text(encoding="utf-8"))
     parts = {"answering": "answering", "sft": "SFT", "grpo": "GRPO"}
     lines = [
@@ -510,10 +601,16 @@ def profiles_block() -> str:
 
 #: where which block stands
 BLOCKS = [
+    (README, "time", time_block),
+    (README, "picture", picture_block),
+    (README, "map", map_block),
     (README, "results", results_block),
-    (README, "experiment", experiment_block),
-    (README, "profiles", profiles_block),
-    (README, "speed", speed_block),
+    (README, "hardware", hardware_block),
+    (DOCS / "experiment.md", "comparisons", comparisons_block),
+    (DOCS / "experiment.md", "experiment", experiment_block),
+    (DOCS / "gpus.md", "profiles", profiles_block),
+    (DOCS / "speed.md", "speed", speed_block),
+    (DOCS / "workshops.md", "plans", plans_block),
     (ROOT / "data" / "README.md", "acceptance", acceptance_block),
     (ROOT / "data" / "README.md", "pretraining", pretraining_block),
 ]
@@ -535,7 +632,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--check", action="store_true")
     check = parser.parse_args().check
-    fresh = {EXPERIMENT: experiment_rows()}
+    fresh = {EXPERIMENT: experiment_rows(), PICTURE: picture.svg()}
     for path in dict.fromkeys(place for place, _, _ in BLOCKS):
         fresh[path] = rewritten(path, path.read_text(encoding="utf-8"))
     stale = [p for p, text in fresh.items() if not p.exists() or p.read_text("utf-8") != text]
@@ -543,7 +640,7 @@ def main() -> int:
         if check:
             print(f"{path.relative_to(ROOT)}: stale figures; run `uv run scripts/readme.py`")
         else:
-            path.write_text(fresh[path], encoding="utf-8")
+            path.write_text(fresh[path], encoding="utf-8", newline="\n")
     return int(check and bool(stale))
 
 

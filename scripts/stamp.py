@@ -19,6 +19,7 @@ ROOT = Path(__file__).resolve().parent.parent
 #: Owner and name as GitHub allows them.
 REPO = re.compile(r"(?!.*--)[A-Za-z0-9](?:[A-Za-z0-9-]{0,37}[A-Za-z0-9])?/[A-Za-z0-9._-]{1,100}")
 COLAB, KAGGLE = "https://colab.research.google.com", "https://kaggle.com"
+SITE_BADGE = "https://img.shields.io/badge/site-read_the_course-blue"
 BADGES = re.compile(r"\[!\[Open in Colab\].*")
 
 
@@ -28,6 +29,13 @@ def badges(repo: str, notebook: str) -> str:
     colab = f"[![Open in Colab]({COLAB}/assets/colab-badge.svg)]({COLAB}/github/{place})"
     source = f"{KAGGLE}/kernels/welcome?src=https://github.com/{place}"
     return f"{colab} [![Open in Kaggle]({KAGGLE}/static/images/open-in-kaggle.svg)]({source})"
+
+
+def site(repo: str) -> str:
+    """Where GitHub Pages serves the repository's site."""
+    owner, name = repo.split("/")
+    host = f"{owner.lower()}.github.io"
+    return f"https://{host}/" if name.lower() == host else f"https://{host}/{name}/"
 
 
 def under_title(text: str, block: str, old: re.Pattern) -> str:
@@ -81,7 +89,8 @@ def stamped(root: Path, repo: str) -> dict[Path, str]:
     block = re.compile(r"<!-- open:begin -->.*<!-- open:end -->", re.DOTALL)
     rows = "".join(f"\n| {p.name[:2]} | {badges(repo, p.name)} |" for p in names)
     table = f"<!-- open:begin -->\n| notebook | open |\n|---|---|{rows}\n<!-- open:end -->"
-    first = f"<!-- open:begin -->\n{badges(repo, names[0].name)}\n<!-- open:end -->"
+    read = f"[![Read the site]({SITE_BADGE})]({site(repo)})"
+    first = f"<!-- open:begin -->\n{read} {badges(repo, names[0].name)}\n<!-- open:end -->"
     old = {path: path.read_text(encoding="utf-8") for path in (
         root / "pyproject.toml", root / "CITATION.cff", root / "README.md",
         root / "notebooks" / "README.md", *names)}  # fmt: skip

@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 from r1aqa_helpers.data import read_questions
@@ -27,6 +28,21 @@ def test_results_block_is_generated():
     # The paper's SFT had another prompt; direct inference and CoT are other authors'.
     unlike = (("direct", 1), ("direct", 2), ("zero-shot-cot", 3), ("sft", 2), ("cota", 3))
     assert {beside[f"| {name}", rf"\<{prompt}>"] for name, prompt in unlike} == {"– |"}
+
+
+def test_readme_is_short_and_its_first_screen_says_what_is_verified_and_what_is_not():
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    assert len(text.split()) <= 1200, "move something to docs/"
+    first, _, _ = text.partition("\n## ")
+    for question in ("For whom?", "What will you see?", "How long?", "verified?", "What is not?"):
+        assert f"{question}** " in first
+    assert "](docs/training.svg)" in first and "7B" in first
+
+
+def test_readme_has_no_badge_without_an_address():
+    urls = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"].get("urls", {})
+    badges = (ROOT / "README.md").read_text(encoding="utf-8").count("[![")
+    assert badges == (3 if "Repository" in urls else 0)
 
 
 def test_every_results_file_says_where_it_comes_from():

@@ -61,6 +61,18 @@ def test_every_place_says_the_same_address_and_twice_changes_nothing(clone):
         assert "".join(first["source"]).startswith(f"# {path.name[:2]} · ")
 
 
+def test_readme_has_badges_of_the_site_and_the_first_notebook_under_its_title(clone):
+    write(clone, REPO)
+    title, _, begin, badges, end, *_ = (clone / "README.md").read_text("utf-8").split("\n")
+    assert (title[:2], begin, end) == ("# ", "<!-- open:begin -->", "<!-- open:end -->")
+    assert "](https://ann-lee.github.io/R1.aqa_2/)" in badges
+    assert f"{REPO}/blob/main/notebooks/{NOTEBOOKS[0].file})" in badges
+
+
+def test_the_site_of_an_owners_own_repository_has_no_folder():
+    assert stamp.site("Ann/ann.github.io") == "https://ann.github.io/"
+
+
 @pytest.mark.parametrize(
     "repo", ["ann", "a/b/c", "-a/b", "a--b/c", "a/..", "a/b.git", "a/b\n", URL]
 )

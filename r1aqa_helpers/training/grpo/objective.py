@@ -2,7 +2,7 @@
 
 GRPO (DeepSeekMath, arXiv 2402.03300, eq. 3 and 4) as R1-AQA (arXiv 2503.11197) uses it. For each
 question q, a group of G answers o_1 … o_G is sampled from the old policy and gets the rewards
-r_1 … r_G. The loss is -J:
+r_1 … r_G. The loss is -J::
 
     J = 1/G sum_i 1/|o_i| sum_t { min( w_it A_i, clip(w_it, 1 - e, 1 + e) A_i ) - beta KL_it }
 
