@@ -16,7 +16,7 @@ OPTIMISERS = ("adamw_torch", "adamw_bnb_8bit")
 
 _MISSING = (
     "bitsandbytes is not installed; install it "
-    "(pip install 'r1aqa-helpers[quantised]', in a checkout uv sync --extra quantised)"
+    "(pip install bitsandbytes, in a checkout uv sync --extra quantised)"
 )
 #: What to do where numbers overflow.
 NOT_FINITE = (

@@ -18,6 +18,7 @@ from r1aqa_helpers.data.prompts import build_prompt, question_text
 from r1aqa_helpers.models import LoadedModel
 from r1aqa_helpers.models.lora import lora_config
 from r1aqa_helpers.training.callbacks import ExactResume, Watch, check_loss
+from r1aqa_helpers.training.distributed import on_one_gpu
 from r1aqa_helpers.training.logprobs import Answers, enable_scoring
 from r1aqa_helpers.training.prompt_cache import PromptCache
 from r1aqa_helpers.training.run import RowMaker, run_training
@@ -125,12 +126,14 @@ def train_sft(
         trainer = AnswerTrainer(
             prompts,
             model=model,
-            args=TrainingArguments(
-                str(out_dir),
-                per_device_train_batch_size=at_once,
-                train_sampling_strategy="sequential",
-                remove_unused_columns=False,
-                **shared,
+            args=on_one_gpu(
+                TrainingArguments(
+                    str(out_dir),
+                    per_device_train_batch_size=at_once,
+                    train_sampling_strategy="sequential",
+                    remove_unused_columns=False,
+                    **shared,
+                )
             ),
             train_dataset=Dataset.from_list(rows),
             data_collator=collate,
