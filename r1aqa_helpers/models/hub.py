@@ -137,8 +137,7 @@ def check_upload(folder: Path) -> tuple[list[str], list[str]]:
             raise UserError(
                 f"{shown(folder / ADAPTER_CONFIG)}: base_model_name_or_path is no name on the Hub,"
                 " so that nobody else could load the adapter; write the name of this base on the"
-                " Hub there, or push the merged model (models.load, without quantise, merges it; then"
-                " models.save)"
+                " Hub there, or push the merged model (models.load without quantise, models.save)"
             )
     else:
         check_weights(folder)
