@@ -64,6 +64,16 @@ class Work:
         return 4 if self.profile.dtype == "float32" else 2
 
     @property
+    def autocast(self) -> bool:
+        """Whether training casts float32 weights to bfloat16, product by product."""
+        return self.profile.dtype == "float32" and self.profile.device == "cuda"
+
+    @property
+    def residual(self) -> int:
+        """Bytes of a number between the language model's layers, see ``models.float16``."""
+        return 2 if self.profile.dtype == "bfloat16" else 4
+
+    @property
     def encoder_width(self) -> int:
         """Bytes of a number in the audio encoder, which is in float32 beside float16."""
         return 2 if self.profile.dtype == "bfloat16" else 4
@@ -112,11 +122,8 @@ def sft(work: Work) -> dict[str, int]:
     settings = work.profile.sft
     rows = settings["rows_per_forward"]
     tokens = rows * (work.prompt + work.answer)
-    return {
-        **_training(work, settings),
-        "activations": _kept(work, settings, tokens, rows),
-        "logits": rows * work.answer * work.vocabulary * _SCORED_WITHOUT_ENTROPY,
-    }
+    logits = rows * work.answer * work.vocabulary * _SCORED_WITHOUT_ENTROPY
+    return {**_training(work, settings), **_backward(work, settings, tokens, rows, logits)}
 
 
 def grpo_rollout(work: Work) -> dict[str, int]:
@@ -139,11 +146,8 @@ def grpo_update(work: Work) -> dict[str, int]:
     groups, size = settings["prompts_per_forward"], settings["group_size"]
     longest = settings["max_completion"]
     tokens = groups * (work.prompt + size * (longest - 1))
-    return {
-        **_training(work, settings),
-        "activations": _kept(work, settings, tokens, groups),
-        "logits": groups * size * longest * work.vocabulary * _SCORED,
-    }
+    logits = groups * size * longest * work.vocabulary * _SCORED
+    return {**_training(work, settings), **_backward(work, settings, tokens, groups, logits)}
 
 
 #: Stages by name, in the order of the main job: what each takes beside the weights.
@@ -185,13 +189,28 @@ def _training(work: Work, settings: Mapping[str, Any]) -> dict[str, int]:
     return added
 
 
-def _kept(work: Work, settings: Mapping[str, Any], tokens: int, clips: int) -> int:
-    """What a backward pass needs, or the audio encoder's forward pass where that is more."""
-    layers = work.config.text_config.num_hidden_layers
-    kept = layers * tokens * _decoder_kept(work, settings.get("lora_rank", 0))
+def _backward(
+    work: Work, settings: Mapping[str, Any], tokens: int, clips: int, logits: int
+) -> dict[str, int]:
+    """What a backward pass needs, or the audio encoder's forward pass where that is more.
+
+    With gradient checkpointing the input of each layer, and once the logits are gone one layer's
+    inner values, with the gradients of its feed-forward part.
+    """
+    text, rank = work.config.text_config, settings.get("lora_rank", 0)
+    layers, layer = text.num_hidden_layers, tokens * _decoder_kept(work, rank)
+    if work.autocast and not rank:  # the cast weights, each of which a product keeps
+        layer += 2 * flops.decoder_layer_weights(work.config)
+    encoder = 0 if frozen_encoder(settings) else clips * _encoder_kept(work)
+    if settings.get("gradient_checkpointing"):
+        gradients = tokens * 2 * text.intermediate_size * work.width
+        inputs = layers * tokens * text.hidden_size * work.residual + encoder
+        kept = inputs + max(0, layer + gradients - logits)
+    else:
+        kept = layers * layer + encoder
     if frozen_encoder(settings):
-        return max(kept, _forward(work, clips, 0, 4 * work.audio))
-    return kept + clips * _encoder_kept(work)
+        kept = max(kept, _forward(work, clips, 0, 4 * work.audio))
+    return {"activations": kept, "logits": logits}
 
 
 def _decoder_kept(work: Work, rank: int) -> int:

@@ -11,8 +11,8 @@ from r1aqa_helpers.utils.errors import UserError
 from r1aqa_helpers.utils.machine import Machine, this_machine
 from r1aqa_helpers.utils.untrusted import shown
 
-#: Settings that the command line may give another value than the profile.
-_CHANGEABLE = ("steps", "lora_rank", "freeze_audio_encoder")
+#: Settings that a command may give another value than the profile, or give without it.
+_CHANGEABLE = ("steps", "lora_rank", "freeze_audio_encoder", "gradient_checkpointing")
 _NAMES = {"answering": "answering", "sft": "SFT", "grpo": "GRPO"}
 
 
@@ -61,7 +61,8 @@ def with_settings(profile: Profile, settings: Any) -> Profile:
         settings: ``GRPOSettings`` or ``SFTSettings``, made from the profile's.
     """
     kind = "grpo" if hasattr(settings, "group_size") else "sft"
-    old, new = getattr(profile, kind), {name: getattr(settings, name) for name in _CHANGEABLE}
+    old = getattr(profile, kind)
+    new = {name: getattr(settings, name) for name in (*old, *_CHANGEABLE)}
     changed = {name: value for name, value in new.items() if value != old.get(name, 0)}
     return replace(profile, **{kind: {**old, **changed}})
 
