@@ -33,16 +33,20 @@ def announcement(profile: Profile, machine: Machine | None = None, gpus: int = 1
     by_sft, by_grpo = trained(sft), trained(grpo)
     sampled = grpo.get("prompts_per_rollout") or grpo["prompts_per_step"]
     tiny = profile.model == TINY_PROFILE.model
+
+    def again(settings: Mapping[str, Any]) -> str:
+        return ", layers computed again" if settings.get("gradient_checkpointing") else ""
+
     rows = {
         "model": "the tiny model" if tiny else shown(profile.model),
         "precision": precision(profile),
         "trains": by_sft if by_sft == by_grpo else f"SFT: {by_sft}; GRPO: {by_grpo}",
         "answering": f"{profile.eval_tokens:,} tokens a batch",
         "SFT": f"{sft['steps']} steps of {sft['batch_size']} questions, trained on "
-        f"{sft['rows_per_forward']} at once",
+        f"{sft['rows_per_forward']} at once" + again(sft),
         "GRPO": f"{grpo['steps']} steps of {grpo['prompts_per_step']} questions x "
         f"{grpo['group_size']} answers of at most {grpo['max_completion']} tokens; sampled for "
-        f"{sampled} at once, trained on {grpo['prompts_per_forward']} at once",
+        f"{sampled} at once, trained on {grpo['prompts_per_forward']} at once" + again(grpo),
         "memory": by_source(found.memory, " GB", GB),
         "minutes": by_source(found.minutes) or "not measured here",
     }
@@ -106,6 +110,8 @@ def precision(profile: Profile) -> str:
     """Its number formats in words."""
     if profile.quantise:
         return f"{profile.dtype}, linear layers in 4 bits ({profile.quantise.upper()})"
+    if profile.dtype == "float32" and profile.device == "cuda":
+        return "float32; trained with products in bfloat16 where the GPU has it"
     return profile.dtype
 
 

@@ -28,6 +28,7 @@ class TrainingSettings:
 
     prompt: int = 2
     steps: int = 500
+    """The rate falls linearly to 0 at their end; docs/differences.md has the published schedule."""
     lr: float
     freeze_audio_encoder: bool | None = None
     """Freeze the audio encoder; None: frozen with LoRA, trained otherwise."""

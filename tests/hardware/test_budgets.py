@@ -189,7 +189,10 @@ def test_the_block_says_everything_and_what_is_measured():
     assert rows["precision"] == "float16, linear layers in 4 bits (NF4)"
     assert rows["trains"] == "LoRA of rank 16 on the language model, audio encoder frozen"
     assert "8 questions x 4 answers of at most 64 tokens" in rows["GRPO"]
+    assert rows["GRPO"].endswith(" at once, layers computed again")
     assert rows["memory"].endswith(": computed") and rows["minutes"] == "not measured here"
+    full = announcement(PROFILES["h200-full"], Machine((("NVIDIA H200", 150 * GB),), True))
+    assert "precision  float32; trained with products in bfloat16" in full
     tiny = announcement(TINY_PROFILE, Machine())
     minutes = budget("tiny").minutes["answering"].value
     assert f"minutes    answering {minutes:.1f}" in tiny and "measured (" in tiny

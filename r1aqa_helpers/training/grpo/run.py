@@ -49,8 +49,8 @@ def audio_grpo_config(
     """TRL's configuration for ``settings``, by default R1-AQA's; nothing is left to TRL's defaults.
 
     Fields beyond `GRPOSettings` are from src/train.py of https://github.com/xiaomi-research/r1-aqa
-    and the defaults of TRL 0.15.2, which it ran on. bfloat16 autocast is off: the model's own
-    dtype decides.
+    and the defaults of TRL 0.15.2, which it ran on; docs/differences.md says what departs from
+    it. bfloat16 autocast is off: ``models.precision.training_precision`` decides.
 
     Args:
         out_dir: for checkpoints.
