@@ -41,12 +41,12 @@ class HalvesBatches:
             raise self._too_large("and is of one row")
         self.halve()
         if len(passes) == before:  # in preparing the pass: no gradient is touched yet
-            return super().training_step(model, inputs, *arguments)
+            return self.training_step(model, inputs, *arguments)
         model.zero_grad(set_to_none=True)
         self.forget_passes(before)
         try:
             for self._again in passes:
-                loss = super().training_step(model, inputs, *arguments)
+                loss = self.training_step(model, inputs, *arguments)
         finally:
             self._again = None
         return loss
