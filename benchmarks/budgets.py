@@ -57,7 +57,8 @@ def profile_for(
     place = {"dtype": "float32", "device": "cuda"} if autocast else {"dtype": dtype}
     settings = {
         **TINY_PROFILE.grpo,
-        "prompts_per_step": groups,
+        "prompts_per_step": 2 * groups,
+        "prompts_per_rollout": groups,
         "prompts_per_forward": groups,
         "group_size": size,
         "max_completion": answer,
@@ -80,10 +81,10 @@ def trainer_for(profile: Any, loaded: Any, folder: Path, steps: int) -> Any:
 
     settings = profile.grpo
     rank, groups, size = (
-        settings[name] for name in ("lora_rank", "prompts_per_step", "group_size")
+        settings[name] for name in ("lora_rank", "prompts_per_forward", "group_size")
     )
     choose_trained(loaded.model, rank, settings["freeze_audio_encoder"])
-    questions = noise_questions(folder, groups, CLIP_SECONDS)
+    questions = noise_questions(folder, 2 * groups, CLIP_SECONDS)
     suppressed = [*loaded.eos_ids, loaded.model.config.audio_token_id]
     trainer = AudioGRPOTrainer(
         model=loaded.model,
@@ -92,6 +93,9 @@ def trainer_for(profile: Any, loaded: Any, folder: Path, steps: int) -> Any:
             folder,
             num_generations=size,
             per_device_train_batch_size=groups * size,
+            # Two passes, each with its rollout: the second meets the gradients of the first.
+            gradient_accumulation_steps=2,
+            steps_per_generation=1,
             max_completion_length=settings["max_completion"],
             generation_kwargs={"suppress_tokens": suppressed},
             learning_rate=1e-5,

@@ -17,12 +17,13 @@ class HalvesBatches:
     """A mixin for trainers: after a GPU was out of memory, forward batches go through in halves.
 
     Once, with a warning. The step's passes are made again from what was sampled for them, so that
-    its gradient is that of whole batches, to rounding. Of several processes none does it alone:
-    the others would wait for it.
+    its gradient is that of whole batches, to rounding. Rollouts that do not fit are sampled in
+    halves, which draws other answers. Of several processes none does it alone: the others would
+    wait for it.
     """
 
-    halved = False
-    """Whether batches go through in halves."""
+    halved: frozenset[str] = frozenset()
+    """What goes through in halves: "batch" (the passes that train), "rollout" (sampling)."""
     _step_of_passes = -1
     _passes: Sequence[dict[str, Any]] = ()
     _again: dict[str, Any] | None = None
@@ -39,7 +40,7 @@ class HalvesBatches:
         passes = self._passes
         if len(passes) > before and _rows(passes[-1]) < 2:
             raise self._too_large("and is of one row")
-        self.halve()
+        self.halve("batch")
         if len(passes) == before:  # in preparing the pass: no gradient is touched yet
             return self.training_step(model, inputs, *arguments)
         model.zero_grad(set_to_none=True)
@@ -61,18 +62,19 @@ class HalvesBatches:
     def forget_passes(self, count: int) -> None:
         """Undo what else the trainer has counted of that many passes, which are made again."""
 
-    def halve(self) -> None:
+    def halve(self, what: str) -> None:
         """From here on halves; raises ``UserError`` where they do not help."""
-        if self.halved:
-            raise self._too_large("not even in halves")
+        if what in self.halved:
+            raise self._too_large("not even in halves", what)
         if distributed.count() > 1:
-            raise self._too_large("and several processes go on together or not at all")
-        self.halved = True
+            raise self._too_large("and several processes go on together or not at all", what)
+        self.halved |= {what}
         gc.collect()
         torch.cuda.empty_cache()
+        result = "with the same result" if what == "batch" else "with other draws"
         warnings.warn(
-            f"step {self.state.global_step + 1}: a batch does not fit into the GPU's memory: from "
-            "here on batches go through in halves, with the same result",
+            f"step {self.state.global_step + 1}: a {what} does not fit into the GPU's memory: it "
+            f"goes on in halves, {result}",
             stacklevel=3,
         )
 
@@ -84,17 +86,17 @@ class HalvesBatches:
         The halves' inner values are dropped, and computed again in the backward pass.
         """
         whole = slice(0, count)
-        if not self.halved or count < 2:
+        if "batch" not in self.halved or count < 2:
             return loss(whole)
         halves = slice(0, count // 2), slice(count // 2, count)
         if not torch.is_grad_enabled():
             return sum(share(half) * loss(half) for half in halves)
         return sum(share(half) * checkpoint(loss, half, use_reentrant=False) for half in halves)
 
-    def _too_large(self, why: str) -> UserError:
+    def _too_large(self, why: str, what: str = "batch") -> UserError:
         return UserError(
-            f"step {self.state.global_step + 1}: a batch does not fit into the GPU's memory, {why};"
-            " take a profile for a smaller GPU (--profile), or leave out the longest recordings; "
+            f"step {self.state.global_step + 1}: a {what} does not fit into the GPU's memory, {why}"
+            "; take a profile for a smaller GPU (--profile), or leave out the longest recordings; "
             "finished steps are kept up to the last checkpoint"
         )
 

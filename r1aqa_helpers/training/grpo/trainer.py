@@ -113,14 +113,17 @@ class AudioGRPOTrainer(HalvesBatches, ExactResume, TRLCompat):
 
     def sample(self, model: nn.Module, numbers: torch.Tensor) -> list[list[int]]:
         """One sampled answer per number, with the trainer's temperature and limits."""
-        if not self.halved:
+        if "rollout" not in self.halved:
             try:
                 return self._sample(model, numbers)
             except torch.OutOfMemoryError:
                 pass
-            self.halve()
-        parts = numbers.chunk(2)
-        return [answer for part in parts for answer in self._sample(model, part)]
+            self.halve("rollout")
+        try:
+            return [one for part in numbers.chunk(2) for one in self._sample(model, part)]
+        except torch.OutOfMemoryError:
+            pass
+        raise self._too_large("not even in halves", "rollout")
 
     def _sample(self, model: nn.Module, numbers: torch.Tensor) -> list[list[int]]:
         distinct, group = numbers.unique(return_inverse=True)

@@ -48,8 +48,8 @@ class TRLCompat(GRPOTrainer):
     """The number in ``prompts`` of a data set row's prompt and clip."""
     sample: Callable[[nn.Module, torch.Tensor], list[list[int]]]
     """One answer's tokens, up to and with the end token, for each of these prompts."""
-    halved: bool
-    """Whether batches go through in halves, by `in_halves`: see `out_of_memory`."""
+    halved: frozenset[str]
+    """What goes through in halves, batches by `in_halves`: see `out_of_memory`."""
     in_halves: Callable[..., torch.Tensor]
 
     def __init__(
@@ -182,7 +182,7 @@ class TRLCompat(GRPOTrainer):
     ) -> tuple[torch.Tensor, torch.Tensor | None, None]:
         """`logprobs.answer_logps` of all rows, ``batch_size`` at a time."""
         size, width = batch_size or len(input_ids), input_ids.shape[1] - logits_to_keep
-        if self.halved and not torch.is_grad_enabled():
+        if "batch" in self.halved and not torch.is_grad_enabled():
             size = -(-size // 2)
         parts = []
         for ids, mask, numbers in zip(
