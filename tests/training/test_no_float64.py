@@ -3,13 +3,13 @@
 import numpy as np
 import pytest
 import torch
-from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._python_dispatch import TorchDispatchMode, _disable_current_modes
 from torch.utils._pytree import tree_leaves
 
 from r1aqa_helpers.evaluation import local
 from r1aqa_helpers.evaluation.local import answer_questions
 from r1aqa_helpers.models.loaded import fingerprint
-from r1aqa_helpers.training import run
+from r1aqa_helpers.training import prompt_cache, run
 from r1aqa_helpers.training.grpo.run import GRPOSettings, train_grpo
 from r1aqa_helpers.training.sft import SFTSettings, train_sft
 
@@ -54,6 +54,13 @@ def test_fingerprints_are_made_on_the_cpu():
 def test_answering_and_training_never_ask_for_it(loaded, questions, tmp_path, monkeypatch, method):
     for module in (run, local):
         monkeypatch.setattr(module, "weights_fingerprint", lambda loaded: "0" * 16)
+    encode = prompt_cache.encode
+
+    def on_the_cpu(*arguments):  # the feature extractor works there, whatever the device
+        with _disable_current_modes():
+            return encode(*arguments)
+
+    monkeypatch.setattr(prompt_cache, "encode", on_the_cpu)
     monkeypatch.setattr(local, "_on_cpu", lambda loaded: False)  # threads have modes of their own
     torch.manual_seed(0)
     shared = {"steps": 1, "lora_rank": 4, "lr": 1e-4}
