@@ -28,31 +28,50 @@ AUDIO, TEXT, ANSWER = 100, 80, 9
 CLIP_SECONDS = AUDIO / 25
 #: The processes of a profile for several GPUs: R1-AQA's.
 PROCESSES = {"multi-gpu": 8}
-#: dtype, rank of LoRA (0: none), groups; each of 8 answers.
-CASES = (("float32", 0, 4), ("float32", 16, 4), ("bfloat16", 16, 4))
+#: Of an update: dtype ("autocast": float32, computed in bfloat16), rank of LoRA (0: none), groups
+#: of 8 answers, and for thinking gradient checkpointing and the tokens of an answer.
+CASES = (
+    ("float32", 0, 4),
+    ("float32", 16, 4),
+    ("bfloat16", 16, 4),
+    ("bfloat16", 16, 1, True, 96),
+    ("autocast", 0, 4, True),
+)
 SIZE = 8
 #: Questions and text tokens of the update that ``grpo_update.py`` timed as "avqa".
 UPDATED, UPDATED_TEXT = 8, 230
 
 
-def profile_for(dtype: str, rank: int, groups: int, size: int = SIZE) -> Any:
+def profile_for(
+    dtype: str,
+    rank: int,
+    groups: int,
+    checkpointing: bool = False,
+    answer: int = ANSWER,
+    size: int = SIZE,
+) -> Any:
     """The tiny profile with other settings of GRPO, whose audio encoder is frozen with LoRA."""
     from r1aqa_helpers.hardware import TINY_PROFILE
 
+    autocast = dtype == "autocast"
+    place = {"dtype": "float32", "device": "cuda"} if autocast else {"dtype": dtype}
     settings = {
         **TINY_PROFILE.grpo,
-        "prompts_per_step": groups,
+        "prompts_per_step": 2 * groups,
+        "prompts_per_rollout": groups,
         "prompts_per_forward": groups,
         "group_size": size,
-        "max_completion": ANSWER,
+        "max_completion": answer,
         "lora_rank": rank,
-        "freeze_audio_encoder": bool(rank),
+        "freeze_audio_encoder": bool(rank) or autocast,
+        "gradient_checkpointing": checkpointing,
     }
-    return replace(TINY_PROFILE, name="case", dtype=dtype, grpo=settings)
+    return replace(TINY_PROFILE, name="case", grpo=settings, **place)
 
 
 def trainer_for(profile: Any, loaded: Any, folder: Path, steps: int) -> Any:
-    """A trainer whose answers all have `ANSWER` tokens, asked about noise of 4 s."""
+    """A trainer whose answers all have the most tokens, asked about noise of 4 s."""
+    from accelerate.utils import AutocastKwargs
     from datasets import Dataset
     from transformers import PrinterCallback
 
@@ -62,10 +81,10 @@ def trainer_for(profile: Any, loaded: Any, folder: Path, steps: int) -> Any:
 
     settings = profile.grpo
     rank, groups, size = (
-        settings[name] for name in ("lora_rank", "prompts_per_step", "group_size")
+        settings[name] for name in ("lora_rank", "prompts_per_forward", "group_size")
     )
     choose_trained(loaded.model, rank, settings["freeze_audio_encoder"])
-    questions = noise_questions(folder, groups, CLIP_SECONDS)
+    questions = noise_questions(folder, 2 * groups, CLIP_SECONDS)
     suppressed = [*loaded.eos_ids, loaded.model.config.audio_token_id]
     trainer = AudioGRPOTrainer(
         model=loaded.model,
@@ -74,31 +93,43 @@ def trainer_for(profile: Any, loaded: Any, folder: Path, steps: int) -> Any:
             folder,
             num_generations=size,
             per_device_train_batch_size=groups * size,
-            max_completion_length=ANSWER,
+            # Two passes, each with its rollout: the second meets the gradients of the first.
+            gradient_accumulation_steps=2,
+            steps_per_generation=1,
+            max_completion_length=settings["max_completion"],
             generation_kwargs={"suppress_tokens": suppressed},
             learning_rate=1e-5,
             max_steps=steps,
             shuffle_dataset=False,
             save_strategy="no",
             use_cpu=True,
-            bf16=profile.dtype == "bfloat16",
+            bf16=profile.dtype == "bfloat16" or profile.device == "cuda",
         ),
         processing_class=loaded.processor,
         train_dataset=Dataset.from_list(prompt_rows(questions, long_prompt(loaded, TEXT))),
         peft_config=lora_config(rank) if rank else None,
     )
     trainer.remove_callback(PrinterCallback)
+    trainer.accelerator.autocast_handler = AutocastKwargs(cache_enabled=False)
     return trainer
 
 
-def update_bytes(dtype: str, rank: int, groups: int, size: int = SIZE) -> dict[str, Any]:
-    """Bytes of tensors at the peak of two whole updates on the CPU, and what is computed."""
+def update_bytes(*case: Any) -> dict[str, Any]:
+    """Bytes of tensors at the peak of two whole updates on the CPU, and what is computed.
+
+    Args:
+        case: arguments of `profile_for`, such as one of `CASES`.
+    """
     from r1aqa_helpers.hardware.budgets import budget
     from r1aqa_helpers.models import load_for
     from r1aqa_helpers.training import quiet
 
-    profile = profile_for(dtype, rank, groups, size)
-    loaded = load_for(profile)
+    profile = profile_for(*case)
+    dtype, rank, groups = case[:3]
+    size, longest = profile.grpo["group_size"], profile.grpo["max_completion"]
+    loaded = load_for(profile, device="cpu")
+    if profile.grpo["gradient_checkpointing"]:
+        loaded.model.activation_checkpointing_enable({"use_reentrant": False})
     memory = TensorMemory([*loaded.model.parameters(), *loaded.model.buffers()])
     with tempfile.TemporaryDirectory() as folder, quiet(), memory:
         trainer_for(profile, loaded, Path(folder), steps=2).train()
@@ -106,7 +137,8 @@ def update_bytes(dtype: str, rank: int, groups: int, size: int = SIZE) -> dict[s
     computed = max(sum(found.stages[name].values()) for name in ("grpo rollout", "grpo update"))
     return {
         "what": f"GRPO update, {dtype}, {f'LoRA of rank {rank}' if rank else 'all weights'}, "
-        f"{groups} questions x {size} answers",
+        f"{groups} questions x {size} answers of {longest} tokens"
+        + (", gradient checkpointing" if profile.grpo["gradient_checkpointing"] else ""),
         "measured_bytes": memory.peak,
         "computed_bytes": computed,
         "measured_by_computed": round(memory.peak / computed, 3),
@@ -212,6 +244,10 @@ def budgets() -> dict[str, Any]:
             **budget(profile, gpus=PROCESSES.get(name, 1)).as_dict(),
             "sft": dict(profile.sft),
             "grpo": dict(profile.grpo),
+            "thinking": {
+                "settings": profile.for_thinking().grpo,
+                **budget(profile.for_thinking(), gpus=PROCESSES.get(name, 1)).as_dict()["memory"],
+            },
         }
         for name, profile in PROFILES.items()
     }

@@ -34,15 +34,23 @@ class Pause(Exception):
 
 @dataclass(frozen=True)
 class Plan:
-    """Packages that uv must not touch, lines to print, and further options of uv."""
+    """Packages that uv must not touch, lines to print, further options of uv, and what to install.
+
+    ``project`` is this clone, with its extra for weights in 4 bits where there is a GPU: hosted
+    pages have no bitsandbytes, and a T4 needs it.
+    """
 
     kept: tuple[str, ...]
     lines: tuple[str, ...]
     options: tuple[str, ...]
+    project: str = "."
 
 
 def install() -> None:
-    """Install the course's packages at their pinned versions, unless they are installed.
+    """Install the course's packages, unless they are installed.
+
+    On Colab and Kaggle what is there and new enough stays: the page's other packages are built
+    for it. Elsewhere all get the pinned versions.
 
     Restarts the kernel (Colab, Kaggle) or asks for it only where a package was replaced that
     the kernel had already loaded.
@@ -84,16 +92,19 @@ def plan_for(
         gpu: whether the machine has an NVIDIA driver.
     """
     page = () if host == "here" else PAGE
+    options = () if host == "here" else ("--no-config",)  # without the pins of pyproject.toml
+    project = ".[quantised]" if gpu else "."
     torch = there["torch"]
     if torch_fits(required, there):
-        return Plan((*page, *TORCH), (f"torch {torch} fits and is kept",), ())
+        return Plan((*page, *TORCH), (f"torch {torch} fits and is kept",), options, project)
     lines = ()
     if torch is not None:
         wanted = ", ".join(f"{name}{required[name]}" for name in TORCH)
         had = ", ".join(f"{name} {there[name] or 'missing'}" for name in TORCH)
         lines = (f"the course needs {wanted}; here: {had}, which is replaced",)
     # Built for the installed driver: the newest CUDA would not run on an older one.
-    return Plan(page, lines, ("--torch-backend=auto",) if gpu and host != "here" else ())
+    options += ("--torch-backend=auto",) if gpu and host != "here" else ()
+    return Plan(page, lines, options, project)
 
 
 def torch_fits(required: Mapping[str, str], there: Mapping[str, str | None]) -> bool:
@@ -133,7 +144,7 @@ def _loaded() -> dict[str, str]:
 
 
 def _run_uv(plan: Plan) -> None:
-    """Install this clone with uv, which takes the pinned versions from its pyproject.toml."""
+    """Install this clone with uv, which reads the pins in its pyproject.toml unless told not to."""
     uv = ["uv"]
     if shutil.which("uv") is None:
         uv = [sys.executable, "-m", "uv"]
@@ -146,7 +157,7 @@ def _run_uv(plan: Plan) -> None:
         lines = [f'{name} ; python_version < "0"\n' for name in plan.kept]
         left_alone.write_text("".join(lines), encoding="utf-8")
         where = ["--python", sys.executable, "--override", str(left_alone)]
-        _run([*uv, "pip", "install", "--quiet", *where, *plan.options, "--editable", "."])
+        _run([*uv, "pip", "install", "--quiet", *where, *plan.options, "--editable", plan.project])
 
 
 def _run(command: list[str]) -> None:

@@ -568,15 +568,16 @@ def profiles_block() -> str:
     read = json.loads((SPEED / "budgets.json").read_text(encoding="utf-8"))
     parts = {"answering": "answering", "sft": "SFT", "grpo": "GRPO"}
     lines = [
-        "| profile | GPU | GRPO: steps × questions × answers | GB: answering | SFT | GRPO "
-        "| which is |",
-        "|---|---|---|--:|--:|--:|---|",
+        "| profile | GPU | GRPO: steps × questions × answers | GB: answering | SFT | GRPO \\<2> "
+        "| GRPO \\<3> | which is |",
+        "|---|---|---|--:|--:|--:|--:|---|",
     ]
     minutes = []
     for name, one in read["profiles"].items():
         gpu, steps = one["gpu"] or "–", one["grpo"]
         gpu = gpu if one["gpus"] == 1 else f"{one['gpus']} × {gpu}"
-        memory = " | ".join(f"{one['memory'][part]['value'] / 1e9:.1f}" for part in parts)
+        figures = [one["memory"][part] for part in parts] + [one["thinking"]["grpo"]]
+        memory = " | ".join(f"{figure['value'] / 1e9:.1f}" for figure in figures)
         lines.append(
             f"| `{name}` | {gpu} | {steps['steps']} × {steps['prompts_per_step']} × "
             f"{steps['group_size']} | {memory} | {_source(one['memory'])} |"

@@ -55,6 +55,21 @@ def random_model_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
+def true_shapes_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Folder of a model of the 7B model's shape rules and vocabulary (`true_shapes`); read only.
+
+    For slow tests: it asks the package registry for what uv's cache does not have.
+    """
+    from true_shapes import VOCABULARY, install, write_model
+
+    place = tmp_path_factory.mktemp("true shapes")
+    if why_not := install(VOCABULARY, place / "package"):
+        pytest.skip(f"{VOCABULARY} cannot be had: {why_not}")
+    write_model(place / "model", place / "package" / "dashscope" / "resources" / "qwen.tiktoken")
+    return place / "model"
+
+
+@pytest.fixture(scope="session")
 def random_profile(random_model_dir: Path) -> Profile:
     """Asks the untrained miniature, on the CPU, for answers of a few tokens."""
     return Profile(

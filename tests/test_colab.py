@@ -61,13 +61,15 @@ def test_torch_fits_if_in_range_and_built_like_torchaudio(there, fits):
 
 def test_a_torch_that_fits_is_kept_and_another_is_replaced_by_one_for_the_driver():
     plan = plan_for("colab", REQUIRED, both("2.11.1+cu128"), gpu=True)
-    assert plan == Plan(PAGE + TORCH, ("torch 2.11.1+cu128 fits and is kept",), ())
+    said = ("torch 2.11.1+cu128 fits and is kept",)
+    assert plan == Plan(PAGE + TORCH, said, ("--no-config",), ".[quantised]")
     assert plan_for("here", REQUIRED, both("2.11.0"), gpu=True).kept == TORCH
     plan = plan_for("colab", REQUIRED, both("2.9.0+cu126", None), gpu=True)
-    assert (plan.kept, plan.options) == (PAGE, ("--torch-backend=auto",))
+    assert (plan.kept, plan.options) == (PAGE, ("--no-config", "--torch-backend=auto"))
     assert "torch 2.9.0+cu126, torchaudio missing, which is replaced" in plan.lines[0]
-    assert plan_for("kaggle", REQUIRED, both("2.9.0"), gpu=False).options == ()
-    assert plan_for("here", REQUIRED, both(None), gpu=True) == Plan((), (), ())
+    plan = plan_for("kaggle", REQUIRED, both("2.9.0"), gpu=False)
+    assert (plan.options, plan.project) == (("--no-config",), ".")
+    assert plan_for("here", REQUIRED, both(None), gpu=True) == Plan((), (), (), ".[quantised]")
 
 
 def test_the_requirements_are_those_of_pyproject():
@@ -226,6 +228,36 @@ def test_kept_packages_are_neither_replaced_nor_installed(python, monkeypatch):
         pytest.skip("the package registry cannot be reached")
     assert done.returncode == 0, done.stderr
     names = set(re.findall(r"^ \+ ([\w.-]+)", done.stderr, re.MULTILINE))
-    assert {"transformers", "trl", "accelerate", "r1aqa-helpers"} <= names
+    assert {"transformers", "trl", "accelerate", "r1aqa-helpers", "bitsandbytes"} <= names
     assert not names & {*PAGE, *TORCH, "triton", "ipykernel", "tornado"}
     assert not [name for name in names if name.startswith("nvidia-")]
+
+
+@pytest.mark.slow
+def test_what_a_hosted_page_has_and_the_course_does_not_need_newer_stays(python, monkeypatch):
+    """Versions that Colab's image of August 2026 had, beside those that the project pins."""
+    kept = ["numpy==2.1.3", "pandas==2.2.3"]
+    command = ["uv", "pip", "install", "--quiet", "--python", str(python), "--no-config", *kept]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    if REGISTRY_IS_DOWN.search(done.stderr):
+        pytest.skip("the package registry cannot be reached")
+    assert done.returncode == 0, done.stderr
+
+    def changed(host: str) -> str:
+        seen = []
+
+        def run(command: list[str]) -> None:
+            where = command.index("--python") + 1
+            dry = [*command[:where], str(python), *command[where + 1 :], "--dry-run"]
+            dry.remove("--quiet")
+            seen.append(subprocess.run(dry, cwd=ROOT, capture_output=True, text=True))
+
+        monkeypatch.setattr(colab, "_run", run)
+        colab._run_uv(plan_for(host, REQUIRED, both("2.11.0+cu128"), gpu=False))
+        assert seen[0].returncode == 0, seen[0].stderr
+        return seen[0].stderr
+
+    on_page = changed("colab")
+    assert " - numpy" not in on_page and " - pandas" not in on_page
+    assert " + transformers==" in on_page
+    assert " - numpy==2.1.3" in changed("here")

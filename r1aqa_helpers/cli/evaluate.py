@@ -1,6 +1,7 @@
 """Commands that ask questions and score the answers: evaluate, score, ask, probe, cascade."""
 
 import os
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -27,9 +28,8 @@ def evaluate(
     questions: opt.Questions,
     out: Annotated[Path, typer.Option(help="Predictions, as MMAU's JSON.")],
     audio_dir: opt.AudioDir = None,
-    profile: Annotated[
-        str | None, typer.Option(help="Load and ask as this profile does, such as t4: in 4 bits.")
-    ] = None,
+    profile: opt.LoadAs = None,
+    dtype: opt.Dtype = None,
     base: opt.Base = None,
     prompt: Annotated[
         list[int] | None,
@@ -76,10 +76,10 @@ def evaluate(
         raise UserError(
             "--concurrency, --requests-per-minute, --timeout: are for --endpoint; give its address"
         )
-    if endpoint is not None and (opt.given(a=base, b=batch_size, c=profile) or sample):
+    if endpoint is not None and (opt.given(a=base, b=batch_size, c=profile, d=dtype) or sample):
         raise UserError(
-            "--base, --batch-size, --profile, --sample: are for a local model; leave them out "
-            "with --endpoint"
+            "--base, --batch-size, --dtype, --profile, --sample: are for a local model; leave "
+            "them out with --endpoint"
         )
     if not sample and (shipped or seeds is not None):
         raise UserError("--seeds, --shipped: are for --sample; give it, too")
@@ -106,7 +106,7 @@ def evaluate(
         opt.echo(f"asking {server.url} {key}")
         how["endpoint"] = server.url
     else:
-        loaded = _load(chosen, model, base, asked)
+        loaded = _load(chosen, model, base, asked, dtype)
         if shipped and not loaded.shipped:
             raise UserError(f"model {shown(model)}: came with greedy settings; omit --shipped")
         sampling = dict(loaded.shipped) if shipped else {}
@@ -122,7 +122,7 @@ def evaluate(
             lines = [line for row in result["rows"] for line in row["seeds"]]
             _check_whole(out, sum(line["missing"] for line in lines), len(asked) * len(lines))
             return
-        how |= opt.given(base=base, profile=profile, sampling=sampling or None)
+        how |= opt.given(base=base, profile=profile, dtype=dtype, sampling=sampling or None)
         options |= {"prompt": prompts[0], "sample": sample, "seed": seed, "sampling": sampling}
         answer = partial(answer_questions, loaded, **options)
     predictions = answer(asked, log=out.with_name(out.name + ".log.jsonl"))
@@ -204,6 +204,8 @@ def ask(
     model: opt.OtherModel = None,
     prompt: opt.PromptNumber = 2,
     base: opt.Base = None,
+    profile: opt.LoadAs = None,
+    dtype: opt.Dtype = None,
 ) -> None:
     """Ask a question about one recording; by default the tiny model answers."""
     from r1aqa_helpers.data.audio import load_audio
@@ -212,9 +214,9 @@ def ask(
         raise UserError(f"--choices: has {len(choices)}; give two or more")
     wave = load_audio(audio)
     from r1aqa_helpers.evaluation.local import answer_one
-    from r1aqa_helpers.models import load
 
-    loaded = load(model or TINY_PROFILE.model, base=base)
+    chosen = None if profile is None else pick_profile(profile)
+    loaded = _loaded(chosen, model or (chosen or TINY_PROFILE).model, base, dtype)
     prediction, cut = answer_one(loaded, wave, question, choices, prompt)
     if cut:
         heard = loaded.window_seconds
@@ -382,14 +384,28 @@ def _labelled(
 
 
 def _load(
-    profile: Profile | None, model: str | None, base: str | None, asked: "Sequence[AudioQuestion]"
+    profile: Profile | None,
+    model: str | None,
+    base: str | None,
+    asked: "Sequence[AudioQuestion]",
+    dtype: str | None = None,
 ) -> "LoadedModel":
     """The model after the hearing check, loaded as the profile says where there is one."""
-    from r1aqa_helpers.models import hearing_check, load, load_for
+    from r1aqa_helpers.models import hearing_check
 
-    loaded = load(model, base=base) if profile is None else load_for(profile, model, base)
+    loaded = _loaded(profile, model, base, dtype)
     hearing_check(loaded, asked)
     return loaded
+
+
+def _loaded(
+    profile: Profile | None, model: str | None, base: str | None, dtype: str | None
+) -> "LoadedModel":
+    from r1aqa_helpers.models import load, load_for
+
+    if profile is None:
+        return load(model, dtype=dtype, base=base)
+    return load_for(replace(profile, dtype=dtype or profile.dtype), model, base)
 
 
 def _limits(profile: Profile) -> dict[str, int]:

@@ -25,6 +25,16 @@ OtherModel = Annotated[
 Base = Annotated[
     str | None, typer.Option(help="Base model of an adapter; by default the one it names.")
 ]
+LoadAs = Annotated[
+    str | None, typer.Option("--profile", help="Load as this profile does, such as t4: in 4 bits.")
+]
+Dtype = Annotated[
+    str | None,
+    typer.Option(
+        help="Number format: float32, bfloat16 or float16. On a CPU bfloat16 takes half of the "
+        "default's memory, for 7B 17 of 34 GB, and is slow."
+    ),
+]
 Questions = Annotated[Path, typer.Option(help=f"Questions: {_FORMATS}.")]
 TestQuestions = Annotated[
     Path | None, typer.Option(help=f"Labelled questions, in place of the default ones: {_FORMATS}.")

@@ -75,8 +75,6 @@ def _train(
                 f"{method}: starts from a model that {picked.start} trained; name it with --model"
             )
         settings = methods.method_settings(picked, chosen, **asked)
-        if not settings.lora_rank:  # steps of full training vanish in shorter numbers
-            chosen = replace(chosen, dtype="float32", quantise=None)
         run = partial(methods.train_method, picked)
     elif algorithm == "sft":
         from r1aqa_helpers.training.sft import SFTSettings, train_sft
@@ -86,6 +84,8 @@ def _train(
         from r1aqa_helpers.training.grpo.run import GRPOSettings, train_grpo
 
         settings, run = GRPOSettings(**{**chosen.grpo, **asked}), train_grpo
+    if not settings.lora_rank:  # steps of full training vanish in shorter numbers
+        chosen = replace(chosen, dtype="float32", quantise=None)
     train_questions = read_questions(questions, audio_dir)
     check_writable(out)
     if leave_out_bad:

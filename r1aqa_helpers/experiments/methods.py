@@ -115,9 +115,11 @@ def pick_method(name: str) -> Method:
 def method_settings(method: Method, profile: Profile, **others: Any) -> SFTSettings | GRPOSettings:
     """The profile's settings, then the method's, then ``others`` (lr, seed, steps, …).
 
-    Thinking may take as many tokens in training as it may when the model is asked. Where the
-    method has an adapter and the profile none, or the other way round, the rate follows.
+    With prompt <3>, GRPO's are those of `Profile.for_thinking`. Where the method has an adapter
+    and the profile none, or the other way round, the rate follows.
     """
+    if method.prompt == 3:
+        profile = profile.for_thinking()
     given = profile.sft if method.algorithm == "sft" else profile.grpo
     values = {**given, **method.changes, "prompt": method.prompt}
     factor = {1: LORA_RATE, -1: 1 / LORA_RATE}.get(
@@ -127,8 +129,6 @@ def method_settings(method: Method, profile: Profile, **others: Any) -> SFTSetti
         values["lr"] *= factor
     if method.algorithm == "sft":
         return SFTSettings(**{**values, **others})
-    if method.prompt == 3:
-        values["max_completion"] = profile.max_new_tokens
     return GRPOSettings(**{**values, **others})
 
 

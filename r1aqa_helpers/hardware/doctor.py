@@ -38,6 +38,23 @@ ON_HUB = (QWEN2_AUDIO, "mispeech/r1-aqa", "gamma-lab-umd/MMAU-test-mini")
 INSTALL = "install the packages: uv sync, or pip install -e ."
 PINNED = "install the pinned versions: uv sync, or conda env update -f environment.yml"
 RESTORE = "restore the data: git checkout -- data/tiny"
+#: Has uv take a build of torch for the driver, or for an older CUDA, in place of the newest.
+_TORCH = "uv pip install --reinstall-package torch --reinstall-package torchaudio --torch-backend="
+HIDE = "or hide the GPU, to work on the CPU: export CUDA_VISIBLE_DEVICES="
+OLD_GPU = (
+    "for GPUs before Turing (P100, V100) install a build for CUDA 12.6, the last that has code for "
+    f"them: {_TORCH}cu126 -e '.[quantised]', {HIDE}"
+)
+NEW_GPU = f"install a build for this GPU: {_TORCH}auto -e ., {HIDE}"
+FOR_GPU = f"to use the GPU, install a build for its driver: {_TORCH}auto -e ."
+DRIVER = (
+    "to use the GPU, update its driver (builds for CUDA 13 need 580 or newer), or install a build "
+    f"for the driver that is here: {_TORCH}auto -e ."
+)
+MPS = (
+    "the profile mps has not been run on such a machine yet: where PyTorch says that an operation "
+    "is missing, export PYTORCH_ENABLE_MPS_FALLBACK=1"
+)
 
 
 @dataclass(frozen=True)
@@ -145,19 +162,23 @@ def _gpu(report: Report) -> None:
         return
     seen = this_machine()
     for index, (name, size) in enumerate(seen.gpus):
+        capability = tuple(torch.cuda.get_device_capability(index))
         if has_kernels(index):
-            report.add(OK, f"{name}, {_gb(size)}")
+            half = "" if capability >= (8, 0) or torch.version.hip else ", float16 and no bfloat16"
+            report.add(OK, f"{name}, {_gb(size)}{half}")
             continue
         built = ", ".join(torch.cuda.get_arch_list())
         text = f"{name}: the installed torch has no code for it (it has {built})"
-        step = "install a torch built for this GPU, or hide the GPU: export CUDA_VISIBLE_DEVICES="
-        report.add(STOP, text, step)
+        report.add(STOP, text, OLD_GPU if capability < (7, 5) else NEW_GPU)
     if seen.mps:
-        report.add(OK, "Apple GPU (MPS)")
+        report.add(OK, "Apple GPU (MPS)", MPS)
     elif not seen.gpus and shutil.which("nvidia-smi"):
         built = f"for CUDA {torch.version.cuda}" if torch.version.cuda else "without CUDA"
-        step = "to use the GPU, update its driver, or install torch as pinned: uv sync"
-        report.add(NOTE, f"nvidia-smi is here, but torch (built {built}) sees no GPU", step)
+        text = f"nvidia-smi is here, but torch (built {built}) sees no GPU"
+        report.add(NOTE, text, DRIVER if torch.version.cuda else FOR_GPU)
+    if len(seen.gpus) > 1:
+        text = f"{len(seen.gpus)} GPUs: one process uses the first"
+        report.add(NOTE, text, "to train on all of them: accelerate launch, see r1aqa train --help")
     elif not seen.gpus:
         report.add(OK, "none; the tiny track needs none")
 
@@ -199,7 +220,7 @@ def _profile(report: Report) -> None:
         report.add(STOP, text, other)
     if profile.quantise and find_spec("bitsandbytes") is None:
         text = f"profile {profile.name} holds weights in 4 bits, and bitsandbytes is not installed"
-        step = "install it: uv sync --extra quantised, or pip install 'r1aqa-helpers[quantised]'"
+        step = "install it: uv sync --extra quantised, or pip install bitsandbytes"
         report.add(STOP, text, step)
     if report.needs_questions:
         text = f"profile {profile.name} names no questions; the main job takes yours"

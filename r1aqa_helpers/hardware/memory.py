@@ -64,6 +64,16 @@ class Work:
         return 4 if self.profile.dtype == "float32" else 2
 
     @property
+    def autocast(self) -> bool:
+        """Whether training casts float32 weights to bfloat16, product by product."""
+        return self.profile.dtype == "float32" and self.profile.device == "cuda"
+
+    @property
+    def residual(self) -> int:
+        """Bytes of a number between the language model's layers, see ``models.float16``."""
+        return 2 if self.profile.dtype == "bfloat16" else 4
+
+    @property
     def encoder_width(self) -> int:
         """Bytes of a number in the audio encoder, which is in float32 beside float16."""
         return 2 if self.profile.dtype == "bfloat16" else 4
@@ -112,11 +122,8 @@ def sft(work: Work) -> dict[str, int]:
     settings = work.profile.sft
     rows = settings["rows_per_forward"]
     tokens = rows * (work.prompt + work.answer)
-    return {
-        **_training(work, settings),
-        "activations": _kept(work, settings, tokens, rows),
-        "logits": rows * work.answer * work.vocabulary * _SCORED_WITHOUT_ENTROPY,
-    }
+    logits = rows * work.answer * work.vocabulary * _SCORED_WITHOUT_ENTROPY
+    return {**_training(work, settings), **_backward(work, settings, tokens, rows, logits)}
 
 
 def grpo_rollout(work: Work) -> dict[str, int]:
@@ -127,7 +134,7 @@ def grpo_rollout(work: Work) -> dict[str, int]:
     rows = prompts * settings["group_size"]
     return {
         **_training(work, settings),
-        "cache": rows * _cache(work, work.prompt, settings["max_completion"]),
+        "cache": rows * _cache(work, work.prompt, settings["max_completion"], work.autocast),
         "activations": _forward(work, prompts, prompts * work.prompt),
         "logits": rows * work.vocabulary * _SAMPLED,
     }
@@ -138,12 +145,10 @@ def grpo_update(work: Work) -> dict[str, int]:
     settings = work.profile.grpo
     groups, size = settings["prompts_per_forward"], settings["group_size"]
     longest = settings["max_completion"]
-    tokens = groups * (work.prompt + size * (longest - 1))
-    return {
-        **_training(work, settings),
-        "activations": _kept(work, settings, tokens, groups),
-        "logits": groups * size * longest * work.vocabulary * _SCORED,
-    }
+    row = work.prompt + size * (longest - 1)
+    logits = groups * size * longest * work.vocabulary * _SCORED
+    needed = _backward(work, settings, groups * row, groups, logits, groups * row**2)
+    return {**_training(work, settings), **needed}
 
 
 #: Stages by name, in the order of the main job: what each takes beside the weights.
@@ -185,13 +190,30 @@ def _training(work: Work, settings: Mapping[str, Any]) -> dict[str, int]:
     return added
 
 
-def _kept(work: Work, settings: Mapping[str, Any], tokens: int, clips: int) -> int:
-    """What a backward pass needs, or the audio encoder's forward pass where that is more."""
-    layers = work.config.text_config.num_hidden_layers
-    kept = layers * tokens * _decoder_kept(work, settings.get("lora_rank", 0))
+def _backward(
+    work: Work, settings: Mapping[str, Any], tokens: int, clips: int, logits: int, pairs: int = 0
+) -> dict[str, int]:
+    """What a backward pass needs, or the audio encoder's forward pass where that is more.
+
+    With gradient checkpointing the input of each layer, and once the logits are gone one layer's
+    inner values, with the gradients of its feed-forward part. ``pairs`` of tokens have a place in
+    the mask of packed rows: a byte, and in each layer's attention a number.
+    """
+    text, rank = work.config.text_config, settings.get("lora_rank", 0)
+    width = 2 if work.autocast else work.width
+    layers, layer = text.num_hidden_layers, tokens * _decoder_kept(work, rank) + width * pairs
+    if work.autocast:  # the cast weights, each of which a product keeps
+        layer += 2 * flops.decoder_layer_weights(work.config)
+    encoder = 0 if frozen_encoder(settings) else clips * _encoder_kept(work)
+    if settings.get("gradient_checkpointing"):
+        gradients = tokens * 2 * text.intermediate_size * width
+        inputs = layers * tokens * text.hidden_size * work.residual + encoder
+        kept = inputs + max(0, layer + gradients - logits)
+    else:
+        kept = layers * layer + encoder
     if frozen_encoder(settings):
-        return max(kept, _forward(work, clips, 0, 4 * work.audio))
-    return kept + clips * _encoder_kept(work)
+        kept = max(kept, _forward(work, clips, 0, 4 * work.audio))
+    return {"activations": kept + pairs, "logits": logits}
 
 
 def _decoder_kept(work: Work, rank: int) -> int:
@@ -201,12 +223,16 @@ def _decoder_kept(work: Work, rank: int) -> int:
     attention made of them, and the feed-forward part's four (gate, its activation, up, product).
     With LoRA neither norms' outputs nor the product; instead each of the seven adapters keeps its
     inner values and a copy of its input, in bfloat16, or in float32 beside float16, whose bounds
-    (``models.float16``) keep the product and the layer's output, too. float32 copies nothing.
+    (``models.float16``) keep the product and the layer's output, too. float32 copies nothing,
+    unless it is computed in bfloat16: then each norm's output is in float32, and each product but
+    attention's own keeps a cast copy of its input.
     """
     text, width = work.config.text_config, work.width
     h, i = text.hidden_size, text.intermediate_size
     q, k = flops.attention_widths(text)
     attention = 2 * q + 2 * k
+    if work.autocast:
+        return 4 * 4 * h + 2 * (5 * h + attention + 4 * i) + (2 * (5 * h + q + i) if rank else 0)
     if not rank:
         return 2 * (4 * h + 2 * width * h) + width * (attention + 4 * i)
     kept = 8 * h + width * (attention + 3 * i)
@@ -249,7 +275,7 @@ def _forward(work: Work, clips: int, tokens: int, frames: int | None = None) -> 
     return max(encoder, decoder) + (matrix if work.profile.quantise else 0)
 
 
-def _cache(work: Work, prompt: int, answer: int) -> int:
-    """Bytes of a row's cache, which grows in steps."""
+def _cache(work: Work, prompt: int, answer: int, autocast: bool = False) -> int:
+    """Bytes of a row's cache, which grows in steps; under autocast values are in bfloat16."""
     tokens = prompt + _CACHE_STEP * -(-answer // _CACHE_STEP)
-    return tokens * flops.cache_bytes_per_token(work.config, work.width)
+    return tokens * flops.cache_bytes_per_token(work.config, 3 if autocast else work.width)

@@ -2,11 +2,11 @@
 
 Those of the 7B model all train LoRA with a frozen audio encoder, except ``h200-full``. Their
 batches follow from ``budgets``: the largest for which the computed peak of every stage leaves a
-tenth of the GPU free; a test holds each to that.
+tenth of the GPU free, also with prompt <3>; a test holds each to that.
 """
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -39,6 +39,7 @@ class Profile:
         train, test: files of questions, as ``questions.read_questions`` takes them.
         audio_dir: folder of the recordings; None: the folder of each file.
         sft, grpo: overrides of ``SFTSettings`` and ``GRPOSettings`` by field name.
+        thinking: what differs from ``grpo`` with prompt <3>, whose answers are long.
     """
 
     name: str
@@ -54,10 +55,21 @@ class Profile:
     audio_dir: Path | None = None
     sft: Mapping[str, Any] = field(default_factory=dict)
     grpo: Mapping[str, Any] = field(default_factory=dict)
+    thinking: Mapping[str, Any] = field(default_factory=dict)
+
+    def for_thinking(self) -> "Profile":
+        """The profile with ``grpo`` as it is with prompt <3>.
+
+        Thinking may take as many tokens in training as it may when the model is asked.
+        """
+        longest = {"max_completion": self.max_new_tokens}
+        return replace(self, grpo={**self.grpo, **longest, **self.thinking}, thinking={})
 
     def as_dict(self) -> dict[str, Any]:
-        """The profile as JSON has it."""
+        """The profile as JSON has it, without ``thinking`` where nothing differs."""
         values = asdict(self)
+        if not self.thinking:
+            del values["thinking"]
         return {name: str(v) if isinstance(v, Path) else v for name, v in values.items()}
 
 
@@ -98,7 +110,12 @@ TINY_PROFILE = Profile(
 _LORA = {"steps": 500, "lora_rank": 16, "freeze_audio_encoder": True}
 #: All of the language model, with AdamW's moments in 8 bits. In float32, since steps of 1e-6
 #: vanish in bfloat16's rounding; R1-AQA trained the audio encoder, too.
-_FULL = {"steps": 500, "freeze_audio_encoder": True, "optim": "adamw_bnb_8bit"}
+_FULL = {
+    "steps": 500,
+    "freeze_audio_encoder": True,
+    "optim": "adamw_bnb_8bit",
+    "gradient_checkpointing": True,
+}
 _SFT_BATCH = {"batch_size": 16, "rows_per_forward": 1}
 #: R1-AQA's 16 questions and 8 answers of up to 256 tokens, of which its answers took about 9.
 _GRPO_BATCH = {
@@ -108,14 +125,16 @@ _GRPO_BATCH = {
     "prompts_per_rollout": 1,
     "max_completion": 128,
 }
-#: For GPUs of up to 24 GB.
-_SMALL = {"prompts_per_step": 8, "group_size": 4, "max_completion": 32}
+#: For GPUs of up to 24 GB, with room for clips of 30 s.
+_SMALL_SFT = {"gradient_checkpointing": True}
+_SMALL = {"prompts_per_step": 8, "group_size": 4, "max_completion": 32, **_SMALL_SFT}
 
 
 def _lora(
     name: str,
     grpo: dict[str, Any] | None = None,
     sft: dict[str, Any] | None = None,
+    thinking: dict[str, Any] | None = None,
     **fields: Any,
 ) -> Profile:
     """The 7B model with LoRA in bfloat16 on CUDA, with other settings where they are given."""
@@ -125,6 +144,7 @@ def _lora(
         model=QWEN2_AUDIO,
         sft={**_LORA, "lr": 1e-4, **_SFT_BATCH, **(sft or {})},
         grpo={**_LORA, "lr": 1e-5, **_GRPO_BATCH, **(grpo or {})},
+        thinking={"gradient_checkpointing": True, **(thinking or {})},
         **{**usual, **fields},
     )
 
@@ -134,11 +154,16 @@ PROFILES = {
     for profile in (
         TINY_PROFILE,
         # 16 GB, and no bfloat16.
-        _lora("t4", {**_SMALL, "max_completion": 64}, dtype="float16", quantise="nf4"),
+        _lora("t4", {**_SMALL, "max_completion": 64}, _SMALL_SFT, dtype="float16", quantise="nf4"),
         # 24 GB, of which the weights take 17.
-        _lora("l4", _SMALL, eval_tokens=4096),
+        _lora("l4", _SMALL, _SMALL_SFT, eval_tokens=4096),
         # 40 or 80 GB.
-        _lora("a100", {"prompts_per_rollout": 4}, {"rows_per_forward": 2}),
+        _lora(
+            "a100",
+            {"prompts_per_rollout": 4},
+            {"rows_per_forward": 2},
+            {"prompts_per_rollout": 2},
+        ),
         # 80 GB and more.
         _lora(
             "h100",
@@ -160,7 +185,7 @@ PROFILES = {
         # Several of at least 40 GB, a process on each: each process has these settings.
         _lora("multi-gpu"),
         # Apple: in bfloat16, as in float32 the weights alone would take 34 GB.
-        _lora("mps", _SMALL, eval_tokens=4096, device="mps"),
+        _lora("mps", _SMALL, _SMALL_SFT, eval_tokens=4096, device="mps"),
     )
 }
 

@@ -11,8 +11,8 @@ from r1aqa_helpers.utils.errors import UserError
 from r1aqa_helpers.utils.machine import Machine, this_machine
 from r1aqa_helpers.utils.untrusted import shown
 
-#: Settings that the command line may give another value than the profile.
-_CHANGEABLE = ("steps", "lora_rank", "freeze_audio_encoder")
+#: Settings that a command may give another value than the profile, or give without it.
+_CHANGEABLE = ("steps", "lora_rank", "freeze_audio_encoder", "gradient_checkpointing")
 _NAMES = {"answering": "answering", "sft": "SFT", "grpo": "GRPO"}
 
 
@@ -33,16 +33,20 @@ def announcement(profile: Profile, machine: Machine | None = None, gpus: int = 1
     by_sft, by_grpo = trained(sft), trained(grpo)
     sampled = grpo.get("prompts_per_rollout") or grpo["prompts_per_step"]
     tiny = profile.model == TINY_PROFILE.model
+
+    def again(settings: Mapping[str, Any]) -> str:
+        return ", layers computed again" if settings.get("gradient_checkpointing") else ""
+
     rows = {
         "model": "the tiny model" if tiny else shown(profile.model),
         "precision": precision(profile),
         "trains": by_sft if by_sft == by_grpo else f"SFT: {by_sft}; GRPO: {by_grpo}",
         "answering": f"{profile.eval_tokens:,} tokens a batch",
         "SFT": f"{sft['steps']} steps of {sft['batch_size']} questions, trained on "
-        f"{sft['rows_per_forward']} at once",
+        f"{sft['rows_per_forward']} at once" + again(sft),
         "GRPO": f"{grpo['steps']} steps of {grpo['prompts_per_step']} questions x "
         f"{grpo['group_size']} answers of at most {grpo['max_completion']} tokens; sampled for "
-        f"{sampled} at once, trained on {grpo['prompts_per_forward']} at once",
+        f"{sampled} at once, trained on {grpo['prompts_per_forward']} at once" + again(grpo),
         "memory": by_source(found.memory, " GB", GB),
         "minutes": by_source(found.minutes) or "not measured here",
     }
@@ -61,7 +65,8 @@ def with_settings(profile: Profile, settings: Any) -> Profile:
         settings: ``GRPOSettings`` or ``SFTSettings``, made from the profile's.
     """
     kind = "grpo" if hasattr(settings, "group_size") else "sft"
-    old, new = getattr(profile, kind), {name: getattr(settings, name) for name in _CHANGEABLE}
+    old = getattr(profile, kind)
+    new = {name: getattr(settings, name) for name in (*old, *_CHANGEABLE)}
     changed = {name: value for name, value in new.items() if value != old.get(name, 0)}
     return replace(profile, **{kind: {**old, **changed}})
 
@@ -105,6 +110,8 @@ def precision(profile: Profile) -> str:
     """Its number formats in words."""
     if profile.quantise:
         return f"{profile.dtype}, linear layers in 4 bits ({profile.quantise.upper()})"
+    if profile.dtype == "float32" and profile.device == "cuda":
+        return "float32; trained with products in bfloat16 where the GPU has it"
     return profile.dtype
 
 

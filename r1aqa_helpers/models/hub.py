@@ -136,7 +136,8 @@ def check_upload(folder: Path) -> tuple[list[str], list[str]]:
         if base is None or not is_hub_name(base):
             raise UserError(
                 f"{shown(folder / ADAPTER_CONFIG)}: base_model_name_or_path is no name on the Hub,"
-                " so that nobody else could load the adapter; push the merged model"
+                " so that nobody else could load the adapter; write the name of this base on the"
+                " Hub there, or push the merged model (models.load without quantise, models.save)"
             )
     else:
         check_weights(folder)

@@ -57,10 +57,10 @@ class LoadedModel:
 
     @property
     def eos_ids(self) -> list[int]:
-        """Tokens that end an answer: the turn's end and the text's end."""
+        """Tokens that end an answer: first the turn's end, which is learnt, then the text's end."""
         tokenizer = self.processor.tokenizer
         known = tokenizer.get_vocab()
-        ends = (tokenizer.eos_token, "<|im_end|>", "<|endoftext|>")
+        ends = ("<|im_end|>", tokenizer.eos_token, "<|endoftext|>")
         return list(dict.fromkeys(known[end] for end in ends if end in known))
 
     @property
@@ -79,6 +79,8 @@ def chat_text(loaded: LoadedModel, prompt_text: str, heard: bool = True) -> str:
     """
     check_no_special_token(loaded.processor.tokenizer, prompt_text)
     messages = chat_messages(prompt_text)
+    # Templates that transformers 4 stored (chat_template.json) look for this key, not for the type.
+    messages[0]["content"][0]["audio_url"] = None
     if not heard:
         messages = [{"role": "user", "content": prompt_text}]
     return loaded.processor.apply_chat_template(

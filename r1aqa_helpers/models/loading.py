@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import jinja2
 import torch
 from huggingface_hub import hf_hub_download, snapshot_download
 from huggingface_hub.errors import EntryNotFoundError
@@ -26,7 +27,7 @@ from r1aqa_helpers.models.adapters import (
 )
 from r1aqa_helpers.models.float16 import guard_float16
 from r1aqa_helpers.models.generation_config import greedy_config, shipped_sampling
-from r1aqa_helpers.models.loaded import LoadedModel
+from r1aqa_helpers.models.loaded import LoadedModel, chat_text
 from r1aqa_helpers.models.precision import (
     keep_as_stored,
     pick_device,
@@ -275,7 +276,7 @@ def _load_processor(folder: Path) -> Qwen2AudioProcessor:
 
 
 def _check_agreement(loaded: LoadedModel, folder: Path) -> None:
-    """Model and processor mean the same audio token and the same window."""
+    """Model and processor mean the same audio token and window; the template has a clip."""
     config, processor = loaded.model.config, loaded.processor
     window = 2 * config.audio_config.max_source_positions
     for what, ours, theirs in (
@@ -287,3 +288,15 @@ def _check_agreement(loaded: LoadedModel, folder: Path) -> None:
                 f"model {shown(folder)}: its {what} is {ours} in the processor's files, "
                 f"{theirs} in config.json; copy the folder completely"
             )
+    try:
+        clips = chat_text(loaded, "What is it?").count(processor.audio_token)
+    except (jinja2.TemplateError, TypeError, ValueError) as error:
+        raise UserError(
+            f"model {shown(folder)}: its chat template fails ({first_line(error)}); copy the "
+            "template of Qwen2-Audio-7B-Instruct"
+        ) from error
+    if clips != 1:
+        raise UserError(
+            f"model {shown(folder)}: its chat template has {clips} places for a clip, not 1; copy "
+            "the template of Qwen2-Audio-7B-Instruct"
+        )

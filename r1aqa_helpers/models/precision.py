@@ -16,7 +16,7 @@ OPTIMISERS = ("adamw_torch", "adamw_bnb_8bit")
 
 _MISSING = (
     "bitsandbytes is not installed; install it "
-    "(pip install 'r1aqa-helpers[quantised]', in a checkout uv sync --extra quantised)"
+    "(pip install bitsandbytes, in a checkout uv sync --extra quantised)"
 )
 #: What to do where numbers overflow.
 NOT_FINITE = (
@@ -131,7 +131,8 @@ def training_precision(model: PreTrainedModel, lora_rank: int, optim: str) -> di
     """``bf16`` and ``fp16`` for the trainer of ``model``, of which neither means float32.
 
     In float16 gradients are scaled so that small ones do not vanish, and what is trained, the
-    adapter's weights, is in float32.
+    adapter's weights, is in float32. Weights in float32 stay so on a GPU, where small steps need
+    it, and matrix products are computed in bfloat16 (autocast), as R1-AQA's.
 
     Args:
         lora_rank: 0 where all weights are trained.
@@ -162,4 +163,5 @@ def training_precision(model: PreTrainedModel, lora_rank: int, optim: str) -> di
         raise UserError(f"optim {optim!r}: unknown, choose one of {', '.join(OPTIMISERS)}")
     if "bnb" in optim and find_spec("bitsandbytes") is None:
         raise UserError(f"optim {optim}: {_MISSING}, or use adamw_torch")
-    return {"bf16": dtype == torch.bfloat16, "fp16": dtype == torch.float16}
+    autocast = dtype == torch.float32 and pick_dtype(None, model.device) == torch.bfloat16
+    return {"bf16": autocast or dtype == torch.bfloat16, "fp16": dtype == torch.float16}

@@ -5,6 +5,7 @@ Each has its own device. Only the main process, rank 0, writes the run's files a
 
 import gc
 import os
+import warnings
 from collections.abc import Callable
 from datetime import timedelta
 from typing import TypeVar
@@ -13,10 +14,16 @@ import torch
 import torch.distributed as dist
 from accelerate import PartialState
 from peft import PeftModel, get_peft_model, get_peft_model_state_dict, set_peft_model_state_dict
-from transformers import PreTrainedModel, Qwen2AudioForConditionalGeneration, Trainer
+from transformers import (
+    PreTrainedModel,
+    Qwen2AudioForConditionalGeneration,
+    Trainer,
+    TrainingArguments,
+)
 from transformers.integrations.deepspeed import unset_hf_deepspeed_config
 
 T = TypeVar("T")
+Arguments = TypeVar("Arguments", bound=TrainingArguments)
 
 #: How long a collective operation of training may take; the launcher notices a dead process.
 TIMEOUT = timedelta(hours=2)
@@ -39,6 +46,23 @@ def init(device: str | torch.device | None) -> str | torch.device | None:
     asked = torch.device(device).type if device is not None else None
     on_cpu = asked == "cpu" or not torch.cuda.is_available()
     return PartialState(cpu=on_cpu, timeout=TIMEOUT).device
+
+
+def on_one_gpu(arguments: Arguments) -> Arguments:
+    """``arguments``, with one GPU for this process; a warning where more are in sight.
+
+    By itself transformers' trainer spreads a process's batches over all GPUs that it sees
+    (DataParallel), each of which then gets a whole forward batch: other steps than were asked for.
+    """
+    count = arguments.n_gpu
+    if count > 1:
+        arguments._n_gpu = 1
+        warnings.warn(
+            f"training on one of {count} GPUs; to use all of them, start a process on each with "
+            "accelerate launch (r1aqa train --help)",
+            stacklevel=2,
+        )
+    return arguments
 
 
 def destroy() -> None:

@@ -10,6 +10,8 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+import torch
+from accelerate.utils import AutocastKwargs
 from peft import PeftModel
 from transformers import PrinterCallback, Trainer
 
@@ -106,8 +108,13 @@ def run_training(
             "use_cpu": loaded.device.type == "cpu",
             **precision,
         }
+        if settings.gradient_checkpointing:
+            loaded.model.activation_checkpointing_enable({"use_reentrant": False})
         with quiet():
             trainer, row = build(at_once, shared)
+            if loaded.dtype == torch.float32:
+                # Casts that autocast keeps would take half as much again as the weights.
+                trainer.accelerator.autocast_handler = AutocastKwargs(cache_enabled=False)
             trainer.remove_callback(PrinterCallback)
             trainer.add_callback(StepLog(out_dir, method, row, settings.minutes, watch))
             try:
@@ -117,6 +124,7 @@ def run_training(
             finally:
                 trainer.accelerator.unwrap_model(trainer.model, keep_fp32_wrapper=False)
                 disable_scoring(loaded.model)
+                loaded.model.activation_checkpointing_disable()
                 loaded.model.eval()
             trained = LoadedModel(distributed.whole_model(trainer), loaded.processor, loaded.name)
 

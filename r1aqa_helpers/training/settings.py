@@ -10,7 +10,7 @@ from r1aqa_helpers.training import distributed
 from r1aqa_helpers.utils.errors import UserError
 
 #: Settings that may differ between a run and its continuation.
-FREE = frozenset({"save_every", "minutes"})
+FREE = frozenset({"save_every", "minutes", "gradient_checkpointing"})
 
 #: Fields of `transformers.TrainingArguments` that are the same in every training.
 TRAINER_FIELDS = {
@@ -28,6 +28,7 @@ class TrainingSettings:
 
     prompt: int = 2
     steps: int = 500
+    """The rate falls linearly to 0 at their end; docs/differences.md has the published schedule."""
     lr: float
     freeze_audio_encoder: bool | None = None
     """Freeze the audio encoder; None: frozen with LoRA, trained otherwise."""
@@ -36,6 +37,9 @@ class TrainingSettings:
     audio encoder unless that is frozen."""
     optim: str = "adamw_torch"
     """One of ``models.precision.OPTIMISERS``."""
+    gradient_checkpointing: bool = False
+    """Keep a layer's input alone, and compute the layer again in the backward pass (arXiv
+    1604.06174): memory against speed, not the result."""
     seed: int = 42
     save_every: int = 100
     minutes: float | None = None

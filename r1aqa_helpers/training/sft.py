@@ -18,7 +18,9 @@ from r1aqa_helpers.data.prompts import build_prompt, question_text
 from r1aqa_helpers.models import LoadedModel
 from r1aqa_helpers.models.lora import lora_config
 from r1aqa_helpers.training.callbacks import ExactResume, Watch, check_loss
+from r1aqa_helpers.training.distributed import on_one_gpu
 from r1aqa_helpers.training.logprobs import Answers, enable_scoring
+from r1aqa_helpers.training.out_of_memory import HalvesBatches
 from r1aqa_helpers.training.prompt_cache import PromptCache
 from r1aqa_helpers.training.run import RowMaker, run_training
 from r1aqa_helpers.training.settings import TrainingSettings, run_schedule
@@ -45,7 +47,7 @@ class SFTSettings(TrainingSettings):
     lr: float = 1e-5
 
 
-class AnswerTrainer(ExactResume, Trainer):
+class AnswerTrainer(HalvesBatches, ExactResume, Trainer):
     """Minimises the cross-entropy of the answers' tokens, and of nothing else."""
 
     def __init__(self, prompts: PromptCache, **arguments: Any) -> None:
@@ -61,6 +63,20 @@ class AnswerTrainer(ExactResume, Trainer):
     ) -> torch.Tensor:
         """The loss: minus the mean log-probability per answer token, over the whole step."""
         labels, numbers = inputs["labels"][:, 1:], inputs["prompt_number"].tolist()
+        # Gradients are averaged over the processes, but each has only its share of the tokens.
+        count, processes = num_items_in_batch, self.accelerator.num_processes
+        if count is None:
+            count, processes = (labels >= 0).sum(), 1
+
+        def of_rows(rows: slice) -> torch.Tensor:
+            logps = self._logps(model, labels[rows], numbers[rows])
+            check_loss(logps.sum(), self.state.global_step + 1)
+            return -logps.sum() / count * processes
+
+        return self.in_halves(len(labels), of_rows, share=lambda rows: 1.0)
+
+    def _logps(self, model: nn.Module, labels: torch.Tensor, numbers: list[int]) -> torch.Tensor:
+        """Of each answer's tokens, (N, C), 0 where there is no label."""
         ids, mask = self._prompts.tokens(numbers, labels.device)
         answers = Answers(
             prompt_ids=ids,
@@ -71,12 +87,7 @@ class AnswerTrainer(ExactResume, Trainer):
             clips=self._prompts.clips(numbers, labels.device),
             shared_prefix=False,
         )
-        logps, _ = model(answers=answers)
-        check_loss(logps.sum(), self.state.global_step + 1)
-        if num_items_in_batch is None:
-            return -logps.sum() / answers.mask.sum()
-        # Gradients are averaged over the processes, but each has only its share of the tokens.
-        return -logps.sum() / num_items_in_batch * self.accelerator.num_processes
+        return model(answers=answers)[0]
 
 
 def train_sft(
@@ -125,12 +136,14 @@ def train_sft(
         trainer = AnswerTrainer(
             prompts,
             model=model,
-            args=TrainingArguments(
-                str(out_dir),
-                per_device_train_batch_size=at_once,
-                train_sampling_strategy="sequential",
-                remove_unused_columns=False,
-                **shared,
+            args=on_one_gpu(
+                TrainingArguments(
+                    str(out_dir),
+                    per_device_train_batch_size=at_once,
+                    train_sampling_strategy="sequential",
+                    remove_unused_columns=False,
+                    **shared,
+                )
             ),
             train_dataset=Dataset.from_list(rows),
             data_collator=collate,

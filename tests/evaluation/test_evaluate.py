@@ -43,6 +43,35 @@ def test_a_profile_loads_and_asks_as_it_trains(few, tmp_path, monkeypatch):
     assert run(few, tmp_path / "q.json", "--profile", "none").exit_code == 1
 
 
+def test_a_number_format_for_evaluate_and_ask_also_in_place_of_the_profiles(few, tmp_path):
+    done = run(few, tmp_path / "p.json", "--dtype", "bfloat16", "--max-new-tokens", 4)
+    assert done.exit_code == 0, done.output
+    assert read_json(tmp_path / "p.json.about.json")["dtype"] == "bfloat16"
+    header = json.loads((tmp_path / "p.json.log.jsonl").read_text().splitlines()[0])
+    assert header["dtype"] == "torch.bfloat16"
+    done = run(few, tmp_path / "q.json", "--dtype", "int3")
+    assert done.exit_code == 1 and "dtype 'int3': unknown" in done.stderr
+
+
+def test_ask_loads_as_a_profile_does(few, monkeypatch):
+    loaded = []
+
+    def watched(*arguments):
+        loaded.append(arguments)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("r1aqa_helpers.models.loading.load", watched)
+    audio = str(read_questions(few)[0].audio)
+    asked = ["ask", "--audio", audio, "--question", "What?", "--choices", "a", "b"]
+    for more, expected in (
+        (("--profile", "t4"), (PROFILES["t4"].model, "cuda", "float16", None, "nf4")),
+        (("--profile", "l4", "--dtype", "float16", "--model", "m"),
+         ("m", "cuda", "float16", None, None)),
+    ):  # fmt: skip
+        assert CliRunner().invoke(app, [*asked, *more]).exit_code == 130
+        assert loaded.pop() == expected
+
+
 def test_mean_and_deviation_over_seeds(few, tmp_path):
     out = tmp_path / "sampled.json"
     arguments = (few, out, "--sample", "--seeds", 3, "--prompt", 1, "--prompt", 2,

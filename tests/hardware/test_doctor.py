@@ -113,17 +113,42 @@ def test_a_small_gpu(monkeypatch):
 )  # fmt: skip
 def test_a_gpu_that_torch_was_not_built_for_stops(monkeypatch, capability, fine):
     gpu(monkeypatch, ("Tesla V100", capability, 32_000_000_000))
-    stops = [stop.text for stop in examine("tiny").stops]
+    stops = examine("tiny").stops
     assert bool(stops) != fine
-    assert fine or stops[0].startswith("Tesla V100: the installed torch has no code for it (it has")
+    if fine:
+        return
+    assert stops[0].text.startswith("Tesla V100: the installed torch has no code for it (it has")
+    # PyTorch 2.11's support matrix: code for Pascal and Volta is in builds for CUDA 12.6 alone.
+    build = "cu126" if capability < (7, 5) else "auto"
+    assert f"--torch-backend={build} " in stops[0].next
+    assert "export CUDA_VISIBLE_DEVICES=" in stops[0].next
+
+
+def test_what_a_t4_lacks_is_said_and_several_gpus_need_the_launcher(monkeypatch):
+    gpu(monkeypatch, T4)
+    report = examine()
+    assert "Tesla T4, 15.8 GB, float16 and no bfloat16" in texts(report, "ok")
+    assert not any("accelerate launch" in step for step in report.next)
+    gpu(monkeypatch, A100, A100)
+    report = examine()
+    assert "2 GPUs: one process uses the first" in texts(report, "note")
+    assert any("accelerate launch" in step for step in report.next)
+    assert not any("bfloat16" in text for text in texts(report, "ok"))
 
 
 def test_an_apple_gpu_and_one_that_torch_does_not_see(monkeypatch):
     gpu(monkeypatch, mps=True)
-    assert "Apple GPU (MPS)" in texts(examine(), "ok")
+    report = examine()
+    assert "Apple GPU (MPS)" in texts(report, "ok")
+    assert any("PYTORCH_ENABLE_MPS_FALLBACK=1" in step for step in report.next)
     gpu(monkeypatch)
     monkeypatch.setattr(shutil, "which", lambda name: name)
-    assert any("built for CUDA 13.0) sees no GPU" in text for text in texts(examine(), "note"))
+    report = examine()
+    assert any("built for CUDA 13.0) sees no GPU" in text for text in texts(report, "note"))
+    # Not the same build again, which needs the newer driver.
+    assert any("580 or newer" in step and "--torch-backend=auto" in step for step in report.next)
+    sys.modules["torch"].version.cuda = None
+    assert any(step.startswith("to use the GPU, install a build") for step in examine().next)
 
 
 def test_a_broken_torch_stops_and_the_rest_goes_on(monkeypatch):

@@ -179,3 +179,11 @@ def test_rows_of_one_recording_share_its_encoding(made, encoded):
     assert encoded == [5, 2]
     assert plain == shared[0] == shared[1]
     assert len(set(plain)) > 1
+
+
+def test_an_answer_that_is_learnt_ends_the_turn_whatever_the_tokenizer_calls_its_end(loaded):
+    tokenizer = loaded.processor.tokenizer
+    turn, text = tokenizer.convert_tokens_to_ids(["<|im_end|>", "<|endoftext|>"])
+    for end in ("<|im_end|>", "<|endoftext|>"):
+        tokenizer.eos_token = end
+        assert loaded.eos_ids == [turn, text]

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 from safetensors.torch import save_file
-from transformers import GenerationConfig
+from transformers import GenerationConfig, Qwen2AudioProcessor
 
 from r1aqa_helpers.data.prompts import build_prompt
 from r1aqa_helpers.models import (
@@ -21,6 +21,7 @@ from r1aqa_helpers.models import (
     save,
 )
 from r1aqa_helpers.tiny.build import random_tiny
+from r1aqa_helpers.utils.errors import UserError
 
 #: What Qwen/Qwen2-Audio-7B-Instruct ships.
 SHIPPED = dict(do_sample=True, top_p=0.5, top_k=20, temperature=0.7, repetition_penalty=1.1)
@@ -124,7 +125,30 @@ def old_layout(saved: Path, folder: Path, weights: dict[str, torch.Tensor]) -> P
     return folder
 
 
-@pytest.mark.parametrize("layout", [old_layout, present_layout])
+def layout_of_4_49(saved: Path, folder: Path, weights: dict[str, torch.Tensor]) -> Path:
+    """The same with the chat template in a file, which knows clips by the key ``audio_url``."""
+    old_layout(saved, folder, weights)
+    built_in = Qwen2AudioProcessor.default_chat_template.fget(None)
+    by_type = " or message['type'] == 'audio' or content['type'] == 'audio'"
+    assert by_type in built_in
+    stored = {"chat_template": built_in.replace(by_type, "")}
+    (folder / "chat_template.json").write_text(json.dumps(stored))
+    return folder
+
+
+def test_a_chat_template_that_drops_the_clip_or_fails_is_one_line(saved, tmp_path):
+    folder = Path(shutil.copytree(saved, tmp_path / "model"))
+    for template, told in (
+        ("{% for message in messages %}{{ message['role'] }}{% endfor %}", "has 0 places for a"),
+        ("{{ raise_exception('no roles') }}", r"its chat template fails \(no roles\); copy the"),
+        ("{% for %}", "its chat template fails"),
+    ):
+        (folder / "chat_template.jinja").write_text(template)
+        with pytest.raises(UserError, match=told):
+            load(folder, device="cpu")
+
+
+@pytest.mark.parametrize("layout", [old_layout, layout_of_4_49, present_layout])
 def test_every_weight_of_either_layout_is_used(model, saved, tmp_path, layout):
     weights = model.model.state_dict()
     assert "model.language_model.norm.weight" in weights and "lm_head.weight" in weights

@@ -132,7 +132,10 @@ REFUSED = {
     "no model": (lambda f: (f / "config.json").unlink(), "neither config.json nor"),
     "a link": (_link, "is a link"),
     "a token": (lambda f: (f / "notes.txt").write_text(f"key {TOKEN}"), "access token"),
-    "an adapter of a folder": (_as_adapter, "no name on the Hub"),
+    "an adapter of a folder": (
+        _as_adapter,
+        "no name on the Hub.*; write the name of this base on the Hub there, or push the merged",
+    ),
     "no folder": (shutil.rmtree, "no such folder"),
 }
 

@@ -2,16 +2,23 @@
 
 import copy
 import re
+import warnings
 from dataclasses import replace
 
 import pytest
 import torch
-from transformers import Qwen2AudioForConditionalGeneration, TrainerCallback
+from transformers import (
+    Qwen2AudioForConditionalGeneration,
+    TrainerCallback,
+    TrainingArguments,
+)
 
 from r1aqa_helpers.data.audio import SAMPLE_RATE, load_audio
 from r1aqa_helpers.data.prompts import build_prompt
 from r1aqa_helpers.models import chat_text, load
 from r1aqa_helpers.training import run_schedule
+from r1aqa_helpers.training.distributed import on_one_gpu
+from r1aqa_helpers.training.grpo.run import GRPOSettings, train_grpo
 from r1aqa_helpers.training.sft import (
     AnswerTrainer,
     SFTSettings,
@@ -218,3 +225,41 @@ def test_minutes_end_a_run_with_a_model_and_the_same_call_goes_on(loaded, questi
     rows = read_log(tmp_path / "metrics.jsonl")
     assert [row["step"] for row in rows] == [1, 2, 3, 4] and after == rows and seen == rows[:3]
     assert (folder / "model.safetensors").read_bytes() == weights
+
+
+def test_one_process_trains_on_one_gpu_and_says_so(tmp_path):
+    """A stand-in for two GPUs: what transformers counts before it wraps the model."""
+    arguments = TrainingArguments(str(tmp_path), use_cpu=True)
+    arguments._n_gpu = 2
+    with pytest.warns(UserWarning, match="^training on one of 2 GPUs; .* accelerate launch"):
+        assert on_one_gpu(arguments) is arguments
+    assert arguments.n_gpu == 1 and arguments.train_batch_size == 8
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert on_one_gpu(arguments).n_gpu == 1
+
+
+@pytest.mark.parametrize("method", ["sft", "grpo"])
+def test_both_trainings_keep_to_one_gpu(loaded, questions, tmp_path, monkeypatch, method):
+    """Where transformers sees two, its trainer would spread each batch over them."""
+    setup = TrainingArguments.n_gpu
+    counted = []
+
+    def two(arguments):
+        if not hasattr(arguments, "_asked"):
+            arguments._asked = True
+            setup.fget(arguments)
+            arguments._n_gpu = 2
+        counted.append(arguments._n_gpu)
+        return arguments._n_gpu
+
+    monkeypatch.setattr(TrainingArguments, "n_gpu", property(two))
+    with pytest.warns(UserWarning, match="training on one of 2 GPUs"):
+        if method == "sft":
+            train_sft(loaded, questions, replace(SETTINGS, steps=1), tmp_path / "run")
+        else:
+            settings = GRPOSettings(
+                steps=1, prompts_per_step=1, group_size=2, max_completion=4, lr=1e-4
+            )
+            train_grpo(loaded, questions, settings, tmp_path / "run")
+    assert counted[0] == 2 and set(counted[1:]) == {1}

@@ -5,6 +5,7 @@ fix the override in r1aqa_helpers/training/grpo/trl_compat.py, then the expectat
 """
 
 from dataclasses import fields
+from pathlib import Path
 
 import pytest
 import torch
@@ -86,3 +87,13 @@ def test_r1_aqa_s_settings_are_set_whatever_trl_s_defaults_are(tmp_path):
     assert config.loss_type == "dapo"
     with pytest.raises(UserError, match="loss_type"):
         audio_grpo_config(tmp_path, use_cpu=True, loss_type="sapo")
+
+
+def test_the_table_of_differences_names_this_package_s_values():
+    path = Path(__file__).resolve().parents[2] / "docs" / "differences.md"
+    rows = dict(line[2:].split(" | ", 1) for line in path.read_text("utf-8").splitlines()[8:])
+    settings = GRPOSettings()
+    assert f"| {settings.steps} steps, the rate reaches 0" in rows["length and decay"]
+    assert f"learning rate from {settings.lr:.0e}".replace("e-0", "e-") in rows["length and decay"]
+    assert audio_grpo_config(path.parent, use_cpu=True).lr_scheduler_type == "linear"
+    assert settings.max_prompt is None and "never cut" in rows["length of prompts"]

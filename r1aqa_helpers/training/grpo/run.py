@@ -14,6 +14,7 @@ from r1aqa_helpers.data.prompts import build_prompt, question_text
 from r1aqa_helpers.models import LoadedModel
 from r1aqa_helpers.models.lora import lora_config
 from r1aqa_helpers.training.callbacks import Watch
+from r1aqa_helpers.training.distributed import on_one_gpu
 from r1aqa_helpers.training.grpo.objective import LOSS_TYPES
 from r1aqa_helpers.training.grpo.trainer import AudioGRPOTrainer
 from r1aqa_helpers.training.rewards import RewardFunction, name_of, rewards_for
@@ -48,8 +49,8 @@ def audio_grpo_config(
     """TRL's configuration for ``settings``, by default R1-AQA's; nothing is left to TRL's defaults.
 
     Fields beyond `GRPOSettings` are from src/train.py of https://github.com/xiaomi-research/r1-aqa
-    and the defaults of TRL 0.15.2, which it ran on. bfloat16 autocast is off: the model's own
-    dtype decides.
+    and the defaults of TRL 0.15.2, which it ran on; docs/differences.md says what departs from
+    it. bfloat16 autocast is off: ``models.precision.training_precision`` decides.
 
     Args:
         out_dir: for checkpoints.
@@ -91,7 +92,7 @@ def audio_grpo_config(
     if fields["loss_type"] not in LOSS_TYPES:
         known = ", ".join(LOSS_TYPES)
         raise UserError(f"loss_type {fields['loss_type']!r}: not offered, choose one of {known}")
-    return GRPOConfig(output_dir=str(out_dir), **fields)
+    return on_one_gpu(GRPOConfig(output_dir=str(out_dir), **fields))
 
 
 def train_grpo(

@@ -20,11 +20,12 @@ from r1aqa_helpers.models.precision import is_quantised
 from r1aqa_helpers.training.callbacks import ExactResume
 from r1aqa_helpers.training.grpo.trl_compat import TRLCompat, checked
 from r1aqa_helpers.training.logprobs import disable_scoring, enable_scoring
+from r1aqa_helpers.training.out_of_memory import HalvesBatches
 from r1aqa_helpers.training.prompt_cache import CAPACITY, PromptCache
 from r1aqa_helpers.utils.errors import UserError
 
 
-class AudioGRPOTrainer(ExactResume, TRLCompat):
+class AudioGRPOTrainer(HalvesBatches, ExactResume, TRLCompat):
     """`trl.GRPOTrainer` for Qwen2-Audio and questions about recordings.
 
     Rows of the data set hold ``prompt`` (text of the user's turn), ``audio`` (path), ``id``, and
@@ -112,6 +113,19 @@ class AudioGRPOTrainer(ExactResume, TRLCompat):
 
     def sample(self, model: nn.Module, numbers: torch.Tensor) -> list[list[int]]:
         """One sampled answer per number, with the trainer's temperature and limits."""
+        if "rollout" not in self.halved:
+            try:
+                return self._sample(model, numbers)
+            except torch.OutOfMemoryError:
+                pass
+            self.halve("rollout")
+        try:
+            return [one for part in numbers.chunk(2) for one in self._sample(model, part)]
+        except torch.OutOfMemoryError:
+            pass
+        raise self._too_large("not even in halves", "rollout")
+
+    def _sample(self, model: nn.Module, numbers: torch.Tensor) -> list[list[int]]:
         distinct, group = numbers.unique(return_inverse=True)
         device, ends = self.accelerator.device, self.loaded.eos_ids
         tokens = sample_answers(

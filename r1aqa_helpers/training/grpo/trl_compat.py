@@ -16,6 +16,7 @@ from torch.distributed.fsdp import FSDPModule
 from transformers import PreTrainedModel
 from trl import GRPOConfig, GRPOTrainer
 from trl.models import prepare_deepspeed, prepare_fsdp, unwrap_model_for_generation
+from trl.models.utils import disable_gradient_checkpointing
 from trl.trainer.utils import disable_dropout_in_model, is_async_callable
 
 from r1aqa_helpers.training.callbacks import check_loss
@@ -47,6 +48,9 @@ class TRLCompat(GRPOTrainer):
     """The number in ``prompts`` of a data set row's prompt and clip."""
     sample: Callable[[nn.Module, torch.Tensor], list[list[int]]]
     """One answer's tokens, up to and with the end token, for each of these prompts."""
+    halved: frozenset[str]
+    """What goes through in halves, batches by `in_halves`: see `out_of_memory`."""
+    in_halves: Callable[..., torch.Tensor]
 
     def __init__(
         self, model: PreTrainedModel, reference: nn.Module | None, args: GRPOConfig, **rest: Any
@@ -117,7 +121,11 @@ class TRLCompat(GRPOTrainer):
         model = self.model_wrapped
         model.set_reshard_after_forward(False)
         try:
-            with torch.no_grad(), self.accelerator.autocast():
+            with (
+                torch.no_grad(),
+                self.accelerator.autocast(),
+                disable_gradient_checkpointing(self.model),  # it would drop the cache
+            ):
                 return model(work=lambda whole: self.sample(whole, self._row_numbers))
         finally:
             model.set_reshard_after_forward(True)
@@ -137,8 +145,29 @@ class TRLCompat(GRPOTrainer):
 
     def _compute_loss(self, model, inputs) -> torch.Tensor:
         """TRL's, which is `objective.grpo_loss`; a ``UserError`` where it is not finite."""
-        self._row_numbers = inputs[PROMPT_NUMBER]
-        return check_loss(super()._compute_loss(model, inputs), self.state.global_step + 1)
+        count, mask = len(inputs[PROMPT_NUMBER]), inputs["completion_mask"]
+
+        def of_rows(rows: slice) -> torch.Tensor:
+            part = {
+                name: value[rows] if isinstance(value, torch.Tensor) and value.dim() else value
+                for name, value in inputs.items()
+            }
+            self._row_numbers = part[PROMPT_NUMBER]
+            loss = super(TRLCompat, self)._compute_loss(model, part)
+            return check_loss(loss, self.state.global_step + 1)
+
+        def share(rows: slice) -> torch.Tensor | float:
+            if self.loss_type == "dapo":  # divided by the tokens of a whole step already
+                return 1.0
+            if self.loss_type == "bnpo":
+                return mask[rows].sum() / mask.sum()
+            return len(mask[rows]) / count
+
+        return self.in_halves(count, of_rows, share)
+
+    def forget_passes(self, count: int) -> None:
+        """Count these passes again: they find their place in the rollout by their number."""
+        self._step -= count
 
     def _get_per_token_logps_and_entropies(
         self,
@@ -153,6 +182,8 @@ class TRLCompat(GRPOTrainer):
     ) -> tuple[torch.Tensor, torch.Tensor | None, None]:
         """`logprobs.answer_logps` of all rows, ``batch_size`` at a time."""
         size, width = batch_size or len(input_ids), input_ids.shape[1] - logits_to_keep
+        if "batch" in self.halved and not torch.is_grad_enabled():
+            size = -(-size // 2)
         parts = []
         for ids, mask, numbers in zip(
             input_ids.split(size),
