@@ -148,7 +148,7 @@ def per_seed(a: MethodRow, b: MethodRow) -> dict[int, McNemar]:
 
 
 def claim(low: float, high: float, p: float, seeds: int, margin: float) -> str:
-    """What a comparison of two methods allows to claim of the first: the first of five that is true.
+    """What a comparison of two methods allows to claim of the first, in five sentences.
 
     ``low`` and ``high`` are the ends of the 95 % interval in points; ``p`` is corrected for
     all the comparisons that were planned; ``margin`` is the difference, said beforehand, under
