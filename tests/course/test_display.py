@@ -13,7 +13,6 @@ from r1aqa_helpers.course.notebooks import card_table
 from r1aqa_helpers.course.tables import Table
 from r1aqa_helpers.course.widgets.player import PLAYER_LIMIT
 from r1aqa_helpers.data.audio import SAMPLE_RATE
-from r1aqa_helpers.hardware import PROFILES
 from r1aqa_helpers.utils.io import write_json
 
 
@@ -50,16 +49,12 @@ def test_a_figure_is_shown_with_its_text_and_closed(shown):
     assert plt.get_fignums() == before
 
 
-def test_a_card_says_what_was_measured_and_what_was_not(tmp_path, monkeypatch):
+def test_a_card_has_a_row_for_each_profile_that_was_measured(tmp_path, monkeypatch):
     measured = {"seconds": 150.0, "peak_gb": 1.25, "hardware": "a CPU", "date": "2026-01-01"}
     write_json(tmp_path / "m.json", {"06": {"tiny": measured}})
     monkeypatch.setattr(notebooks, "MEASURED", tmp_path / "m.json")
     rows = card_table("06").frame.to_numpy().tolist()
-    others = ", ".join(name for name in PROFILES if name != "tiny")
-    assert rows == [
-        ["tiny", "2.5 min", "1.2 GB", "a CPU, 2026-01-01"],
-        [others, "–", "–", "not measured"],
-    ]
+    assert rows == [["tiny", "2.5 min", "1.2 GB", "a CPU, 2026-01-01"]]
 
 
 def test_a_table_is_escaped_and_whole_and_may_have_no_head():

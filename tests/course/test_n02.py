@@ -73,7 +73,7 @@ def test_the_last_layer_predicts_what_the_model_does_and_the_row_holds_the_clip(
 def test_silencing_a_silent_stretch_costs_nothing(tiny):
     sound = wave(1)
     sound[8000:] = 0
-    lost = lesson.lost_by_silence(tiny, chat_text(tiny, "What is it?"), sound, "bird")
+    lost = lesson.lost_by_silence(tiny, chat_text(tiny, "What is it?"), sound, "bird", width=0.25)
     assert list(lost) == [0, 0.25, 0.5, 0.75]
     assert lost[0.5] == lost[0.75] == 0 and lost[0] != 0
 

@@ -1,4 +1,4 @@
-"""What several figures are made of: bars of parts, intervals, boxes with arrows, legends."""
+"""What several figures are made of: bars of parts, intervals, legends."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -15,8 +15,6 @@ from r1aqa_helpers.course.figures.style import (
     RED,
     SKY,
     YELLOW,
-    arrow,
-    box,
 )
 from r1aqa_helpers.scoring import Accuracy
 
@@ -87,16 +85,3 @@ def stacked(ax: Axes, rows: Mapping[str, Mapping[str, float]], names: Sequence[s
         ax.barh(heights, share, 0.66, left, label=name, **look(place))
         left += share
     ax.set_xlim(0, 100)
-
-
-def boxes(ax: Axes, names: Sequence[str], below: Sequence[str] = ()) -> None:
-    """Draw boxes in a row at height 0, 1.9 apart, joined by arrows, with texts below them."""
-    ax.set_axis_off()
-    for place, name in enumerate(names):
-        box(ax, (1.9 * place, 0), (1.3, 0.7), name, BLUE, place in (0, len(names) - 1), 11)
-        if place:
-            arrow(ax, (1.9 * place - 1.22, 0), (1.9 * place - 0.68, 0))
-    for place, text in enumerate(below):
-        at = (1.9 * place, -0.45)
-        ax.text(*at, text, ha="center", va="top", fontsize=9.5, family="monospace")
-    ax.set(xlim=(-0.9, 1.9 * len(names) - 1), ylim=(-1.2 if below else -0.5, 0.5))

@@ -30,7 +30,7 @@ FOLDER = DATA / "results" / "tiny"
 TABLE = "table"
 
 #: What a comparison can come to; see `claim`.
-ONE, AHEAD, BEHIND, WITHIN, OPEN = CLAIMS = (
+ONE, AHEAD, BEHIND, WITHIN, OPEN = (
     "one training each",
     "ahead",
     "behind",
@@ -57,11 +57,6 @@ class Committed:
 
     records: list[dict[str, Any]]
     summary: Summary
-
-    @property
-    def regimes(self) -> list[str]:
-        """Names of the regimes with a tested training, the table first."""
-        return list(dict.fromkeys(row.regime for row in self.summary.rows if row.seeds))
 
     @property
     def planned(self) -> list[Comparison]:
@@ -153,7 +148,7 @@ def per_seed(a: MethodRow, b: MethodRow) -> dict[int, McNemar]:
 
 
 def claim(low: float, high: float, p: float, seeds: int, margin: float) -> str:
-    """What a comparison of two methods allows to claim of the first: one of `CLAIMS`.
+    """What a comparison of two methods allows to claim of the first, in five sentences.
 
     ``low`` and ``high`` are the ends of the 95 % interval in points; ``p`` is corrected for
     all the comparisons that were planned; ``margin`` is the difference, said beforehand, under
