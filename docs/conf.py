@@ -54,6 +54,7 @@ html_theme = "furo"
 html_title = "R1-AQA, step by step"
 html_static_path = ["_static"]
 html_css_files = ["site.css"]
+html_favicon = "_static/icon.svg"
 html_show_sphinx = False
 html_copy_source = html_show_sourcelink = False
 html_baseurl = os.environ.get("SITE_URL", "")
