@@ -1,9 +1,12 @@
 """The site, for Sphinx: `scripts/build_site.py` gathers the pages and calls it."""
 
 import os
+import sys
 import tomllib
 from importlib.util import find_spec
 from pathlib import Path
+
+from astroid.astroid_manager import MANAGER
 
 ROOT = Path(__file__).resolve().parent.parent
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
@@ -43,6 +46,17 @@ autodoc_typehints = "signature"
 napoleon_google_docstring, napoleon_numpy_docstring = True, False
 napoleon_use_rtype, napoleon_use_ivar = False, True
 
+
+class Installed(set):
+    """Modules that are not read: PyTorch and the others take minutes, and change no page."""
+
+    def __contains__(self, name):
+        root = name.partition(".")[0]
+        return root != "r1aqa_helpers" and root not in sys.stdlib_module_names
+
+
+MANAGER.module_denylist = MANAGER.brain["module_denylist"] = Installed()
+
 # Formulas: one file, drawn without fonts.
 mathjax_path = "mathjax/tex-svg-full.js"
 mathjax3_config = {
@@ -54,6 +68,7 @@ html_theme = "furo"
 html_title = "R1-AQA, step by step"
 html_static_path = ["_static"]
 html_css_files = ["site.css"]
+html_favicon = "_static/icon.svg"
 html_show_sphinx = False
 html_copy_source = html_show_sourcelink = False
 html_baseurl = os.environ.get("SITE_URL", "")

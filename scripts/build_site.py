@@ -83,8 +83,11 @@ class Stage:
             "Course": ["notebooks/README", *(name.removesuffix(".ipynb") for name in course)],
             "Guides": [f"docs/{name}" for name in guides],
             "Reference": [
-                *("The package <reference/r1aqa_helpers/index>", "data/README", "data/tiny/bank/LICENSES"),
-                *("CONTRIBUTING", "CHANGELOG"),
+                "The package <reference/r1aqa_helpers/index>",
+                "data/README",
+                "Licences of the sounds <data/tiny/bank/LICENSES>",
+                "CONTRIBUTING",
+                "CHANGELOG",
             ],
         }
         trees = (
@@ -95,7 +98,6 @@ class Stage:
 
     def markdown(self, text: str, name: str) -> str:
         """A page's text with its links changed."""
-
         parts = FENCED.split(text)
         for place in range(0, len(parts), 2):  # the others are code
             words = BADGE.sub(r"[\1](\2)", parts[place])

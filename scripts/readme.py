@@ -94,7 +94,7 @@ def results_block() -> str:
 def comparisons_block() -> str:
     """The paired tests of the same run."""
     tests = json.loads(RUN.read_text(encoding="utf-8"))["comparisons"]
-    lines = [UNLIKE, "", *(f"- {comparison_text(test)}" for test in tests)]
+    lines = [*(f"- {comparison_text(test)}" for test in tests), "", UNLIKE]
     return "\n".join(lines).replace("<", r"\<")
 
 
