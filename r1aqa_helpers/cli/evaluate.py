@@ -97,7 +97,7 @@ def evaluate(
 
     limits = {} if chosen is None else _limits(chosen)
     limits |= opt.given(max_new_tokens=max_new_tokens)
-    how = {"prompt": prompts[0], "sample": sample, "seed": seed if sample else None}
+    how: dict[str, Any] = {"prompt": prompts[0], "sample": sample, "seed": seed if sample else None}
     if endpoint is not None:
         from r1aqa_helpers.evaluation.openai_client import Pace
 
@@ -180,7 +180,7 @@ def score(
     result = score_answers(asked, read_predictions(predictions))
     if plot is not None:
         save_groups_figure(result.groups(), plot)
-    if out is not None:
+    if method is not None and source is not None and out is not None:
         write_scored(out, method, source, result, test_set)
     if not as_json:
         print_score(result, test_set)
@@ -231,7 +231,8 @@ class ManyChoices(TyperCommand):
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         """Parse the arguments with ``--choices A B`` as ``--choices=A --choices=B``."""
-        option, parsed, taking = "--choices", [], False
+        option, taking = "--choices", False
+        parsed: list[str] = []
         for arg in args:
             if taking and not arg.startswith("--"):
                 if parsed[-1] == option:
@@ -261,6 +262,7 @@ def probe(
     question's clip. After an interruption, the same command resumes.
     """
     chosen = pick_profile(profile)
+    check_writable(out)  # before clips are rendered
     if chosen.tiny_questions and questions is None and train is None:
         from r1aqa_helpers.tiny.data import prepare
 
@@ -270,7 +272,6 @@ def probe(
         raise UserError("probe: give labelled training questions, --train")
     asked, test_set = _labelled(chosen, questions, audio_dir)
     seen = read_questions(train, audio_dir)
-    check_writable(out)
     from r1aqa_helpers.evaluation.probes import probe as run
     from r1aqa_helpers.evaluation.probes import probe_lines
 
@@ -307,6 +308,7 @@ def cascade(
     without that, OPENAI_API_KEY.
     """
     chosen = pick_profile(profile)
+    check_writable(out)  # before clips are rendered
     asked, test_set = _labelled(chosen, questions, audio_dir)
     if chosen.tiny_questions and endpoint is None:
         from r1aqa_helpers.tiny.data import TEXT_MODEL
@@ -314,7 +316,6 @@ def cascade(
         text_model = text_model or str(TEXT_MODEL)
     if text_model is None:
         raise UserError("cascade: give the text model, --text-model")
-    check_writable(out)
     from r1aqa_helpers.evaluation import cascade as lib
     from r1aqa_helpers.models.text_model import check_text_model, load_text_model
     from r1aqa_helpers.scoring import write_metadata
@@ -387,10 +388,14 @@ def _load(
     """The model after the hearing check, loaded as the profile says where there is one."""
     from r1aqa_helpers.models import hearing_check, load, load_for
 
-    loaded = load(model, base=base) if profile is None else load_for(profile, model, base)
+    if profile is None:
+        assert model is not None, "without a profile it is always named"
+        loaded = load(model, base=base)
+    else:
+        loaded = load_for(profile, model, base)
     hearing_check(loaded, asked)
     return loaded
 
 
-def _limits(profile: Profile) -> dict[str, int]:
+def _limits(profile: Profile) -> dict[str, Any]:
     return {"batch_tokens": profile.eval_tokens, "max_new_tokens": profile.max_new_tokens}
