@@ -63,7 +63,8 @@ def with_settings(profile: Profile, settings: Any) -> Profile:
     kind = "grpo" if hasattr(settings, "group_size") else "sft"
     old, new = getattr(profile, kind), {name: getattr(settings, name) for name in _CHANGEABLE}
     changed = {name: value for name, value in new.items() if value != old.get(name, 0)}
-    return replace(profile, **{kind: {**old, **changed}})
+    both = {**old, **changed}
+    return replace(profile, grpo=both) if kind == "grpo" else replace(profile, sft=both)
 
 
 def warnings_for(profile: Profile, machine: Machine) -> list[str]:
