@@ -97,7 +97,7 @@ def plan_for(
     torch = there["torch"]
     if torch_fits(required, there):
         return Plan((*page, *TORCH), (f"torch {torch} fits and is kept",), options, project)
-    lines = ()
+    lines: tuple[str, ...] = ()
     if torch is not None:
         wanted = ", ".join(f"{name}{required[name]}" for name in TORCH)
         had = ", ".join(f"{name} {there[name] or 'missing'}" for name in TORCH)
@@ -111,7 +111,7 @@ def torch_fits(required: Mapping[str, str], there: Mapping[str, str | None]) -> 
     """Whether torch and torchaudio are in range, of one release, and built for one device."""
     builds = set()
     for name, version in there.items():
-        low, high = re.fullmatch(r">=([\d.]+),<([\d.]+)", required[name]).groups()
+        low, high = (bound.lstrip("<>=") for bound in required[name].split(","))
         if version is None or not _release(low) <= _release(version) < _release(high):
             return False
         builds.add((_release(version)[:2], version.partition("+")[2]))
@@ -119,13 +119,14 @@ def torch_fits(required: Mapping[str, str], there: Mapping[str, str | None]) -> 
 
 
 def _release(version: str) -> tuple[int, ...]:
-    return tuple(int(part) for part in re.match(r"\d+(?:\.\d+)*", version)[0].split("."))
+    (found,) = re.findall(r"^\d+(?:\.\d+)*", version)
+    return tuple(map(int, found.split(".")))
 
 
 def _required() -> dict[str, str]:
     text = (CLONE / "pyproject.toml").read_text(encoding="utf-8")
     lines = tomllib.loads(text)["project"]["dependencies"]
-    found = dict(re.fullmatch(r"([\w.-]+)(.*)", line).groups() for line in lines)
+    found = {name: rest for line in lines for name, rest in re.findall(r"^([\w.-]+)(.*)$", line)}
     return {name: found[name] for name in TORCH}
 
 

@@ -97,7 +97,7 @@ def evaluate(
 
     limits = {} if chosen is None else _limits(chosen)
     limits |= opt.given(max_new_tokens=max_new_tokens)
-    how = {"prompt": prompts[0], "sample": sample, "seed": seed if sample else None}
+    how: dict[str, Any] = {"prompt": prompts[0], "sample": sample, "seed": seed if sample else None}
     if endpoint is not None:
         from r1aqa_helpers.evaluation.openai_client import Pace
 
@@ -180,7 +180,7 @@ def score(
     result = score_answers(asked, read_predictions(predictions))
     if plot is not None:
         save_groups_figure(result.groups(), plot)
-    if out is not None:
+    if method is not None and source is not None and out is not None:
         write_scored(out, method, source, result, test_set)
     if not as_json:
         print_score(result, test_set)
@@ -233,7 +233,8 @@ class ManyChoices(TyperCommand):
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         """Parse the arguments with ``--choices A B`` as ``--choices=A --choices=B``."""
-        option, parsed, taking = "--choices", [], False
+        option, taking = "--choices", False
+        parsed: list[str] = []
         for arg in args:
             if taking and not arg.startswith("--"):
                 if parsed[-1] == option:
@@ -263,6 +264,7 @@ def probe(
     question's clip. After an interruption, the same command resumes.
     """
     chosen = pick_profile(profile)
+    check_writable(out)  # before clips are rendered
     if chosen.tiny_questions and questions is None and train is None:
         from r1aqa_helpers.tiny.data import prepare
 
@@ -272,7 +274,6 @@ def probe(
         raise UserError("probe: give labelled training questions, --train")
     asked, test_set = _labelled(chosen, questions, audio_dir)
     seen = read_questions(train, audio_dir)
-    check_writable(out)
     from r1aqa_helpers.evaluation.probes import probe as run
     from r1aqa_helpers.evaluation.probes import probe_lines
 
@@ -309,6 +310,7 @@ def cascade(
     without that, OPENAI_API_KEY.
     """
     chosen = pick_profile(profile)
+    check_writable(out)  # before clips are rendered
     asked, test_set = _labelled(chosen, questions, audio_dir)
     if chosen.tiny_questions and endpoint is None:
         from r1aqa_helpers.tiny.data import TEXT_MODEL
@@ -316,7 +318,6 @@ def cascade(
         text_model = text_model or str(TEXT_MODEL)
     if text_model is None:
         raise UserError("cascade: give the text model, --text-model")
-    check_writable(out)
     from r1aqa_helpers.evaluation import cascade as lib
     from r1aqa_helpers.models.text_model import check_text_model, load_text_model
     from r1aqa_helpers.scoring import write_metadata
@@ -404,9 +405,10 @@ def _loaded(
     from r1aqa_helpers.models import load, load_for
 
     if profile is None:
+        assert model is not None, "without a profile it is always named"
         return load(model, dtype=dtype, base=base)
     return load_for(replace(profile, dtype=dtype or profile.dtype), model, base)
 
 
-def _limits(profile: Profile) -> dict[str, int]:
+def _limits(profile: Profile) -> dict[str, Any]:
     return {"batch_tokens": profile.eval_tokens, "max_new_tokens": profile.max_new_tokens}

@@ -9,6 +9,7 @@ import typer
 from r1aqa_helpers.cli import options as opt
 from r1aqa_helpers.hardware import TINY_PROFILE, pick_profile
 from r1aqa_helpers.utils.errors import UserError
+from r1aqa_helpers.utils.run_dir import check_writable
 from r1aqa_helpers.utils.untrusted import shown
 
 experiment_app = typer.Typer(
@@ -81,8 +82,17 @@ def reproduce(
     found = find_questions(questions, opt.RUNS)
     if endpoint is None:
         opt.echo(announcement(chosen))
-    options = {"base": model, "trained": trained, "endpoint": endpoint, "audio_dir": audio_dir}
-    results = compare(chosen, found, out, **options, seed=seed, minutes=minutes)
+    results = compare(
+        chosen,
+        found,
+        out,
+        base=model,
+        trained=trained,
+        endpoint=endpoint,
+        audio_dir=audio_dir,
+        seed=seed,
+        minutes=minutes,
+    )
     for row in results["rows"] if results else ():
         if row["missing"]:
             raise UserError(
@@ -115,6 +125,7 @@ def experiment_run(
     from r1aqa_helpers.experiments.sweep import Experiment
 
     regimes = selected(only) if only else PLAN
+    check_writable(out)  # before clips are rendered
     experiment = Experiment(TINY_PROFILE, tiny_splits(), out, seeds, minutes, opt.echo)
     if experiment.run(regimes):
         opt.echo(f"All runs are done; r1aqa experiment summary {shown(out)} prints the results.")

@@ -10,7 +10,7 @@ from r1aqa_helpers.hardware import PROFILES
 from r1aqa_helpers.utils.untrusted import plain_lines
 
 #: Settings of every group of commands.
-GROUP = {"no_args_is_help": True, "rich_markup_mode": None}
+GROUP: dict[str, Any] = {"no_args_is_help": True, "rich_markup_mode": None}
 RUNS = Path("runs")
 
 _FORMATS = ".jsonl (AVQA lines) or .json (MMAU)"

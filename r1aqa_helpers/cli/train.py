@@ -2,6 +2,7 @@
 
 import inspect
 import os
+from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -66,10 +67,12 @@ def _train(
     asked = opt.given(seed=seed, steps=steps, minutes=minutes, lora_rank=lora_rank)
     if train_encoder is not None:
         asked["freeze_audio_encoder"] = not train_encoder
+    run: Callable[..., Path]
+    settings: Any
     if algorithm is None:
         from r1aqa_helpers.experiments import methods
 
-        picked = methods.pick_method(method)
+        picked = methods.pick_method(method or "")
         if picked.start is not None and model is None:
             raise UserError(
                 f"{method}: starts from a model that {picked.start} trained; name it with --model"
@@ -116,11 +119,11 @@ def _train(
         )
     elif push_to is not None:
         folder = adapter if adapter.is_dir() else out / "model"
-        distributed.run_on_main(lambda: opt.echo(push(folder, push_to, say=opt.echo)))
+        distributed.run_on_main(lambda: opt.echo(push(folder, push_to, say=opt.echo) or ""))
     distributed.destroy()
 
 
-def _command(name: str, about: str, **fixed: str | None) -> None:
+def _command(name: str, about: str, **fixed: Any) -> None:
     """Add a command: `_train` with the options that are not ``fixed``."""
 
     def command(**options: Any) -> None:
@@ -128,7 +131,7 @@ def _command(name: str, about: str, **fixed: str | None) -> None:
 
     signature = inspect.signature(_train)
     left = [one for one in signature.parameters.values() if one.name not in fixed]
-    command.__signature__ = signature.replace(parameters=left)
+    vars(command)["__signature__"] = signature.replace(parameters=left)
     train_app.command(name, help=f"{about} After an interruption, the same command resumes.")(
         command
     )

@@ -6,7 +6,7 @@ are the same numbers on every machine. `scripts/record_answer_groups.py` writes 
 
 import math
 import zlib
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,6 +21,7 @@ from r1aqa_helpers.models import (
     generate,
     greedy_config,
 )
+from r1aqa_helpers.training.rewards import RewardFunction, name_of
 from r1aqa_helpers.utils.errors import UserError
 from r1aqa_helpers.utils.io import PathLike, read_json
 from r1aqa_helpers.utils.paths import DATA
@@ -62,14 +63,14 @@ class AnswerGroup:
         }
 
 
-def apply_reward(reward: Callable[..., Sequence[float]], group: AnswerGroup) -> list[float]:
+def apply_reward(reward: RewardFunction, group: AnswerGroup) -> list[float | None]:
     """What ``reward`` gives each completion of ``group``, called as TRL calls it.
 
     Raises:
         UserError: in one line, where the reward raises, or returns anything but one finite
-            number per completion.
+            number, or None to abstain, per completion.
     """
-    name = getattr(reward, "__name__", "the reward")
+    name = shown(name_of(reward))
     try:
         got = reward(**group.columns)
     except Exception as error:
@@ -79,13 +80,13 @@ def apply_reward(reward: Callable[..., Sequence[float]], group: AnswerGroup) -> 
             raise UserError(f"{name}: {first}; {hint}") from error
         raise UserError(f"{name}: {type(error).__name__}: {first}") from error
     try:
-        numbers = [float(one) for one in got]
+        numbers = [None if one is None else float(one) for one in got]
     except (TypeError, ValueError):
         raise UserError(f"{name}: returned no list of numbers, one per completion") from None
     if len(numbers) != len(group.completions):
         told = f"returned {len(numbers)} numbers for {len(group.completions)} completions"
         raise UserError(f"{name}: {told}")
-    if not all(map(math.isfinite, numbers)):
+    if not all(one is None or math.isfinite(one) for one in numbers):
         raise UserError(f"{name}: returned a number that is not finite")
     return numbers
 

@@ -8,6 +8,7 @@ import torch
 from r1aqa_helpers.course.answer_groups import AnswerGroup, apply_reward
 from r1aqa_helpers.course.figures.style import BLUE, ORANGE
 from r1aqa_helpers.training.grpo.objective import group_advantages
+from r1aqa_helpers.training.rewards import name_of, weighted_sum
 from r1aqa_helpers.utils.untrusted import html, plain, plain_lines
 
 #: Rewards by the name to show, or as functions that have one.
@@ -26,15 +27,15 @@ class JudgedGroup:
     """
 
     group: AnswerGroup
-    parts: dict[str, list[float]]  #: by the reward's name, unweighted
+    parts: dict[str, list[float | None]]  #: by the reward's name, unweighted; None: abstains
     weights: dict[str, float]
-    totals: list[float]
+    totals: list[float | None]
     advantages: list[float]
 
     @property
     def zero_variance(self) -> bool:
         """Whether all sums are equal, so that no answer is reinforced."""
-        return len(set(self.totals)) == 1
+        return len(set(self.totals) - {None}) < 2
 
     def _repr_html_(self) -> str:
         named = [
@@ -47,8 +48,8 @@ class JudgedGroup:
         rows = ""
         for i, text in enumerate(self.group.completions):
             cells = [f"<code>{html(printable(text))}</code>"]
-            cells += [f"{part[i]:.2f}" for part in self.parts.values()]
-            cells += [f"<b>{self.totals[i]:.2f}</b>", _bar(self.advantages[i])]
+            cells += [number(part[i]) for part in self.parts.values()]
+            cells += [f"<b>{number(self.totals[i])}</b>", _bar(self.advantages[i])]
             rows += "<tr>" + "".join(f"<td {_LEFT}>{cell}</td>" for cell in cells) + "</tr>"
         asked = f"{self.group.question} {list(self.group.choices)} Correct: {self.group.answer}"
         verdict = " <b>All rewards are equal: every advantage is 0.</b>"
@@ -58,8 +59,8 @@ class JudgedGroup:
         )
 
     def __repr__(self) -> str:
-        rows = zip(self.group.completions, self.totals, self.advantages, strict=True)
-        lines = [f"{total:6.2f} {signed(adv)}  {printable(text)}" for text, total, adv in rows]
+        rows = zip(map(number, self.totals), self.advantages, self.group.completions, strict=True)
+        lines = [f"{total:>6} {signed(adv)}  {printable(text)}" for total, adv, text in rows]
         return plain_lines(
             "\n".join([f"{self.group.question} Correct: {self.group.answer}", *lines])
         )
@@ -79,13 +80,19 @@ def judge(
     named = by_name(rewards)
     weights = {name: float((weights or {}).get(name, 1.0)) for name in named}
     parts = {name: apply_reward(reward, group) for name, reward in named.items()}
-    totals = [
-        # Rounded, so that sums which differ in the last bit only do not count as variance.
-        round(sum(weights[name] * part[i] for name, part in parts.items()), 9)
-        for i in range(len(group.completions))
-    ]
-    advantages = group_advantages(torch.tensor(totals, dtype=torch.float64), len(totals))
-    return JudgedGroup(group, parts, weights, totals, advantages.tolist())
+    sums = [weighted_sum(list(weights.values()), one) for one in zip(*parts.values(), strict=True)]
+    # Rounded, so that sums which differ in the last bit only do not count as variance.
+    totals = [None if one is None else round(one, 9) for one in sums]
+    return JudgedGroup(group, parts, weights, totals, _advantages(totals))
+
+
+def _advantages(totals: Sequence[float | None]) -> list[float]:
+    """As TRL has them: 0 for what no reward judges, and the others are a group without it."""
+    judged = [total for total in totals if total is not None]
+    if len(judged) < 2:
+        return [0.0] * len(totals)
+    found = group_advantages(torch.tensor(judged, dtype=torch.float64), len(judged)).tolist()
+    return [0.0 if total is None else found.pop(0) for total in totals]
 
 
 def by_name(rewards: Rewards) -> dict[str, Callable]:
@@ -94,7 +101,7 @@ def by_name(rewards: Rewards) -> dict[str, Callable]:
         return dict(rewards)
     named: dict[str, Callable] = {}
     for reward in rewards if isinstance(rewards, Sequence) else [rewards]:
-        base = name = getattr(reward, "__name__", "reward")
+        base = name = name_of(reward)
         while name in named:
             name = f"{base} {len(named) + 1}"
         named[name] = reward
@@ -104,6 +111,11 @@ def by_name(rewards: Rewards) -> dict[str, Callable]:
 def printable(text: str) -> str:
     """``text`` on one line, its line ends as bent arrows."""
     return plain(text.replace("\n", "↵"), None)
+
+
+def number(reward: float | None) -> str:
+    """Two decimals, or a dash for a reward that abstains."""
+    return "–" if reward is None else f"{reward:.2f}"
 
 
 def signed(number: float) -> str:

@@ -34,14 +34,14 @@ class Rollout:
     step: int
     id: str  #: of the question
     completions: tuple[str, ...]
-    rewards: tuple[float, ...]
-    by_function: dict[str, list[float]]  #: each reward function's share of ``rewards``
+    rewards: tuple[float | None, ...]  #: None: all functions abstained
+    by_function: dict[str, list[float | None]]  #: each function's share of ``rewards``
     advantages: tuple[float, ...]
 
     @property
     def zero_variance(self) -> bool:
         """Whether all rewards are equal, so that no answer is reinforced."""
-        return len(set(self.rewards)) == 1
+        return len(set(self.rewards) - {None}) < 2
 
     def judged(self, question: AudioQuestion | None, prompt: int = 2) -> JudgedGroup:
         """The group as a table; without the question, its id stands in its place."""
@@ -150,9 +150,9 @@ def _rollout(path: Path, number: int, row: dict[str, Any]) -> Rollout:
     lists = {name: row.get(name) for name in _LISTS} | row["rewards_by_function"]
     size = len(row["completions"]) if isinstance(row.get("completions"), list) else 0
     for name, values in lists.items():
-        kind = str if name == "completions" else (int, float)
+        held: Any = {"completions": str, "advantages": int | float}.get(name, int | float | None)
         whole = isinstance(values, list) and len(values) == size > 0
-        if not whole or not all(isinstance(value, kind) for value in values):
+        if not whole or not all(isinstance(value, held) for value in values):
             refuse(shown_value(name))
     completions, rewards, advantages = (tuple(row[name]) for name in _LISTS)
     by_function = row["rewards_by_function"]

@@ -142,8 +142,9 @@ def run(folder: Path) -> str:
     path = folder / "run" / "run.json"
     known = read_json(path)
     names = known.get("rewards") if isinstance(known, dict) else None
+    names = names if isinstance(names, list) else []
     _require(
-        isinstance(names, list) and "reward" in names,
+        "reward" in names,
         path,
         "the run did not use your reward; train with train_grpo(..., rewards=[reward])",
     )

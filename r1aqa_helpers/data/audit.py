@@ -56,7 +56,11 @@ def audit(questions: Sequence[AudioQuestion]) -> dict[str, Any]:
         name: Counter(1 + q.choices.index(q.answer) for q in group)
         for name, group in groups.items()
     }
-    best = {name: max(sorted(counts), key=counts.get) for name, counts in places.items() if counts}
+    best = {
+        name: max(sorted(counts), key=counts.__getitem__)
+        for name, counts in places.items()
+        if counts
+    }
 
     def shares(credit: Callable[[AudioQuestion], float]) -> dict[str, float]:
         return {
@@ -91,7 +95,7 @@ def audit(questions: Sequence[AudioQuestion]) -> dict[str, Any]:
         },
         "longest_choice": shares(_longest_is_gold),
         "list_category": sum(isinstance(q.category, tuple) for q in questions),
-        "never_correct": sum(not words(q.answer) for q in groups["all"]),
+        "never_correct": sum(not words(q.answer or "") for q in groups["all"]),
         "same_words": sum(map(_same_words, groups["all"])),
         "duplicated_choices": sum(len(set(q.choices)) < len(q.choices) for q in questions),
         "repeated_texts": len(questions) - len({_text_key(q) for q in questions}),
@@ -170,11 +174,11 @@ def _counts(names: Iterable[str]) -> dict[str, int]:
 def _longest_is_gold(question: AudioQuestion) -> float:
     longest = max(map(len, question.choices))
     ties = [choice for choice in question.choices if len(choice) == longest]
-    return ties.count(question.answer) / len(ties)
+    return sum(choice == question.answer for choice in ties) / len(ties)
 
 
 def _same_words(question: AudioQuestion) -> bool:
-    gold, wrong = words(question.answer), set(question.choices) - {question.answer}
+    gold, wrong = words(question.answer or ""), set(question.choices) - {question.answer}
     return bool(gold) and any(words(choice) == gold for choice in wrong)
 
 

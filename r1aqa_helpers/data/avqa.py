@@ -77,7 +77,8 @@ def convert_avqa(annotations: PathLike, audio_dir: PathLike, out: PathLike) -> P
     with ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as pool:
         checked = track(pool.map(_fault, clips), "decoding clips", len(clips))
         broken = {clip: fault for clip, fault in zip(clips, checked, strict=True) if fault}
-    lines, left_out, seen = [], [], {}
+    lines, left_out = [], []
+    seen: dict[str, int] = {}
     for number, (item, name, clip) in enumerate(zip(items, names, found, strict=True)):
         try:
             line = _line(item, clip, broken, out)

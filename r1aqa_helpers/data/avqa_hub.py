@@ -89,9 +89,10 @@ def parse_row(question: Any, answer: Any) -> tuple[str, list[str], int]:
     asked, _, listed = question.partition("\nChoices:\n")
     lines = [line.strip() for line in listed.split("\n") if line.strip()]
     matches = [_CHOICE.fullmatch(line) for line in lines]
-    if not lines or any(m is None or m[1] != chr(65 + n) for n, m in enumerate(matches)):
+    choices = [m[2] for n, m in enumerate(matches) if m and m[1] == chr(65 + n)]
+    if not lines or len(choices) < len(lines):
         raise Fault('field question: has no lines "Choices:", "A. …", "B. …" below it')
-    choices, given = [match[2] for match in matches], answer.strip()
+    given = answer.strip()
     if given in lines:
         return asked.strip(), choices, lines.index(given)
     if choices.count(given) == 1:

@@ -14,7 +14,7 @@ import wave
 from collections.abc import Iterator, Set
 from dataclasses import dataclass, field
 from fractions import Fraction
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 import av
 import numpy as np
@@ -276,10 +276,11 @@ def _values(frame: av.AudioFrame) -> np.ndarray:
     kind, channels = np.dtype(_TYPES[frame.format.packed.name]), frame.layout.nb_channels
     # Not frame.to_ndarray(), which reads past the end of the list of eight planes and more.
     if frame.format.is_planar:
-        planes = [AudioPlane(frame, channel) for channel in range(channels)]
+        planes: list[Any] = [AudioPlane(frame, channel) for channel in range(channels)]
         values = np.stack([np.frombuffer(plane, kind, frame.samples) for plane in planes])
     else:
-        values = np.frombuffer(AudioPlane(frame, 0), kind, frame.samples * channels)
+        plane: Any = AudioPlane(frame, 0)  # a buffer, which its type does not say
+        values = np.frombuffer(plane, kind, frame.samples * channels)
         values = values.reshape(-1, channels).T
     if kind == np.uint8:
         return (values.astype(np.float32) - 128) / 128

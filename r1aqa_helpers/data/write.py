@@ -46,7 +46,7 @@ def _avqa_row(path: PathLike, question: AudioQuestion) -> dict[str, Any]:
         "audio_path": relative(path, question.audio),
     }
     row |= {name: value for name, value in _labels(question).items() if value}
-    return row | question.extra | row  # its own fields first, and never replaced
+    return row | {**question.extra} | row  # its own fields first, and never replaced
 
 
 def mmau_row(path: PathLike, question: AudioQuestion) -> dict[str, Any]:
@@ -63,7 +63,7 @@ def mmau_row(path: PathLike, question: AudioQuestion) -> dict[str, Any]:
     if question.answer is None:
         del row["answer"]
     row |= _labels(question)
-    return row | question.extra | row  # its own fields first, and never replaced
+    return row | {**question.extra} | row  # its own fields first, and never replaced
 
 
 def _labels(question: AudioQuestion) -> dict[str, Any]:

@@ -149,14 +149,14 @@ def run_cascade(
     for strength, about in STRENGTHS.items():
         said = answer(questions, captions=held[strength], log=out / f"{strength}.log.jsonl")
         write_predictions(out / f"{strength}.json", questions, said)
-        result = scores[strength] = score(questions, {one.id: one.answer for one in said})
+        scored = scores[strength] = score(questions, {one.id: one.answer for one in said})
         rows.append(
             {
                 "name": f"cascade-{strength}",
                 "about": about,
-                **result.row_dict(),
-                "strict": result.strict.as_dict(),
-                "missing": result.missing,
+                **scored.row_dict(),
+                "strict": scored.strict.as_dict(),
+                "missing": scored.missing,
                 "seconds": round(sum(one.seconds for one in said), 1),
             }
         )

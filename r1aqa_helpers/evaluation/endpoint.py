@@ -90,7 +90,8 @@ def _ask_all(
 
     ``some``: whether there are answers from before; ``heard``: whether recordings are sent.
     """
-    waiting, done = iter(questions), queue.SimpleQueue()
+    waiting = iter(questions)
+    done: queue.SimpleQueue[tuple[AudioQuestion, Any]] = queue.SimpleQueue()
 
     def work() -> None:
         for question in waiting:  # all threads take from the one iterator

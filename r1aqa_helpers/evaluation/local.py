@@ -108,13 +108,14 @@ def answer_questions(
     Raises:
         UserError: ``log`` is that of a different run, or no recording can be read.
     """
+    asked: dict[str, Any] = {"prompt": prompt} if request is None else {"request": request}
     if request is None:
         chat = partial(chat_text, loaded)
         texts = {q.id: prompt_text(q, prompt, chat=chat) for q in questions}
-        asked, doing = {"prompt": prompt}, f"answering, prompt <{prompt}>"
+        doing = f"answering, prompt <{prompt}>"
     else:
         texts = dict.fromkeys((q.id for q in questions), chat_text(loaded, request))
-        asked, doing = {"request": request}, f"asking about {len(texts)} clips"
+        doing = f"asking about {len(texts)} clips"
     run = {
         "model": loaded.name,
         "weights": weights_fingerprint(loaded),
@@ -460,10 +461,12 @@ def open_log(
         UserError: the log is that of a different run, one of these questions was asked with
             another text or recording, or a row is damaged.
     """
-    header, *rows = read_log(path) or [None]
-    if header is None:
+    logged = read_log(path)
+    if not logged:
         append_jsonl(path, run)
-    elif header != run:
+        return {}
+    header, *rows = logged
+    if header != run:
         names = [name for name in run if header.get(name) != run[name]] or ["header"]
         raise UserError(
             f"{shown(path)}: is the log of a different run ({', '.join(names)} differs); "

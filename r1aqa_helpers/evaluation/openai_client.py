@@ -275,7 +275,7 @@ class Client:
         except openai.APITimeoutError:
             raise NoAnswerError(f"no whole reply within {self.pace.timeout:g} s", True) from None
         except openai.APIConnectionError as error:
-            cause = self._shown(error.__cause__ or error)
+            cause = self._shown(_said(error.__cause__ or error))
             raise NoAnswerError(f"connection failed: {cause}", True) from None
         except RefusedReplyError as error:
             if error.redirect:
@@ -285,7 +285,8 @@ class Client:
             raise
         # What a server sends can break the libraries in ways that nobody has listed.
         except Exception as error:
-            raise NoAnswerError(f"the reply cannot be read: {self._shown(error)}", True) from None
+            told = self._shown(_said(error))
+            raise NoAnswerError(f"the reply cannot be read: {told}", True) from None
         try:
             reply = read_reply(response.content)
         except ErrorReplyError as error:
@@ -335,6 +336,19 @@ class Client:
             forms = "|".join(map(re.escape, {key, *quoted}))
             text = re.sub(forms, "[key]", text, flags=re.IGNORECASE)
         return shown_value(text, NAME)
+
+
+def _said(error: BaseException) -> str:
+    """What an error says; where it says nothing, what its cause does, or else its name.
+
+    `httpx2.ReadError`, of a connection that was reset, has no text of its own.
+    """
+    one: BaseException | None = error
+    while one is not None:
+        if text := str(one).strip():
+            return text
+        one = one.__cause__ or one.__context__
+    return type(error).__name__
 
 
 def _without_refused(settings: dict[str, Any], said: str) -> dict[str, Any]:

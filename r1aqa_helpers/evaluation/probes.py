@@ -124,12 +124,13 @@ def order_report(questions: Sequence[AudioQuestion], answers: Mapping[str, str])
     chosen: dict[int, list[int]] = {}
     unparsed = 0
     for question in questions:
+        gold = question.answer or ""  # `chance` has refused questions without
         verdicts.append([])
         for copy in rotations([question]):
             if copy.id not in answers:
                 raise UserError(f"choice order: no answer for {shown_value(copy.id)}; ask it")
             said, k = answers[copy.id], len(copy.choices)
-            verdicts[-1].append(string_match(question.answer, said, copy.choices))
+            verdicts[-1].append(string_match(gold, said, copy.choices))
             places = accepted_choices(said, copy.choices)
             if len(places) == 1:
                 chosen.setdefault(k, [0] * k)[places[0]] += 1

@@ -47,7 +47,8 @@ def sampled(
     score(questions, {})  # finds a question without a gold answer before the work
     rows = []
     for prompt in prompts:
-        scores, agreed = {}, {question.id: set() for question in questions}
+        scores = {}
+        agreed: dict[str, set[str]] = {question.id: set() for question in questions}
         for seed in seeds:
             say(f"prompt <{prompt}>, seed {seed}")
             said = answer_questions(

@@ -156,7 +156,7 @@ def train_method(
         loaded: what the method starts from.
         longest: the most tokens of an answer that is sampled to be learnt.
     """
-    if method.algorithm == "grpo":
+    if isinstance(settings, GRPOSettings):
         return train_grpo(loaded, questions, settings, out_dir, method.rewards, watch)
     if method.learns == RANDOM:
         questions = random_labels(questions, settings.seed)

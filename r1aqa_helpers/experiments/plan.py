@@ -110,7 +110,7 @@ def selected(only: Collection[str]) -> tuple[Regime, ...]:
     chosen = []
     for regime in PLAN:
         named = {name for name in regime.methods if {name, regime.name} & set(only)}
-        named |= {METHODS[name].start for name in named if name in METHODS}
+        named |= {one.start for name in named if (one := METHODS.get(name)) and one.start}
         if methods := tuple(name for name in regime.methods if name in named):
             chosen.append(replace(regime, methods=methods))
     return tuple(chosen)

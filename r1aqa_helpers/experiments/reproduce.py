@@ -48,7 +48,7 @@ from r1aqa_helpers.reporting.card_results import add_results
 from r1aqa_helpers.utils.errors import UserError
 from r1aqa_helpers.utils.io import read_bytes, read_log, write_bytes
 from r1aqa_helpers.utils.paths import place
-from r1aqa_helpers.utils.run_dir import claim
+from r1aqa_helpers.utils.run_dir import check_writable, claim
 
 #: What GRPO must gain over direct inference, in percentage points, and at which p.
 LEAST_GAIN, LARGEST_P = 10.0, 0.001
@@ -82,6 +82,7 @@ def reproduce(
             GRPO did not beat direct inference, with either prompt, by ``LEAST_GAIN`` points at
             p < ``LARGEST_P``.
     """
+    check_writable(out)  # before clips are rendered
     train, test, file, thoughts = _questions(profile)
     trained = (SFT, GRPO) if thoughts is None else (SFT, COTA, GRPO, GRPO_3)
     settings = {method: method_settings(method, profile, seed=seed) for method in trained}
@@ -98,7 +99,7 @@ def reproduce(
         measured = {method: run.answer(method, loaded) for method in BASE}
         del loaded  # two models at once may be more than a GPU holds
         for method in settings:
-            learnt = thoughts if method.learns == THOUGHT else train
+            learnt = train if thoughts is None or method.learns != THOUGHT else thoughts
             measured[method] = _trained_row(run, method, settings[method], learnt)
     except OutOfTime:
         run.say_out_of_time()

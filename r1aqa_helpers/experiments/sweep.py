@@ -17,6 +17,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -59,6 +60,7 @@ from r1aqa_helpers.hardware import Profile
 from r1aqa_helpers.models import LoadedModel, hearing_check, weights_fingerprint
 from r1aqa_helpers.scoring import score
 from r1aqa_helpers.training import TrainingSettings
+from r1aqa_helpers.training.grpo.run import GRPOSettings
 from r1aqa_helpers.utils.errors import UserError
 from r1aqa_helpers.utils.io import read_json, write_json, write_text
 from r1aqa_helpers.utils.locks import lock
@@ -145,7 +147,7 @@ class Experiment(Session):
             regime, method = cell
             if regime.name == UNTRAINED.name:
                 if not self._base_record(method).exists():
-                    yield Job(f"base-{method.name}", lambda method=method: self.ask_base(method))
+                    yield Job(f"base-{method.name}", partial(self.ask_base, method))
             elif (choice := self.choice(cell)) is None:
                 for rate in self._search(cell)[1]:
                     yield from self._trained(Run(*cell, rate, SEARCH_SEED), self.train_run)
@@ -173,10 +175,10 @@ class Experiment(Session):
             if self.choice((run.regime, METHODS[run.method.start])) is None:
                 return
             begun = self._start(run)
-            if self._read(begun) is None:
+            if begun is None or self._read(begun) is None:
                 return
             if not self._has_model(begun):
-                yield Job(begun.name, lambda: self._restore(begun))
+                yield Job(begun.name, partial(self._restore, begun))
                 return
         yield Job(run.name, lambda: work(run))
 
@@ -338,7 +340,7 @@ class Experiment(Session):
     def _costs(self, run: Run, settings: TrainingSettings, cpu: float) -> dict[str, float]:
         """Those of the run, and of the one that it starts from."""
         per_step = 0
-        if run.method.algorithm == "grpo":
+        if isinstance(settings, GRPOSettings):
             per_step = settings.prompts_per_step * settings.group_size
         found, begun = costs(self._work(run), per_step, cpu), self._start(run)
         if begun is None:

@@ -112,7 +112,7 @@ def budget(
         gpu_memory=available,
         stages=stages,
         memory=computed | measured.get("memory", {}),
-        fits=available and max(peaks.values()) <= (1 - memory.HEADROOM) * available,
+        fits=max(peaks.values()) <= (1 - memory.HEADROOM) * available if available else None,
         minutes=measured.get("minutes", {}),
     )
 

@@ -68,7 +68,8 @@ def with_settings(profile: Profile, settings: Any) -> Profile:
     old = getattr(profile, kind)
     new = {name: getattr(settings, name) for name in (*old, *_CHANGEABLE)}
     changed = {name: value for name, value in new.items() if value != old.get(name, 0)}
-    return replace(profile, **{kind: {**old, **changed}})
+    both = {**old, **changed}
+    return replace(profile, grpo=both) if kind == "grpo" else replace(profile, sft=both)
 
 
 def warnings_for(profile: Profile, machine: Machine) -> list[str]:

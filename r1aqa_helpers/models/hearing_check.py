@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -43,7 +44,8 @@ def hearing_check(
     """
     if not questions:
         raise UserError("hearing check: there is no question to check the model with")
-    changes, faults = [], {}
+    changes: list[float] = []
+    faults: dict[Path, str] = {}
     step = max(1, len(questions) // n)
     for question in (q for start in range(step) for q in questions[start::step]):
         if len(changes) == n:

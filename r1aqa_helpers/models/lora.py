@@ -3,6 +3,7 @@
 import importlib.metadata
 import re
 import sys
+from typing import Any, cast
 
 from peft import LoraConfig
 from peft.import_utils import is_torchao_available
@@ -47,7 +48,8 @@ def ignore_old_torchao() -> None:
                 f"torchao {version}: is older than PEFT supports and loaded already; "
                 "run pip uninstall torchao, and restart Python"
             ) from None
-        sys.modules["torchao"] = None  # as `importlib` documents it: "not there"
+        # "Not there", as `importlib` documents it.
+        cast(dict[str, Any], sys.modules)["torchao"] = None
 
 
 def choose_trained(

@@ -109,18 +109,16 @@ def _belongs(published: Published, reported: ResultRow, own: ResultRow) -> bool:
 
 
 def _row(reported: ResultRow | None, own: ResultRow | None) -> dict[str, Any]:
-    told, reproduced = (
-        row and {name: getattr(row, name) for name in (*FIGURES, "source")}
-        for row in (reported, own)
-    )
-    if own is not None:
-        known = {"n": own.n, "ci95": list(own.ci95), "track": own.track, "method": own.label}
-        reproduced |= known
-    named = reported or own
+    both = [row for row in (reported, own) if row is not None]
+    figures = [{name: getattr(row, name) for name in (*FIGURES, "source")} for row in both]
+    told, reproduced = figures[0] if reported else None, figures[-1] if own else None
+    if own is not None and reproduced is not None:
+        known = {"n": own.n, "ci95": own.ci95 and list(own.ci95), "track": own.track}
+        reproduced |= {**known, "method": own.label}
     return {
-        "model": named.model,
-        "method": named.label if reported is None else named.method,
-        "kind": named.kind,
+        "model": both[0].model,
+        "method": both[0].label if reported is None else reported.method,
+        "kind": both[0].kind,
         "reported": told,
         "reproduced": reproduced,
     }

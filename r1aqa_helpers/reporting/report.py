@@ -193,7 +193,7 @@ def _curve(
         figure = Figure(figsize=(4.2, 2.8), layout="constrained")
         axes = figure.add_subplot()
         many = len(values) > 2 * _SMOOTHING
-        faint = {"alpha": 0.35, "linewidth": 0.8} if many else {"linewidth": 1.8}
+        faint: dict[str, Any] = {"alpha": 0.35, "linewidth": 0.8} if many else {"linewidth": 1.8}
         axes.plot(steps, values, color=colour, marker="o" if len(values) == 1 else None, **faint)
         if many:
             mean = np.convolve(values, np.ones(_SMOOTHING) / _SMOOTHING, mode="valid")

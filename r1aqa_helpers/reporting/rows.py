@@ -1,5 +1,6 @@
 """The one type of row in all tables of results, published or own, and the files of rows."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
@@ -146,10 +147,11 @@ def measured_row(
     method: str, prompt: int | None, score: Score, seconds: float | None, test_set: QuestionSet
 ) -> ResultRow:
     """An own row from its score on the questions of ``test_set``."""
+    tasks: dict[str, Any] = {n: score.tasks[n].percent for n in DOMAINS if n in score.tasks}
     return ResultRow(
         method=method,
         prompt=prompt,
-        **{name: score.tasks[name].percent for name in DOMAINS if name in score.tasks},
+        **tasks,
         average=score.average,
         ci95=score.ci95,
         n=score.n,
@@ -274,8 +276,8 @@ def read_row(path: Path, stored: Any, needed: tuple[str, ...] = ()) -> ResultRow
         row = ResultRow(**{name: value for name, value in stored.items() if name in names})
     except pydantic.ValidationError as fault:
         raise UserError(f"{shown(path)}: field {_first(fault)}") from None
-    low, high = row.ci95
-    if not low - _HAIR <= row.average <= high + _HAIR:
+    low, high = row.ci95 or (math.nan, math.nan)
+    if row.average is None or not low - _HAIR <= row.average <= high + _HAIR:
         raise UserError(f"{shown(path)}: field ci95: {low:g} to {high:g} leaves the average out")
     return row
 

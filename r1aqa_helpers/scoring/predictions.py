@@ -70,7 +70,7 @@ def read_predictions(path: PathLike) -> dict[str, str]:
     responses = []
     for place, row in rows:
         try:
-            said = validated(_Line if raw else _Item, row)
+            said = validated(_Line, row) if raw else validated(_Item, row)
         except Fault as fault:
             raise UserError(f"{place}: {fault}") from None
         if said.answer is None:

@@ -207,7 +207,8 @@ def pulse(rng: Rng, config: SplitConfig) -> Scene:
     instrument, tempo = _pick(rng, INSTRUMENTS), _pick(rng, list(TEMPO_INTERVAL))
     root = _root(rng, instrument, 7)
     interval = TEMPO_INTERVAL[tempo] * rng.uniform(0.92, 1.08)
-    now, end, events = rng.uniform(0.02, 0.3), rng.uniform(2.6, 3.7), []
+    now, end = rng.uniform(0.02, 0.3), rng.uniform(2.6, 3.7)
+    events: list[Event] = []
     while now < end - 0.2:
         pitch = root + (0, 7)[len(events) % 2]
         events.append(_note(rng, config, instrument, pitch, now, min(interval * 0.9, 0.6)))

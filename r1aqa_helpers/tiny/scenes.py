@@ -6,7 +6,7 @@ samples, and nothing but the recipe and the bank decides what comes out.
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 from scipy.signal import fftconvolve
@@ -105,8 +105,10 @@ def event_wave(event: Event, bank: Bank) -> np.ndarray:
     elif event.kind == "note":
         # The recorded note that is nearest in pitch, at the speed that gives the wanted pitch.
         takes = bank.takes("note", event.name, take=event.take)
-        take = min(takes, key=lambda t: (abs(t.pitch - event.pitch), t.pitch))
-        speed = 2 ** ((event.pitch - take.pitch) / 12)
+        at = {cast(int, take.pitch): take for take in reversed(takes)}
+        wanted = cast(int, event.pitch)
+        pitch = min(at, key=lambda one: (abs(one - wanted), one))
+        take, speed = at[pitch], 2 ** ((wanted - pitch) / 12)
         wave = _resample(take.wave.astype(np.float64), speed * event.speed)
         if event.seconds is not None:
             wave = wave[: int(event.seconds * SAMPLE_RATE)].copy()

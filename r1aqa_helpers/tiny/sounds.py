@@ -13,6 +13,7 @@ import io
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
@@ -96,7 +97,8 @@ class Bank:
 
     def voices(self) -> list[str]:
         """The voices that speak the words: "man 1" to "man 3", "woman 1" to "woman 3"."""
-        return sorted({t.voice for takes in self._by_name["word"].values() for t in takes})
+        takes = chain.from_iterable(self._by_name["word"].values())
+        return sorted({take.voice for take in takes if take.voice is not None})
 
 
 @lru_cache(maxsize=2)

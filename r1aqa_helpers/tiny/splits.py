@@ -133,8 +133,8 @@ def draw_split(split: Split) -> tuple[list[AudioQuestion], list[dict]]:
                 extra={"question-type": kind.name},
             )
         )
-        recipe = {"id": identity, "levels": fingerprint(render(scene, bank))}
-        recipe["scene"] = scene.as_dict()
+        levels = fingerprint(render(scene, bank))
+        recipe = {"id": identity, "levels": levels, "scene": scene.as_dict()}
         recipes.append(recipe | ({"mislabelled": True} if mislabelled else {}))
     return questions, recipes
 

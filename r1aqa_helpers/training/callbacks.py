@@ -10,7 +10,12 @@ from typing import Any
 
 import torch
 from safetensors import SafetensorError
-from transformers import Qwen2AudioForConditionalGeneration, TrainerCallback, TrainerState
+from transformers import (
+    Qwen2AudioForConditionalGeneration,
+    Trainer,
+    TrainerCallback,
+    TrainerState,
+)
 from transformers.utils import logging as hf_logging
 
 from r1aqa_helpers.models.precision import NOT_FINITE, check_finite
@@ -42,8 +47,9 @@ def check_loss(loss: torch.Tensor, step: int) -> torch.Tensor:
 def show_to(watch: Watch | None, rows: Iterable[dict[str, Any]], title: str) -> Watch | None:
     """Show ``rows``; returns ``watch``, or None if it failed: it must not end the training."""
     try:
-        for row in rows if watch else ():
-            watch(row)
+        if watch is not None:
+            for row in rows:
+                watch(row)
     except Exception as fault:  # a picture is not worth hours of training
         warnings.warn(f"{title}: watching ended ({fault!r}); it trains on", stacklevel=2)
         return None
@@ -79,9 +85,8 @@ class StepLog(TrainerCallback):
         By the main process's clock: one that stopped alone would leave the others waiting.
         """
         next(self._bar, None)
-        if self._minutes is not None and distributed.run_on_main(
-            lambda: time.monotonic() - self._start > 60 * self._minutes
-        ):
+        end = None if self._minutes is None else self._start + 60 * self._minutes
+        if end is not None and distributed.run_on_main(lambda: time.monotonic() > end):
             control.should_training_stop = control.should_save = True
 
     def on_log(
@@ -124,7 +129,7 @@ class StepLog(TrainerCallback):
         self._bar.close()
 
 
-class ExactResume:
+class ExactResume(Trainer):
     """A mixin for trainers that loads a checkpoint's weights as they were saved, or says why not.
 
     transformers 5 saves a Qwen2-Audio under the names of release 4. ``from_pretrained`` knows

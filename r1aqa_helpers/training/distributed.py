@@ -8,7 +8,7 @@ import os
 import warnings
 from collections.abc import Callable
 from datetime import timedelta
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import torch
 import torch.distributed as dist
@@ -98,16 +98,16 @@ def run_on_main(work: Callable[[], T]) -> T:
     """
     if count() == 1:
         return work()
-    outcome: list[tuple[T | None, Exception | None]] = [(None, None)]
+    outcome: list[Any] = [None, None]
     if is_main():
         try:
-            outcome = [(work(), None)]
+            outcome[0] = work()
         except Exception as error:
-            outcome = [(None, error)]
+            outcome[1] = error
     dist.broadcast_object_list(outcome, src=0, group=_group())
-    value, error = outcome[0]
-    if error is not None:
-        raise error
+    value, fault = outcome
+    if fault is not None:
+        raise fault
     return value
 
 

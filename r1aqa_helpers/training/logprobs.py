@@ -121,7 +121,9 @@ def pack_answers(
         Of each answer, its packed row, and how many tokens lie between the prompt and it; of each
         packed row, its first answer.
     """
-    packs, starts, first = [], [], []
+    packs: list[int] = []
+    starts: list[int] = []
+    first: list[int] = []
     current: dict[int, tuple[int, int]] = {}  # group -> its latest packed row, and answers' tokens
     for prompt, group, length in zip(prompt_tokens, groups, lengths, strict=True):
         row, used = current.get(group, (-1, 0))

@@ -111,7 +111,8 @@ class PromptCache:
     def clips(self, numbers: list[int], device: torch.device) -> Clips:
         """The clips of the prompts with these numbers, each recording once, on ``device``."""
         places: dict[str, int] = {}  # a clip's key -> its place in the batch
-        encoded, clip = [], []
+        encoded: list[EncodedPrompt] = []
+        clip: list[list[int]] = []
         for prompt in map(self.__getitem__, numbers):
             if prompt.key and prompt.key not in places:
                 places[prompt.key] = len(encoded)

@@ -16,7 +16,9 @@ from r1aqa_helpers.scoring import extract_answer, string_match, tagged
 
 #: Called by TRL as f(completions=..., solution=..., other columns); one float per completion, or
 #: None, which abstains: sums and means are without it.
-RewardFunction = Callable[..., list[float | None]]
+RewardFunction = Callable[..., Sequence[float | None]]
+#: One that always gives a number.
+NumberReward = Callable[..., list[float]]
 
 #: The tags of the format that a prompt asks for, in their order.
 _TAGS = {
@@ -31,7 +33,7 @@ def text_of(completion: str | Sequence[dict]) -> str:
     return completion if isinstance(completion, str) else completion[0]["content"]
 
 
-def reward_of_text(name: str, score: Callable[[str], float]) -> RewardFunction:
+def reward_of_text(name: str, score: Callable[[str], float]) -> NumberReward:
     """The reward function, logged as ``name``, that gives each completion its text's ``score``."""
 
     def reward(completions: Sequence[str | Sequence[dict]], **columns: object) -> list[float]:
@@ -60,7 +62,7 @@ def accuracy_reward(
     ]
 
 
-def format_reward(prompt: int) -> RewardFunction:
+def format_reward(prompt: int) -> NumberReward:
     """The reward for keeping to the format that prompt <``prompt``> asks for (2 or 3).
 
     It gives 1.0 where the whole completion is ``<answer>…</answer>`` for prompt 2, or
@@ -89,7 +91,7 @@ def rewards_for(prompt: int) -> list[RewardFunction]:
     ``UserError`` for an unknown prompt number.
     """
     check_prompt_number(prompt)
-    return [accuracy_reward] + ([format_reward(prompt)] if prompt in _TAGS else [])
+    return [accuracy_reward, *([format_reward(prompt)] if prompt in _TAGS else [])]
 
 
 def match_reward(
@@ -110,7 +112,7 @@ def match_reward(
     ]
 
 
-def partial_format_reward(prompt: int) -> RewardFunction:
+def partial_format_reward(prompt: int) -> NumberReward:
     """A shaped format reward: half for the tags that are there, half for the whole format.
 
     The first half is shared out among the tags that prompt <``prompt``> asks for: each counts
@@ -129,7 +131,7 @@ def partial_format_reward(prompt: int) -> RewardFunction:
     return reward_of_text("partial_format_reward", score)
 
 
-def length_penalty(free: int, limit: int) -> RewardFunction:
+def length_penalty(free: int, limit: int) -> NumberReward:
     """A penalty on long answers: 0 up to ``free`` words, then falling in a line to -1.
 
     -1 is reached at ``limit`` words and holds beyond. DAPO's soft overlong punishment
@@ -146,7 +148,7 @@ def length_penalty(free: int, limit: int) -> RewardFunction:
     return reward_of_text("length_penalty", score)
 
 
-def thinking_reward(least: int = 3, most: int = 50) -> RewardFunction:
+def thinking_reward(least: int = 3, most: int = 50) -> NumberReward:
     """1.0 where there is a thought: ``least`` different words or more, ``most`` words at most.
 
     The thought is the first ``<think> </think>`` pair's content. Different words are counted,
@@ -191,7 +193,7 @@ def _words(text: str) -> list[str]:
     return _WORD.findall(text.lower())
 
 
-def name_of(reward: RewardFunction) -> str:
+def name_of(reward: Callable[..., object]) -> str:
     """What a reward is logged by: the function's name, also of a partial one, or the class's."""
     while isinstance(reward, partial):
         reward = reward.func
@@ -201,7 +203,7 @@ def name_of(reward: RewardFunction) -> str:
 def named(name: str, reward: RewardFunction) -> RewardFunction:
     """``reward`` under another name, which is what TRL logs its mean by."""
 
-    def renamed(completions: Sequence, **columns: object) -> list[float]:
+    def renamed(completions: Sequence, **columns: object) -> Sequence[float | None]:
         return reward(completions=completions, **columns)
 
     renamed.__name__ = name

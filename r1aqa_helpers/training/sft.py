@@ -126,7 +126,8 @@ def train_sft(
         if rank:
             torch.manual_seed(settings.seed)
             model = get_peft_model(model, lora_config(rank, not settings.encoder_frozen))
-        prompts, rows = PromptCache(loaded), []
+        prompts = PromptCache(loaded)
+        rows: list[dict[str, Any]] = []
         needed = settings.steps * settings.batch_size
         for index in run_schedule(len(questions), needed, settings.seed):
             question = questions[index]

@@ -158,8 +158,11 @@ def _folded(name: str) -> str:
 
 def file_hash(path: PathLike) -> str:
     """SHA-256 of a file, as hexadecimal digits. Raises as `open_file`."""
+    digest = hashlib.sha256()
     with open_file(path) as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
+        while piece := stream.read(1 << 20):
+            digest.update(piece)
+    return digest.hexdigest()
 
 
 def read_json(path: PathLike) -> Any:

@@ -1,7 +1,7 @@
 """Progress of anything long, by tqdm, on stderr."""
 
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable, Sized
 from typing import TypeVar
 
 from tqdm import tqdm
@@ -33,7 +33,7 @@ class _Lines:
         sys.stderr.flush()
 
 
-def track(iterable: Iterable[T], description: str, total: int | None = None) -> Iterator[T]:
+def track(iterable: Iterable[T], description: str, total: int | None = None) -> Generator[T]:
     """Yield the items of ``iterable`` and show the progress and the time left.
 
     On a terminal: a bar on stderr. Elsewhere (logs, notebooks): a plain line every
@@ -47,7 +47,7 @@ def track(iterable: Iterable[T], description: str, total: int | None = None) -> 
     description = plain(description)
     if sys.stderr.isatty():
         return iter(_Bar(iterable, description, total, file=sys.stderr, leave=None))
-    if total is None and hasattr(iterable, "__len__"):
+    if total is None and isinstance(iterable, Sized):
         total = len(iterable)
     every = {"mininterval": PLAIN_INTERVAL, "delay": PLAIN_INTERVAL, "miniters": 1}
     line = _LINE_OF if total else _LINE

@@ -68,5 +68,6 @@ def provenance() -> dict[str, Any]:
 
 
 def _git(folder: Path, *arguments: str) -> str:
-    options = {"cwd": folder, "text": True, "timeout": 20, "stderr": subprocess.DEVNULL}
-    return subprocess.check_output(["git", *arguments], **options).strip()
+    return subprocess.check_output(
+        ["git", *arguments], cwd=folder, text=True, timeout=20, stderr=subprocess.DEVNULL
+    ).strip()

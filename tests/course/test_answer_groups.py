@@ -34,6 +34,7 @@ def test_a_reward_is_called_as_trl_calls_it():
     assert seen["choices"] == [["rain", "wind"]] * 2
     assert seen["prompts"][0].startswith("What? Please choose")
     assert apply_reward(accuracy_reward, GROUP) == [1.0, 0.0]
+    assert apply_reward(lambda **columns: [None, 1], GROUP) == [None, 1.0]
 
 
 def raising(**columns):

@@ -1,5 +1,7 @@
 """What a group is shown to get is what the trainer would make of it, and safe to show."""
 
+from functools import partial
+
 import pytest
 import torch
 
@@ -37,9 +39,27 @@ def test_a_group_of_equal_sums_has_no_variance_also_where_they_differ_by_roundin
     assert judge(EQUAL, third).zero_variance
 
 
+def test_a_reward_may_abstain_as_in_trl():
+    def some(completions, **columns):
+        return [1.0, None, 0.0, None]
+
+    def others(completions, **columns):
+        return [None, None, 0.5, None]
+
+    judged = judge(GROUP, [some, others], {"others": 0.5})
+    assert judged.totals == [1.0, None, 0.25, None] and not judged.zero_variance
+    expected = group_advantages(torch.tensor([1.0, 0.25], dtype=torch.float64), 2).tolist()
+    assert judged.advantages == [expected[0], 0, expected[1], 0]
+    assert '<td style="text-align:left">–</td>' in judged._repr_html_() and "   –" in repr(judged)
+    for alone in ([2.0, None, None, None], [None] * 4):
+        judged = judge(GROUP, {"alone": lambda alone=alone, **columns: alone})
+        assert judged.advantages == [0, 0, 0, 0] and judged.zero_variance
+
+
 def test_rewards_of_one_name_get_a_number():
     named = by_name([accuracy_reward, accuracy_reward])
     assert list(named) == ["accuracy_reward", "accuracy_reward 2"]
+    assert list(by_name(partial(accuracy_reward, strict=True))) == ["accuracy_reward"]
 
 
 def test_what_a_model_wrote_is_shown_as_text():

@@ -77,6 +77,20 @@ def test_what_a_model_wrote_is_escaped_and_an_unknown_question_keeps_its_id(tmp_
     assert viewer.picker.options[0][0].startswith("1. q<b>")  # text, not HTML, in a dropdown
 
 
+def test_answers_from_which_rewards_abstained_are_shown_without(tmp_path):
+    shares = {"one": [1.0, None, 0.0, None], "two": [None, None, 0.5, None]}
+    judged = {"completions": list("abcd"), "rewards": [1.0, None, 0.5, None]}
+    write(tmp_path, ROW | judged | {"rewards_by_function": shares, "advantages": [0.7, 0, -0.7, 0]})
+    viewer = RolloutViewer(load_run(tmp_path, []))
+    assert not viewer.rollout.zero_variance
+    assert "(mean reward 0.75)" in viewer.picker.options[0][0]
+    assert "<b>–</b>" in viewer.table.value and "     –  0.00  b" in repr(viewer.judged())
+    none = {"rewards": [None] * 4, "rewards_by_function": {"one": [None] * 4}}
+    write(tmp_path, ROW | judged | none | {"advantages": [0.0] * 4})
+    viewer = RolloutViewer(load_run(tmp_path, []))
+    assert viewer.rollout.zero_variance and "(zero variance)" in viewer.picker.options[0][0]
+
+
 @pytest.mark.parametrize("change", [{"rewards": [1.0]}, {"advantages": [None, 1]}, {"step": "1"}])
 def test_damaged_rows_are_named(tmp_path, change):
     write(tmp_path, ROW | change)

@@ -3,12 +3,14 @@
 import gzip
 import json
 import socket
+import struct
 import threading
 import time
 import warnings
 from collections.abc import Callable, Iterator
 from urllib.parse import quote
 
+import httpx2
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -18,6 +20,7 @@ from r1aqa_helpers.evaluation import openai_client
 from r1aqa_helpers.evaluation.endpoint import answer_at_endpoint
 from r1aqa_helpers.evaluation.openai_client import KEY_VARIABLES, Pace, find_endpoint
 from r1aqa_helpers.evaluation.replies import ErrorReplyError, error_message, read_reply
+from r1aqa_helpers.evaluation.transport import LimitedTransport
 from r1aqa_helpers.utils.errors import UserError
 
 KEY = "sk-Secret/0123456789+&"
@@ -115,7 +118,8 @@ def drips(start: bytes, piece: bytes, pause: float = 0.05) -> Act:
 
 def reply(body: object, status: str = "200 OK", **headers: str) -> bytes:
     data = body if isinstance(body, bytes) else json.dumps(body).encode()
-    named = {"Content-Length": str(len(data)), **headers}
+    # The server closes each connection: told, so that the client sends no more on it.
+    named = {"Content-Length": str(len(data)), "Connection": "close", **headers}
     lines = [f"HTTP/1.1 {status}", *(f"{k.replace('_', '-')}: {v}" for k, v in named.items())]
     return "\r\n".join([*lines, "", ""]).encode("utf-8", "surrogateescape") + data
 
@@ -191,6 +195,39 @@ def test_a_redirect_is_refused_whatever_it_says(server, question, location, stat
 def test_a_redirect_on_the_same_host_is_told_as_such(server, question):
     act = sends(reply(b"", "308 Moved", Location=f"{server.url}/v2"))
     assert "another address of the same host" in ask(server, question, act)
+
+
+def reset(connection: socket.socket) -> None:
+    """Close the connection without the usual goodbye."""
+    connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+
+
+def test_a_connection_that_was_reset_is_told_as_such(server, question):
+    line = ask(server, question, reset)
+    assert "connection failed: '" in line and "reset" in line
+
+
+def test_an_error_that_says_nothing_is_told_by_its_name(server, question, monkeypatch):
+    def fails(*_: object) -> None:
+        raise httpx2.ReadError("")
+
+    monkeypatch.setattr(LimitedTransport, "handle_request", fails)
+    assert "connection failed: 'ReadError'" in ask(server, question, reset)
+
+
+def test_a_kept_connection_that_is_closed_meanwhile_is_made_again(server, question):
+    seen = []
+
+    def act(connection: socket.socket) -> None:
+        seen.append(connection)
+        if len(seen) > 1:
+            return connection.sendall(reply(completion("so")))
+        refusal = reply({"error": "unknown top_k"}, "400 Bad", Connection="keep-alive")
+        connection.sendall(refusal)
+        assert connection.recv(1)  # the next request, while the server has given up waiting
+        reset(connection)
+
+    assert ask(server, question, act, tries=2) == "so" and len(seen) == 2
 
 
 MALFORMED = {

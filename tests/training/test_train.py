@@ -75,7 +75,12 @@ def without_time(rows):
 def test_an_interrupted_run_goes_on_as_if_nothing_had_been(
     loaded, questions, tmp_path, run, lora_rank
 ):
-    """From a checkpoint of step 2, with recordings that were moved and another save_every."""
+    """From a checkpoint of step 2, with recordings that were moved and another save_every.
+
+    To the bit; but what a frozen encoder makes of a clip is kept, and made again after a start,
+    in a batch with other clips, whose shape decides how sums are rounded.
+    """
+    near = 1e-6 if lora_rank else 0.0
     settings = replace(SETTINGS, lora_rank=lora_rank)
     whole, _ = run(tmp_path / "whole", settings)
     with pytest.raises(KeyboardInterrupt):
@@ -93,12 +98,26 @@ def test_an_interrupted_run_goes_on_as_if_nothing_had_been(
     expected, got, start = weights(whole), weights(again), loaded.model.state_dict()
     assert max((expected[key] - start[key]).abs().max() for key in start) > 1e-3
     for key in expected:
-        torch.testing.assert_close(got[key], expected[key], rtol=0, atol=1e-6)
+        torch.testing.assert_close(got[key], expected[key], rtol=0, atol=near)
     for name in ("metrics.jsonl", "rollouts.jsonl"):
         one, other = (read_log(tmp_path / run / name) for run in ("whole", "torn"))
         assert [r["step"] for r in other] == [r["step"] for r in one]
         for a, b in zip(without_time(one), without_time(other), strict=True):
-            assert a == pytest.approx(b, abs=1e-5) if name == "metrics.jsonl" else a == b
+            rounded = lora_rank and name == "metrics.jsonl"
+            assert a == (pytest.approx(b, abs=1e-5) if rounded else b)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_a_batch_has_its_rows_in_the_same_order_after_a_start(questions, tmp_path, run, seed):
+    """In the second round through the questions, which comes in another order than the first."""
+    settings = replace(SETTINGS, steps=4, prompts_per_step=3, prompts_per_forward=3, seed=seed)
+    whole, _ = run(tmp_path / "whole", settings)
+    with pytest.raises(KeyboardInterrupt):
+        run(tmp_path / "torn", settings, interrupt_at=4)
+    again, _ = run(tmp_path / "torn", settings)
+    one, other = (read_log(tmp_path / name / "metrics.jsonl") for name in ("whole", "torn"))
+    assert without_time(one) == without_time(other)
+    assert all(weights(again)[key].equal(weight) for key, weight in weights(whole).items())
 
 
 def test_what_a_run_writes(questions, tmp_path, run):

@@ -2,6 +2,7 @@
 
 import base64
 import io
+from typing import Any
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -93,7 +94,7 @@ def box(
             linewidth=2,
         )
     )
-    style = {"ha": "center", "va": "center", "fontsize": fontsize}
+    style: dict[str, Any] = {"ha": "center", "va": "center", "fontsize": fontsize}
     ax.text(x, y, text, color="white" if filled else "black", **style)
 
 

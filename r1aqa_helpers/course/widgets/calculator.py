@@ -56,7 +56,7 @@ class Estimate:
     @property
     def available(self) -> float:
         """Bytes of a GPU that can be counted on."""
-        return (1 - HEADROOM) * self.budget.gpu_memory
+        return (1 - HEADROOM) * (self.budget.gpu_memory or 0)
 
     @property
     def fits(self) -> bool:
@@ -155,7 +155,7 @@ def verdict(one: Estimate) -> str:
     sign, word = ("✓", "fits") if one.fits else ("✗", "does not fit")
     return (
         f"{sign} {word}: {one.peak / GB:.1f} GB computed, and of {one.budget.gpu}'s "
-        f"{one.budget.gpu_memory / GB:.0f} GB {one.available / GB:.1f} can be counted on"
+        f"{(one.budget.gpu_memory or 0) / GB:.0f} GB {one.available / GB:.1f} can be counted on"
     )
 
 

@@ -1,6 +1,7 @@
 """The listening test: a person hears ten clips and answers; their row stands beside the model's."""
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 
 import ipywidgets
@@ -31,8 +32,8 @@ def human_table(row: Score | None) -> Table:
     def number(value: float | None) -> str:
         return "–" if value is None else f"{value:.1f}"
 
-    def interval(ci95: tuple[float, float]) -> str:
-        return f"{ci95[0]:.0f} to {ci95[1]:.0f}"
+    def interval(ci95: tuple[float, float] | None) -> str:
+        return "–" if ci95 is None else f"{ci95[0]:.0f} to {ci95[1]:.0f}"
 
     you = ["no answers yet", "", "", "", ""]
     if row is not None:
@@ -86,9 +87,7 @@ class ListeningWidget:
         self._feedback.value = ""
         self._next.layout.display = "none"
         options = left[0].choices if left else ()
-        self._choices.children = tuple(
-            choice(text, lambda text=text: self.answer(text)) for text in options
-        )
+        self._choices.children = tuple(choice(text, partial(self.answer, text)) for text in options)
         if left:
             self._clip.value = _clip(left[0], self.questions)
             return

@@ -12,6 +12,7 @@ import ipywidgets
 from r1aqa_helpers.course.answer_groups import AnswerGroup
 from r1aqa_helpers.course.group_rewards import JudgedGroup, Rewards, by_name, judge
 from r1aqa_helpers.course.widgets import column, note, say, show
+from r1aqa_helpers.training.rewards import RewardFunction
 from r1aqa_helpers.utils.errors import UserError
 from r1aqa_helpers.utils.untrusted import html
 
@@ -36,7 +37,7 @@ def playground(groups: Sequence[AnswerGroup], rewards: Rewards) -> None:
     show(made.widget, summary(judged) + judged[0]._repr_html_(), repr(judged[0]))
 
 
-def compile_reward(source: str) -> Callable[..., Sequence[float]]:
+def compile_reward(source: str) -> RewardFunction:
     """The last function that ``source`` defines, with ``re`` and ``math`` at hand.
 
     Raises:

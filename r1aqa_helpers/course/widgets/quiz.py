@@ -1,6 +1,7 @@
 """The quiz at the end of a notebook: five questions, every choice explained."""
 
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import ipywidgets
@@ -54,7 +55,7 @@ class QuizWidget:
         parts: list[ipywidgets.Widget] = []
         for q, question in enumerate(questions):
             buttons = [
-                choice(f"{'ABCD'[o]}. {option.text}", lambda q=q, o=o: self.choose(q, o))
+                choice(f"{'ABCD'[o]}. {option.text}", partial(self.choose, q, o))
                 for o, option in enumerate(question.options)
             ]
             self._buttons.append(buttons)

@@ -5,7 +5,7 @@ reward must not exceed. Limits come from the reward itself: what it gives an hon
 and an honest wrong one in the format that the prompt asks for. So a reward may have any scale.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import matplotlib.pyplot as plt
@@ -16,6 +16,8 @@ from r1aqa_helpers.course.attacks import AttackKind, Case, attacks, honest_answe
 from r1aqa_helpers.course.figures.style import BLUE, GREY, RED
 from r1aqa_helpers.course.group_rewards import printable
 from r1aqa_helpers.course.tables import Table
+from r1aqa_helpers.training.rewards import RewardFunction, name_of
+from r1aqa_helpers.utils.errors import UserError
 
 #: Rewards closer than this count as equal.
 _SAME = 1e-9
@@ -121,22 +123,25 @@ def _row(shot: Shot) -> tuple[str, str, str, str]:
     return name, short, f"{shot.reward:.2f}", f"{shot.honest:.2f}"
 
 
-def attack_suite(reward: Callable[..., Sequence[float]], prompt: int = 2) -> Scorecard:
+def attack_suite(reward: RewardFunction, prompt: int = 2) -> Scorecard:
     """Run every attack for prompt <``prompt``> (2 or 3) against ``reward``.
 
     ``reward`` is a TRL reward function; it is given ``completions``, ``solution``, ``choices``
     and ``prompts``.
 
     Raises:
-        UserError: the reward fails, see `answer_groups.apply_reward`.
+        UserError: the reward fails, see `answer_groups.apply_reward`, or abstains.
         ValueError: the prompt asks for no format.
     """
+    name = name_of(reward)
 
     def shoot(case: Case) -> Shot:
         group = replace(case.asked, completions=(case.completion, case.correct, *case.wrong))
-        got, honest, *wrong = apply_reward(reward, group)
+        rewards = [one for one in apply_reward(reward, group) if one is not None]
+        if len(rewards) < len(group.completions):
+            raise UserError(f"{name}: abstains from an answer; an attack needs a number")
+        got, honest, *wrong = rewards
         return Shot(case, got, honest, max(wrong))
 
-    name = getattr(reward, "__name__", "reward")
     tried, kept = map(shoot, attacks(prompt)), map(shoot, honest_answers(prompt))
     return Scorecard(name, prompt, tuple(tried), tuple(kept))

@@ -1,5 +1,7 @@
 """The rollout viewer: every group of a training run, to hear and to read, step by step."""
 
+import statistics
+
 import ipywidgets
 
 from r1aqa_helpers.course.group_rewards import JudgedGroup
@@ -79,8 +81,9 @@ class RolloutViewer:
     def _title(self, rollout: Rollout, place: int) -> str:
         question = self.run.questions.get(rollout.id)
         text = rollout.id if question is None else question.question
-        mean = sum(rollout.rewards) / len(rollout.rewards)
-        state = "zero variance" if rollout.zero_variance else f"mean reward {mean:.2f}"
+        rewards = [reward for reward in rollout.rewards if reward is not None]
+        same = rollout.zero_variance
+        state = "zero variance" if same else f"mean reward {statistics.fmean(rewards):.2f}"
         return f"{place + 1}. {text} ({state})"
 
     def _turn(self) -> None:

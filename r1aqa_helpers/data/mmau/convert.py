@@ -77,8 +77,9 @@ def unlettered(choices: Any, answer: Any) -> tuple[Any, Any]:
     """
     if not isinstance(choices, list) or not choices or not isinstance(answer, str | None):
         return choices, answer
-    matches = [_LETTERED.fullmatch(c) if isinstance(c, str) else None for c in choices]
-    if not all(m and m[1] == chr(ord("A") + place) for place, m in enumerate(matches)):
+    found = [_LETTERED.fullmatch(c) if isinstance(c, str) else None for c in choices]
+    matches = [m for place, m in enumerate(found) if m and m[1] == chr(ord("A") + place)]
+    if len(matches) < len(choices):
         return choices, answer
     plain = [m[2] for m in matches]
     texts = {name: m[2] for m in matches for name in (f"({m[1]})", m[1])}
@@ -88,8 +89,10 @@ def unlettered(choices: Any, answer: Any) -> tuple[Any, Any]:
 
 def _rows(items: Iterable[tuple[str, Any]], recordings: Recordings) -> tuple[_Row, ...]:
     """The questions in items as MMAU's JSON has them, each with its place."""
-    rows, seen = [], {}
+    rows: list[_Row] = []
+    seen: dict[str, str] = {}
     for place, item in items:
+        question: AudioQuestion | Fault
         identity = item.get("id") if isinstance(item, dict) else None
         try:
             if isinstance(item, Fault):

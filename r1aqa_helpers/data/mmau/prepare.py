@@ -11,6 +11,7 @@ from r1aqa_helpers.data.download import fetch_from_hub, keep_clip
 from r1aqa_helpers.data.mmau.convert import FoundSet, find_sets
 from r1aqa_helpers.data.mmau.releases import RELEASES, SOURCE, content_hash, read_source
 from r1aqa_helpers.data.parse import Fault, LeftOut, Prepared, check_any
+from r1aqa_helpers.data.question import AudioQuestion
 from r1aqa_helpers.data.write import write_mmau
 from r1aqa_helpers.utils.errors import UserError
 from r1aqa_helpers.utils.io import PathLike, file_hash, write_json
@@ -115,12 +116,16 @@ def _choose(sets: list[FoundSet], version: str | None, place: Path) -> FoundSet:
 
 def _write(found: FoundSet, origin: dict[str, str], out: Path, name: str) -> Prepared:
     target, source, (version, exact) = out / f"{name}.json", out / SOURCE, found.release
-    questions, left_out, formats = [], [], Counter()
+    questions: list[AudioQuestion] = []
+    left_out: list[LeftOut] = []
+    formats: Counter[str] = Counter()
     recordings = track(found.clips(), "recordings", len(found.rows))
     for (place, identity, question), data in zip(found.rows, recordings, strict=True):
         try:
-            if fault := next((each for each in (question, data) if isinstance(each, Fault)), None):
-                raise fault
+            if isinstance(question, Fault):
+                raise question
+            if isinstance(data, Fault):
+                raise data
             audio = keep_clip(out / "audio", data)
         except Fault as fault:
             left_out.append(LeftOut(place, identity, fault.kind, str(fault)))

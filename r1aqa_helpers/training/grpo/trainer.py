@@ -80,6 +80,10 @@ class AudioGRPOTrainer(HalvesBatches, ExactResume, TRLCompat):
         adapted = arguments.get("peft_config") is not None or is_peft_model(model)
         full = args.beta and not adapted
         reference = copy.deepcopy(model).requires_grad_(False) if full else None
+        # All at once: a batch has its rows in the order of their numbers, and sums are rounded in
+        # that order, so that a resumed run must not number them as it happens to meet them.
+        for row in arguments.get("train_dataset") or ():
+            self.prompts.number(row["prompt"], row["audio"])
         rewards = reward_funcs if isinstance(reward_funcs, list) else [reward_funcs]
         rewards = [checked(one) if callable(one) else one for one in rewards]
         arguments |= {"reward_funcs": rewards, "processing_class": processing_class}

@@ -22,7 +22,7 @@ from trl.trainer.utils import disable_dropout_in_model, is_async_callable
 from r1aqa_helpers.training.callbacks import check_loss
 from r1aqa_helpers.training.logprobs import Answers
 from r1aqa_helpers.training.prompt_cache import PromptCache
-from r1aqa_helpers.training.rewards import RewardFunction, name_of, weighted_sum
+from r1aqa_helpers.training.rewards import name_of, weighted_sum
 from r1aqa_helpers.utils.errors import UserError
 from r1aqa_helpers.utils.untrusted import shown, shown_value
 
@@ -57,7 +57,7 @@ class TRLCompat(GRPOTrainer):
     ) -> None:
         """``reference``: the frozen model for the KL term; None where TRL needs no model for it."""
         #: Of the current rows, for TRL's calls that have no argument for them.
-        self._row_numbers: torch.Tensor | None = None
+        self._row_numbers = torch.empty(0, dtype=torch.long)
         #: What was sampled since the list was last emptied; see `_keep_rollouts`.
         self.rollouts: list[dict[str, Any]] = []
         beta = args.beta
@@ -244,7 +244,7 @@ class TRLCompat(GRPOTrainer):
             )
 
 
-def checked(reward: RewardFunction) -> RewardFunction:
+def checked(reward: Callable[..., Any]) -> Callable[..., Any]:
     """``reward``, with a ``UserError`` where it gives anything but finite numbers and None.
 
     TRL takes NaN for None, and goes on with infinities. The error names function, step, question.
@@ -269,18 +269,15 @@ def checked(reward: RewardFunction) -> RewardFunction:
                 )
         return values
 
-    if is_async_callable(reward):
+    async def awaited(**columns):
+        return check(await reward(**columns), columns)
 
-        async def called(**columns):
-            return check(await reward(**columns), columns)
+    def called(**columns):
+        return check(reward(**columns), columns)
 
-    else:
-
-        def called(**columns):
-            return check(reward(**columns), columns)
-
-    called.__name__ = name
-    return called
+    made = awaited if is_async_callable(reward) else called
+    made.__name__ = name
+    return made
 
 
 def _regroup(batches: list[dict[str, Any]]) -> list[dict[str, Any]]:
