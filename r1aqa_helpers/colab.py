@@ -92,7 +92,9 @@ def plan_for(
         gpu: whether the machine has an NVIDIA driver.
     """
     page = () if host == "here" else PAGE
-    options = () if host == "here" else ("--no-config",)  # without the pins of pyproject.toml
+    options: tuple[str, ...] = (
+        () if host == "here" else ("--no-config",)
+    )  # without the pins of pyproject.toml
     project = ".[quantised]" if gpu else "."
     torch = there["torch"]
     if torch_fits(required, there):

@@ -30,7 +30,7 @@ if importlib.util.find_spec("r1aqa_helpers") is None:
     sys.path.insert(0, os.path.abspath(folder))
 
 from r1aqa_helpers import colab
-colab.install()  # at the pinned versions, once in a session"""
+colab.install()  # once in a session"""
 _PROJECT = tomllib.loads(
     (Path(__file__).resolve().parent.parent / "pyproject.toml").read_text(encoding="utf-8")
 )["project"]

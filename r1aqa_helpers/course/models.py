@@ -27,7 +27,8 @@ class Models:
         #: Whether the next model replaces the one before.
         self.one_at_a_time = profile.device != "cpu" or bool(profile.grpo.get("lora_rank"))
         self._held: LoadedModel | None = None
-        self._base, self._adapter = "", None
+        self._base = ""
+        self._adapter: Path | None = None
         self._adapted: PeftModel | None = None
 
     def get(self, base: str | Path, adapter: Path | None = None) -> LoadedModel:

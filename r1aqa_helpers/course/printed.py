@@ -89,7 +89,8 @@ def band(lines: Sequence[str]) -> tuple[float, float] | None:
     """
     if all(_agree(line, lines[0], {}) for line in lines):
         return None
-    found = [ACCURACY.match(line) or VALUE.match(line) for line in lines]
+    matches = (ACCURACY.match(line) or VALUE.match(line) for line in lines)
+    found = [one for one in matches if one is not None]
     low, high = next_seed([_number(one) for one in found])
     middle, half = (low + high) / 2, max((high - low) / 2, *map(_unit, found))
     return float(f"{middle - half:.4g}"), float(f"{middle + half:.4g}")

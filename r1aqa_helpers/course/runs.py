@@ -60,7 +60,7 @@ def open_run(folder: Path, method: Method, base: str, questions: Sequence[AudioQ
 
 def plan_run(
     method: Method, profile: Profile, seed: int, steps: int | None = None, **changes: Any
-) -> TrainingSettings:
+) -> SFTSettings | GRPOSettings:
     """The settings of a run: the profile's, with what the method and ``changes`` set.
 
     Of its steps and of the tokens of an answer a profile's numbers are the most. Where the
@@ -75,7 +75,7 @@ def plan_run(
     for name in changes:
         if name not in known:
             raise UserError(f"{method.name}: has no setting {name!r}; choose of {sorted(known)}")
-    usual = getattr(profile, method.algorithm)
+    usual = profile.sft if method.algorithm == "sft" else profile.grpo
     if usual.get("lora_rank"):
         others = {name: v for name, v in method.changes.items() if name != "lora_rank"}
         method = replace(method, changes=others)
@@ -91,8 +91,9 @@ def plan_run(
 
 def _check_budget(profile: Profile, method: Method, settings: TrainingSettings) -> None:
     """Raise ``UserError`` where training, or asking afterwards, does not fit the GPU."""
-    part = method.algorithm
-    plan = budget(replace(profile, **{part: {**getattr(profile, part), **asdict(settings)}}))
+    part = "sft" if method.algorithm == "sft" else "grpo"
+    planned: dict[str, Any] = {part: {**getattr(profile, part), **asdict(settings)}}
+    plan = budget(replace(profile, **planned))
     if plan.gpu_memory is None:
         return
     stages = (*PARTS["answering"], *PARTS[part])

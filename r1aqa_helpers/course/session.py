@@ -30,8 +30,9 @@ from r1aqa_helpers.hardware import Profile, pick_profile
 from r1aqa_helpers.models import LoadedModel, hearing_check, weights_fingerprint
 from r1aqa_helpers.tiny import data
 from r1aqa_helpers.tiny.reasoning import with_reasoning
-from r1aqa_helpers.training import TrainingSettings
+from r1aqa_helpers.training.grpo.run import GRPOSettings
 from r1aqa_helpers.training.rewards import RewardFunction, rewards_for
+from r1aqa_helpers.training.sft import SFTSettings
 from r1aqa_helpers.utils.errors import UserError
 from r1aqa_helpers.utils.paths import DATA
 from r1aqa_helpers.utils.untrusted import shown
@@ -230,7 +231,7 @@ class Lab:
         method: Method,
         base: str,
         questions: Sequence[AudioQuestion],
-        settings: TrainingSettings,
+        settings: SFTSettings | GRPOSettings,
         folder: Path,
     ) -> None:
         loaded = self._models.get(base)

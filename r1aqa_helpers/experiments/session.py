@@ -294,6 +294,6 @@ def training_seconds(folder: Path) -> float:
     return sum(row["seconds"] for row in read_log(folder / "metrics.jsonl"))
 
 
-def digest(rows: Sequence[Sequence[Any]]) -> str:
+def digest(rows: Sequence[Any]) -> str:
     """16 hexadecimal digits of ``rows``, such as the parts of questions that identify them."""
     return hashlib.sha256(json.dumps(rows).encode()).hexdigest()[:16]

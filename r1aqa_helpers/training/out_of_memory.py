@@ -8,12 +8,13 @@ from typing import Any
 import torch
 from torch import nn
 from torch.utils.checkpoint import checkpoint
+from transformers import Trainer
 
 from r1aqa_helpers.training import distributed
 from r1aqa_helpers.utils.errors import UserError
 
 
-class HalvesBatches:
+class HalvesBatches(Trainer):
     """A mixin for trainers: after a GPU was out of memory, forward batches go through in halves.
 
     Once, with a warning. The step's passes are made again from what was sampled for them, so that
