@@ -320,9 +320,3 @@ def broken_runs() -> dict[str, list[dict[str, Any]]]:
         f"made on {kept['date']}, {kept['hardware']}"
     )
     return kept["runs"]
-
-
-def run_of(name: str) -> list[dict[str, Any]]:
-    """The kept rows of the run with that fault, by its name in `FAULTS`."""
-    letters = {fault: letter for letter, fault in FAULTS.items()}
-    return read_json(KEPT)["runs"][letters[name]]
