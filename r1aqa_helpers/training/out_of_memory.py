@@ -25,6 +25,8 @@ class HalvesBatches(Trainer):
 
     halved: frozenset[str] = frozenset()
     """What goes through in halves: "batch" (the passes that train), "rollout" (sampling)."""
+    forget_passes: Callable[[int], None]
+    """The trainer's own: undo what else it counts of that many passes, which are made again."""
     _step_of_passes = -1
     _passes: Sequence[dict[str, Any]] = ()
     _again: dict[str, Any] | None = None
@@ -59,9 +61,6 @@ class HalvesBatches(Trainer):
         prepared = super()._prepare_inputs(inputs)
         self._passes = [*self._passes, prepared]
         return prepared
-
-    def forget_passes(self, count: int) -> None:
-        """Undo what else the trainer has counted of that many passes, which are made again."""
 
     def halve(self, what: str) -> None:
         """From here on halves; raises ``UserError`` where they do not help."""

@@ -75,6 +75,9 @@ class AnswerTrainer(HalvesBatches, ExactResume, Trainer):
 
         return self.in_halves(len(labels), of_rows, share=lambda rows: 1.0)
 
+    def forget_passes(self, count: int) -> None:
+        """Nothing: a pass is given its rows."""
+
     def _logps(self, model: nn.Module, labels: torch.Tensor, numbers: list[int]) -> torch.Tensor:
         """Of each answer's tokens, (N, C), 0 where there is no label."""
         ids, mask = self._prompts.tokens(numbers, labels.device)

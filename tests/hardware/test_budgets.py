@@ -62,7 +62,7 @@ def test_thinking_that_does_not_fit_is_told_before_it_starts():
         PROFILES["l4"], dataclasses.replace(settings, gradient_checkpointing=False)
     )
     (line,) = warnings_for(kept, machine)
-    assert line.startswith("NVIDIA L4 may be too small: 29.5 GB computed at the peak")
+    assert line.startswith("NVIDIA L4 may be too small: 29.6 GB computed at the peak")
 
 
 def test_gradient_checkpointing_keeps_layers_inputs_alone():

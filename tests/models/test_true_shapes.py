@@ -139,7 +139,7 @@ def test_trained_answers_again_and_can_be_shared(run, asked, tmp_path, way):
     run("train", *way, "--profile", "small", "--questions", asked[0], "--out", out)
     (row,) = read_log(out / "metrics.jsonl")
     assert np.isfinite(row["loss"])
-    said = run("push", out / "model", "me/model", "--dry-run").stdout
+    said = run("push", out / "model", "--repo", "me/model", "--dry-run").stdout
     assert "model.safetensors" in said and "nothing was sent" in said
     assert "base_model" not in (out / "model" / "README.md").read_text(encoding="utf-8")
     for folder in [out / "model", *out.glob("adapter")]:
@@ -176,7 +176,7 @@ def test_in_4_bits_it_trains_and_answers(small, asked, tmp_path):
     """In processes of their own, which find bitsandbytes."""
     if why_not := install(BITSANDBYTES, tmp_path / "package"):
         pytest.skip(f"{BITSANDBYTES} cannot be had: {why_not}")
-    lora = {"lora_rank": 4, "freeze_audio_encoder": True}
+    lora = {"lora_rank": 4, "freeze_audio_encoder": True, "gradient_checkpointing": True}
     profile = asdict(small) | {
         "quantise": "nf4", "sft": small.sft | lora, "grpo": small.grpo | lora,
     }  # fmt: skip
