@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from r1aqa_helpers.scoring import accepted_choices, extract_answer, strict_match, string_match
+from r1aqa_helpers.scoring.matching import answers_while_thinking
 from r1aqa_helpers.utils.paths import DATA
 
 SCORED = DATA / "course" / "scored_responses"
@@ -82,6 +83,22 @@ def test_extraction_takes_linear_time(response):
     started = time.process_time()
     assert extract_answer(response) == response
     assert time.process_time() - started < 1
+
+
+@pytest.mark.parametrize(
+    ("response", "early"),
+    [
+        ("<think>so <answer>Dog</answer></think>", True),
+        ("<think>a</think><think>b<answer>Dog</answer>", True),
+        ("<think>so</think><answer>Dog</answer>", False),
+        ("<answer>Dog</answer><think>so</think>", False),
+        ("<answer>Dog</answer>", False),
+        ("<think>so <answer>Dog", False),
+        ("<think>Dog", False),
+    ],
+)
+def test_an_answer_inside_the_thinking_is_told(response, early):
+    assert answers_while_thinking(response) is early
 
 
 # --- matching -------------------------------------------------------------------------------

@@ -1,5 +1,6 @@
 """GRPO's loss: by hand, and equal to what TRL computes during training."""
 
+import inspect
 import math
 
 import pytest
@@ -15,6 +16,7 @@ from r1aqa_helpers.training.grpo.objective import (
     grpo_loss,
     per_token_kl,
 )
+from r1aqa_helpers.training.grpo.run import GRPOSettings, audio_grpo_config
 
 
 def test_advantages_are_standardised_within_each_group_and_not_across():
@@ -55,6 +57,16 @@ def test_loss_by_hand():
     reference = logps + math.log(0.5)
     more = grpo_loss(logps, old, reference, advantages, mask, beta=0.04)
     torch.testing.assert_close(more - loss, torch.tensor(0.04 * (0.5 - math.log(0.5) - 1)))
+
+
+def test_what_is_not_given_is_r1_aqas(tmp_path):
+    given = inspect.signature(grpo_loss).parameters
+    config, settings = audio_grpo_config(tmp_path, use_cpu=True), GRPOSettings()
+    assert given["beta"].default == settings.beta and given["clip"].default == config.epsilon
+    assert given["max_completion"].default == settings.max_completion
+    assert given["loss_type"].default == config.loss_type
+    eps = inspect.signature(group_advantages).parameters["eps"].default
+    assert eps == 1e-4  # TRL's, which it does not name
 
 
 def test_a_step_raises_what_was_better_than_its_group_and_nothing_after_the_end():

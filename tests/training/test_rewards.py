@@ -186,6 +186,7 @@ def test_part_of_the_format_earns_part_of_the_reward(prompt, completion, expecte
 def test_length_costs_between_its_two_bounds():
     texts = ["", "a b c d", "a b c d e", "a b c d e f g h", "a " * 50]
     assert length_penalty(free=4, limit=8)(texts) == [0.0, 0.0, -0.25, -1.0, -1.0]
+    assert length_penalty(free=0, limit=1)(["", "a"]) == [0.0, -1.0]
 
 
 @pytest.mark.parametrize(
@@ -268,8 +269,10 @@ def test_rewards_are_weighted_gated_and_named():
         lambda: partial_format_reward(1),
         lambda: length_penalty(4, 4),
         lambda: thinking_reward(7, 6),
+        lambda: thinking_reward(0, 6),
         lambda: weighted(),
         lambda: accuracy_reward(["car", "bus"], ["car"]),
+        lambda: match_reward(["car", "bus"], ["car"] * 2, [["car", "bus"]]),
         lambda: weighted((1, accuracy_reward), (1, lambda completions, **_: [1.0]), name="x")(
             COMPLETIONS, solution=["rain"] * 4
         ),
