@@ -173,7 +173,8 @@ def hardware_block() -> str:
         raise SystemExit("error: scripts/readme.py: PROFILES and budgets.json name others")
     rows = []
     for name, (hardware, trains) in PROFILES.items():
-        peak = max(read[name]["memory"].values(), key=lambda figure: figure["value"])
+        figures = [*read[name]["memory"].values(), read[name]["thinking"]["grpo"]]
+        peak = max(figures, key=lambda figure: figure["value"])
         which = peak["source"].partition(" ")[0]
         rows.append([f"`{name}`", hardware, trains, f"{peak['value'] / 1e9:.0f}", which])
     return "\n".join(_table(["profile", "for", "trains", "GB", "which is"], "lllrl", rows))
