@@ -39,7 +39,7 @@ def lab(
     ] = False,
 ) -> None:
     """Open the course in JupyterLab, at notebook 00, with this Python as its kernel."""
-    root, first = DATA.parent, "notebooks/00_welcome.ipynb"
+    root, first = DATA.parent, "notebooks/00_start.ipynb"
     if not (root / first).is_file():
         raise UserError(
             f"{shown(root / first)}: is not there; clone the repository, and run the command there"

@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 
 from r1aqa_helpers.cli import app
 
-FIRST = "notebooks/00_welcome.ipynb"
+FIRST = "notebooks/00_start.ipynb"
 
 
 @pytest.mark.slow

@@ -19,7 +19,7 @@ from playwright.sync_api import Browser, Locator, Page, expect, sync_playwright
 from r1aqa_helpers.utils.io import read_log
 
 ROOT = Path(__file__).resolve().parents[2]
-WELCOME = ROOT / "notebooks" / "00_welcome.ipynb"
+WELCOME = ROOT / "notebooks" / "00_start.ipynb"
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 EXECUTABLE = next(filter(None, map(shutil.which, NAMES)), None)
 pytestmark = [
