@@ -19,7 +19,7 @@ from playwright.sync_api import Browser, Locator, Page, expect, sync_playwright
 from r1aqa_helpers.utils.io import read_log
 
 ROOT = Path(__file__).resolve().parents[2]
-WELCOME = ROOT / "notebooks" / "00_start.ipynb"
+START_NOTEBOOK = ROOT / "notebooks" / "00_start.ipynb"
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 EXECUTABLE = next(filter(None, map(shutil.which, NAMES)), None)
 pytestmark = [
@@ -155,7 +155,7 @@ def test_a_quiz_is_answered(page):
 
     press(area, re.compile(r"^A\. To avoid all eight answers"))
     expect(status(area, "A. ✗ Wrong.")).to_be_visible()
-    correct = area.get_by_role("button", name=re.compile(r"^C\. Nothing: every advantage is zero"))
+    correct = area.get_by_role("button", name=re.compile(r"^C\. Nothing from the rewards: every"))
     correct.focus()
     page.keyboard.press("Enter")  # without a mouse
     expect(status(area, "C. ✓ Correct.")).to_be_visible()
@@ -212,16 +212,16 @@ def test_the_playground_follows_a_slider_and_an_edited_reward(page):
 
 
 def test_a_stored_notebook_shows_its_widgets_as_html(browser, lab, folder):
-    notebook = nbformat.read(WELCOME, as_version=4)
-    wanted = ("listening.listening_quiz(", "course.quiz(")
+    notebook = nbformat.read(START_NOTEBOOK, as_version=4)
+    wanted = ("listening_quiz(", "course.quiz(")
     notebook.cells = [c for c in notebook.cells if any(name in c.source for name in wanted)]
     nbformat.write(notebook, folder / "stored.ipynb")
     with opened(browser, lab, "stored.ipynb") as page:
         clips, quiz = output(page, 0), output(page, 1)
-        players = clips.get_by_role("figure", name=re.compile(r"^Clip \d+ of 10"))
-        expect(players).to_have_count(10)
+        players = clips.get_by_role("figure", name=re.compile(r"^Clip \d+ of 5"))
+        expect(players).to_have_count(5)
         # JupyterLab does not trust the file, and removes the elements that it does not know.
-        expect(clips.locator("figure audio[controls]")).to_have_count(10)
+        expect(clips.locator("figure audio[controls]")).to_have_count(5)
         answer = clips.locator("details").first
         expect(answer.locator("p")).to_be_hidden()
         answer.get_by_text("Answer to clip 1").click()
