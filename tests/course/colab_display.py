@@ -72,11 +72,9 @@ def main(folder: Path) -> None:
         (course.player, wave, "a ramp"),
         (course.card, "06"),
         (n00.results_table,),
-        (listening.show_row, asked, folder / "answers.jsonl"),
     ):
         assert "<" in displayed(show, *given)["text/html"], show
-    for show, *given in ((course.roadmap, "06"), (n00.results_picture,)):
-        assert "image/png" in displayed(show, *given), show
+    assert "image/png" in displayed(course.roadmap, "06")
     with capture_output() as captured:
         live = course.LiveCurves(steps=1)
         live({"step": 1, "accuracy": 0.5, "format": 0.5, "seconds": 1.0})

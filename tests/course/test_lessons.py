@@ -1,29 +1,16 @@
 """What single notebooks use beside their checks: numbers, toys, recorded runs, figures."""
 
-import dataclasses
-
-import numpy as np
 import pytest
 import torch
 from torch.utils.checkpoint import checkpoint
 
 from r1aqa_helpers.course.figures import n05 as masks
-from r1aqa_helpers.course.lessons import n00, n05, n09
+from r1aqa_helpers.course.lessons import n05, n09
 from r1aqa_helpers.data import read_questions
 from r1aqa_helpers.evaluation.endpoint import answer_at_endpoint
 from r1aqa_helpers.evaluation.local import answer_questions
-from r1aqa_helpers.hardware import PROFILES, TINY_PROFILE
-from r1aqa_helpers.scoring import wilson_interval
 
 WIN_RATES = torch.tensor([0.2, 0.4, 0.5, 0.8])
-
-
-def test_00_lines_carry_reported_and_measured_figures_with_intervals():
-    found = n00.lines()
-    grpo = ((64.5, wilson_interval(645, 1000)), (73.9, wilson_interval(739, 1000)))
-    assert found["GRPO, prompt <2>"] == grpo
-    assert found["SFT, full, prompt <1>"][1] is None and found["SFT, prompt <2>"][0] is None
-    assert found["people"] == ((82.23, None), None)
 
 
 def test_05_an_estimate_is_the_gradient_of_the_weighted_log_probability():
@@ -42,35 +29,6 @@ def test_05_a_baseline_makes_learning_indifferent_to_a_shift_of_all_rewards():
     assert plain[:, -1].mean() > plain[:, 0].mean() + 0.1
     without = n05.learn(WIN_RATES, baseline=False, steps=150, runs=50, shift=5.0)
     assert (without[:, -1] < 0.6).float().mean() > 0.2
-
-
-def test_05_a_profile_trains_all_weights_or_an_adapter_in_float32(loaded):
-    chosen = n05.trainable(loaded.model, TINY_PROFILE)
-    assert sum(p.numel() for p in chosen) > 0.9 * sum(p.numel() for p in loaded.model.parameters())
-    model = loaded.model.to(torch.bfloat16)
-    profile = dataclasses.replace(PROFILES["a100"], grpo={"lora_rank": 2})
-    chosen = n05.trainable(model, profile)
-    names = [name for name, parameter in model.named_parameters() if parameter.requires_grad]
-    assert names and all("lora" in name and "audio_tower" not in name for name in names)
-    assert len(chosen) == len(names) and {p.dtype for p in chosen} == {torch.float32}
-    model(input_ids=torch.tensor([[7, 8, 9]])).logits.float().sum().backward()
-    assert any(p.grad is not None and p.grad.abs().sum() > 0 for p in chosen)
-
-
-def test_05_the_compared_step_leaves_the_policy_as_it_is(loaded, make_questions, tmp_path):
-    questions = read_questions(make_questions(2)[0])
-    before = {name: p.clone() for name, p in loaded.model.named_parameters()}
-    step = n05.trainer_step(loaded, questions, tmp_path / "step", group_size=4)
-    assert [said.question.id for said in step.said] == ["q0"] * 4 + ["q1"] * 4
-    assert all(1 <= len(said.tokens) <= 24 for said in step.said) and np.isfinite(step.loss)
-    reference = dict(step.reference.named_parameters())
-    for name, weight in loaded.model.named_parameters():
-        assert torch.equal(reference[name], before[name])
-        # What is the same everywhere, as a fresh model's biases, has no deviation to go by.
-        constant = weight.numel() < 2 or before[name].std() == 0
-        assert torch.equal(weight, before[name]) == bool(constant)
-        assert name not in step.gradients or step.gradients[name].shape == weight.shape
-    assert "forward" not in vars(loaded.model) and "forward" not in vars(step.reference)
 
 
 def test_05_a_token_sees_the_prompt_and_its_own_answer_so_far():

@@ -210,7 +210,7 @@ def test_what_halves_cannot_help_is_one_line(train, full_gpu, monkeypatch):
         train(SFT)
     with pytest.raises(UserError, match="^step 1: a batch .* of one row; take a profile"):
         train(replace(SFT, rows_per_forward=1))
-    trainer = HalvesBatches()
+    trainer = HalvesBatches.__new__(HalvesBatches)  # as a mixin, without a model
     trainer.state = SimpleNamespace(global_step=4)
     monkeypatch.setattr(distributed, "count", lambda: 2)
     with warnings.catch_warnings(), pytest.raises(UserError, match="^step 5: .*several processes"):

@@ -1,15 +1,12 @@
 """What notebook 05 trains: a bandit, the learner's own loop, and one step of the trainer."""
 
-import copy
 import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import torch
-from datasets import Dataset
-from transformers import PreTrainedModel, PrinterCallback, TrainerCallback
+from transformers import PreTrainedModel, TrainerCallback
 
 from r1aqa_helpers.course.session import Lab
 from r1aqa_helpers.course.training_curves import LiveCurves
@@ -28,11 +25,8 @@ from r1aqa_helpers.models import (
     sampling_config,
 )
 from r1aqa_helpers.tiny.data import MODEL, prepare
-from r1aqa_helpers.training import quiet
 from r1aqa_helpers.training.grpo.objective import group_advantages, grpo_loss, per_token_kl
-from r1aqa_helpers.training.grpo.run import audio_grpo_config
-from r1aqa_helpers.training.grpo.trainer import AudioGRPOTrainer, sample_answers
-from r1aqa_helpers.training.logprobs import disable_scoring
+from r1aqa_helpers.training.grpo.trainer import sample_answers
 from r1aqa_helpers.training.rewards import rewards_for
 
 
@@ -290,10 +284,6 @@ def _mean(values: Iterable[torch.Tensor]) -> float:
     return float(torch.stack([value.float().mean() for value in values]).mean())
 
 
-#: Answers of the compared step are cut here, so that it takes seconds.
-_ANSWER_TOKENS = 24
-
-
 class SampledAnswer(NamedTuple):
     """One answer of the compared step."""
 
@@ -324,74 +314,3 @@ class TrainerStep(TrainerCallback):
     def on_log(self, *_: Any, logs: dict[str, float], **rest: Any) -> None:
         """Keep the loss."""
         self.loss = logs.get("loss", self.loss)
-
-
-def trainer_step(
-    loaded: LoadedModel,
-    questions: Sequence[AudioQuestion],
-    folder: Path,
-    group_size: int = 8,
-    noise: float = 0.1,
-    seed: int = 0,
-) -> TrainerStep:
-    """One step of `AudioGRPOTrainer` at learning rate 0, so that ``loaded`` stays the policy.
-
-    Noise of ``noise`` times each tensor's standard deviation is added to the policy first:
-    otherwise the KL term would be 0, and so would its gradient.
-
-    Args:
-        loaded: in float32 on the CPU; its weights are changed.
-        folder: for what the trainer writes.
-    """
-    rewards, step = rewards_for(2), TrainerStep()
-    by_id = {question.id: question for question in questions}
-
-    def both(
-        completions: list[str], completion_ids: list[Any], id: list[str], **columns: Any
-    ) -> list[float]:
-        parts = [reward(completions, **columns) for reward in rewards]
-        totals = [sum(of_one) for of_one in zip(*parts, strict=True)]
-        answers = zip(id, completion_ids, totals, strict=True)
-        step.said.extend(SampledAnswer(by_id[i], list(ids), total) for i, ids, total in answers)
-        return totals
-
-    rows = [
-        {
-            "id": question.id,
-            "prompt": build_prompt(question_text(question), question.choices, 2),
-            "audio": str(question.audio),
-            "solution": question.answer,
-        }
-        for question in questions
-    ]
-    with quiet():
-        trainer = AudioGRPOTrainer(
-            model=loaded.model,
-            reward_funcs=both,
-            args=audio_grpo_config(
-                folder,
-                num_generations=group_size,
-                per_device_train_batch_size=group_size * len(questions),
-                max_completion_length=_ANSWER_TOKENS,
-                max_steps=1,
-                learning_rate=0.0,
-                max_grad_norm=0.0,
-                shuffle_dataset=False,
-                save_strategy="no",
-                use_cpu=True,
-                seed=seed,
-            ),
-            processing_class=loaded.processor,
-            train_dataset=Dataset.from_list(rows),
-            callbacks=[step],
-        )
-        trainer.remove_callback(PrinterCallback)
-        step.reference = copy.deepcopy(trainer.ref_model)
-        disable_scoring(step.reference)
-        random = torch.Generator().manual_seed(seed)
-        for parameter in loaded.model.parameters():
-            drawn = torch.randn(parameter.shape, generator=random)
-            parameter.data.add_(noise * parameter.data.std().nan_to_num(0) * drawn)
-        trainer.train()
-        trainer.release()
-    return step

@@ -5,7 +5,6 @@ from functools import partial
 from pathlib import Path
 
 import ipywidgets
-from IPython.display import display
 
 from r1aqa_helpers.course.session import stratified
 from r1aqa_helpers.course.tables import Table
@@ -51,11 +50,6 @@ def human_table(row: Score | None) -> Table:
     cells = [number(getattr(human, name)) for name in (*DOMAINS, "average")]
     rows.append(("people, on MMAU test-mini, published", *cells, "not given"))
     return Table("Correct answers, in percent", rows, ["", *DOMAINS, "average", "95 % interval"])
-
-
-def show_row(questions: Sequence[AudioQuestion], state_file: Path) -> None:
-    """Show the learner's row so far beside the model's; errors as `human_row`."""
-    display(human_table(human_row(questions, state_file)))
 
 
 def _correct(question: AudioQuestion, answer: str) -> bool:
