@@ -192,14 +192,14 @@ def test_a_clip_is_heard_and_answered(page, folder):
 def test_the_playground_follows_a_slider_and_an_edited_reward(page):
     area = output(page, 2)
     live = area.get_by_role("status")
-    expect(live).to_contain_text("7 of 12 groups are live")
-    row = area.locator(".widget-hslider").filter(has_text="Weight of accuracy_reward")
+    expect(live).to_contain_text("12 of 12 groups are live")
+    row = area.locator(".widget-hslider").filter(has_text="Weight of format_reward")
     handle = row.get_by_role("slider")
     handle.focus()
     for _ in range(4):  # a quarter each
         page.keyboard.press("ArrowLeft")
     expect(handle).to_have_attribute("aria-valuenow", "0.0")
-    expect(live).to_contain_text("3 of 12 groups are live")
+    expect(live).to_contain_text("9 of 12 groups are live")
 
     source = area.get_by_label("Source of your reward")
     source.fill("def constant(completions, **columns): return [1.0]")
