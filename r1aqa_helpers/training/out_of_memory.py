@@ -81,9 +81,10 @@ class HalvesBatches(Trainer):
     def in_halves(
         self, count: int, loss: Callable[[slice], torch.Tensor], share: Callable[[slice], Any]
     ) -> torch.Tensor:
-        """The loss of ``count`` rows, of which memory holds half at a time; their `share`s add up.
+        """The loss of ``count`` rows, of which memory holds half at a time.
 
-        The halves' inner values are dropped, and computed again in the backward pass.
+        ``share`` says how much each half counts. The halves' inner values are dropped, and computed
+        again in the backward pass.
         """
         whole = slice(0, count)
         if "batch" not in self.halved or count < 2:
