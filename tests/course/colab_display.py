@@ -16,7 +16,6 @@ import matplotlib.pyplot as plt  # noqa: E402
 
 from r1aqa_helpers import course  # noqa: E402
 from r1aqa_helpers.course.answer_groups import recorded_groups  # noqa: E402
-from r1aqa_helpers.course.lessons import n00  # noqa: E402
 from r1aqa_helpers.course.widgets import listening_test as listening  # noqa: E402
 from r1aqa_helpers.course.widgets.own_recording import Recording, UploadWidget  # noqa: E402
 from r1aqa_helpers.course.widgets.question_browser import browse  # noqa: E402
@@ -71,7 +70,6 @@ def main(folder: Path) -> None:
     for show, *given in (
         (course.player, wave, "a ramp"),
         (course.card, "06"),
-        (n00.results_table,),
     ):
         assert "<" in displayed(show, *given)["text/html"], show
     assert "image/png" in displayed(course.roadmap, "06")
