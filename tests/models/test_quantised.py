@@ -118,5 +118,6 @@ def test_without_bitsandbytes_a_line_says_how_to_get_it(without, random_model_di
     with pytest.raises(UserError, match="quantise 'int3': unknown, use nf4"):
         load(random_model_dir, device="cpu", quantise="int3")
     model = load(random_model_dir, device="cpu").model
-    with pytest.raises(UserError, match="optim adamw_bnb_8bit: .*pip install bitsandbytes.*torch"):
+    advice = r"optim adamw_bnb_8bit: .*pip install bitsandbytes, .*quantised\), or use adamw_torch"
+    with pytest.raises(UserError, match=advice):
         precision.training_precision(model, 0, "adamw_bnb_8bit")

@@ -166,9 +166,7 @@ def test_every_page_works_and_fits_a_phone(page, address, pages):
                 wide.append((name, "390, with formulas", needed))
         if pages[name].select_one("audio"):
             lengths = page.evaluate(PLAYERS)
-            assert all(
-                isinstance(seconds, int | float) and seconds > 0.05 for seconds in lengths
-            ), (
+            assert all(isinstance(seconds, int | float) and seconds > 0.1 for seconds in lengths), (
                 name,
                 lengths,
             )
