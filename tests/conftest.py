@@ -7,7 +7,7 @@ import subprocess
 import time
 import tomllib
 import urllib.request
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -28,11 +28,14 @@ from r1aqa_helpers.data.audio import SAMPLE_RATE, save_audio  # noqa: E402
 from r1aqa_helpers.hardware import Profile  # noqa: E402
 
 if TYPE_CHECKING:
+    from playwright.sync_api import Browser
+
     from r1aqa_helpers.models import LoadedModel
 
 ROOT = Path(__file__).resolve().parents[1]
 CHOICES = ("dog", "cat", "car", "bell")
 TASKS = ("sound", "music", "speech")
+BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -220,6 +223,25 @@ def wait_for() -> Callable[..., None]:
         pytest.fail(f"no answer at {url}:\n{log.read_text(errors='replace')[-2000:]}")
 
     return wait
+
+
+@pytest.fixture(scope="module")
+def browser() -> "Iterator[Browser]":
+    """A browser without a window; the test is skipped where none is installed.
+
+    It ends with the module: while it is open, its event loop takes up the thread of the tests,
+    in which then neither a second browser nor `asyncio.run` can start.
+    """
+    from playwright.sync_api import sync_playwright
+
+    executable = next(filter(None, map(shutil.which, BROWSERS)), None)
+    if executable is None:
+        pytest.skip("no Chromium on this machine")
+    arguments = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
+    with sync_playwright() as playwright:
+        started = playwright.chromium.launch(executable_path=executable, args=arguments)
+        yield started
+        started.close()
 
 
 @pytest.fixture(scope="session")

@@ -4,7 +4,6 @@ import json
 import os
 import re
 import secrets
-import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -14,18 +13,13 @@ from pathlib import Path
 import nbformat
 import pytest
 from nbformat.v4 import new_code_cell, new_notebook
-from playwright.sync_api import Browser, Locator, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Locator, Page, expect
 
 from r1aqa_helpers.utils.io import read_log
 
 ROOT = Path(__file__).resolve().parents[2]
 START_NOTEBOOK = ROOT / "notebooks" / "00_start.ipynb"
-NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
-EXECUTABLE = next(filter(None, map(shutil.which, NAMES)), None)
-pytestmark = [
-    pytest.mark.slow,
-    pytest.mark.skipif(EXECUTABLE is None, reason="no Chromium on this machine"),
-]
+pytestmark = pytest.mark.slow
 #: JupyterLab without its questions, and with cells in the page that are scrolled out of sight.
 SETTINGS = {
     "apputils-extension/notification": {"fetchNews": "false", "checkForUpdates": False},
@@ -89,16 +83,6 @@ def lab(folder: Path, free_port, wait_for) -> Iterator[str]:
         except subprocess.TimeoutExpired:
             server.kill()
             server.wait()
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    """A browser without a window."""
-    arguments = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
-    with sync_playwright() as playwright:
-        started = playwright.chromium.launch(executable_path=EXECUTABLE, args=arguments)
-        yield started
-        started.close()
 
 
 @contextmanager

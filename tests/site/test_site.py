@@ -2,7 +2,6 @@
 
 import os
 import re
-import shutil
 import subprocess
 import sys
 import threading
@@ -15,13 +14,10 @@ from urllib.parse import unquote, urlsplit
 import build_site
 import pytest
 from bs4 import BeautifulSoup
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Page, expect
 
 ROOT = Path(__file__).resolve().parents[2]
-NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
-EXECUTABLE = next(filter(None, map(shutil.which, NAMES)), None)
 pytestmark = pytest.mark.slow
-needs_browser = pytest.mark.skipif(EXECUTABLE is None, reason="no Chromium on this machine")
 WIDE, NARROW = {"width": 1280, "height": 900}, {"width": 390, "height": 844}
 #: What is in doubt on a page that is open.
 FORMULAS = """() => ({
@@ -75,16 +71,6 @@ def address(site: Path) -> Iterator[str]:
     threading.Thread(target=server.serve_forever, daemon=True).start()
     yield f"http://127.0.0.1:{server.server_port}"
     server.shutdown()
-
-
-@pytest.fixture(scope="session")
-def browser() -> Iterator[Browser]:
-    """A browser without a window."""
-    arguments = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
-    with sync_playwright() as playwright:
-        started = playwright.chromium.launch(executable_path=EXECUTABLE, args=arguments)
-        yield started
-        started.close()
 
 
 @pytest.fixture
@@ -145,7 +131,6 @@ def test_links_lead_to_a_page_and_a_place_on_it(site, pages):
     assert (sorted(dead), sorted(strange)) == ([], [])
 
 
-@needs_browser
 def test_every_page_works_and_fits_a_phone(page, address, pages):
     wide, players, formulas = [], 0, 0
     for name in pages:
@@ -177,7 +162,6 @@ def test_every_page_works_and_fits_a_phone(page, address, pages):
     assert players >= 5 and formulas >= 20
 
 
-@needs_browser
 def test_search_finds_a_word_of_a_notebook_and_a_function(page, address):
     page.goto(f"{address}/index.html")
     for words, target in (
@@ -193,7 +177,6 @@ def test_search_finds_a_word_of_a_notebook_and_a_function(page, address):
     assert page.faults == []
 
 
-@needs_browser
 def test_the_site_also_works_as_files(page, site):
     for name in ("index.html", "notebooks/00_start.html"):
         page.goto((site / name).as_uri(), wait_until="load")
