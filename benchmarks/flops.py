@@ -32,7 +32,6 @@ from r1aqa_helpers.hardware.flops import (
     decoder_flops,
     encoder_flops,
     group_flops,
-    group_tokens,
     parameters,
     tiny_config,
     window_frames,
@@ -73,7 +72,11 @@ def counts(config: Qwen2AudioConfig, group: Group) -> dict[str, Any]:
     """Everything above for one group, as JSON has it."""
     return {
         "group": asdict(group),
-        "tokens": group_tokens(group),
+        # Those that differ, and those repeated where each answer has a row of its own.
+        "tokens": {
+            "unique": group.prompt + group.size * group.answer,
+            "repeated": (group.size - 1) * group.prompt,
+        },
         "encoder_window": encoder_flops(config, window_frames(config)),
         "encoder_frames": encoder_flops(config, group.frames),
         "decoder_forward": decoder_flops(config, group.prompt + group.answer),

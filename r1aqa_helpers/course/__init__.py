@@ -1,7 +1,6 @@
 """What only a learner uses: session, widgets, figures, lessons, checks; nothing of the library."""
 
 from r1aqa_helpers.course.answers import accuracy_of, answers_table
-from r1aqa_helpers.course.budget_cards import budget_card
 from r1aqa_helpers.course.figures.roadmap import roadmap
 from r1aqa_helpers.course.figures.style import (
     BLUE,
@@ -18,9 +17,9 @@ from r1aqa_helpers.course.figures.style import (
     waveform,
 )
 from r1aqa_helpers.course.notebooks import card
-from r1aqa_helpers.course.predictions import calibration, predict, reveal
+from r1aqa_helpers.course.predictions import predict, reveal
 from r1aqa_helpers.course.printed import accuracy, value
-from r1aqa_helpers.course.recorded_run import REFERENCE, load_run, recorded_answers
+from r1aqa_helpers.course.recorded_run import REFERENCE, load_run
 from r1aqa_helpers.course.runs import Run
 from r1aqa_helpers.course.session import Lab, start
 from r1aqa_helpers.course.training_curves import LiveCurves, show_curves

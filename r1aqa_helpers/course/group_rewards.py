@@ -7,6 +7,7 @@ import torch
 
 from r1aqa_helpers.course.answer_groups import AnswerGroup, apply_reward
 from r1aqa_helpers.course.figures.style import BLUE, ORANGE
+from r1aqa_helpers.course.tables import LEFT
 from r1aqa_helpers.training.grpo.objective import group_advantages
 from r1aqa_helpers.training.rewards import name_of, weighted_sum
 from r1aqa_helpers.utils.untrusted import html, plain, plain_lines
@@ -16,7 +17,6 @@ Rewards = Mapping[str, Callable] | Sequence[Callable] | Callable
 
 #: The longest bar of an advantage, in pixels, and the advantage that fills it.
 _BAR, _FULL = 60, 2.5
-_LEFT = 'style="text-align:left"'
 
 
 @dataclass(frozen=True)
@@ -42,7 +42,7 @@ class JudgedGroup:
             name if weight == 1 else f"{weight:g} × {name}" for name, weight in self.weights.items()
         ]
         heads = "".join(
-            f'<th scope="col" {_LEFT}>{html(head)}</th>'
+            f'<th scope="col" {LEFT}>{html(head)}</th>'
             for head in ("completion", *named, "sum", "advantage")
         )
         rows = ""
@@ -50,11 +50,11 @@ class JudgedGroup:
             cells = [f"<code>{html(printable(text))}</code>"]
             cells += [number(part[i]) for part in self.parts.values()]
             cells += [f"<b>{number(self.totals[i])}</b>", _bar(self.advantages[i])]
-            rows += "<tr>" + "".join(f"<td {_LEFT}>{cell}</td>" for cell in cells) + "</tr>"
+            rows += "<tr>" + "".join(f"<td {LEFT}>{cell}</td>" for cell in cells) + "</tr>"
         asked = f"{self.group.question} {list(self.group.choices)} Correct: {self.group.answer}"
         verdict = " <b>All rewards are equal: every advantage is 0.</b>"
         return (
-            f"<table><caption {_LEFT}>{html(asked)}{verdict if self.zero_variance else ''}"
+            f"<table><caption {LEFT}>{html(asked)}{verdict if self.zero_variance else ''}"
             f"</caption><thead><tr>{heads}</tr></thead><tbody>{rows}</tbody></table>"
         )
 

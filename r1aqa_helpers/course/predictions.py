@@ -1,16 +1,6 @@
-"""Predict, then run: guesses made before a number is known, and how good they were."""
+"""Predict, then run: guesses made before a number is known."""
 
-from dataclasses import dataclass
-
-
-@dataclass
-class _Prediction:
-    question: str
-    guess: float | None
-    truth: float | None = None
-
-
-_made: dict[str, _Prediction] = {}
+_guesses: dict[str, float | None] = {}
 
 
 def predict(name: str, question: str, guess: float | None) -> None:
@@ -21,7 +11,7 @@ def predict(name: str, question: str, guess: float | None) -> None:
     """
     if guess is not None and (isinstance(guess, bool) or not isinstance(guess, (int, float))):
         raise TypeError(f"guess: a number is wanted, not {guess!r}")
-    _made[name] = _Prediction(question, guess)
+    _guesses[name] = guess
     print(question)
     print(
         "No guess yet: write a number and run the cell again."
@@ -36,20 +26,10 @@ def reveal(name: str, truth: float) -> None:
     Raises:
         KeyError: nothing was predicted under that name.
     """
-    if name not in _made:
+    if name not in _guesses:
         raise KeyError(f"{name}: run the cell that asks for this prediction first")
-    made = _made[name]
-    made.truth = float(truth)
-    if made.guess is None:
+    guess = _guesses[name]
+    if guess is None:
         print(f"It is {truth:g}.")
     else:
-        print(f"It is {truth:g}; you guessed {made.guess:g}, {made.guess - truth:+g} off.")
-
-
-def calibration() -> None:
-    """Print every revealed prediction of this session beside its guess."""
-    revealed = [made for made in _made.values() if made.truth is not None]
-    guessed = [made for made in revealed if made.guess is not None]
-    print(f"Predictions made: {len(guessed)} of {len(revealed)}")
-    for made in guessed:
-        print(f"- {made.question} guessed {made.guess:g}, found {made.truth:g}")
+        print(f"It is {truth:g}; you guessed {guess:g}, {guess - truth:+g} off.")

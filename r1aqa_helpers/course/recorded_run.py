@@ -14,7 +14,7 @@ from r1aqa_helpers.course.group_rewards import JudgedGroup
 from r1aqa_helpers.course.training_curves import show_curves
 from r1aqa_helpers.data import AudioQuestion
 from r1aqa_helpers.utils.errors import UserError
-from r1aqa_helpers.utils.io import read_json, read_log
+from r1aqa_helpers.utils.io import read_log
 from r1aqa_helpers.utils.paths import TINY
 from r1aqa_helpers.utils.untrusted import shown, shown_value
 
@@ -116,28 +116,6 @@ def read_rollouts(folder: Path) -> list[Rollout]:
     """
     path = folder / "rollouts.jsonl"
     return [_rollout(path, number, row) for number, row in enumerate(read_log(path), start=1)]
-
-
-def recorded_answers(method: str, folder: Path = REFERENCE) -> dict[str, str]:
-    """What a method of the committed run said to each test question: responses by id.
-
-    So that a notebook can begin without what an earlier one made. Prints whose answers they are.
-
-    Args:
-        method: direct-1, direct-2, zero-shot-cot, sft, cota, grpo or grpo-3.
-
-    Raises:
-        UserError: the run has no such method.
-    """
-    kept = sorted(path.stem for path in (folder / ANSWERS).glob("*.jsonl"))
-    if method not in kept:
-        raise UserError(f"method {method!r}: was not recorded; choose one of {', '.join(kept)}")
-    run = read_json(folder / "results.json")
-    when = run.get("provenance", run).get("date")
-    made = f"r1aqa reproduce --profile {run['profile']} --seed {run['seed']}"
-    print(f"{method}: recorded{f' on {when}' if when else ''} by {made}, {run['hardware']}")
-    rows = read_log(folder / ANSWERS / f"{method}.jsonl")
-    return {row["id"]: row["response"] for row in rows}
 
 
 def _rollout(path: Path, number: int, row: dict[str, Any]) -> Rollout:

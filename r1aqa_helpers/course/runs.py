@@ -15,7 +15,6 @@ from r1aqa_helpers.course.recorded_run import RecordedRun, read_rollouts
 from r1aqa_helpers.data import AudioQuestion
 from r1aqa_helpers.experiments.methods import Method, method_settings
 from r1aqa_helpers.experiments.records import questions_digest
-from r1aqa_helpers.experiments.session import digest
 from r1aqa_helpers.hardware import Profile
 from r1aqa_helpers.hardware.budgets import PARTS, budget
 from r1aqa_helpers.hardware.memory import HEADROOM
@@ -23,7 +22,7 @@ from r1aqa_helpers.training import TrainingSettings
 from r1aqa_helpers.training.grpo.run import GRPOSettings
 from r1aqa_helpers.training.sft import SFTSettings
 from r1aqa_helpers.utils.errors import UserError
-from r1aqa_helpers.utils.io import file_hash, read_log
+from r1aqa_helpers.utils.io import file_hash, json_digest, read_log
 from r1aqa_helpers.utils.locks import lock
 
 _SECONDS = 1.0  # between two looks at a lock
@@ -118,7 +117,7 @@ def run_name(
         "base": _model_digest(base),
         "rewards": rewards and Hasher.hash([*rewards]),
     }
-    ending = digest(json.dumps(rest, sort_keys=True, default=str))[:8]
+    ending = json_digest(json.dumps(rest, sort_keys=True, default=str))[:8]
     return f"{name}-{settings.steps}-steps-seed-{settings.seed}-{ending}"
 
 

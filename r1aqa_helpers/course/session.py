@@ -25,7 +25,7 @@ from r1aqa_helpers.data.mmau.prepare import find_questions
 from r1aqa_helpers.evaluation.local import Prediction, answer_questions
 from r1aqa_helpers.experiments.methods import THOUGHT, Method, pick_method, train_method
 from r1aqa_helpers.experiments.records import questions_digest
-from r1aqa_helpers.experiments.session import digest, is_trained
+from r1aqa_helpers.experiments.session import is_trained
 from r1aqa_helpers.hardware import Profile, pick_profile
 from r1aqa_helpers.models import LoadedModel, hearing_check, weights_fingerprint
 from r1aqa_helpers.tiny import data
@@ -34,6 +34,7 @@ from r1aqa_helpers.training.grpo.run import GRPOSettings
 from r1aqa_helpers.training.rewards import RewardFunction, rewards_for
 from r1aqa_helpers.training.sft import SFTSettings
 from r1aqa_helpers.utils.errors import UserError
+from r1aqa_helpers.utils.io import json_digest
 from r1aqa_helpers.utils.paths import DATA
 from r1aqa_helpers.utils.untrusted import shown
 
@@ -156,7 +157,7 @@ class Lab:
         self._check_once(loaded)
         longest = self.profile.max_new_tokens
         folder = self.runs / self.profile.name / "base" if run is None else run.folder
-        said = digest([questions_digest(questions), weights_fingerprint(loaded), longest])
+        said = json_digest([questions_digest(questions), weights_fingerprint(loaded), longest])
         log = folder / f"answers-prompt-{prompt}-{said}.jsonl"
         with taking_turns(log.with_suffix(".lock"), f"asking, prompt <{prompt}>"):
             return answer_questions(

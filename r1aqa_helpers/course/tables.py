@@ -7,7 +7,8 @@ import pandas as pd
 
 from r1aqa_helpers.utils.untrusted import html, plain_lines
 
-_LEFT = 'style="text-align:left"'
+#: Attribute of a cell whose text begins at the left.
+LEFT = 'style="text-align:left"'
 
 
 class Table:
@@ -35,9 +36,9 @@ class Table:
         with pd.option_context("display.max_colwidth", None):  # whole cells
             page = self.frame.to_html(index=False, border=0, header=self._headed)
         # pandas has escaped the cells, so that these tags are its own.
-        page = page.replace("<td>", f"<td {_LEFT}>").replace("<th>", f'<th scope="col" {_LEFT}>')
+        page = page.replace("<td>", f"<td {LEFT}>").replace("<th>", f'<th scope="col" {LEFT}>')
         head, rest = page.split(">", 1)
-        return f"{head}><caption {_LEFT}><b>{html(self.caption)}</b></caption>{rest}"
+        return f"{head}><caption {LEFT}><b>{html(self.caption)}</b></caption>{rest}"
 
 
 def _cell(content: object) -> str:

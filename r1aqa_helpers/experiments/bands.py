@@ -17,12 +17,10 @@ from r1aqa_helpers.hardware import Profile
 from r1aqa_helpers.training import TrainingSettings
 from r1aqa_helpers.utils.errors import UserError
 from r1aqa_helpers.utils.io import read_json
-from r1aqa_helpers.utils.paths import DATA
+from r1aqa_helpers.utils.paths import TINY_RESULTS
 from r1aqa_helpers.utils.run_dir import RUN_FILE
 from r1aqa_helpers.utils.untrusted import shown
 
-#: The experiment's folder.
-EXPERIMENT = DATA / "results" / "tiny"
 #: What the experiment calls a method of the main job, where that has another name.
 _NAMES = {GRPO.name: "grpo-2"}
 
@@ -50,7 +48,7 @@ def read_bands(
     model: str,
     test: str,
     settings: Mapping[Method, TrainingSettings],
-    folder: Path = EXPERIMENT,
+    folder: Path = TINY_RESULTS,
 ) -> dict[Method, Bands]:
     """The bands of each method whose run would be one more of the experiment's.
 
@@ -86,7 +84,7 @@ def read_bands(
     }
 
 
-def row_band(regime: str, method: str, folder: Path = EXPERIMENT) -> tuple[float, float]:
+def row_band(regime: str, method: str, folder: Path = TINY_RESULTS) -> tuple[float, float]:
     """Where the accuracy of a row of the experiment comes out once more, in percent.
 
     Raises:

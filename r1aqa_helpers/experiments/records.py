@@ -12,13 +12,12 @@ from r1aqa_helpers.data import AudioQuestion
 from r1aqa_helpers.evaluation.local import Prediction
 from r1aqa_helpers.experiments.methods import OWN_ANSWERS, ROWS
 from r1aqa_helpers.experiments.plan import REGIMES, UNTRAINED, Validated
-from r1aqa_helpers.experiments.session import digest
 from r1aqa_helpers.models import LoadedModel
 from r1aqa_helpers.scoring import Score
 from r1aqa_helpers.training.rejection import sampled_counts
 from r1aqa_helpers.training.rewards import format_reward
 from r1aqa_helpers.utils.errors import UserError
-from r1aqa_helpers.utils.io import read_json, read_log
+from r1aqa_helpers.utils.io import json_digest, read_json, read_log
 from r1aqa_helpers.utils.untrusted import shown
 
 #: Columns of ``metrics.jsonl`` that are kept, as means over parts of the training.
@@ -30,8 +29,8 @@ PARTS = 10
 
 
 def questions_digest(questions: Sequence[AudioQuestion]) -> str:
-    """`digest` of ids, texts, choices, labels and reasoning, in order."""
-    return digest(
+    """`json_digest` of ids, texts, choices, labels and reasoning, in order."""
+    return json_digest(
         [(q.id, q.question, q.choices, q.answer, q.extra.get("reasoning", "")) for q in questions]
     )
 

@@ -38,7 +38,6 @@ from r1aqa_helpers.experiments.session import (
     Measurement,
     OutOfTime,
     TableRun,
-    digest,
     training_seconds,
 )
 from r1aqa_helpers.hardware import Profile
@@ -46,7 +45,7 @@ from r1aqa_helpers.models import LoadedModel, hearing_check, weights_fingerprint
 from r1aqa_helpers.models.lora import describe_trained
 from r1aqa_helpers.reporting.card_results import add_results
 from r1aqa_helpers.utils.errors import UserError
-from r1aqa_helpers.utils.io import read_bytes, read_log, write_bytes
+from r1aqa_helpers.utils.io import json_digest, read_bytes, read_log, write_bytes
 from r1aqa_helpers.utils.paths import place
 from r1aqa_helpers.utils.run_dir import check_writable, claim
 
@@ -215,4 +214,4 @@ def _questions(profile: Profile) -> Questions:
 
 
 def _digest(questions: Sequence[AudioQuestion]) -> str:
-    return digest([(q.id, q.question, q.choices, q.answer) for q in questions])
+    return json_digest([(q.id, q.question, q.choices, q.answer) for q in questions])

@@ -6,8 +6,6 @@
 """
 
 import gc
-import hashlib
-import json
 import shutil
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -292,8 +290,3 @@ def is_trained(folder: Path, steps: int) -> bool:
 def training_seconds(folder: Path) -> float:
     """Seconds of all steps of the training in ``folder``."""
     return sum(row["seconds"] for row in read_log(folder / "metrics.jsonl"))
-
-
-def digest(rows: Sequence[Any]) -> str:
-    """16 hexadecimal digits of ``rows``, such as the parts of questions that identify them."""
-    return hashlib.sha256(json.dumps(rows).encode()).hexdigest()[:16]

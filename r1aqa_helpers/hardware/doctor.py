@@ -18,7 +18,8 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from r1aqa_helpers.hardware.profiles import GB, QWEN2_AUDIO, Profile, pick_for, pick_profile
+from r1aqa_helpers.hardware.gpus import GB
+from r1aqa_helpers.hardware.profiles import QWEN2_AUDIO, Profile, pick_for, pick_profile
 from r1aqa_helpers.utils.errors import UserError
 from r1aqa_helpers.utils.io import file_hash, read_json
 from r1aqa_helpers.utils.machine import has_kernels, processor, this_machine, total_memory

@@ -204,12 +204,6 @@ class Group:
         return 4 * self.audio
 
 
-def group_tokens(group: Group) -> dict[str, int]:
-    """Tokens that differ, and those that are repeated where each answer has a row of its own."""
-    unique = group.prompt + group.size * group.answer
-    return {"unique": unique, "repeated": (group.size - 1) * group.prompt}
-
-
 def group_flops(
     config: Qwen2AudioConfig, group: Group, way: str, lora: bool = False
 ) -> dict[str, int]:

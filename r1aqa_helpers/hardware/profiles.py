@@ -10,12 +10,12 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from r1aqa_helpers.hardware.gpus import GB
 from r1aqa_helpers.utils.errors import UserError
 from r1aqa_helpers.utils.machine import Machine, this_machine
 from r1aqa_helpers.utils.paths import TINY
 from r1aqa_helpers.utils.untrusted import shown_value
 
-GB = 10**9
 #: Bytes from which on a profile is picked, by what PyTorch reports: a T4 of 16 GB shows 15.6,
 #: an L4 of 24 GB 23.7, an A100 of 40 GB 42.3, an H100 of 80 GB 84.9. Half a GB below each.
 LEAST_T4, LEAST_L4, LEAST_A100, LEAST_H100 = 15 * GB, 23 * GB, 39 * GB, 79 * GB

@@ -5,8 +5,9 @@ from dataclasses import replace
 from typing import Any
 
 from r1aqa_helpers.hardware.budgets import Budget, Figure, budget
+from r1aqa_helpers.hardware.gpus import GB
 from r1aqa_helpers.hardware.memory import HEADROOM, frozen_encoder
-from r1aqa_helpers.hardware.profiles import GB, TINY_PROFILE, Profile
+from r1aqa_helpers.hardware.profiles import TINY_PROFILE, Profile
 from r1aqa_helpers.utils.errors import UserError
 from r1aqa_helpers.utils.machine import Machine, this_machine
 from r1aqa_helpers.utils.untrusted import shown

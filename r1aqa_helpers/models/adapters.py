@@ -34,7 +34,7 @@ _RENAMED = (
     ("audio_tower", "model.audio_tower"),
     ("multi_modal_projector", "model.multi_modal_projector"),
 )
-_PREFIX = "base_model.model."
+PEFT_PREFIX = "base_model.model."
 #: Fields that say how the weights are merged, and are handed to PEFT.
 _USED = ("r", "lora_alpha", "use_rslora", "use_dora", "lora_bias", "modules_to_save")
 #: Fields that are read here, or that matter in training alone; which modules have an adapter, the
@@ -110,7 +110,7 @@ def attach_adapter(model: Qwen2AudioForConditionalGeneration, folder: Path) -> P
     ignore_old_torchao()
     settings = _read_config(folder)
     named = read_adapter_weights(folder)
-    weights = {_PREFIX + _present_name(name): tensor for name, tensor in named.items()}
+    weights = {PEFT_PREFIX + _present_name(name): tensor for name, tensor in named.items()}
     with _told(folder):
         adapted = PeftModel(model, _lora_config(settings, named))
         found = set_peft_model_state_dict(adapted, weights)
@@ -194,9 +194,9 @@ def read_adapter_weights(folder: Path) -> dict[str, torch.Tensor]:
             f"{shown(path)}: {shown(wrong[0])} holds values that are not finite; "
             "take the adapter of an earlier checkpoint"
         )
-    if not weights or not all(name.startswith(_PREFIX) for name in weights):
+    if not weights or not all(name.startswith(PEFT_PREFIX) for name in weights):
         raise UserError(f"{shown(path)}: its keys are not those of a PEFT adapter")
-    return {name.removeprefix(_PREFIX): tensor for name, tensor in weights.items()}
+    return {name.removeprefix(PEFT_PREFIX): tensor for name, tensor in weights.items()}
 
 
 def _present_name(name: str) -> str:

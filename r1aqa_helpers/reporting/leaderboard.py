@@ -27,10 +27,9 @@ from r1aqa_helpers.reporting.tables import rich_table
 from r1aqa_helpers.reporting.verdict import UNLIKE, published_beside
 from r1aqa_helpers.scoring.text import interval_text, number_text
 from r1aqa_helpers.utils.io import read_json
-from r1aqa_helpers.utils.paths import DATA, TINY, place
+from r1aqa_helpers.utils.paths import TINY, TINY_RESULTS, place
 from r1aqa_helpers.utils.untrusted import plain, shown
 
-RESULTS = DATA / "results" / "tiny"
 _COLUMNS = ("method", *DOMAINS, "all", "own: track", *DOMAINS, "all", "95 % CI", "n")
 
 
@@ -45,7 +44,7 @@ def run_rows(results: Path, track: str | None = None) -> list[ResultRow]:
     return [replace(row, track=track, source=shown(place(results)), model="") for row in rows]
 
 
-def committed_rows(folder: Path = RESULTS) -> list[ResultRow]:
+def committed_rows(folder: Path = TINY_RESULTS) -> list[ResultRow]:
     """What the project measured on the tiny track: baselines, cascades, runs, means over seeds."""
     probes, cascade, sampled = (folder / f"{n}.json" for n in ("probes", "cascade", "sampled"))
     rows = [_named(row, "baseline", probes) for row in read_json(probes)["baselines"]]

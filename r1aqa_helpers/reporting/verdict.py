@@ -22,15 +22,16 @@ UNLIKE = (
     " other authors' measurements with prompts of their own."
 )
 
-_QWEN = "Qwen2-Audio-7B-Instruct"
+#: The model of most published rows.
+QWEN = "Qwen2-Audio-7B-Instruct"
 #: (method, prompt) of a measured row -> (model, method) of the published row that is like it.
 _PUBLISHED = {
-    ("grpo", 2): (_QWEN, "GRPO (Ours)"),
-    ("r1-aqa", 2): (_QWEN, "GRPO (Ours)"),
-    ("trained", 2): (_QWEN, "GRPO (Ours)"),
-    ("grpo", 3): (_QWEN, "GRPO + Prompt <3>"),
-    ("sft", 1): (_QWEN, "SFT Full + Prompt <1>"),
-    ("sft-lora", 1): (_QWEN, "SFT LoRA + Prompt <1>"),
+    ("grpo", 2): (QWEN, "GRPO (Ours)"),
+    ("r1-aqa", 2): (QWEN, "GRPO (Ours)"),
+    ("trained", 2): (QWEN, "GRPO (Ours)"),
+    ("grpo", 3): (QWEN, "GRPO + Prompt <3>"),
+    ("sft", 1): (QWEN, "SFT Full + Prompt <1>"),
+    ("sft-lora", 1): (QWEN, "SFT LoRA + Prompt <1>"),
     ("cascade-strong", None): ("Llama-3-8B-Instruct + Strong Cap.", "Direct Inference"),
     ("cascade-weak", None): ("Llama-3-8B-Instruct + Weak Cap.", "Direct Inference"),
 }

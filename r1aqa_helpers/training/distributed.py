@@ -22,6 +22,8 @@ from transformers import (
 )
 from transformers.integrations.deepspeed import unset_hf_deepspeed_config
 
+from r1aqa_helpers.models.adapters import PEFT_PREFIX
+
 T = TypeVar("T")
 Arguments = TypeVar("Arguments", bound=TrainingArguments)
 
@@ -29,7 +31,6 @@ Arguments = TypeVar("Arguments", bound=TrainingArguments)
 TIMEOUT = timedelta(hours=2)
 #: How long the others wait for work of the main process alone, such as an evaluation.
 PATIENCE = timedelta(days=30)
-_PEFT_PREFIX = "base_model.model."
 
 _patient: tuple[object, object] | None = None  # the world, and its group that waits so long
 
@@ -152,7 +153,7 @@ def _rebuilt(
         return rebuilt
     adapter = get_peft_model_state_dict(model, state_dict=weights, save_embedding_layers=False)
     plain = {
-        name.removeprefix(_PEFT_PREFIX).replace(".base_layer.", "."): tensor
+        name.removeprefix(PEFT_PREFIX).replace(".base_layer.", "."): tensor
         for name, tensor in weights.items()
         if ".lora_" not in name
     }

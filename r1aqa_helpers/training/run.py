@@ -1,7 +1,5 @@
 """A whole training run, of either method: checks, folder, loop, saved model."""
 
-import hashlib
-import json
 import shutil
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -25,7 +23,7 @@ from r1aqa_helpers.training.callbacks import COMPLETE, StepLog, Watch, quiet, sh
 from r1aqa_helpers.training.logprobs import disable_scoring
 from r1aqa_helpers.training.settings import TRAINER_FIELDS, TrainingSettings, divide_step
 from r1aqa_helpers.utils.errors import UserError
-from r1aqa_helpers.utils.io import read_log, write_json, write_jsonl
+from r1aqa_helpers.utils.io import json_digest, read_log, write_json, write_jsonl
 from r1aqa_helpers.utils.locks import only_writer
 from r1aqa_helpers.utils.machine import hardware
 from r1aqa_helpers.utils.run_dir import RUN_FILE, read_run
@@ -163,7 +161,7 @@ def identify_questions(questions: Sequence[AudioQuestion], heard: bool = True) -
     """
     audio = recording_digests(questions) if heard else {}
     asked = [(q.id, audio.get(q.audio), q.question, q.choices, q.answer) for q in questions]
-    return hashlib.sha256(json.dumps(asked).encode()).hexdigest()[:16]
+    return json_digest(asked)
 
 
 def open_run(out_dir: Path, description: dict[str, Any]) -> Path | None:

@@ -1,7 +1,5 @@
 """Supervised fine-tuning on the correct answers, the method that GRPO is compared with."""
 
-import hashlib
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,6 +23,7 @@ from r1aqa_helpers.training.prompt_cache import PromptCache
 from r1aqa_helpers.training.run import RowMaker, run_training
 from r1aqa_helpers.training.settings import TrainingSettings, run_schedule
 from r1aqa_helpers.utils.errors import UserError
+from r1aqa_helpers.utils.io import json_digest
 
 #: What is learnt as the answer to the paper's prompts, before the end of the turn.
 _ANSWERS = {
@@ -120,7 +119,7 @@ def train_sft(
         "reasoning": settings.prompt == _REASONED,
         "completions": any(COMPLETION in question.extra for question in questions),
     }
-    learnt = hashlib.sha256(json.dumps(texts).encode()).hexdigest()[:16]
+    learnt = json_digest(texts)
     facts: dict[str, Any] = {name: learnt for name, there in written.items() if there}
 
     def build(at_once: int, shared: dict[str, Any]) -> tuple[AnswerTrainer, RowMaker]:
@@ -198,11 +197,6 @@ def _reasoning(loaded: LoadedModel, question: AudioQuestion) -> str:
         if mark in reasoning:
             raise UserError(f"question {question.id}: field reasoning: holds {mark}; remove it")
     return reasoning.strip()
-
-
-def answer_tokens(loaded: LoadedModel, answer: str, prompt: int, reasoning: str = "") -> list[int]:
-    """The tokens to be learnt after prompt <``prompt``>, up to and with the turn's end."""
-    return _tokens(loaded, _ANSWERS[prompt].format(answer=answer, reasoning=reasoning))
 
 
 def _tokens(loaded: LoadedModel, text: str) -> list[int]:

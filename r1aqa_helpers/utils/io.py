@@ -165,6 +165,11 @@ def file_hash(path: PathLike) -> str:
     return digest.hexdigest()
 
 
+def json_digest(value: Any) -> str:
+    """16 hexadecimal digits of the SHA-256 of a value as JSON: a short name for its content."""
+    return hashlib.sha256(json.dumps(value).encode()).hexdigest()[:16]
+
+
 def read_json(path: PathLike) -> Any:
     """The value in a JSON file.
 

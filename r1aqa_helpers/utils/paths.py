@@ -6,6 +6,8 @@ from pathlib import Path
 #: the package beside it.
 DATA = Path(__file__).resolve().parents[2] / "data"
 TINY = DATA / "tiny"
+#: What the experiment and other measurements on the tiny track came to.
+TINY_RESULTS = DATA / "results" / "tiny"
 
 
 def place(model: str | Path) -> str:

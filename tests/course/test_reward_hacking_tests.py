@@ -10,12 +10,9 @@ from r1aqa_helpers.course.attacks import attacks, honest_answers
 from r1aqa_helpers.course.widgets.reward_hacking_tests import Shot
 from r1aqa_helpers.training.rewards import (
     accuracy_reward,
-    consistency_reward,
     format_reward,
-    length_penalty,
     match_reward,
     only_if,
-    thinking_reward,
     weighted,
 )
 from r1aqa_helpers.utils.errors import UserError
@@ -97,13 +94,14 @@ def test_r1aqas_rewards_block_attacks_on_prompt_2_and_are_strict():
 def test_thoughts_need_more_rewards():
     thoughts = ["empty thought", "filler thought", "thought for another answer"]
     assert names(attack_suite(r1aqa(3), 3).successful) == thoughts
-    thoughtful = weighted(
-        (1, accuracy_reward),
-        (0.5, format_reward(3)),
-        (0.25, thinking_reward()),
-        (0.25, consistency_reward),
-        (0.25, length_penalty(60, 120)),
-    )
+
+    def thought(text: str, gold: str) -> bool:
+        """Whether a thought of a few different words, not too long, names the answer given."""
+        said = re.findall(r"\w+", text.partition("</think>")[0].lower())
+        named = f" {inside(text)} " in f" {' '.join(said)} "
+        return named and len(set(said)) > 3 and len(said) < 60
+
+    thoughtful = weighted((1, accuracy_reward), (0.5, format_reward(3)), (0.5, from_text(thought)))
     assert attack_suite(thoughtful, 3).successful == ()
 
 

@@ -10,16 +10,12 @@ from hypothesis import strategies as st
 
 from r1aqa_helpers.training.rewards import (
     accuracy_reward,
-    consistency_reward,
     format_reward,
-    length_penalty,
     match_reward,
     name_of,
     named,
     only_if,
-    partial_format_reward,
     rewards_for,
-    thinking_reward,
     weighted,
 )
 from r1aqa_helpers.utils.errors import UserError
@@ -74,7 +70,6 @@ FORMATS = {
     2: re.compile(rf"<answer>{INNER}</answer>", re.DOTALL),
     3: re.compile(rf"<think>{INNER}</think>\s*<answer>{INNER}</answer>", re.DOTALL),
 }
-THOUGHT = re.compile(r"<think>(.*?)</think>", re.DOTALL)
 PIECES = ["<answer>", "</answer>", "<think>", "</think>", "<", "</", ">", " ", "\n", "\x1c", "a"]
 HOSTILE = {
     "open tags": "<answer>" * 100_000,
@@ -100,32 +95,20 @@ HOSTILE = {
         st.sampled_from(["", "", "", "\n"]),
     )
 )
-def test_formats_and_thoughts_are_those_of_the_expressions(completion):
+def test_formats_are_those_of_the_expressions(completion):
     for prompt, pattern in FORMATS.items():
         assert format_reward(prompt)([completion]) == [float(bool(pattern.fullmatch(completion)))]
-    thought = THOUGHT.search(completion)
-    words = re.findall(r"\w+", thought[1].lower()) if thought else []
-    assert thinking_reward(1, 5)([completion]) == [float(1 <= len(words) <= 5)]
-
-
-@given(*[st.lists(st.sampled_from("abé"), max_size=6)] * 2)
-def test_consistency_is_a_run_of_words(thought, answer):
-    completion = f"<think>{' '.join(thought)}</think><answer>{'. '.join(answer)}</answer>"
-    runs = [thought[i : i + len(answer)] for i in range(len(thought) - len(answer) + 1)]
-    assert consistency_reward([completion]) == [float(bool(answer) and answer in runs)]
 
 
 @given(st.lists(st.sampled_from(PIECES) | st.text(max_size=3)).map("".join))
 def test_any_completion_has_a_reward_in_bounds(completion):
     columns = {"solution": ["a"], "choices": [["a", "b"]]}
     for reward in (
-        accuracy_reward, match_reward, consistency_reward, format_reward(2), format_reward(3),
-        partial_format_reward(2), thinking_reward(),
+        accuracy_reward, match_reward, format_reward(2), format_reward(3),
     ):  # fmt: skip
         (one,) = reward(completions=[completion], **columns)
         assert type(one) is float and 0 <= one <= 1
         assert reward(completions=[[{"content": completion}]], **columns) == [one]
-    assert -1 <= length_penalty(1, 3)([completion])[0] <= 0
 
 
 def test_what_abstains_is_left_out_of_sums_and_gates():
@@ -153,9 +136,7 @@ def test_any_callable_has_a_name():
 
 
 @pytest.mark.parametrize("completion", HOSTILE.values(), ids=HOSTILE)
-@pytest.mark.parametrize(
-    "reward", [format_reward(2), format_reward(3), partial_format_reward(3), consistency_reward]
-)
+@pytest.mark.parametrize("reward", [format_reward(2), format_reward(3)])
 def test_rewards_take_linear_time(reward, completion):
     started = time.process_time()
     reward([completion])
@@ -166,56 +147,6 @@ def test_match_is_the_evaluations_own_verdict():
     said = ["I hear rain.", "<answer>Rain</answer>", "not rain", "rain, not wind", ""]
     found = match_reward(said, ["rain"] * 5, [["rain", "wind"]] * 5)
     assert found == [1, 1, 1, 0, 0]  # the negation is the matcher's blind spot
-
-
-@pytest.mark.parametrize(
-    ("prompt", "completion", "expected"),
-    [
-        (2, "<answer>rain", 0.25),
-        (2, "</answer>rain<answer>", 0.5),
-        (2, "<answer>rain</answer>", 1.0),
-        (2, "<answer>rain</answer><answer>wind</answer>", 0.0),
-        (3, "<think>hm</think> so <answer>rain</answer>", 0.5),
-        (3, "<think>hm</think><answer>rain</answer>", 1.0),
-    ],
-)
-def test_part_of_the_format_earns_part_of_the_reward(prompt, completion, expected):
-    assert partial_format_reward(prompt)([completion]) == [expected]
-
-
-def test_length_costs_between_its_two_bounds():
-    texts = ["", "a b c d", "a b c d e", "a b c d e f g h", "a " * 50]
-    assert length_penalty(free=4, limit=8)(texts) == [0.0, 0.0, -0.25, -1.0, -1.0]
-    assert length_penalty(free=0, limit=1)(["", "a"]) == [0.0, -1.0]
-
-
-@pytest.mark.parametrize(
-    ("completion", "expected"),
-    [
-        ("<think>A steady hiss throughout</think><answer>rain</answer>", 1.0),
-        ("<think>hmm hmm hmm hmm</think><answer>rain</answer>", 0.0),
-        ("<think>one two three four five six seven</think>", 0.0),
-        ("A steady hiss throughout <answer>rain</answer>", 0.0),
-    ],
-)
-def test_a_thought_has_some_words_and_not_too_many(completion, expected):
-    assert thinking_reward(3, 6)([completion]) == [expected]
-
-
-@pytest.mark.parametrize(
-    ("thought", "answer", "expected"),
-    [
-        ("The Wood block comes first.", "wood block", 1.0),
-        ("block of wood", "wood block", 0.0),
-        ("a woodpecker", "wood", 0.0),
-        ("anything", "", 0.0),
-        ("cowbell, waves or wood block", "waves", 1.0),  # beyond the rule
-    ],
-)
-def test_a_consistent_thought_names_the_answer(thought, answer, expected):
-    completion = f"<think>{thought}</think><answer>{answer}</answer>"
-    assert consistency_reward([completion]) == [expected]
-    assert consistency_reward([f"<answer>{answer}</answer>"]) == [0.0]
 
 
 def test_trl_calls_all_by_keyword_and_logs_their_names():
@@ -231,10 +162,6 @@ def test_trl_calls_all_by_keyword_and_logs_their_names():
         "accuracy_reward": (accuracy_reward, 1.0),
         "match_reward": (match_reward, 1.0),
         "format_reward": (format_reward(2), 1.0),
-        "partial_format_reward": (partial_format_reward(3), 0.25),
-        "length_penalty": (length_penalty(3, 9), 0.0),
-        "thinking_reward": (thinking_reward(), 0.0),
-        "consistency_reward": (consistency_reward, 0.0),
     }
     for name, (reward, number) in expected.items():
         assert (reward.__name__, reward(**columns)) == (name, [number])
@@ -266,10 +193,6 @@ def test_rewards_are_weighted_gated_and_named():
     "wrong",
     [
         lambda: format_reward(1),
-        lambda: partial_format_reward(1),
-        lambda: length_penalty(4, 4),
-        lambda: thinking_reward(7, 6),
-        lambda: thinking_reward(0, 6),
         lambda: weighted(),
         lambda: accuracy_reward(["car", "bus"], ["car"]),
         lambda: match_reward(["car", "bus"], ["car"] * 2, [["car", "bus"]]),

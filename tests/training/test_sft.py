@@ -19,13 +19,7 @@ from r1aqa_helpers.models import chat_text, load
 from r1aqa_helpers.training import run_schedule
 from r1aqa_helpers.training.distributed import on_one_gpu
 from r1aqa_helpers.training.grpo.run import GRPOSettings, train_grpo
-from r1aqa_helpers.training.sft import (
-    AnswerTrainer,
-    SFTSettings,
-    answer_tokens,
-    collate,
-    train_sft,
-)
+from r1aqa_helpers.training.sft import AnswerTrainer, SFTSettings, collate, train_sft
 from r1aqa_helpers.utils.errors import UserError
 from r1aqa_helpers.utils.io import read_log
 
@@ -87,30 +81,46 @@ def test_loss_is_the_mean_over_the_answers_tokens_of_a_step(
 
 
 def test_only_the_answer_s_tokens_have_a_label(loaded, questions):
-    answers = [answer_tokens(loaded, question.answer, 2) for question in questions[:3]]
+    tokenizer = loaded.processor.tokenizer
+    written = [f"<answer>{question.answer}</answer><|im_end|>" for question in questions[:3]]
+    answers = [tokenizer(text)["input_ids"] for text in written]
     batch = collate([{"prompt_number": i, "answer": a} for i, a in enumerate(answers)])
-    decode = loaded.processor.tokenizer.decode
-    for row, question in zip(batch["labels"], questions, strict=False):
-        assert decode(row[row != -100]) == f"<answer>{question.answer}</answer><|im_end|>"
+    for row, text in zip(batch["labels"], written, strict=True):
+        assert tokenizer.decode(row[row != -100]) == text
         assert row[0] == -100
     assert loaded.model.config.audio_token_id not in batch["labels"]
     assert batch["prompt_number"].tolist() == [0, 1, 2]
 
 
-def with_reasoning(questions):
-    return [
-        replace(q, extra={"reasoning": f"Plan: listen. Caption: {q.answer}."}) for q in questions
+@pytest.fixture
+def learnt(loaded, monkeypatch):
+    """The texts that have loss, in order."""
+    texts, loss = [], AnswerTrainer.compute_loss
+
+    def watched(trainer, model, inputs, **arguments):
+        texts.extend(loaded.processor.tokenizer.decode(row[row >= 0]) for row in inputs["labels"])
+        return loss(trainer, model, inputs, **arguments)
+
+    monkeypatch.setattr(AnswerTrainer, "compute_loss", watched)
+    return texts
+
+
+def test_prompt_1_learns_the_bare_answer(loaded, questions, tmp_path, learnt):
+    train_sft(loaded, questions, replace(SETTINGS, prompt=1, steps=1), tmp_path)
+    assert learnt == [
+        f"{questions[i].answer}<|im_end|>" for i in run_schedule(len(questions), 4, SETTINGS.seed)
     ]
 
 
-def test_reasoning_is_learnt_before_the_answer(loaded, questions, tmp_path):
-    decode = loaded.processor.tokenizer.decode
-    assert decode(answer_tokens(loaded, "dog", 1)) == "dog<|im_end|>"
-    written = decode(answer_tokens(loaded, "dog", 3, "A {dog} barks."))
-    assert written == "<think>A {dog} barks.</think><answer>dog</answer><|im_end|>"
-
+def test_reasoning_is_learnt_before_the_answer(loaded, questions, tmp_path, learnt):
     settings = replace(SETTINGS, prompt=3, steps=1)
-    train_sft(loaded, with_reasoning(questions), settings, tmp_path)
+    questions = [replace(q, extra={"reasoning": f" A {{{q.answer}}} is heard."}) for q in questions]
+    train_sft(loaded, questions, settings, tmp_path)
+    assert learnt == [
+        f"<think>A {{{questions[i].answer}}} is heard.</think>"
+        f"<answer>{questions[i].answer}</answer><|im_end|>"
+        for i in run_schedule(len(questions), 4, settings.seed)
+    ]
     others = [replace(q, extra={"reasoning": "Plan: none."}) for q in questions]
     with pytest.raises(UserError, match="a run with another reasoning"):
         train_sft(loaded, others, settings, tmp_path)
@@ -123,21 +133,14 @@ def test_reasoning_that_would_end_itself_is_refused(loaded, questions, tmp_path,
         train_sft(loaded, wrong, replace(SETTINGS, prompt=3), tmp_path / "out")
 
 
-def test_a_completion_is_learnt_as_it_is(loaded, questions, tmp_path, monkeypatch):
-    learnt, tokenizer = [], loaded.processor.tokenizer
-
-    def watched(trainer, model, inputs, **arguments):
-        learnt.extend(tokenizer.decode(row[row >= 0]) for row in inputs["labels"])
-        return loss(trainer, model, inputs, **arguments)
-
-    loss = AnswerTrainer.compute_loss
-    monkeypatch.setattr(AnswerTrainer, "compute_loss", watched)
+def test_a_completion_is_learnt_as_it_is(loaded, questions, tmp_path, learnt):
     said = " so:  <answer>x</answer>\n"
     asked = [replace(questions[0], extra={"completion": said}), questions[1]]
     train_sft(loaded, asked, replace(SETTINGS, batch_size=2, steps=1), tmp_path / "run")
     plain = f"<answer>{questions[1].answer}</answer>"
     assert sorted(learnt) == sorted(f"{text}<|im_end|>" for text in (said, plain))
     (row,) = read_log(tmp_path / "run" / "metrics.jsonl")
+    tokenizer = loaded.processor.tokenizer
     assert row["tokens"] == sum(len(tokenizer(text)["input_ids"]) for text in learnt)
     others = [replace(asked[0], extra={"completion": "x"}), questions[1]]
     with pytest.raises(UserError, match="a run with another completions"):

@@ -20,7 +20,7 @@ from r1aqa_helpers.course.figures.style import (
 )
 from r1aqa_helpers.course.lessons.n09 import EVEN, NF4, bytes_per_gpu
 from r1aqa_helpers.hardware.budgets import Budget
-from r1aqa_helpers.hardware.gpus import Gpu
+from r1aqa_helpers.hardware.gpus import GB, Gpu
 from r1aqa_helpers.hardware.memory import HEADROOM
 
 #: Parts of a GPU's memory: colour and hatch, the same in every chart.
@@ -34,7 +34,6 @@ _LOOKS = {
     "activations": (YELLOW, "++"),
     "logits": (GREY, "oo"),
 }
-_GB = 1e9
 
 
 def memory_bars(
@@ -48,7 +47,7 @@ def memory_bars(
     """
     left = np.zeros(len(rows))
     for part, (colour, hatch) in _LOOKS.items():
-        sizes = np.array([row.get(part, 0) / _GB for row in rows.values()])
+        sizes = np.array([row.get(part, 0) / GB for row in rows.values()])
         if sizes.any():
             ax.barh(
                 range(len(rows)), sizes, 0.66, left=left, color=colour, hatch=hatch,
@@ -57,7 +56,7 @@ def memory_bars(
             left += sizes
     ends = left.copy()
     if memory:
-        lines = [(1 - HEADROOM) * memory[name] / _GB for name in rows]
+        lines = [(1 - HEADROOM) * memory[name] / GB for name in rows]
         for place, line in enumerate(lines):
             label = "nine tenths of the GPU" if place == 0 else None
             ax.plot([line, line], [place - 0.42, place + 0.42], color="black", label=label)
@@ -114,7 +113,7 @@ def stages_figure(found: Budget) -> None:
     """One profile, stage by stage."""
     fig, ax = plt.subplots(figsize=(8, 3.1))
     memory_bars(ax, found.stages, dict.fromkeys(found.stages, found.gpu_memory or 0))
-    totals = {name: sum(parts.values()) / _GB for name, parts in found.stages.items()}
+    totals = {name: sum(parts.values()) / GB for name, parts in found.stages.items()}
     texts = ", ".join(f"{name} {total:.1f} GB" for name, total in totals.items())
     figure(fig, f"Profile {found.profile}, memory by stage and part: {texts}. A black line marks "
            "nine tenths of the GPU.")  # fmt: skip
@@ -128,9 +127,9 @@ def zero_figure(parameters: int, gpu_memory: float = 80e9) -> None:
     sizes = {name: bytes_per_gpu(parameters, *how) for name, how in rows.items()}
     fig, ax = plt.subplots(figsize=(8, 3.4))
     memory_bars(ax, sizes, dict.fromkeys(sizes, gpu_memory))
-    texts = ", ".join(f"{name} {sum(parts.values()) / _GB:.0f}" for name, parts in sizes.items())
+    texts = ", ".join(f"{name} {sum(parts.values()) / GB:.0f}" for name, parts in sizes.items())
     figure(fig, f"GB on each GPU, without activations: {texts}. A black line marks nine tenths of "
-           f"{gpu_memory / _GB:.0f} GB.")  # fmt: skip
+           f"{gpu_memory / GB:.0f} GB.")  # fmt: skip
 
 
 def roofline_figure(gpus: Sequence[Gpu], points: Mapping[str, float]) -> None:

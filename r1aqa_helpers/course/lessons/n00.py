@@ -5,23 +5,23 @@ The two never share a bar or a row's difference: another model on another test i
 
 from r1aqa_helpers.course.tables import Table
 from r1aqa_helpers.reporting import ResultRow, load_measured, load_published, published_beside
+from r1aqa_helpers.reporting.verdict import QWEN
 from r1aqa_helpers.scoring import wilson_interval
 
 #: Questions of MMAU test-mini, from which the published rows' intervals are computed here.
 PUBLISHED_N = 1000
 
-_QWEN = "Qwen2-Audio-7B-Instruct"
 #: Heading of a line; its published row (model, method) or its measured one (method, prompt),
 #: beside which `published_beside` finds what was reported.
 _LINES = (
-    ("direct inference, as published", (_QWEN, "Direct Inference")),
+    ("direct inference, as published", (QWEN, "Direct Inference")),
     ("direct inference, prompt <2>", ("direct", 2)),
-    ("zero-shot chain of thought, as published", (_QWEN, "Zero-Shot-CoT")),
+    ("zero-shot chain of thought, as published", (QWEN, "Zero-Shot-CoT")),
     ("zero-shot chain of thought, prompt <3>", ("zero-shot-cot", 3)),
-    ("SFT, full, prompt <1>", (_QWEN, "SFT Full + Prompt <1>")),
-    ("SFT, LoRA, prompt <1>", (_QWEN, "SFT LoRA + Prompt <1>")),
+    ("SFT, full, prompt <1>", (QWEN, "SFT Full + Prompt <1>")),
+    ("SFT, LoRA, prompt <1>", (QWEN, "SFT LoRA + Prompt <1>")),
     ("SFT, prompt <2>", ("sft", 2)),
-    ("SFT on structured thoughts (CoTA), as published", (_QWEN, "CoTA")),
+    ("SFT on structured thoughts (CoTA), as published", (QWEN, "CoTA")),
     ("SFT on structured thoughts (CoTA), prompt <3>", ("cota", 3)),
     ("GRPO, prompt <2>", ("grpo", 2)),
     ("GRPO with thinking, prompt <3>", ("grpo", 3)),

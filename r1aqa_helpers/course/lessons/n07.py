@@ -19,14 +19,13 @@ from r1aqa_helpers.experiments.summary import (
     summarise,
 )
 from r1aqa_helpers.reporting import load_published
+from r1aqa_helpers.reporting.verdict import QWEN
 from r1aqa_helpers.scoring import mcnemar
 from r1aqa_helpers.scoring.seeds import Comparison, crossed, table
 from r1aqa_helpers.scoring.statistics import McNemar
 from r1aqa_helpers.utils.errors import UserError
-from r1aqa_helpers.utils.paths import DATA
+from r1aqa_helpers.utils.paths import TINY_RESULTS
 
-#: Where the experiment's runs are committed.
-FOLDER = DATA / "results" / "tiny"
 TABLE = "table"
 
 #: What a comparison can come to; see `claim`.
@@ -119,7 +118,7 @@ class Committed:
         return np.mean(np.array(kept, dtype=float), axis=0)
 
 
-def committed(folder: Path = FOLDER) -> Committed:
+def committed(folder: Path = TINY_RESULTS) -> Committed:
     """The experiment as it is committed; prints how many runs, from when, on what.
 
     Raises ``UserError`` as `load_records`.
@@ -260,7 +259,6 @@ def thinking_table(found: Committed, methods: Sequence[tuple[str, str]]) -> Tabl
     return Table("What thinking came to on the test", rows, heads)
 
 
-_QWEN = "Qwen2-Audio-7B-Instruct"
 #: Comparisons that the paper's table allows: methods here, rows there, and what differs there
 #: between the two rows besides the method.
 _IN_THE_PAPER = (
@@ -281,7 +279,7 @@ def beside_the_paper(found: Committed) -> Table:
     here = {(one.a, one.b): one for one in found.planned}
     rows = []
     for a, b, row_a, row_b, besides in _IN_THE_PAPER:
-        averages = [reported[_QWEN, row] for row in (row_a, row_b)]
+        averages = [reported[QWEN, row] for row in (row_a, row_b)]
         theirs, half = averages[0] - averages[1], _half_width(averages)
         one = here.get((a, b))
         name = f"{method_label(a)} − {method_label(b)}"

@@ -20,12 +20,10 @@ from r1aqa_helpers.data.audio import clip_to_window, decode_audio
 from r1aqa_helpers.evaluation.openai_client import Endpoint, find_endpoint
 from r1aqa_helpers.hardware import PROFILES
 from r1aqa_helpers.hardware.budgets import budget
-from r1aqa_helpers.hardware.gpus import MEANT_FOR
+from r1aqa_helpers.hardware.gpus import GB, MEANT_FOR
 from r1aqa_helpers.hardware.summary import precision, trained
 from r1aqa_helpers.models import LoadedModel, chat_text, encode, generate, greedy_config, load
 from r1aqa_helpers.tiny.data import MODEL
-
-GB = 10**9
 
 
 def profiles_table() -> Table:

@@ -14,13 +14,12 @@ from r1aqa_helpers.course.widgets import column, note, say, show
 from r1aqa_helpers.data.audio import TOKENS_PER_SECOND
 from r1aqa_helpers.hardware import PROFILES, Profile, flops
 from r1aqa_helpers.hardware.budgets import Budget, budget
-from r1aqa_helpers.hardware.gpus import GPUS, MEANT_FOR
+from r1aqa_helpers.hardware.gpus import GB, GPUS, MEANT_FOR
 from r1aqa_helpers.hardware.memory import HEADROOM, TEXT, config_of
 from r1aqa_helpers.hardware.summary import precision, trained
 from r1aqa_helpers.utils.errors import UserError
 from r1aqa_helpers.utils.untrusted import html
 
-GB = 1e9
 #: What is trained: the profile's own choice, or the other one.
 TRAINS = ("as the profile", "LoRA of rank 16", "all of the language model")
 #: Controls of settings of GRPO: what each is called, and its largest value.
