@@ -8,6 +8,7 @@ import time
 import tomllib
 import urllib.request
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -83,6 +84,23 @@ def random_profile(random_model_dir: Path) -> Profile:
         eval_tokens=1000,
         max_new_tokens=4,
     )
+
+
+@pytest.fixture(scope="session")
+def small_trainings() -> Callable[..., Profile]:
+    """Makes a profile's trainings small: two questions a step, two answers of four tokens each."""
+
+    def make(profile: Profile, steps: int = 2) -> Profile:
+        few = {"steps": steps, "save_every": 1}
+        sft = dict.fromkeys(("batch_size", "rows_per_forward"), 2)
+        grpo = dict.fromkeys(("prompts_per_step", "prompts_per_forward", "group_size"), 2)
+        return replace(
+            profile,
+            sft={**profile.sft, **few, **sft},
+            grpo={**profile.grpo, **few, **grpo, "max_completion": 4},
+        )
+
+    return make
 
 
 @pytest.fixture

@@ -18,29 +18,13 @@ from r1aqa_helpers.utils.errors import UserError
 from r1aqa_helpers.utils.io import read_log
 from r1aqa_helpers.utils.locks import lock
 
-SMALL = {"steps": 2, "save_every": 1}
-
 
 @pytest.fixture
-def lab(make_questions, tmp_path) -> Lab:
+def lab(make_questions, small_trainings, tmp_path) -> Lab:
     """The tiny model, with clips and trainings that take a second."""
     train, test = make_questions(4)
-    profile = replace(
-        TINY_PROFILE,
-        tiny_questions=False,
-        train=train,
-        test=test,
-        max_new_tokens=8,
-        sft={**TINY_PROFILE.sft, **SMALL, "batch_size": 2, "rows_per_forward": 2},
-        grpo={
-            **TINY_PROFILE.grpo,
-            **SMALL,
-            "prompts_per_step": 2,
-            "group_size": 2,
-            "prompts_per_forward": 2,
-            "max_completion": 8,
-        },
-    )
+    tiny = replace(TINY_PROFILE, tiny_questions=False, train=train, test=test, max_new_tokens=8)
+    profile = small_trainings(tiny)
     return Lab(profile, 0, tmp_path, tmp_path / "runs")
 
 

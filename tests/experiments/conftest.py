@@ -37,19 +37,6 @@ def splits(tmp_path_factory) -> Splits:
 
 
 @pytest.fixture(scope="session")
-def profile(random_model_dir: Path) -> Profile:
-    steps = {"steps": 2, "save_every": 1}
-    return replace(
-        TINY_PROFILE,
-        model=str(random_model_dir),
-        max_new_tokens=6,
-        sft={**TINY_PROFILE.sft, **steps, "batch_size": 2, "rows_per_forward": 2},
-        grpo={
-            **TINY_PROFILE.grpo,
-            **steps,
-            "prompts_per_step": 2,
-            "prompts_per_forward": 2,
-            "group_size": 2,
-            "max_completion": 4,
-        },
-    )
+def profile(random_model_dir: Path, small_trainings) -> Profile:
+    tiny = replace(TINY_PROFILE, model=str(random_model_dir), max_new_tokens=6)
+    return small_trainings(tiny)

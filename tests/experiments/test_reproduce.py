@@ -23,22 +23,14 @@ from r1aqa_helpers.utils.errors import UserError
 from r1aqa_helpers.utils.io import read_json, read_log
 
 STEPS = 4
-GRPO_SIZES = ("prompts_per_step", "prompts_per_forward", "group_size")
 ROWS = [("direct", 1), ("direct", 2), ("zero-shot-cot", 3), ("sft", 2), ("grpo", 2)]
 FOLDERS = ("direct-1", "direct-2", "zero-shot-cot", "sft", "grpo")
 
 
 @pytest.fixture(scope="module")
-def profile(random_profile, make_questions) -> Profile:
+def profile(random_profile, make_questions, small_trainings) -> Profile:
     train, test = make_questions(6)
-    common = {"steps": STEPS, "save_every": 1}
-    return replace(
-        random_profile,
-        train=train,
-        test=test,
-        sft={**common, "batch_size": 2, "rows_per_forward": 2},
-        grpo={**common, **dict.fromkeys(GRPO_SIZES, 2), "max_completion": 4},
-    )
+    return small_trainings(replace(random_profile, train=train, test=test), STEPS)
 
 
 def run(profile: Profile, out: Path, **options) -> str:
