@@ -9,7 +9,6 @@ from typer.testing import CliRunner
 from r1aqa_helpers.cli import app
 from r1aqa_helpers.data import AudioQuestion, identify, read_questions, write_avqa
 from r1aqa_helpers.evaluation.probes import contribution, order_report, rotations
-from r1aqa_helpers.scoring.text_only import swapped
 from r1aqa_helpers.utils.errors import UserError
 from r1aqa_helpers.utils.paths import TINY
 
@@ -63,18 +62,6 @@ def test_the_contribution_is_a_paired_comparison():
     assert told["tasks"]["sound"]["n"] == 6
     found = contribution(ASKED, instead, dict(instead))
     assert found.changed == 0 and found.test.p == 1 and found.ci95 == (0, 0)
-
-
-def test_swapped_clips_come_from_other_questions_of_the_task():
-    exchanged = swapped(ASKED, seed=3)
-    own = {q.id: q for q in ASKED}
-    clips = {q.audio: q.task for q in ASKED}
-    assert all(q.audio != own[q.id].audio and clips[q.audio] == q.task for q in exchanged)
-    assert sorted(q.audio for q in exchanged) == sorted(clips)
-    assert [q.audio for q in swapped(ASKED, seed=3)] == [q.audio for q in exchanged]
-    assert [q.audio for q in swapped(ASKED, seed=4)] != [q.audio for q in exchanged]
-    with pytest.raises(UserError, match="'music': has one clip only"):
-        swapped(ASKED[:7])
 
 
 def run(questions, out, *more):

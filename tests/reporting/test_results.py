@@ -21,7 +21,7 @@ from r1aqa_helpers.reporting import (
     published_beside,
     verdicts,
 )
-from r1aqa_helpers.scoring import check_predictions, score, wilson_interval, write_metadata
+from r1aqa_helpers.scoring import score, wilson_interval
 from r1aqa_helpers.utils.errors import UserError
 from r1aqa_helpers.utils.io import read_json, write_json
 from r1aqa_helpers.utils.paths import TINY
@@ -197,23 +197,6 @@ def test_other_questions_get_no_verdict_and_it_is_said(test_set, reason):
     assert verdicts(load_published(), [made_row()], test_set) == []
     told = no_verdict(load_published(), test_set)
     assert reason in told and told in " ".join(printed([made_row()], [], test_set).split())
-
-
-def test_predictions_are_scored_only_with_the_questions_that_they_answer(tmp_path):
-    asked = questions(4)
-    path = tmp_path / "predictions.json"
-    check_predictions(path, identify(asked, "made.json"))  # nothing is known of it
-    unlabelled = [replace(q, answer=None) for q in asked]
-    write_metadata(path, identify(unlabelled, "hidden.json"), model="m", prompt=2)
-    check_predictions(path, identify(asked, "made.json"))  # labelled since
-    with pytest.raises(UserError, match=r"answers other questions \(hidden: 4 questions.*made: 3"):
-        check_predictions(path, identify(asked[:3], "made.json"))
-    about = path.with_name("predictions.json.about.json")
-    assert read_json(about)["test_set"]["name"] == "hidden" and read_json(about)["prompt"] == 2
-    for damaged in ([], {}, {"test_set": {"name": "x"}}):
-        write_json(about, damaged)
-        with pytest.raises(UserError, match="about.json: is damaged"):
-            check_predictions(path, identify(asked, "made.json"))
 
 
 def test_the_reference_run_knows_its_questions():

@@ -1,11 +1,20 @@
 """Files of predictions are read as they stand, or one line says where they are wrong."""
 
 import json
+from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
-from r1aqa_helpers.scoring import extract_answer, read_predictions
+from r1aqa_helpers.data import AudioQuestion, identify
+from r1aqa_helpers.scoring import (
+    check_predictions,
+    extract_answer,
+    read_predictions,
+    write_metadata,
+)
 from r1aqa_helpers.utils.errors import UserError
+from r1aqa_helpers.utils.io import read_json, write_json
 
 
 def written(folder, name, content):
@@ -69,3 +78,20 @@ def test_answers_inside_the_thinking_are_counted(tmp_path, name):
     content = rows if name == "said.json" else "".join(json.dumps(row) + "\n" for row in rows)
     with pytest.warns(UserWarning, match="1 of 4 .* inside the thinking"):
         assert read_predictions(written(tmp_path, name, content))["0"] == "Dog"
+
+
+def test_predictions_are_scored_only_with_the_questions_that_they_answer(tmp_path):
+    asked = [AudioQuestion(f"{n}", Path("a.wav"), "?", ("a", "b"), "a") for n in range(4)]
+    path = tmp_path / "predictions.json"
+    check_predictions(path, identify(asked, "made.json"))  # nothing is known of it
+    unlabelled = [replace(q, answer=None) for q in asked]
+    write_metadata(path, identify(unlabelled, "hidden.json"), model="m", prompt=2)
+    check_predictions(path, identify(asked, "made.json"))  # labelled since
+    with pytest.raises(UserError, match=r"answers other questions \(hidden: 4 questions.*made: 3"):
+        check_predictions(path, identify(asked[:3], "made.json"))
+    about = path.with_name("predictions.json.about.json")
+    assert read_json(about)["test_set"]["name"] == "hidden" and read_json(about)["prompt"] == 2
+    for damaged in ([], {}, {"test_set": {"name": "x"}}):
+        write_json(about, damaged)
+        with pytest.raises(UserError, match="about.json: is damaged"):
+            check_predictions(path, identify(asked, "made.json"))

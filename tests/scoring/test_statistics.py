@@ -16,9 +16,11 @@ def test_wilsons_interval_is_scipys(k, n):
 
 def test_wilsons_interval_of_the_papers_headline_and_at_the_ends():
     assert wilson_interval(645, 1000) == pytest.approx((61.48, 67.41), abs=0.01)
-    assert (wilson_interval(0, 5)[0], wilson_interval(5, 5)[1]) == (0.0, 100.0)
-    with pytest.raises(ValueError, match="not an accuracy"):
-        wilson_interval(2, 1)
+    for n in range(1, 200):
+        assert (wilson_interval(0, n)[0], wilson_interval(n, n)[1]) == (0.0, 100.0)
+    for correct, n in ((2, 1), (-1, 1), (0, 0)):
+        with pytest.raises(ValueError, match="not an accuracy"):
+            wilson_interval(correct, n)
 
 
 def outcomes(text):
@@ -59,13 +61,15 @@ def test_the_bootstrap_interval_is_that_of_drawing_whole_questions():
     rng = np.random.default_rng(5)
     means = 100 * rng.choice(gains, (20_000, len(gains))).mean(axis=1)
     assert (low, high) == pytest.approx(tuple(np.percentile(means, [2.5, 97.5])), abs=0.3)
-    # And that of the textbook's standard error: 6 +- 1.96 * sqrt(0.18 - 0.06^2) / sqrt(500).
+    # And that of the textbook's standard error: 6 +- 1.96 * sqrt(0.18 - 0.06^2) / sqrt(n).
     assert (low, high) == pytest.approx((2.32, 9.68), abs=0.3)
+    many = bootstrap_difference(*paired(600, 300, 3000, 1100), resamples=20_000)
+    assert many == pytest.approx((4.836, 7.164), abs=0.04)
 
 
 def test_the_bootstrap_is_the_same_each_time_and_mirrored():
     a, b = paired(12, 5, 20, 13)
-    assert bootstrap_difference(a, b) == bootstrap_difference(a, b)
+    assert bootstrap_difference(a, b) == bootstrap_difference(a, b, resamples=10_000, seed=0)
     assert bootstrap_difference(a, b, seed=1, resamples=100) != bootstrap_difference(a, b)
     low, high = bootstrap_difference(a, b)
     assert bootstrap_difference(b, a) == pytest.approx((-high, -low), abs=2.1)
@@ -79,5 +83,7 @@ def test_holm_corrects_as_worked_out_by_hand():
     assert holm([0.9, 0.001, 0.6]) == pytest.approx([1.0, 0.003, 1.0])
     assert holm([0.02]) == [0.02]
     assert holm([]) == []
-    with pytest.raises(ValueError, match="not a p-value"):
-        holm([0.5, 1.2])
+    assert holm([0.0, 1.0]) == [0.0, 1.0]
+    for wrong in (1.2, -0.1):
+        with pytest.raises(ValueError, match=f"^{wrong} is not a p-value"):
+            holm([0.5, wrong])

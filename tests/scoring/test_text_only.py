@@ -10,7 +10,8 @@ import pytest
 
 from r1aqa_helpers.data import AudioQuestion, read_questions
 from r1aqa_helpers.data.audio import load_audio, save_audio
-from r1aqa_helpers.scoring.text_only import silenced, text_only_answers
+from r1aqa_helpers.scoring.text_only import silenced, swapped, text_only_answers
+from r1aqa_helpers.utils.errors import UserError
 from r1aqa_helpers.utils.paths import TINY
 
 WORDS = ("dog", "cat", "bell", "siren", "rain", "wind", "owl", "tuba")
@@ -76,3 +77,26 @@ def test_silence_is_as_long_as_the_clip(make_questions, tmp_path):
         wave = load_audio(other.audio)
         assert len(wave) == len(load_audio(question.audio)) and not wave.any()
     assert len({s.audio for s in silent}) == 2 == len(list(tmp_path.iterdir()))
+
+
+def heard(key: int, clip: str, task: str = "sound") -> AudioQuestion:
+    return AudioQuestion(f"{key}", Path(clip), "What?", ("a", "b"), "a", task=task)
+
+
+def test_swapped_clips_come_from_other_questions_of_the_task():
+    asked = [heard(n, f"{n}.wav", "music" if n > 5 else "sound") for n in range(10)]
+    exchanged = swapped(asked, seed=3)
+    assert [replace(s, audio=q.audio) for s, q in zip(exchanged, asked, strict=True)] == asked
+    tasks = {q.audio: q.task for q in asked}
+    for own, other in zip(asked, exchanged, strict=True):
+        assert own.audio != other.audio and tasks[other.audio] == own.task
+    assert sorted(q.audio for q in exchanged) == sorted(tasks)
+    assert swapped(asked, seed=3) == exchanged != swapped(asked, seed=4)
+    assert swapped(asked) == swapped(asked, seed=0) != exchanged
+    with pytest.raises(UserError, match="'music': has one clip only"):
+        swapped(asked[:7])
+
+
+def test_questions_about_one_clip_are_all_asked_about_another():
+    asked = [heard(n, clip) for n, clip in enumerate(("a", "a", "b", "a"))]
+    assert [q.audio.name for q in swapped(asked)] == ["b", "b", "a", "b"]
