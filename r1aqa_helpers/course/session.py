@@ -169,14 +169,12 @@ class Lab:
                 log=log,
             )
 
-    def sample_group(
-        self, question: AudioQuestion, prompt: int = 2, size: int = 8, run: Run | None = None
-    ) -> JudgedGroup:
-        """Answers of the profile's model, or a run's, sampled by the seed, with their rewards.
+    def sample_group(self, question: AudioQuestion, prompt: int = 2, size: int = 8) -> JudgedGroup:
+        """Answers of the profile's model, sampled by the seed, with their rewards.
 
         The rewards are the paper's, see `rewards_for`. Raises as `ask`.
         """
-        loaded = self._load(run)
+        loaded = self._load(None)
         self._check_once(loaded)
         (group,) = sample_groups(loaded, [question], prompt, size, self.seed)
         return judge(group, rewards_for(prompt))

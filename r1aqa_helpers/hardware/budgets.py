@@ -4,8 +4,6 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from transformers import Qwen2AudioConfig
-
 from r1aqa_helpers.hardware import memory
 from r1aqa_helpers.hardware.flops import window_frames
 from r1aqa_helpers.hardware.gpus import MEANT_FOR, find_gpu
@@ -67,7 +65,6 @@ def budget(
     *,
     gpus: int = 1,
     gpu_memory: int | None = None,
-    config: Qwen2AudioConfig | None = None,
     audio: int = AUDIO,
     text: int = TEXT,
     answer: int = ANSWER,
@@ -79,7 +76,6 @@ def budget(
             for.
         gpus: processes, each on a GPU of its own, that share every step.
         gpu_memory: bytes of each; by default the data sheet's.
-        config: the model's; by default that of the profile's model.
         audio, text, answer: tokens of a question: its clip, the rest, the answer.
 
     Raises:
@@ -94,7 +90,7 @@ def budget(
                 f"profile {profile.name}: {gpus} GPUs cannot share the {count} questions of a "
                 f"step of {name} equally"
             )
-    model = config or config_of(profile)
+    model = config_of(profile)
     work = Work(profile, model, min(audio, window_frames(model) // 4), text, answer, gpus)
     meant = gpu or MEANT_FOR.get(profile.name)
     sheet = find_gpu(meant, gpu_memory) if meant else None

@@ -44,13 +44,14 @@ def run_rows(results: Path, track: str | None = None) -> list[ResultRow]:
     return [replace(row, track=track, source=shown(place(results)), model="") for row in rows]
 
 
-def committed_rows(folder: Path = TINY_RESULTS) -> list[ResultRow]:
+def committed_rows() -> list[ResultRow]:
     """What the project measured on the tiny track: baselines, cascades, runs, means over seeds."""
-    probes, cascade, sampled = (folder / f"{n}.json" for n in ("probes", "cascade", "sampled"))
+    names = ("probes", "cascade", "sampled")
+    probes, cascade, sampled = (TINY_RESULTS / f"{name}.json" for name in names)
     rows = [_named(row, "baseline", probes) for row in read_json(probes)["baselines"]]
     rows += [_named(row, "own", cascade) for row in read_json(cascade)["rows"]]
     rows += run_rows(TINY / "reference_run" / "results.json")
-    rows += run_rows(folder / "experiment.json", "tiny")
+    rows += run_rows(TINY_RESULTS / "experiment.json", "tiny")
     for row in read_json(sampled)["rows"]:
         rows.append(
             ResultRow(

@@ -124,7 +124,7 @@ def build_model(
 
 
 def random_tiny(
-    seed: int = 0, text_width: int = 64, audio_width: int = 64, layers: int = 2
+    seed: int = 0,
 ) -> tuple[Qwen2AudioForConditionalGeneration, Qwen2AudioProcessor]:
     """An untrained miniature for tests: ``(model, processor)``, the same for the same seed."""
     corpus = [
@@ -135,6 +135,6 @@ def random_tiny(
     ]
     tokenizer = build_tokenizer(corpus, vocabulary=400)
     torch.manual_seed(seed)
-    sizes = {"audio_width": audio_width, "text_width": text_width}
-    model = build_model(tokenizer, audio_layers=layers, text_layers=layers, **sizes)
+    sizes = {"audio_width": 64, "text_width": 64, "audio_layers": 2, "text_layers": 2}
+    model = build_model(tokenizer, **sizes)
     return model.eval(), build_processor(tokenizer)

@@ -92,14 +92,13 @@ def _note(
     pitch: int,
     start: float,
     seconds: float,
-    gain: float = 0.0,
 ) -> Event:
     return Event(
         kind="note",
         name=name,
         start=round(start, 3),
         seconds=round(seconds, 3),
-        gain_db=round(gain, 1),
+        gain_db=0.0,
         take=int(_pick(rng, config.takes)),
         pitch=int(pitch),
     )

@@ -12,6 +12,8 @@ from matplotlib.figure import Figure
 from matplotlib.patches import FancyBboxPatch
 from PIL import Image
 
+from r1aqa_helpers.data.audio import SAMPLE_RATE
+
 #: Okabe and Ito's colours, which differ to any colour vision (jfly.uni-koeln.de/color).
 BLUE, ORANGE, GREEN, RED = "#0072B2", "#E69F00", "#009E73", "#D55E00"
 PURPLE, SKY, YELLOW, GREY = "#CC79A7", "#56B4E9", "#F0E442", "#6B6B6B"
@@ -79,7 +81,6 @@ def box(
     text: str,
     colour: str,
     filled: bool = False,
-    fontsize: float = 9.5,
 ) -> None:
     """Draw a rounded box with text in it: of one colour, or framed by it."""
     (x, y), (width, height) = centre, size
@@ -94,7 +95,7 @@ def box(
             linewidth=2,
         )
     )
-    style: dict[str, Any] = {"ha": "center", "va": "center", "fontsize": fontsize}
+    style: dict[str, Any] = {"ha": "center", "va": "center", "fontsize": 9.5}
     ax.text(x, y, text, color="white" if filled else "black", **style)
 
 
@@ -104,20 +105,20 @@ def arrow(ax: Axes, start: tuple[float, float], end: tuple[float, float]) -> Non
     ax.annotate("", end, start, arrowprops=style)
 
 
-def waveform(ax: Axes, wave: np.ndarray, rate: int = 16_000) -> None:
-    """Draw samples (shape (n,), in [-1, 1]) over seconds."""
-    seconds = np.arange(len(wave)) / rate
+def waveform(ax: Axes, wave: np.ndarray) -> None:
+    """Draw samples (shape (n,), in [-1, 1], at the model's rate) over seconds."""
+    seconds = np.arange(len(wave)) / SAMPLE_RATE
     ax.plot(seconds, wave, color=BLUE, linewidth=0.6)
-    ax.set(xlabel="seconds", ylabel="amplitude", xlim=(0, len(wave) / rate), ylim=(-1, 1))
+    ax.set(xlabel="seconds", ylabel="amplitude", xlim=(0, len(wave) / SAMPLE_RATE), ylim=(-1, 1))
 
 
-def spectrogram(ax: Axes, mel: np.ndarray, frames_per_second: int = 100) -> None:
-    """Draw a log-mel spectrogram (shape (channels, frames)) over seconds, low channels below."""
+def spectrogram(ax: Axes, mel: np.ndarray) -> None:
+    """Draw a log-mel spectrogram (shape (channels, frames of 10 ms)), low channels below."""
     ax.imshow(
         mel,
         origin="lower",
         aspect="auto",
-        extent=(0, mel.shape[1] / frames_per_second, 0, mel.shape[0]),
+        extent=(0, mel.shape[1] / 100, 0, mel.shape[0]),
         interpolation="nearest",
     )
     ax.grid(False)
