@@ -37,6 +37,9 @@ def test_only_the_standard_library_is_needed():
         ({"COLAB_RELEASE_TAG": "release-colab_20261101"}, "colab"),
         ({"KAGGLE_KERNEL_RUN_TYPE": "Interactive"}, "kaggle"),
         ({"KAGGLE_KERNEL_RUN_TYPE": "Batch"}, "kaggle batch"),
+        # Kaggle's image is built on Colab's, and has its variables too.
+        ({"COLAB_RELEASE_TAG": "x", "KAGGLE_KERNEL_RUN_TYPE": "Interactive"}, "kaggle"),
+        ({"COLAB_RELEASE_TAG": "x", "KAGGLE_KERNEL_RUN_TYPE": "Batch"}, "kaggle batch"),
     ],
 )
 def test_the_environment_tells_the_host(environment, host):
