@@ -9,15 +9,10 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-#: Colab's versions (IPython 7.34.0, ipywidgets 7.7.1), and what they import that is not here.
-PACKAGES = (
-    "ipython==7.34.0",
-    "ipywidgets==7.7.1",
-    "backcall==0.2.0",
-    "pickleshare==0.7.5",
-    "ipython-genutils==0.2.0",
-    "decorator",
-)
+IMAGE = (ROOT / "scripts" / "colab_image.txt").read_text(encoding="utf-8").splitlines()
+#: Of Colab's image: what displays, and what that imports and is not here.
+NAMES = ("ipython", "ipywidgets", "backcall", "decorator", "ipython-genutils", "pickleshare")
+PACKAGES = [line for line in IMAGE if line.partition("==")[0] in NAMES]
 
 
 @pytest.mark.slow
