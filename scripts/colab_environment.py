@@ -205,7 +205,10 @@ def main() -> int:
         "--cold", action="store_true", help="the set-up downloads all that it installs"
     )
     args = parser.parse_args()
-    numbers = args.numbers or [one.number for one in NOTEBOOKS]
+    every = [one.number for one in NOTEBOOKS]
+    if unknown := set(args.numbers) - set(every):
+        parser.error(f"no notebook {', '.join(sorted(unknown))}; there are {', '.join(every)}")
+    numbers = args.numbers or every
     # What this Python was started with is not the environment's.
     for name in [name for name in os.environ if name.startswith(("PYTHON", "VIRTUAL_ENV"))]:
         del os.environ[name]
