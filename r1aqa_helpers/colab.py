@@ -74,10 +74,10 @@ def install() -> None:
 
 def host_of(environment: Mapping[str, str]) -> str:
     """``colab``, ``kaggle``, ``kaggle batch`` (a run without a page) or ``here``."""
-    if "COLAB_RELEASE_TAG" in environment:
-        return "colab"
-    kind = environment.get("KAGGLE_KERNEL_RUN_TYPE", "none").lower()
-    return {"none": "here", "batch": "kaggle batch"}.get(kind, "kaggle")
+    # First: Kaggle's image is built on Colab's, and has its variable as well.
+    if kind := environment.get("KAGGLE_KERNEL_RUN_TYPE"):
+        return "kaggle batch" if kind.lower() == "batch" else "kaggle"
+    return "colab" if "COLAB_RELEASE_TAG" in environment else "here"
 
 
 def plan_for(

@@ -53,7 +53,9 @@ def read(number: str) -> NotebookNode:
     return nbformat.read(notebook_path(number), as_version=4)
 
 
-def execute(notebook: NotebookNode) -> tuple[float, float]:
+def execute(
+    notebook: NotebookNode, folder: Path = FOLDER, kernel: str = "python3"
+) -> tuple[float, float]:
     """Run all cells in order in a fresh kernel; returns seconds and the peak memory in GB.
 
     Raises:
@@ -63,10 +65,10 @@ def execute(notebook: NotebookNode) -> tuple[float, float]:
     client = NotebookClient(
         notebook,
         timeout=CELL_SECONDS,
-        kernel_name="python3",
+        kernel_name=kernel,
         record_timing=False,
         coalesce_streams=True,
-        resources={"metadata": {"path": str(FOLDER)}},
+        resources={"metadata": {"path": str(folder)}},
     )
     start = time.monotonic()
     try:

@@ -4,6 +4,7 @@ import os
 import shutil
 import socket
 import subprocess
+import sys
 import time
 import tomllib
 import urllib.request
@@ -71,6 +72,30 @@ def true_shapes_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
         pytest.skip(f"{VOCABULARY} cannot be had: {why_not}")
     write_model(place / "model", place / "package" / "dashscope" / "resources" / "qwen.tiktoken")
     return place / "model"
+
+
+#: Of Colab's image: what displays, and what that imports and is not here.
+DISPLAY = ("ipython", "ipywidgets", "backcall", "decorator", "ipython-genutils", "pickleshare")
+
+
+@pytest.fixture(scope="session")
+def colab_display(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Folder of the IPython and ipywidgets of Colab's image, to be put before those of this Python.
+
+    For slow tests: it asks the package registry for what uv's cache does not have.
+    """
+    if (uv := shutil.which("uv")) is None:
+        pytest.skip("uv is not installed")
+    image = (ROOT / "scripts" / "colab_image.txt").read_text(encoding="utf-8").splitlines()
+    packages = [line for line in image if line.partition("==")[0] in DISPLAY]
+    folder = tmp_path_factory.mktemp("colab display")
+    install = [uv, "pip", "install", "--quiet", "--no-deps", "--python", sys.executable]
+    # Not from the repository, whose pinned versions uv would take for constraints.
+    command = [*install, "--target", str(folder), *packages]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=folder)
+    if done.returncode:
+        pytest.skip(f"the packages cannot be installed: {done.stderr.strip()[-200:]}")
+    return folder
 
 
 @pytest.fixture(scope="session")

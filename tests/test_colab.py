@@ -37,6 +37,9 @@ def test_only_the_standard_library_is_needed():
         ({"COLAB_RELEASE_TAG": "release-colab_20261101"}, "colab"),
         ({"KAGGLE_KERNEL_RUN_TYPE": "Interactive"}, "kaggle"),
         ({"KAGGLE_KERNEL_RUN_TYPE": "Batch"}, "kaggle batch"),
+        # Kaggle's image is built on Colab's, and has its variables too.
+        ({"COLAB_RELEASE_TAG": "x", "KAGGLE_KERNEL_RUN_TYPE": "Interactive"}, "kaggle"),
+        ({"COLAB_RELEASE_TAG": "x", "KAGGLE_KERNEL_RUN_TYPE": "Batch"}, "kaggle batch"),
     ],
 )
 def test_the_environment_tells_the_host(environment, host):
@@ -154,12 +157,12 @@ assert not done.success"""
     assert done.stderr == ""
 
 
-@pytest.fixture(scope="module")
-def python(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A Python of its own, with nothing installed."""
+@pytest.fixture
+def python(tmp_path: Path) -> Path:
+    """A Python for one test, with nothing installed."""
     if not shutil.which("uv"):
         pytest.skip("uv is not installed here")
-    folder = tmp_path_factory.mktemp("clean") / "venv"
+    folder = tmp_path / "venv"
     command = ["uv", "venv", "--quiet", "--no-project", "--python", sys.executable, str(folder)]
     subprocess.run(command, check=True)
     return folder / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
@@ -217,7 +220,7 @@ def test_kept_packages_are_neither_replaced_nor_installed(python, monkeypatch):
 
     def run(command: list[str]) -> None:
         where = command.index("--python") + 1
-        dry = [*command[:where], str(python), *command[where + 1 :], "--dry-run", "--reinstall"]
+        dry = [*command[:where], str(python), *command[where + 1 :], "--dry-run"]
         dry.remove("--quiet")
         commands.append(subprocess.run(dry, cwd=ROOT, capture_output=True, text=True))
 

@@ -1,7 +1,6 @@
 """What the course displays, under the IPython and ipywidgets of Google Colab's image."""
 
 import os
-import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -9,31 +8,12 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-#: Colab's versions (IPython 7.34.0, ipywidgets 7.7.1), and what they import that is not here.
-PACKAGES = (
-    "ipython==7.34.0",
-    "ipywidgets==7.7.1",
-    "backcall==0.2.0",
-    "pickleshare==0.7.5",
-    "ipython-genutils==0.2.0",
-    "decorator",
-)
 
 
 @pytest.mark.slow
-def test_everything_is_displayed_under_colabs_versions(tmp_path):
-    uv = shutil.which("uv")
-    if uv is None:
-        pytest.skip("uv is not installed")
-    overlay = tmp_path / "overlay"
-    install = [uv, "pip", "install", "--quiet", "--no-deps", "--python", sys.executable]
-    # Not from the repository, whose pinned versions uv would take for constraints.
-    command = [*install, "--target", str(overlay), *PACKAGES]
-    done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path)
-    if done.returncode:
-        pytest.skip(f"the packages cannot be installed: {done.stderr.strip()[-200:]}")
+def test_everything_is_displayed_under_colabs_versions(colab_display, tmp_path):
     child = [sys.executable, str(Path(__file__).with_name("colab_display.py")), str(tmp_path)]
-    paths = os.pathsep.join([str(overlay), str(ROOT)])
+    paths = os.pathsep.join([str(colab_display), str(ROOT)])
     done = subprocess.run(
         child, capture_output=True, text=True, env={**os.environ, "PYTHONPATH": paths}
     )
