@@ -4,10 +4,13 @@ import os
 import shutil
 import socket
 import subprocess
+import sys
 import time
 import tomllib
 import urllib.request
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -220,6 +223,41 @@ def wait_for() -> Callable[..., None]:
         pytest.fail(f"no answer at {url}:\n{log.read_text(errors='replace')[-2000:]}")
 
     return wait
+
+
+@pytest.fixture(scope="session")
+def serve(tmp_path_factory, free_port, wait_for) -> Callable[[Path], AbstractContextManager[str]]:
+    """Starts `transformers serve` with a checkpoint: its address; stopped in every case.
+
+    The server decodes recordings with soundfile, and wants soxr beside it to resample them.
+    """
+    if missing := [name for name in ("fastapi", "uvicorn", "soxr") if find_spec(name) is None]:
+        pytest.skip(f"not installed: {', '.join(missing)}")
+    offline = {"HF_HUB_OFFLINE": "1", "TRANSFORMERS_OFFLINE": "1", "HF_HUB_DISABLE_TELEMETRY": "1"}
+    run = "import sys; from transformers.cli.transformers import main; sys.exit(main())"
+
+    @contextmanager
+    def started(checkpoint: Path) -> Iterator[str]:
+        port = free_port()
+        log = tmp_path_factory.mktemp("log") / "serve.txt"
+        command = [sys.executable, "-c", run, "serve", str(checkpoint), "--host", "127.0.0.1",
+                   "--port", str(port), "--device", "cpu", "--dtype", "float32"]  # fmt: skip
+        with log.open("wb") as stream:
+            process = subprocess.Popen(
+                command, env={**os.environ, **offline}, stdout=stream, stderr=subprocess.STDOUT
+            )
+            try:
+                wait_for(process, f"http://127.0.0.1:{port}/health", log)
+                yield f"http://127.0.0.1:{port}/v1"
+            finally:
+                process.terminate()
+                try:
+                    process.wait(timeout=10)
+                except subprocess.TimeoutExpired:
+                    process.kill()
+                    process.wait()
+
+    return started
 
 
 @pytest.fixture(scope="session")
