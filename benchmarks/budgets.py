@@ -234,6 +234,21 @@ def tiny_measured(where: dict[str, Any]) -> dict[str, Any]:
     }
 
 
+def gpu_measured(folder: Path = RESULTS) -> dict[str, Any]:
+    """Of profiles, the memory of GRPO steps that ``gpu_7b.py`` has measured."""
+    from r1aqa_helpers.utils.io import read_json
+
+    found: dict[str, Any] = {}
+    for path in sorted(folder.glob("gpu_7b*.json")):
+        card = read_json(path)
+        for part, one in card.items():
+            if part.startswith("profile_") and "limit_gb" in one:
+                source = f"measured ({card['hardware']}, {one['limit_gb']:.0f} GB, {card['date']})"
+                figure = {"value": round(1e9 * one["peak_memory_gb"]), "source": source}
+                found[part.removeprefix("profile_")] = {"memory": {"grpo": figure}}
+    return found
+
+
 def budgets() -> dict[str, Any]:
     """Every profile's budget, as the package gives it."""
     from r1aqa_helpers.hardware import PROFILES
@@ -275,7 +290,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
             "measured": {"tiny": tiny_measured(where)},
             "checks": {"memory": checks, "time": update_seconds()},
         }
-        write_json(path, kept)  # the budgets look for what has been measured
+    kept["measured"] = {"tiny": kept["measured"]["tiny"], **gpu_measured(chosen.out)}
+    write_json(path, kept)  # the budgets look for what has been measured
     write_json(path, {**kept, "profiles": budgets()})
     for check in kept["checks"]["memory"]:
         print(f"{check['what']}: {check['measured_by_computed']:.2f} of the computed bytes")

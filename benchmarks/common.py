@@ -4,20 +4,17 @@ Light to import, so that ``--help`` answers at once: torch and the package come 
 """
 
 import argparse
-import datetime
 import gc
 import logging
-import platform
 import re
 import statistics
 import time
 from collections.abc import Callable, Mapping, Sequence
-from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from transformers import Trainer
+    from transformers import Qwen2AudioConfig, Qwen2AudioProcessor, Trainer
 
     from r1aqa_helpers.data import AudioQuestion
     from r1aqa_helpers.models import LoadedModel
@@ -28,13 +25,14 @@ RUNS = 5
 SEED = 42
 
 
-def parser(description: str) -> argparse.ArgumentParser:
-    """A command line with what every benchmark takes: ``--runs`` and ``--out``."""
+def parser(description: str, runs: int | None = RUNS) -> argparse.ArgumentParser:
+    """A command line with what benchmarks take: ``--out``, and ``--runs`` but where it is None."""
     made = argparse.ArgumentParser(
         description=description.strip().splitlines()[0],
         formatter_class=argparse.ArgumentDefaultsHelpFormatter,
     )
-    made.add_argument("--runs", type=int, default=RUNS, help="timed runs of each side")
+    if runs is not None:
+        made.add_argument("--runs", type=int, default=runs, help="timed runs of each side")
     made.add_argument("--out", type=Path, default=RESULTS, help="folder for the JSON")
     return made
 
@@ -51,6 +49,23 @@ def tiny_model() -> "LoadedModel":
     torch.manual_seed(SEED)
     with quiet():
         return load(TINY / "model", device="cpu", dtype="float32")
+
+
+def shapes_of_7b() -> "tuple[Qwen2AudioConfig, Qwen2AudioProcessor]":
+    """The 7B model's sizes and window, with the tiny model's tokens (no download has to be)."""
+    from transformers import Qwen2AudioProcessor
+
+    from r1aqa_helpers.hardware.flops import config_7b, window_frames
+    from r1aqa_helpers.tiny.build import build_processor
+    from r1aqa_helpers.utils.paths import TINY
+
+    tokenizer = Qwen2AudioProcessor.from_pretrained(
+        TINY / "model", local_files_only=True, trust_remote_code=False
+    ).tokenizer
+    config = config_7b(audio_token_id=tokenizer.convert_tokens_to_ids("<|AUDIO|>"))
+    config.text_config.pad_token_id = tokenizer.pad_token_id
+    config.text_config.eos_token_id = tokenizer.eos_token_id
+    return config, build_processor(tokenizer, window_frames(config) // 100)
 
 
 # --- time ---------------------------------------------------------------------------------
@@ -154,26 +169,12 @@ def write_result(
     import torch
 
     from r1aqa_helpers.utils.io import write_json
-    from r1aqa_helpers.utils.machine import hardware
+    from r1aqa_helpers.utils.provenance import provenance
 
     card = torch.cuda.get_device_name().lower() if torch.cuda.is_available() else ""
     suffix = re.sub(r"[^a-z0-9]+", "-", f" {card}").rstrip("-")
     path = folder / f"{script_name}{suffix}.json"
-    write_json(
-        path,
-        {
-            "benchmark": script_name,
-            "date": datetime.date.today().isoformat(),
-            "hardware": hardware(),
-            "versions": {
-                "python": platform.python_version(),
-                **{name: version(name) for name in ("torch", "transformers", "trl", "peft")},
-            },
-            "seed": SEED,
-            "n": n,
-            **values,
-        },
-    )
+    write_json(path, {"benchmark": script_name, **provenance(), "seed": SEED, "n": n, **values})
     return path
 
 

@@ -3,7 +3,11 @@
 Random weights of the real sizes in bfloat16: time and memory do not depend on the values. The
 tokenizer is the tiny model's; answers have a forced length, as the end tokens are suppressed.
 Each part stands alone: the failure of one is noted in the results beside the others' figures.
-Without a GPU the same code runs on the CPU with a miniature, and nothing is written.
+By `PLAN` all take `LIMIT_SECONDS` at most; a part that could end later is left out. Without a GPU
+the same code runs on the CPU with a miniature, and nothing is written.
+
+Afterwards ``benchmarks/budgets.py --computed`` takes what the profiles took over into the budgets,
+and ``scripts/readme.py`` all figures into the tables.
 """
 
 import dataclasses
@@ -13,8 +17,9 @@ import statistics
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -28,21 +33,24 @@ from common import (
     parser,
     prompt_rows,
     ratio,
+    shapes_of_7b,
     time_steps,
     timed,
     write_result,
 )
 from flops import matrix_rate
-from transformers import Qwen2AudioForConditionalGeneration, Qwen2AudioProcessor
+from transformers import Qwen2AudioForConditionalGeneration
 
 from r1aqa_helpers.data.audio import TOKENS_PER_SECOND, load_audio
+from r1aqa_helpers.hardware import PROFILES
+from r1aqa_helpers.hardware.budgets import budget
 from r1aqa_helpers.hardware.flops import (
     Group,
-    config_7b,
     decoder_flops,
     encoder_flops,
     group_flops,
 )
+from r1aqa_helpers.hardware.gpus import GPUS, MEANT_FOR
 from r1aqa_helpers.models import (
     AudioFeatureCache,
     LoadedModel,
@@ -51,19 +59,31 @@ from r1aqa_helpers.models import (
     generate,
     greedy_config,
 )
+from r1aqa_helpers.models.float16 import guard_float16
 from r1aqa_helpers.models.lora import lora_config
-from r1aqa_helpers.tiny.build import build_processor, random_tiny
+from r1aqa_helpers.models.precision import (
+    keep_as_stored,
+    quantisation_config,
+    training_precision,
+)
+from r1aqa_helpers.tiny.build import random_tiny
 from r1aqa_helpers.training import quiet
 from r1aqa_helpers.training.grpo.trainer import AudioGRPOTrainer
 from r1aqa_helpers.training.prompt_cache import CAPACITY, PromptCache
-from r1aqa_helpers.utils.paths import TINY
 
 LORA_RANK = 16
-WINDOW_SECONDS = 30
 #: Groups that go through the model together: several fill the GPU's units, one at a time asks
 #: for the least memory. Chosen before any measurement: `budgets.memory` gives an AVQA
 #: group with LoRA 2.6 GB of activations with sharing and 17.6 without, beside 17 GB of weights.
 FAST, LEAN = 4, 1
+LIMIT_SECONDS = 480
+#: Seconds that are set aside for each part. Chosen before any measurement: the FLOPs at a third of
+#: an H100's rate, and 45 ms for a token, in which a GPU waits for Python.
+PLAN = {
+    "load": 30, "matrix": 5, "inference": 45, "step_fast": 25, "step_lean": 60,
+    "step_sharing": 110, "step_long": 45, "profile_l4": 15, "profile_a100": 35,
+    "profile_h100": 45, "profile_t4": 65,
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -79,6 +99,10 @@ class Scale:
     runs: int
     fast: int
     """See `FAST`."""
+    long: int
+    """Tokens of an answer in the step with long ones."""
+    profiles: dict[str, dict[str, Any]] = field(default_factory=dict)
+    """Settings of GRPO by profile; without any, the profiles' own."""
 
     @property
     def clip_seconds(self) -> float:
@@ -94,6 +118,7 @@ GPU = Scale(
     batch=32,
     runs=RUNS,
     fast=FAST,
+    long=200,
 )
 DRY = Scale(
     "cpu",
@@ -103,6 +128,17 @@ DRY = Scale(
     batch=2,
     runs=1,
     fast=2,
+    long=6,
+    profiles={
+        name: {
+            **profile.grpo,
+            "prompts_per_step": 2,
+            "prompts_per_rollout": 1,
+            "group_size": 2,
+            "max_completion": 3,
+        }
+        for name, profile in PROFILES.items()
+    },  # fmt: skip
 )
 
 
@@ -111,13 +147,7 @@ def build(scale: Scale) -> LoadedModel:
     torch.manual_seed(SEED)
     if scale.device == "cpu":
         return LoadedModel(*random_tiny(SEED), "miniature")
-    tokenizer = Qwen2AudioProcessor.from_pretrained(
-        TINY / "model", local_files_only=True, trust_remote_code=False
-    ).tokenizer
-    processor = build_processor(tokenizer, WINDOW_SECONDS)
-    config = config_7b(audio_token_id=tokenizer.convert_tokens_to_ids("<|AUDIO|>"))
-    config.text_config.pad_token_id = tokenizer.pad_token_id
-    config.text_config.eos_token_id = tokenizer.eos_token_id
+    config, processor = shapes_of_7b()
     with torch.device(scale.device):
         model = Qwen2AudioForConditionalGeneration._from_config(
             config, dtype=torch.bfloat16, attn_implementation="sdpa"
@@ -142,6 +172,12 @@ class Bench:
 
     def part(self, name: str, work: Callable[[], Mapping[str, Any]]) -> None:
         """Run one part; its figures, or the reason why there are none, go to ``values``."""
+        elapsed = time.perf_counter() - self.started
+        if elapsed + PLAN[name] > LIMIT_SECONDS:
+            self.values[name] = {
+                "left_out": f"{elapsed:.0f} s had gone, and it may take {PLAN[name]}"
+            }
+            return
         self.say(f"{name} …")
         _reset_memory()
         try:
@@ -206,17 +242,26 @@ class Bench:
         }
 
     def steps(
-        self, at_once: int, rollouts_at_once: bool, modes: Sequence[str] = ("shared",)
+        self,
+        at_once: int,
+        rollout: int,
+        modes: Sequence[str] = ("shared",),
+        group: Group | None = None,
+        groups: int | None = None,
+        runs: int | None = None,
     ) -> Mapping[str, Any]:
         """GRPO steps with LoRA; the recordings are read again and encoded in each.
 
         Args:
             at_once: groups in a forward pass.
-            rollouts_at_once: sample all groups of a step together, or with each pass.
+            rollout: groups that are sampled together.
             modes: of ``shared`` and ``plain``, in turns, step by step.
+            group, groups, runs: in place of the scale's.
         """
+        group, groups = group or self.scale.group, groups or self.scale.groups
+        steps = len(modes) * ((runs or self.scale.runs) + 1)
         with quiet():
-            trainer = self._trainer(at_once, rollouts_at_once, len(modes) * (self.scale.runs + 1))
+            trainer = self._trainer(group, groups, at_once, rollout, steps)
         peaks: list[float] = []
 
         def before(step: int) -> None:
@@ -233,47 +278,103 @@ class Bench:
         finally:
             # Without the adapter: the next part puts on its own.
             self.loaded.model = trainer.release().unload()
-        self._check_lengths(trainer.state.log_history)
+        self._check_lengths(trainer.state.log_history, group.answer)
         found: dict[str, Any] = {
-            "groups": self.scale.groups,
+            "groups": groups,
             "groups_at_once": at_once,
+            "answer_tokens": group.answer,
             "peak_memory_gb": max(peaks),
         }
         for place, mode in enumerate(modes):
             every = slice(place, None, len(modes))
-            found[mode] = self._mode(mode, seconds[every][1:], max(peaks[every]))
+            flops = groups * group_flops(self.loaded.model.config, group, mode, lora=True)["total"]
+            found[mode] = self._mode(flops, seconds[every][1:], max(peaks[every]))
         if len(modes) > 1:
             found["ratio"] = ratio({m: found[m]["seconds"] for m in modes}, "plain", "shared")
         return found
 
-    def _trainer(self, at_once: int, rollouts_at_once: bool, steps: int) -> AudioGRPOTrainer:
-        scale, loaded = self.scale, self.loaded
-        questions = noise_questions(self.folder, scale.groups, scale.clip_seconds)
-        passes = scale.groups // at_once
+    def long(self) -> Mapping[str, Any]:
+        """A step with answers as long as thoughts, all groups sampled at once."""
+        group = dataclasses.replace(self.scale.group, answer=self.scale.long)
+        return self.steps(LEAN, self.scale.groups, group=group, runs=1)
+
+    def profile(self, name: str) -> Mapping[str, Any]:
+        """A step of a profile with its longest answers, within the memory of the GPU it is for.
+
+        Two rollouts and passes at least, the second of which meets the gradients of the first;
+        more would take no more memory.
+        """
+        profile, limit = PROFILES[name], GPUS[MEANT_FOR[name]].memory
+        chosen = self.scale.profiles.get(name, profile.grpo)
+        at_once, rollout = chosen["prompts_per_forward"], chosen["prompts_per_rollout"]
+        answer, size = chosen["max_completion"], chosen["group_size"]
+        if profile.quantise:
+            self._quantise(profile.quantise)
+        model = self.loaded.model
+        if chosen.get("gradient_checkpointing"):
+            model.activation_checkpointing_enable({"use_reentrant": False})
+        try:
+            with memory_of(self.scale.device, limit):
+                found = self.steps(
+                    at_once,
+                    rollout,
+                    group=dataclasses.replace(self.scale.group, size=size, answer=answer),
+                    groups=min(chosen["prompts_per_step"], 2 * max(at_once, rollout)),
+                    runs=1,
+                )
+        finally:
+            model.activation_checkpointing_disable()
+        computed = budget(profile).stages
+        most = max(sum(computed[f"grpo {stage}"].values()) for stage in ("rollout", "update"))
+        return {**found, "limit_gb": limit / 1e9, "computed_gb": most / 1e9}
+
+    def _quantise(self, way: str) -> None:
+        """Hold the model in 4 bits from now on, as ``models.load`` does."""
+        device = torch.device(self.scale.device)
+        # float16 is trained on GPUs only.
+        dtype = torch.bfloat16 if device.type == "cpu" else torch.float16
+        model = Qwen2AudioForConditionalGeneration.from_pretrained(
+            None,
+            config=self.loaded.model.config,
+            state_dict=self.loaded.model.state_dict(),
+            dtype=dtype,
+            attn_implementation="sdpa",
+            quantization_config=quantisation_config(way, device, dtype),
+            device_map={"": device},
+        )
+        keep_as_stored(model)
+        if dtype == torch.float16:
+            guard_float16(model)
+        self.loaded.model = model.eval()
+        _reset_memory()
+
+    def _trainer(
+        self, group: Group, groups: int, at_once: int, rollout: int, steps: int
+    ) -> AudioGRPOTrainer:
+        loaded = self.loaded
+        questions = noise_questions(self.folder, groups, group.audio / TOKENS_PER_SECOND)
         return audio_trainer(
             loaded,
-            prompt_rows(questions, long_prompt(loaded, scale.group.text)),
+            prompt_rows(questions, long_prompt(loaded, group.text)),
             self.folder,
-            scale.group.size,
-            scale.group.answer,
+            group.size,
+            group.answer,
             lora_config(LORA_RANK),
-            per_device_train_batch_size=at_once * scale.group.size,
-            gradient_accumulation_steps=passes,
-            steps_per_generation=passes if rollouts_at_once else 1,
+            per_device_train_batch_size=at_once * group.size,
+            gradient_accumulation_steps=groups // at_once,
+            steps_per_generation=max(1, rollout // at_once),
             learning_rate=1e-5,
             max_steps=steps,
-            bf16=loaded.model.dtype == torch.bfloat16,
+            **training_precision(loaded.model, LORA_RANK, "adamw_torch"),
         )
 
-    def _check_lengths(self, logs: Sequence[Mapping[str, Any]]) -> None:
+    def _check_lengths(self, logs: Sequence[Mapping[str, Any]], answer: int) -> None:
         name = "completions/mean_length"
         lengths = {log[name] for log in logs if name in log}
-        if lengths != {float(self.scale.group.answer)}:
-            raise RuntimeError(f"answers of {lengths} tokens, not {self.scale.group.answer}")
+        if lengths != {float(answer)}:
+            raise RuntimeError(f"answers of {lengths} tokens, not {answer}")
 
-    def _mode(self, mode: str, seconds: Sequence[float], peak: float) -> dict[str, Any]:
-        group = group_flops(self.loaded.model.config, self.scale.group, mode, lora=True)
-        flops = self.scale.groups * group["total"]
+    def _mode(self, flops: int, seconds: Sequence[float], peak: float) -> dict[str, Any]:
         return {
             "seconds": list(seconds),
             "median_seconds": statistics.median(seconds),
@@ -292,12 +393,13 @@ def measure(scale: Scale) -> dict[str, Any]:
             return bench.values
         bench.part("matrix", bench.matrix)
         bench.part("inference", bench.inference)
-        bench.part("step_fast", lambda: bench.steps(scale.fast, rollouts_at_once=True))
-        bench.part("step_lean", lambda: bench.steps(LEAN, rollouts_at_once=False))
-        bench.part(
-            "step_sharing",
-            lambda: bench.steps(LEAN, rollouts_at_once=True, modes=("shared", "plain")),
-        )
+        every = scale.groups
+        bench.part("step_fast", lambda: bench.steps(scale.fast, every))
+        bench.part("step_lean", lambda: bench.steps(LEAN, LEAN))
+        bench.part("step_sharing", lambda: bench.steps(LEAN, every, modes=("shared", "plain")))
+        bench.part("step_long", bench.long)
+        for name in ("l4", "a100", "h100", "t4"):  # in 4 bits last
+            bench.part(f"profile_{name}", lambda name=name: bench.profile(name))
         return bench.values
 
 
@@ -331,11 +433,28 @@ def main(arguments: Sequence[str] | None = None) -> int:
         path = write_result("gpu_7b", values, n=options.runs, folder=options.out)
         print(f"written: {path.name}")
         print(last_line(values))
+        print("python benchmarks/budgets.py --computed and scripts/readme.py write the tables")
     else:
         print("no GPU here: a dry run with a miniature on the CPU, whose times mean nothing")
         values = measure(DRY)
         print("dry run ended; nothing was written")
     return int(any("failed" in part for part in values.values()))
+
+
+@contextmanager
+def memory_of(device: str, limit: int) -> Iterator[None]:
+    """As if the GPU had ``limit`` bytes; raises ``RuntimeError`` where it has fewer."""
+    if device == "cpu":
+        yield
+        return
+    total = torch.cuda.get_device_properties(0).total_memory
+    if limit > total:
+        raise RuntimeError(f"the GPU has {total / 1e9:.0f} GB, and {limit / 1e9:.0f} are asked for")
+    torch.cuda.set_per_process_memory_fraction(limit / total)
+    try:
+        yield
+    finally:
+        torch.cuda.set_per_process_memory_fraction(1.0)
 
 
 def _reset_memory() -> None:

@@ -19,6 +19,7 @@ from typing import Any
 
 import picture
 from course_times import course_times, plans
+from full_track_tables import full_size_lines, gpu_lines
 
 from r1aqa_helpers.data import read_questions
 from r1aqa_helpers.experiments.methods import METHODS, ROWS
@@ -507,7 +508,8 @@ def _side(seconds: dict[str, float]) -> str:
 
 def speed_block() -> str:
     """The table of what sharing saves."""
-    read = {path.stem: json.loads(path.read_text(encoding="utf-8")) for path in SPEED.glob("*")}
+    paths = sorted(SPEED.glob("*.json"))
+    read = {path.stem: json.loads(path.read_text(encoding="utf-8")) for path in paths}
     update, published, asked, counted = (
         read[name] for name in ("grpo_update", "reference_trainer", "evaluation", "flops")
     )
@@ -549,15 +551,15 @@ def speed_block() -> str:
         f"{tera['shared lora']:.0f} with sharing, LoRA and a frozen audio encoder. Of the tiny "
         f"model's update with sharing, {100 * encoder / tiny['total']:.0f} % is the encoder's."
     )
-    cards = [name for name in read if name.startswith("gpu_7b")]
-    lines.append(
-        "- The 7B architecture on a GPU: see "
-        + ", ".join(f"`benchmarks/results/{name}.json`" for name in cards)
-        + "."
-        if cards
-        else "- The 7B architecture on a GPU: not measured; `python benchmarks/gpu_7b.py` does it."
-    )
+    lines += gpu_lines([one for name, one in read.items() if name.startswith("gpu_7b")])
     return "\n".join(lines)
+
+
+def full_size_block() -> str:
+    """What the true size takes on CPUs."""
+    path = SPEED / "full_size.json"
+    found = json.loads(path.read_text(encoding="utf-8")) if path.exists() else None
+    return "\n".join(full_size_lines(found))
 
 
 def _source(figures: dict[str, dict]) -> str:
@@ -611,6 +613,7 @@ BLOCKS = [
     (DOCS / "experiment.md", "comparisons", comparisons_block),
     (DOCS / "experiment.md", "experiment", experiment_block),
     (DOCS / "gpus.md", "profiles", profiles_block),
+    (DOCS / "gpus.md", "full-size", full_size_block),
     (DOCS / "speed.md", "speed", speed_block),
     (DOCS / "workshops.md", "plans", plans_block),
     (ROOT / "data" / "README.md", "acceptance", acceptance_block),

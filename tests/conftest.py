@@ -9,7 +9,9 @@ import time
 import tomllib
 import urllib.request
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import replace
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -285,6 +287,41 @@ def browser() -> "Iterator[Browser]":
         started = playwright.chromium.launch(executable_path=executable, args=arguments)
         yield started
         started.close()
+
+
+@pytest.fixture(scope="session")
+def serve(tmp_path_factory, free_port, wait_for) -> Callable[[Path], AbstractContextManager[str]]:
+    """Starts `transformers serve` with a checkpoint: its address; stopped in every case.
+
+    The server decodes recordings with soundfile, and wants soxr beside it to resample them.
+    """
+    if missing := [name for name in ("fastapi", "uvicorn", "soxr") if find_spec(name) is None]:
+        pytest.skip(f"not installed: {', '.join(missing)}")
+    offline = {"HF_HUB_OFFLINE": "1", "TRANSFORMERS_OFFLINE": "1", "HF_HUB_DISABLE_TELEMETRY": "1"}
+    run = "import sys; from transformers.cli.transformers import main; sys.exit(main())"
+
+    @contextmanager
+    def started(checkpoint: Path) -> Iterator[str]:
+        port = free_port()
+        log = tmp_path_factory.mktemp("log") / "serve.txt"
+        command = [sys.executable, "-c", run, "serve", str(checkpoint), "--host", "127.0.0.1",
+                   "--port", str(port), "--device", "cpu", "--dtype", "float32"]  # fmt: skip
+        with log.open("wb") as stream:
+            process = subprocess.Popen(
+                command, env={**os.environ, **offline}, stdout=stream, stderr=subprocess.STDOUT
+            )
+            try:
+                wait_for(process, f"http://127.0.0.1:{port}/health", log)
+                yield f"http://127.0.0.1:{port}/v1"
+            finally:
+                process.terminate()
+                try:
+                    process.wait(timeout=10)
+                except subprocess.TimeoutExpired:
+                    process.kill()
+                    process.wait()
+
+    return started
 
 
 @pytest.fixture(scope="session")

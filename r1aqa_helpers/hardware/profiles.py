@@ -2,7 +2,7 @@
 
 Those of the 7B model all train LoRA with a frozen audio encoder, except ``h200-full``. Their
 batches follow from ``budgets``: the largest for which the computed peak of every stage leaves a
-tenth of the GPU free, also with prompt <3>; a test holds each to that.
+tenth of the GPU free, also with prompt <3> and clips of 30 s; a test holds each to that.
 """
 
 from collections.abc import Mapping
@@ -167,7 +167,7 @@ PROFILES = {
         # 80 GB and more.
         _lora(
             "h100",
-            {"prompts_per_rollout": 16, "max_completion": 256},
+            {"prompts_per_rollout": 8, "max_completion": 256},
             {"rows_per_forward": 4},
             eval_tokens=32_768,
         ),

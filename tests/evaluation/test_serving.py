@@ -1,13 +1,9 @@
 """A real server, `transformers serve`, asked through the endpoint: it answers as in-process."""
 
 import json
-import os
 import shutil
-import subprocess
-import sys
 import warnings
 from collections.abc import Iterator
-from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -21,17 +17,10 @@ from r1aqa_helpers.tiny.data import prepare
 from r1aqa_helpers.utils.errors import UserError
 from r1aqa_helpers.utils.paths import TINY
 
-# The server decodes recordings with soundfile, and wants soxr beside it to resample them.
-NEEDED = ("fastapi", "uvicorn", "soxr")
-MISSING = [name for name in NEEDED if find_spec(name) is None]
-pytestmark = [
-    pytest.mark.slow,
-    pytest.mark.skipif(bool(MISSING), reason=f"not installed: {', '.join(MISSING)}"),
-]
+pytestmark = pytest.mark.slow
 
 #: What Qwen2-Audio ships; greedy decoding would inherit the penalty from it.
 SHIPPED = dict(do_sample=True, top_p=0.5, top_k=20, temperature=0.7, repetition_penalty=1.1)
-RUN = "import sys; from transformers.cli.transformers import main; sys.exit(main())"
 
 
 @pytest.fixture(scope="module")
@@ -46,30 +35,10 @@ def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def server(checkpoint: Path, tmp_path_factory, free_port, wait_for) -> Iterator[str]:
-    """The address of a server that holds the checkpoint; stopped in every case."""
-    port = free_port()
-    log = tmp_path_factory.mktemp("log") / "serve.txt"
-    offline = {"HF_HUB_OFFLINE": "1", "TRANSFORMERS_OFFLINE": "1", "HF_HUB_DISABLE_TELEMETRY": "1"}
-    arguments = ["serve", str(checkpoint), "--host", "127.0.0.1", "--port", str(port),
-                 "--device", "cpu", "--dtype", "float32"]  # fmt: skip
-    with log.open("wb") as stream:
-        process = subprocess.Popen(
-            [sys.executable, "-c", RUN, *arguments],
-            env={**os.environ, **offline},
-            stdout=stream,
-            stderr=subprocess.STDOUT,
-        )
-        try:
-            wait_for(process, f"http://127.0.0.1:{port}/health", log)
-            yield f"http://127.0.0.1:{port}/v1"
-        finally:
-            process.terminate()
-            try:
-                process.wait(timeout=10)
-            except subprocess.TimeoutExpired:
-                process.kill()
-                process.wait()
+def server(checkpoint: Path, serve) -> Iterator[str]:
+    """The address of a server that holds the checkpoint."""
+    with serve(checkpoint) as address:
+        yield address
 
 
 @pytest.fixture(scope="module")

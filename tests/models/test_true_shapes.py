@@ -4,6 +4,7 @@ What its answers say means nothing; that every way through the code works at the
 """
 
 import json
+import math
 import subprocess
 import sys
 from collections.abc import Callable
@@ -92,13 +93,18 @@ def test_sizes_and_tokens_are_those_of_the_7b_model(loaded, true_shapes_dir):
 
 @pytest.mark.parametrize("seconds", [0.1, 0.37, 1, 2.5, 5, 10, 17.3, 29.99, 30, 35])
 def test_a_clip_has_25_tokens_a_second(loaded, seconds):
-    """Qwen2-Audio's technical report (arXiv 2407.10759): a token for 40 ms of sound."""
+    """Qwen2-Audio's technical report (arXiv 2407.10759): a token for 40 ms of sound.
+
+    Exactly: a mel frame for each begun 10 ms, halved by a convolution and by the pooling.
+    """
     wave = np.zeros(round(16_000 * seconds), np.float32)
     heard, cut = clip_to_window(wave, loaded.window_seconds)
     assert cut == pytest.approx(max(0, seconds - 30))
     text = chat_text(loaded, build_prompt("What is it?", ("dog", "cat"), 2))
     inputs = encode(loaded, [text], [heard])
     tokens = int((inputs["input_ids"] == loaded.model.config.audio_token_id).sum())
+    frames = math.ceil(len(heard) / 160)
+    assert tokens == ((frames - 1) // 2 - 1) // 2 + 1
     assert tokens == pytest.approx(TOKENS_PER_SECOND * min(seconds, 30), abs=1)
     with torch.no_grad():
         assert loaded.model(**inputs).logits.shape[-1] == EMBEDDINGS
@@ -160,6 +166,19 @@ def test_the_layout_of_transformers_4_answers_alike(run, asked, loaded, true_sha
         run("evaluate", "--model", folder, *given, "--out", tmp_path / f"{name}.json")
     said = [[row["response"] for row in read_json(tmp_path / f"{n}.json")] for n in ("now", "then")]
     assert said[0] == said[1] and len(set(said[0])) > 1
+
+
+def test_a_server_answers_as_the_command_does(run, serve, asked, true_shapes_dir, tmp_path):
+    """Also where the shipped settings would draw the answers."""
+    given = ("--model", true_shapes_dir, "--questions", asked[1], "--max-new-tokens", 6)
+    run("evaluate", *given, "--out", tmp_path / "here.json")
+    with serve(true_shapes_dir) as address:
+        run("evaluate", *given, "--endpoint", address, "--out", tmp_path / "there.json")
+    here, there = (
+        [row["response"] for row in read_json(tmp_path / f"{name}.json")]
+        for name in ("here", "there")
+    )
+    assert here == there and len(set(here)) > 1
 
 
 #: A command with one more profile.

@@ -8,10 +8,12 @@ import runpy
 import sys
 from collections.abc import Iterator
 from importlib import import_module
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
 import torch
+from full_track_tables import STEPS, full_size_lines, gpu_lines
 from torch.utils.flop_counter import FlopCounterMode
 
 from r1aqa_helpers.hardware import flops
@@ -28,7 +30,9 @@ SCRIPTS = sorted(
 
 # They import one another as scripts do, from their own folder.
 sys.path.insert(0, str(FOLDER))
-common, gpu_7b, reference_trainer = map(import_module, ("common", "gpu_7b", "reference_trainer"))
+budgets, common, full_size, gpu_7b, reference_trainer = map(
+    import_module, ("budgets", "common", "full_size", "gpu_7b", "reference_trainer")
+)
 sys.path.remove(str(FOLDER))
 
 
@@ -223,13 +227,76 @@ def test_clips_of_the_benchmark_make_the_audio_tokens_that_are_counted(tmp_path)
     assert ids.numel() == scale.group.prompt
 
 
-def test_dry_run_goes_through_every_part(tmp_path, capsys):
+@pytest.fixture(scope="module")
+def dry_run() -> dict[str, dict]:
+    return gpu_7b.measure(gpu_7b.DRY)
+
+
+def test_dry_run_goes_through_every_part_and_fills_the_tables(dry_run, tmp_path):
     if torch.cuda.is_available():
         pytest.skip("has a GPU: the real run is started by hand")
-    assert gpu_7b.main(["--out", str(tmp_path)]) == 0
+    assert dry_run.keys() == gpu_7b.PLAN.keys() and sum(gpu_7b.PLAN.values()) <= 480
+    missing = {part: one["failed"] for part, one in dry_run.items() if "failed" in one}
+    if find_spec("bitsandbytes") is None:
+        assert missing.keys() == {"profile_t4"} and "bitsandbytes" in missing["profile_t4"]
+    else:
+        assert missing == {}
+    common.write_result("gpu_7b", dry_run, n=1, folder=tmp_path)
+    (card,) = tmp_path.iterdir()
+    written = json.loads(card.read_text(encoding="utf-8"))
+    rows = gpu_lines([written])[5:]
+    assert len(rows) == 1 + len(STEPS) and all(row.count("|") == 7 for row in rows)
+    assert sum("not measured: " in row for row in rows) == len(missing)
+    long = dry_run["step_long"]["shared"]["median_seconds"]
+    (row,) = (row for row in rows if "long answers" in row)
+    assert f"| {gpu_7b.DRY.long} | {long:.2f} |" in row
+    measured = budgets.gpu_measured(tmp_path)
+    assert measured.keys() | {name.removeprefix("profile_") for name in missing} == {
+        "t4", "l4", "a100", "h100"
+    }  # fmt: skip
+    assert measured["l4"]["memory"]["grpo"]["source"].startswith("measured (")
+
+
+def test_where_nothing_was_measured_the_tables_say_so():
+    (line,) = gpu_lines([])
+    assert "not measured" in line and "gpu_7b.py" in line
+    (line,) = full_size_lines(None)
+    assert "not measured" in line and "full_size.py" in line
+
+
+def test_a_part_that_would_end_too_late_is_left_out(tmp_path):
+    bench = gpu_7b.Bench(gpu_7b.DRY, tmp_path)
+    bench.started -= gpu_7b.LIMIT_SECONDS - gpu_7b.PLAN["step_long"] + 1
+    bench.part("step_long", lambda: pytest.fail("started"))
+    bench.part("matrix", lambda: {"flops_per_second": 1.0})
+    assert "may take" in bench.values["step_long"]["left_out"]
+    assert bench.values["matrix"]["flops_per_second"] == 1.0
+
+
+def test_without_a_gpu_nothing_is_written(dry_run, tmp_path, capsys, monkeypatch):
+    if torch.cuda.is_available():
+        pytest.skip("has a GPU: the real run is started by hand")
+    monkeypatch.setattr(gpu_7b, "measure", lambda scale: dry_run)
+    gpu_7b.main(["--out", str(tmp_path)])
     printed = capsys.readouterr().out
     assert "no GPU here" in printed and "nothing was written" in printed
     assert list(tmp_path.iterdir()) == []
+
+
+# --- the full size on CPUs ----------------------------------------------------------------
+
+
+def test_a_model_is_written_in_shards_loaded_once_and_asked(loaded, tmp_path):
+    full_size.write_model(tmp_path, loaded.model.config, loaded.processor, shard="100KB")
+    assert len(list(tmp_path.glob("model-*.safetensors"))) > 3
+    found = full_size.measure(tmp_path, "bfloat16")
+    assert found["weights_bytes"] == 2 * flops.parameters(loaded.model.config)["total"]
+    assert found["held_once"] and found["ask"]["seconds"] > 0
+    assert found["load"]["anonymous_bytes"] > 10**8, "Python and its libraries are counted"
+    about = {"hardware": "h", "date": "d", "answer_tokens": 4, "clip_seconds": 10.0}
+    forms = {"bfloat16": found, "nf4": full_size.measure(tmp_path / "none", "nf4")}
+    lines = full_size_lines({**about, "margin_bytes": full_size.MARGIN, "forms": forms})
+    assert "not measured: " in lines[5] and "Held once (bfloat16)" in lines[-1]
 
 
 def test_published_logps_are_the_shipped_ones(loaded, rows):

@@ -1,12 +1,15 @@
 """Two processes share a step, and make the run that one would make."""
 
+import json
 import os
 import signal
 import subprocess
 import sys
 from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from killed_worker import train as train_killed
@@ -15,6 +18,7 @@ from typer.testing import CliRunner
 
 import r1aqa_helpers
 from r1aqa_helpers.cli import app
+from r1aqa_helpers.hardware import TINY_PROFILE
 from r1aqa_helpers.models import load
 from r1aqa_helpers.training import COMPLETE
 from r1aqa_helpers.training.grpo.trainer import AudioGRPOTrainer
@@ -64,8 +68,15 @@ def alone(monkeypatch, arguments: list[object]) -> None:
     assert done.exit_code == 0, (done.output, done.exception)
 
 
-def train(method: str, questions: Path, model: Path, out: Path, steps: int = STEPS) -> list[object]:
-    return ["train", method, "--profile", "tiny", "--questions", questions, "--model", model,
+def train(
+    method: str,
+    questions: Path,
+    model: Path,
+    out: Path,
+    steps: int = STEPS,
+    profile: str = "tiny",
+) -> list[object]:
+    return ["train", method, "--profile", profile, "--questions", questions, "--model", model,
             "--out", out, "--steps", steps]  # fmt: skip
 
 
@@ -194,3 +205,60 @@ def test_shards_are_trained_as_whole_models_are(whole, tmp_path, python_with, wa
         names = ("grad_norm", "entropy", "loss", "kl")
         assert [again[n] for n in names] == pytest.approx([row[n] for n in names], rel, abs=1e-5)
     assert_same_weights(expected, tmp_path, TINY / "model")
+
+
+# --- the 7B model's vocabulary, window and files -------------------------------------------
+
+#: A step samples a group in each process; scores of 156,032 tokens allow few answers here.
+SMALL = asdict(TINY_PROFILE) | {
+    "name": "small",
+    "grpo": {
+        "steps": 1, "prompts_per_step": 2, "group_size": 4, "prompts_per_forward": 1,
+        "max_completion": 6, "lr": 1e-3,
+    },
+}  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def true_shapes_trained(make_questions, true_shapes_dir, tmp_path_factory):
+    """Trains the model of true shapes in two processes: questions, and the run with whole copies.
+
+    Of a launcher's way and a Python, the run's folder.
+    """
+    questions = make_questions()[0]
+
+    def run(way: str, python: Sequence[str] = (sys.executable,)) -> Path:
+        out = tmp_path_factory.mktemp(way)
+        launched(
+            way,
+            train("grpo", questions, true_shapes_dir, out, 1, "small"),
+            env={"R1AQA_TEST_PROFILE": json.dumps(SMALL)},
+            worker="sharded_worker.py",
+            python=python,
+        )
+        return out
+
+    return run, run("ddp")
+
+
+def test_two_processes_train_the_true_shapes(true_shapes_trained, true_shapes_dir):
+    _, out = true_shapes_trained
+    (row,) = read_log(out / "metrics.jsonl")
+    assert np.isfinite(row["loss"]) and row["grad_norm"] > 0
+    assert len(read_log(out / "rollouts.jsonl")) == 2, "one group of each process"
+    trained, start = (
+        load(folder, device="cpu").model.state_dict() for folder in (out / "model", true_shapes_dir)
+    )
+    changed = {name for name in start if not torch.equal(start[name], trained[name])}
+    assert {"lm_head.weight", "model.language_model.embed_tokens.weight"} <= changed
+
+
+@pytest.mark.parametrize("way", ["zero3", "fsdp"])
+def test_shards_of_true_shapes_are_trained_as_whole_copies_are(
+    true_shapes_trained, true_shapes_dir, python_with, way
+):
+    run, expected = true_shapes_trained
+    out = run(way, python_with("deepspeed") if way == "zero3" else (sys.executable,))
+    one, two = (read_log(folder / "rollouts.jsonl") for folder in (expected, out))
+    assert [row["completions"] for row in two] == [row["completions"] for row in one]
+    assert_same_weights(expected, out, true_shapes_dir)
