@@ -15,7 +15,6 @@ def betas_figure(runs: Mapping[float, Sequence[Mapping[str, float]]]) -> None:
         runs: beta -> the rows of its log.
     """
     fig, axes = plt.subplots(1, 2, figsize=(9.0, 3.4))
-    told = []
     styles = zip(sorted(runs), (ORANGE, BLUE, GREEN), ("--", "-", ":"), strict=False)
     for beta, colour, style in styles:
         rows = runs[beta]
@@ -23,8 +22,8 @@ def betas_figure(runs: Mapping[float, Sequence[Mapping[str, float]]]) -> None:
         for ax, name in zip(axes, ("kl", "accuracy"), strict=True):
             values = smoothed([row[name] for row in rows])
             ax.plot(steps, values, style, color=colour, label=f"β = {beta:g}")
-        told.append(f"beta {beta:g}: KL {smoothed([row['kl'] for row in rows])[-1]:.2f}")
     axes[0].set(title="Distance from the reference", xlabel="step", ylabel="KL, nats per token")
     axes[1].set(title="Reward", xlabel="step", ylabel="accuracy", ylim=(0, 1))
     axes[0].legend()
-    figure(fig, alt=f"KL and accuracy over the steps, moving means; at the end {', '.join(told)}.")
+    betas = ", ".join(f"{beta:g}" for beta in sorted(runs))
+    figure(fig, alt=f"KL and accuracy over the steps, moving means, for beta {betas}.")

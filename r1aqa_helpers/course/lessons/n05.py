@@ -161,7 +161,7 @@ def train(
     step: Callable[..., float],
     lab: Lab,
     beta: float = 0.04,
-    steps: int = 25,
+    steps: int = 15,
     questions: int = 4,
 ) -> list[dict[str, float]]:
     """Train the tiny model with ``step``, live curves beside it; a row of the log per step.
