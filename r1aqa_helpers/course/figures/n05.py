@@ -9,7 +9,7 @@ from r1aqa_helpers.course.training_curves import smoothed
 
 
 def betas_figure(runs: Mapping[float, Sequence[Mapping[str, float]]]) -> None:
-    """Show KL and accuracy over the steps of trainings with different penalties.
+    """Show KL and reward over the steps of trainings with different penalties.
 
     Args:
         runs: beta -> the rows of its log.
@@ -19,11 +19,11 @@ def betas_figure(runs: Mapping[float, Sequence[Mapping[str, float]]]) -> None:
     for beta, colour, style in styles:
         rows = runs[beta]
         steps = [row["step"] for row in rows]
-        for ax, name in zip(axes, ("kl", "accuracy"), strict=True):
+        for ax, name in zip(axes, ("kl", "reward"), strict=True):
             values = smoothed([row[name] for row in rows])
             ax.plot(steps, values, style, color=colour, label=f"β = {beta:g}")
     axes[0].set(title="Distance from the reference", xlabel="step", ylabel="KL, nats per token")
-    axes[1].set(title="Reward", xlabel="step", ylabel="accuracy", ylim=(0, 1))
+    axes[1].set(title="Reward", xlabel="step", ylabel="accuracy + format", ylim=(0, 2))
     axes[0].legend()
     betas = ", ".join(f"{beta:g}" for beta in sorted(runs))
-    figure(fig, alt=f"KL and accuracy over the steps, moving means, for beta {betas}.")
+    figure(fig, alt=f"KL and reward over the steps, moving means, for beta {betas}.")

@@ -163,6 +163,7 @@ def train(
     beta: float = 0.04,
     steps: int = 15,
     questions: int = 4,
+    lr: float = 1e-4,
 ) -> list[dict[str, float]]:
     """Train the tiny model with ``step``, live curves beside it; a row of the log per step.
 
@@ -172,11 +173,11 @@ def train(
     Args:
         step: of the signature of `train_step`.
         questions: training questions of one step, eight answers each.
+        lr: by default three times the profile's, so that a few steps show something.
     """
     policy, reference = tiny_model(), tiny_model()
     asked = read_questions(prepare().train)
-    rate = TINY_PROFILE.grpo["lr"]
-    optimizer = torch.optim.AdamW(policy.model.parameters(), lr=rate, weight_decay=0.0)
+    optimizer = torch.optim.AdamW(policy.model.parameters(), lr=lr, weight_decay=0.0)
     torch.manual_seed(lab.seed)
     live, rows = LiveCurves(steps), []
     try:
