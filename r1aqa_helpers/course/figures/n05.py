@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 
 import matplotlib.pyplot as plt
 
-from r1aqa_helpers.course.figures.style import BLUE, GREEN, ORANGE, figure
+from r1aqa_helpers.course.figures.style import COLOURS, figure
 from r1aqa_helpers.course.training_curves import smoothed
 
 
@@ -15,7 +15,7 @@ def betas_figure(runs: Mapping[float, Sequence[Mapping[str, float]]]) -> None:
         runs: beta -> the rows of its log.
     """
     fig, axes = plt.subplots(1, 2, figsize=(9.0, 3.4))
-    styles = zip(sorted(runs), (ORANGE, BLUE, GREEN), ("--", "-", ":"), strict=False)
+    styles = zip(sorted(runs), COLOURS, ("-", "--", ":", "-."), strict=False)
     for beta, colour, style in styles:
         rows = runs[beta]
         steps = [row["step"] for row in rows]

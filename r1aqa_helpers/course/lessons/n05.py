@@ -161,7 +161,7 @@ def train(
     step: Callable[..., float],
     lab: Lab,
     beta: float = 0.04,
-    steps: int = 15,
+    steps: int = 12,
     questions: int = 4,
     lr: float = 1e-4,
 ) -> list[dict[str, float]]:
