@@ -4,40 +4,10 @@ import pytest
 import torch
 from torch.utils.checkpoint import checkpoint
 
-from r1aqa_helpers.course.figures import n05 as masks
-from r1aqa_helpers.course.lessons import n05, n09
+from r1aqa_helpers.course.lessons import n09
 from r1aqa_helpers.data import read_questions
 from r1aqa_helpers.evaluation.endpoint import answer_at_endpoint
 from r1aqa_helpers.evaluation.local import answer_questions
-
-WIN_RATES = torch.tensor([0.2, 0.4, 0.5, 0.8])
-
-
-def test_05_an_estimate_is_the_gradient_of_the_weighted_log_probability():
-    logits = torch.tensor([0.3, -1.0, 0.2, 0.9], requires_grad=True)
-    actions, weights = torch.tensor([2, 0, 2]), torch.tensor([1.5, -0.5, 0.0])
-    found = n05.policy_gradients(logits.detach(), actions, weights)
-    for action, weight, estimate in zip(actions, weights, found, strict=True):
-        loss = weight * torch.log_softmax(logits, dim=0)[action]
-        torch.testing.assert_close(estimate, torch.autograd.grad(loss, logits)[0])
-
-
-def test_05_a_baseline_makes_learning_indifferent_to_a_shift_of_all_rewards():
-    plain = n05.learn(WIN_RATES, baseline=True, steps=40, runs=20)
-    shifted = n05.learn(WIN_RATES, baseline=True, steps=40, runs=20, shift=5.0)
-    torch.testing.assert_close(plain, shifted, atol=1e-3, rtol=0)
-    assert plain[:, -1].mean() > plain[:, 0].mean() + 0.1
-    without = n05.learn(WIN_RATES, baseline=False, steps=150, runs=50, shift=5.0)
-    assert (without[:, -1] < 0.6).float().mean() > 0.2
-
-
-def test_05_a_token_sees_the_prompt_and_its_own_answer_so_far():
-    seen = masks.block_mask(2, [2, 1])
-    rows = ["10000", "11000", "11100", "11110", "11001"]
-    assert seen.dtype == torch.bool
-    assert seen.int().tolist() == [[int(sign) for sign in row] for row in rows]
-    assert masks.packed_positions(3, [2, 0, 3]).tolist() == [0, 1, 2, 3, 4, 3, 4, 5]
-    assert masks.owners(3, [2, 0, 3]).tolist() == [0, 0, 0, 1, 1, 3, 3, 3]
 
 
 @pytest.mark.parametrize("levels", [n09.EVEN, n09.NF4])

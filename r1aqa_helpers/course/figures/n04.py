@@ -15,7 +15,7 @@ from r1aqa_helpers.course.training_curves import smoothed
 def reward_grid(groups: Sequence[AnswerGroup], rewards: Mapping[str, Callable]) -> None:
     """Show one panel per reward: a row per group, a square per answer, filled as it is rewarded.
 
-    Rewards are expected from 0 to 1.
+    Rewards are expected from 0 to 1. An answer from which the reward abstains has no square.
     """
     size = (9.0, 0.3 * len(groups) + 1.0)
     fig, axes = plt.subplots(1, len(rewards), figsize=size, sharey=True, squeeze=False)
@@ -23,9 +23,10 @@ def reward_grid(groups: Sequence[AnswerGroup], rewards: Mapping[str, Callable]) 
     for ax, (name, reward) in zip(axes[0], rewards.items(), strict=True):
         judged = [judge(group, {name: reward}) for group in groups]
         for y, one in enumerate(judged):
-            x = range(len(one.totals))
+            shown = {x: max(total, 0) for x, total in enumerate(one.totals) if total is not None}
+            x, sizes = list(shown), 90 * np.array(list(shown.values()))
             ax.scatter(x, [y] * len(x), marker="s", s=90, c="none", edgecolors="#BBBBBB")
-            ax.scatter(x, [y] * len(x), marker="s", s=90 * np.maximum(one.totals, 0), c=BLUE)
+            ax.scatter(x, [y] * len(x), marker="s", s=sizes, c=BLUE)
         equal = sum(one.zero_variance for one in judged)
         told.append(f"{name}: {equal} of {len(groups)} rows are all filled or all empty")
         ax.set_title(f"{name}: {equal} zero-variance", fontsize=11)

@@ -1,7 +1,8 @@
 """Notebook 04: the published reward's habits, a repaired one, what a run was rewarded for."""
 
+import math
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import fmean
 
@@ -10,7 +11,7 @@ from r1aqa_helpers.course.recorded_run import RecordedRun
 from r1aqa_helpers.data import AudioQuestion
 from r1aqa_helpers.evaluation.local import Prediction
 from r1aqa_helpers.scoring import extract_answer
-from r1aqa_helpers.training.rewards import format_reward, match_reward
+from r1aqa_helpers.training.rewards import RewardFunction, format_reward, match_reward
 
 
 def as_published(
@@ -53,7 +54,8 @@ class StepMeans:
     """Of one training step: means over all sampled answers."""
 
     step: int
-    reward: float  #: that the run was trained on, as a share of the highest that it gave
+    #: That the run was trained on, as a share of the highest that it gave; NaN where it abstained.
+    reward: float
     correct: float  #: by MMAU's match
 
 
@@ -63,20 +65,21 @@ def reward_and_truth(run: RecordedRun) -> list[StepMeans]:
     Args:
         run: a GRPO run with its questions.
     """
-    most = max(one for rollout in run.rollouts for one in rollout.rewards) or 1.0
+    judged = [one for rollout in run.rollouts for one in rollout.rewards if one is not None]
+    most = max(judged, default=1.0) or 1.0
     rows = []
     for step in run.steps:
         accepted, given = [], []
         for rollout in run.groups(step):
             group = rollout.judged(run.questions[rollout.id]).group
             accepted += apply_reward(match_reward, group)
-            given += [one / most for one in rollout.rewards]
-        rows.append(StepMeans(step, fmean(given), fmean(accepted)))
+            given += [one / most for one in rollout.rewards if one is not None]
+        rows.append(StepMeans(step, fmean(given) if given else math.nan, fmean(accepted)))
     return rows
 
 
 def rewarded(
-    reward: Callable[..., Sequence[float]],
+    reward: RewardFunction,
     questions: Sequence[AudioQuestion],
     answers: Sequence[Prediction],
 ) -> int:
@@ -84,4 +87,4 @@ def rewarded(
     texts, gold = [one.response for one in answers], [q.answer or "" for q in questions]
     choices = [list(q.choices) for q in questions]
     given = reward(completions=texts, solution=gold, choices=choices)
-    return sum(one > 0 for one in given)
+    return sum(one is not None and one > 0 for one in given)

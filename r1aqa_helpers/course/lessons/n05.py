@@ -1,12 +1,11 @@
-"""What notebook 05 trains: a bandit, the learner's own loop, and one step of the trainer."""
+"""What notebook 05 trains: a bandit, and the tiny model by the learner's own loop."""
 
 import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
 
 import torch
-from transformers import PreTrainedModel, TrainerCallback
+from transformers import DynamicCache, PreTrainedModel
 
 from r1aqa_helpers.course.session import Lab
 from r1aqa_helpers.course.training_curves import LiveCurves
@@ -49,40 +48,6 @@ def policy_gradients(
     policy = torch.softmax(logits, dim=-1).unsqueeze(-2)
     sampled = torch.nn.functional.one_hot(actions, logits.shape[-1]).to(policy)
     return weights.unsqueeze(-1) * (sampled - policy)
-
-
-def learn(
-    win_rates: torch.Tensor,
-    baseline: bool,
-    shift: float = 0.0,
-    group: int = 8,
-    steps: int = 150,
-    lr: float = 0.4,
-    runs: int = 200,
-    seed: int = 0,
-) -> torch.Tensor:
-    """Train ``runs`` bandit policies by REINFORCE, each step from a group of samples.
-
-    Args:
-        win_rates: (actions,), the probability that an action is rewarded with 1.
-        baseline: subtract the group's mean reward.
-        shift: added to every reward; the same action stays the best.
-
-    Returns:
-        (runs, steps), the expected reward of the policy before each step, without ``shift``.
-    """
-    random = torch.Generator().manual_seed(seed)
-    logits = torch.zeros(runs, len(win_rates))
-    curve = []
-    for _ in range(steps):
-        policy = torch.softmax(logits, dim=-1)
-        curve.append(policy @ win_rates)
-        actions = torch.multinomial(policy, group, replacement=True, generator=random)
-        rewards = torch.bernoulli(win_rates[actions], generator=random) + shift
-        if baseline:
-            rewards = rewards - rewards.mean(dim=1, keepdim=True)
-        logits = logits + lr * policy_gradients(logits, actions, rewards).mean(dim=1)
-    return torch.stack(curve, dim=1)
 
 
 @dataclass(frozen=True)
@@ -143,18 +108,25 @@ def sample_groups(
 
 
 def row_logits(model: PreTrainedModel, group: Group) -> torch.Tensor:
-    """Logits of prompt and answer, a row per answer: (G, P + T, vocabulary), float32."""
-    size = len(group.ids)
-    prompts = embed_prompts(model, group.prompt, group.clips).expand(size, -1, -1)
-    replies = model.get_input_embeddings()(group.ids)
-    mask = torch.cat([torch.ones_like(group.prompt).expand(size, -1), group.mask.long()], dim=1)
-    states = model.model.language_model(
-        inputs_embeds=torch.cat([prompts, replies], dim=1),
-        attention_mask=mask,
-        position_ids=positions(mask),
-        use_cache=False,
+    """Logits of prompt and answer, a row per answer: (G, P + T, vocabulary), float32.
+
+    The prompt goes through the language model once; every answer looks back at its keys and values.
+    """
+    size, width = len(group.ids), group.prompt.shape[1]
+    language, cache = model.model.language_model, DynamicCache()
+    prompt = language(
+        inputs_embeds=embed_prompts(model, group.prompt, group.clips), past_key_values=cache
     ).last_hidden_state
-    return model.lm_head(states).float()
+    cache.batch_repeat_interleave(size)
+    mask = torch.cat([torch.ones_like(group.prompt).expand(size, -1), group.mask.long()], dim=1)
+    replies = language(
+        inputs_embeds=model.get_input_embeddings()(group.ids),
+        attention_mask=mask,
+        position_ids=positions(mask)[:, width:],
+        past_key_values=cache,
+    ).last_hidden_state
+    first, rest = model.lm_head(prompt).expand(size, -1, -1), model.lm_head(replies)
+    return torch.cat([first, rest], dim=1).float()
 
 
 def completion_logprobs(logits: torch.Tensor, ids: torch.Tensor) -> torch.Tensor:
@@ -189,8 +161,9 @@ def train(
     step: Callable[..., float],
     lab: Lab,
     beta: float = 0.04,
-    steps: int = 25,
+    steps: int = 12,
     questions: int = 4,
+    lr: float = 1e-4,
 ) -> list[dict[str, float]]:
     """Train the tiny model with ``step``, live curves beside it; a row of the log per step.
 
@@ -200,11 +173,11 @@ def train(
     Args:
         step: of the signature of `train_step`.
         questions: training questions of one step, eight answers each.
+        lr: by default three times the profile's, so that a few steps show something.
     """
     policy, reference = tiny_model(), tiny_model()
     asked = read_questions(prepare().train)
-    rate = TINY_PROFILE.grpo["lr"]
-    optimizer = torch.optim.AdamW(policy.model.parameters(), lr=rate, weight_decay=0.0)
+    optimizer = torch.optim.AdamW(policy.model.parameters(), lr=lr, weight_decay=0.0)
     torch.manual_seed(lab.seed)
     live, rows = LiveCurves(steps), []
     try:
@@ -282,35 +255,3 @@ def _kl(policy: PreTrainedModel, reference: PreTrainedModel, group: Group) -> fl
 
 def _mean(values: Iterable[torch.Tensor]) -> float:
     return float(torch.stack([value.float().mean() for value in values]).mean())
-
-
-class SampledAnswer(NamedTuple):
-    """One answer of the compared step."""
-
-    question: AudioQuestion
-    tokens: list[int]  #: up to and with the end token
-    reward: float
-
-
-class TrainerStep(TrainerCallback):
-    """What the trainer did in one step: its answers, loss and gradients, and the reference.
-
-    Attributes:
-        said: the answers, in groups.
-        reference: the model before its weights were changed by noise.
-    """
-
-    def __init__(self) -> None:
-        self.said: list[SampledAnswer] = []
-        self.loss = float("nan")
-        self.gradients: dict[str, torch.Tensor] = {}
-        self.reference: PreTrainedModel | None = None
-
-    def on_pre_optimizer_step(self, *_: Any, model: PreTrainedModel, **rest: Any) -> None:
-        """Keep the gradients."""
-        named = model.named_parameters()
-        self.gradients = {name: p.grad.clone() for name, p in named if p.grad is not None}
-
-    def on_log(self, *_: Any, logs: dict[str, float], **rest: Any) -> None:
-        """Keep the loss."""
-        self.loss = logs.get("loss", self.loss)
