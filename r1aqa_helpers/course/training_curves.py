@@ -29,7 +29,8 @@ _LIVE = "r1aqa-live"
 
 #: Steps over which the thick line is averaged.
 WINDOW = 9
-_SECONDS = 2.0  # between two drawings
+_SECONDS = 2.0  # between two drawings, at least
+_SHARE = 0.05  # of the time that drawing may take
 
 
 def smoothed(values: Sequence[float | None], window: int = WINDOW) -> list[float]:
@@ -98,25 +99,26 @@ def is_live(output: Mapping[str, Any]) -> bool:
 class LiveCurves:
     """Curves that grow while a model trains: give it each step's row, as ``train_grpo`` does.
 
-    The picture is drawn in place, every few seconds at most, so that drawing costs the training
-    next to nothing. `close` takes it away: `show_curves` shows what is to stay.
+    The picture is drawn in place, so seldom that drawing costs the training next to nothing.
+    `close` takes it away: `show_curves` shows what is to stay.
     """
 
     def __init__(self, steps: int) -> None:
         """Open the place of the picture, for a run of so many steps."""
         self.steps = steps
         self.rows: list[dict[str, Any]] = []
-        self._drawn = -math.inf
+        self._next = -math.inf  # when the next picture is due
         begin = {"text/plain": "training begins"}
         self._handle = display(begin, metadata={_LIVE: True}, raw=True, display_id=True)
 
     def __call__(self, row: Mapping[str, Any]) -> None:
         """Take a step's row, and draw where the last picture is old enough."""
         self.rows.append(dict(row))
-        if time.monotonic() - self._drawn >= _SECONDS:
+        if (begun := time.monotonic()) >= self._next:
             picture = base64.b64encode(png(curves(self.rows))).decode("ascii")
             self._update({"image/png": picture, "text/plain": self.caption()})
-            self._drawn = time.monotonic()
+            ended = time.monotonic()
+            self._next = ended + max(_SECONDS, (ended - begun) / _SHARE)
 
     def close(self) -> None:
         """Take the picture away."""

@@ -22,7 +22,7 @@ def recording_digests(questions: Sequence[AudioQuestion]) -> dict[Path, str]:
     Raises:
         UserError: none can be read.
     """
-    read = _each(questions, file_hash, "reading recordings")
+    read = _each(questions, _hash, "reading recordings")
     digests = {audio: said for audio, said in read.items() if isinstance(said, str)}
     if len(digests) < len(read):
         told = _faults_text(read)
@@ -79,12 +79,29 @@ def _faults_text(read: Mapping[Path, object]) -> str:
     return f"{len(faults)} of {len(read)} recordings cannot be used: {named}{more}"
 
 
+def _hash(audio: Path) -> str:
+    return _hash_once(audio, _changed(audio))
+
+
 def _decode(audio: Path) -> None:
-    changed = audio.stat().st_mtime_ns if audio.is_file() else None
-    _decode_once(audio, changed)
+    _decode_once(audio, _changed(audio))
+
+
+def _changed(audio: Path) -> tuple[int, int] | None:
+    if not audio.is_file():
+        return None
+    found = audio.stat()
+    return found.st_mtime_ns, found.st_size
+
+
+# Several runs of one process may be about a recording. A fault is not remembered.
 
 
 @cache
-def _decode_once(audio: Path, changed: int | None) -> None:
-    """Several runs of one process may train on a recording; a fault is not remembered."""
+def _hash_once(audio: Path, changed: tuple[int, int] | None) -> str:
+    return file_hash(audio)
+
+
+@cache
+def _decode_once(audio: Path, changed: tuple[int, int] | None) -> None:
     load_audio(audio)

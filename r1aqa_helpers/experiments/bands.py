@@ -5,7 +5,9 @@ one more seed for a trained row, a point to either side for one that is not trai
 ``data/results/tiny/experiment.json``, too.
 """
 
-from collections.abc import Mapping
+import re
+import statistics
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,15 +16,17 @@ from r1aqa_helpers.experiments.methods import BASE, GRPO, Method
 from r1aqa_helpers.experiments.plan import TABLE, UNTRAINED, shared_settings
 from r1aqa_helpers.experiments.summary import load_records, summarise
 from r1aqa_helpers.hardware import Profile
+from r1aqa_helpers.scoring.seeds import next_seed
 from r1aqa_helpers.training import TrainingSettings
 from r1aqa_helpers.utils.errors import UserError
 from r1aqa_helpers.utils.io import read_json
 from r1aqa_helpers.utils.paths import TINY_RESULTS
 from r1aqa_helpers.utils.run_dir import RUN_FILE
-from r1aqa_helpers.utils.untrusted import shown
+from r1aqa_helpers.utils.untrusted import shown, shown_value
 
 #: What the experiment calls a method of the main job, where that has another name.
 _NAMES = {GRPO.name: "grpo-2"}
+_TRAIT = re.compile(r"(\w+) of steps (\d+) to (\d+)")
 
 
 @dataclass(frozen=True)
@@ -84,14 +88,48 @@ def read_bands(
     }
 
 
-def row_band(regime: str, method: str, folder: Path = TINY_RESULTS) -> tuple[float, float]:
-    """Where the accuracy of a row of the experiment comes out once more, in percent.
+def row_band(
+    regime: str, method: str, quantity: str | None = None, folder: Path = TINY_RESULTS
+) -> tuple[float, float]:
+    """Where a row of the experiment comes out once more.
+
+    Args:
+        quantity: by default the accuracy in percent, else of a trained row: "won" or "lost", the
+            test questions that only the trained or only the untrained model answers correctly;
+            "varied draws", how many groups must be drawn in the last fifth for one that varies; or
+            the mean of a trait, such as "format of steps 1 to 20".
 
     Raises:
         UserError: the experiment in ``folder`` has no such row, or one seed of it.
     """
-    rows = {(row.regime, row.method): row.band for row in summarise(load_records(folder)).rows}
-    found = rows.get((regime, method))
+    records = load_records(folder)
+    if quantity is None:
+        rows = {(row.regime, row.method): row.band for row in summarise(records).rows}
+        found = rows.get((regime, method))
+    else:
+        runs = [r for r in records if (r["regime"], r["method"]) == (regime, method) if "test" in r]
+        values = [_measured(quantity, run, records) for run in runs]
+        found = next_seed(values) if len(values) > 1 else None
     if found is None:
         raise UserError(f"{shown(folder)}: has no band of {method} in {regime}; run more seeds")
     return found
+
+
+def _measured(quantity: str, run: Mapping[str, Any], records: Sequence[Mapping[str, Any]]) -> float:
+    """The ``quantity`` of `row_band`, of one seed."""
+    if quantity in ("won", "lost"):
+        (base,) = (
+            r for r in records if r["regime"] == UNTRAINED.name and r["prompt"] == run["prompt"]
+        )
+        pairs = list(zip(run["test"]["matches"], base["test"]["matches"], strict=True))
+        return float(pairs.count(("1", "0") if quantity == "won" else ("0", "1")))
+    if quantity == "varied draws":
+        steps = run["steps"]
+        part = f"zero_variance_groups of steps {steps - steps // 5 + 1} to {steps}"
+        return 1 / (1 - _measured(part, run, records))
+    if (found := _TRAIT.fullmatch(quantity)) is None:
+        raise UserError(f"{shown_value(quantity)}: is no quantity of a row")
+    name, first, last = found.groups()
+    parts = run["traits"][name]  # means over equal parts of the run
+    size = run["steps"] // len(parts)
+    return statistics.fmean(parts[(int(first) - 1) // size : int(last) // size])

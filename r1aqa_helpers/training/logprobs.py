@@ -198,7 +198,9 @@ def _packed_states(model: Qwen2AudioForConditionalGeneration, answers: Answers) 
     # A token is predicted at the token before it; the first one at the prompt's end.
     row, column = answers.mask.bool().nonzero(as_tuple=True)
     before = torch.where(column == 0, width - 1, width + start[row] + column - 1)
-    return states[pack[row], before]
+    # An embedding, whose gradient is summed in order: answers share the prompt's end, and indexing
+    # would add up theirs in the order in which the CPU's threads get there.
+    return nn.functional.embedding(pack[row] * states.shape[1] + before, states.flatten(0, 1))
 
 
 def _block_mask(

@@ -62,3 +62,22 @@ def test_live_curves_draw_in_place_seldom_and_leave_nothing(monkeypatch):
     assert base64.b64decode(handle.updates[-1]["image/png"]).startswith(b"\x89PNG")
     live.close()
     assert handle.updates[-1] == {"text/plain": ""}
+
+
+def test_live_curves_leave_the_time_to_the_training(monkeypatch):
+    handle, now = Handle(), [0.0]
+    monkeypatch.setattr(module, "display", lambda *_, **__: handle)
+    monkeypatch.setattr(module.time, "monotonic", lambda: now[0])
+
+    def slow(fig):
+        now[0] += 1.0
+        return png(fig)
+
+    png = module.png
+    monkeypatch.setattr(module, "png", slow)
+    live = LiveCurves(steps=100)
+    for row in (ROWS * 100)[:100]:
+        now[0] += 1.0
+        live(row)
+    assert now[0] <= 1.05 * 100 + 1, "drawing took no more than a twentieth, and the first picture"
+    assert len(handle.updates) == 5

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from r1aqa_helpers.experiments.bands import Bands, read_bands
+from r1aqa_helpers.experiments.bands import Bands, read_bands, row_band
 from r1aqa_helpers.experiments.methods import (
     COTA,
     DIRECT_2,
@@ -16,6 +16,7 @@ from r1aqa_helpers.experiments.methods import (
 from r1aqa_helpers.experiments.plan import shared_settings
 from r1aqa_helpers.hardware import TINY_PROFILE
 from r1aqa_helpers.scoring.seeds import next_seed
+from r1aqa_helpers.utils.errors import UserError
 from r1aqa_helpers.utils.io import write_json
 
 
@@ -73,3 +74,43 @@ def test_a_row_is_within_where_both_its_accuracy_and_its_loss_are():
     assert not bands.against(71.0, 0.015)["within"]
     assert not bands.against(65.0, 0.002)["within"]
     assert Bands((60.0, 70.0)).against(65.0)["within"]
+
+
+@pytest.fixture
+def trained(run_record, tmp_path):
+    """Three seeds of GRPO <2> and one of GRPO <3>, beside the untrained model."""
+    records = [run_record("direct-2", 0, 20, regime="untrained") | {"seed": None, "lr": None}]
+    for method, seed in (*(("grpo-2", seed) for seed in range(3)), ("grpo-3", 0)):
+        record = run_record(method, seed, 45 + 2 * seed) | {"steps": 100}
+        record["traits"] |= {
+            "format": [0.9, 0.0, 0.5] + [1.0] * 7,
+            "zero_variance_groups": [0.9] * 8 + [0.1 * seed + 0.1, 0.1 * seed + 0.3],
+        }
+        records.append(record)
+    for number, record in enumerate(records):
+        write_json(tmp_path / f"{number}.json", record | {"prompt": 2})
+    return tmp_path
+
+
+@pytest.mark.parametrize(
+    ("quantity", "values"),
+    [
+        (None, [75.0, 100 * 47 / 60, 100 * 49 / 60]),
+        ("won", [25, 27, 29]),
+        ("lost", [0, 0, 0]),
+        ("accuracy of steps 1 to 20", [0.0, 0.1, 0.2]),
+        ("format of steps 11 to 30", [0.25, 0.25, 0.25]),
+        ("varied draws", [1.25, 1 / 0.7, 1 / 0.6]),
+    ],
+)
+def test_a_quantity_of_a_trained_row_has_the_band_of_its_seeds(trained, quantity, values):
+    assert row_band("table", "grpo-2", quantity, trained) == pytest.approx(next_seed(values))
+
+
+@pytest.mark.parametrize(
+    ("method", "quantity", "said"),
+    [("grpo-3", "won", "no band of grpo-3 in table"), ("grpo-2", "luck", "is no quantity")],
+)
+def test_what_the_experiment_has_no_band_of_is_an_error(trained, method, quantity, said):
+    with pytest.raises(UserError, match=said):
+        row_band("table", method, quantity, trained)

@@ -108,6 +108,18 @@ def test_packed_rows_equal_plain_rows(loaded, prompts, sizes, attention):
     assert_same(packed, scored(loaded, answers(loaded, prompts, sizes, shared_prefix=False)))
 
 
+def test_gradients_are_equal_to_the_bit_every_time(loaded, prompts):
+    """Answers share a prompt's end: threads must not decide in which order theirs are summed."""
+    batch = answers(loaded, prompts, [8] * 5, shared_prefix=True, width=40)
+    threads = torch.get_num_threads()
+    torch.set_num_threads(4)
+    try:
+        first, *others = (scored(loaded, batch)[2] for _ in range(6))
+    finally:
+        torch.set_num_threads(threads)
+    assert all(torch.equal(first, other) for other in others)
+
+
 @pytest.mark.parametrize("temperature", [1.0, 2.0])
 @pytest.mark.parametrize("shared_prefix", [False, True])
 def test_logps_equal_the_model_s_own_forward(loaded, prompts, shared_prefix, temperature):

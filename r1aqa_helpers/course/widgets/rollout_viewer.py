@@ -75,7 +75,7 @@ class RolloutViewer:
             if isinstance(row.get(name), int | float):
                 parts.append(f"{100 * row[name]:.0f} % of the answers {text}")
         if isinstance(row.get("kl"), int | float):
-            parts.append(f"KL {row['kl']:.3f} nats per token")
+            parts.append(f"KL {row['kl']:z.3f} nats per token")
         return f"<p>{', '.join(parts)}</p>"
 
     def _title(self, rollout: Rollout, place: int) -> str:
