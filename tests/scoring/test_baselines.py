@@ -43,6 +43,7 @@ def test_random_choices_average_to_chance_and_do_not_depend_on_the_order():
     assert score(many, said).average == pytest.approx(25, abs=2)
     assert random_choice(many[::-1], seed=3) == said
     assert random_choice(many, seed=4) != said
+    assert random_choice(many) == random_choice(many, seed=0)
 
 
 def test_the_position_and_the_length_decide():

@@ -90,6 +90,8 @@ def test_groups_have_both_verdicts_and_their_baselines():
     printed = [group.group_dict() for group in groups]
     assert json.loads(json.dumps(printed)) == printed
     assert printed[0]["strict"]["accuracy"] == 25 and printed[0]["constant"]["n"] == 4
+    names = "grouping name accuracy n ci95 strict unparsed constant chance"
+    assert all(list(group) == names.split() for group in printed)
 
 
 def test_each_answer_is_judged_once(monkeypatch):

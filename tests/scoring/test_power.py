@@ -42,6 +42,16 @@ def test_ends():
     assert detection_power(10, 100, 0, discordant=100) == 100.0
     assert questions_needed(100, 0, discordant=100) == 4
     assert questions_needed(64.5, 61.1, 5) < questions_needed(64.5, 61.1, 46)
-    for arguments in ((60, 60), (60, 101), (60, 50, -1), (60, 50, 5), (90, 80, 31)):
-        with pytest.raises(ValueError):
+    for arguments, fault in (
+        ((60, 60), "60 and 60 are equal"),
+        ((60, 101), "^101 is not a share"),
+        ((-1, 60), "^-1 is not a share"),
+        ((60, 50, -1), "^-1 is not a share"),
+        ((60, 50, 101), "^101 is not a share"),
+        ((60, 50, 5), "^accuracies of 60 % and 50 % cannot differ on 5 %"),
+        ((90, 80, 31), "cannot differ on 31 %"),
+        ((10, 20, 31), "cannot differ on 31 %"),
+    ):
+        with pytest.raises(ValueError, match=fault):
             questions_needed(*arguments)
+    assert questions_needed(90, 80, 30) > questions_needed(90, 80, 10)

@@ -76,8 +76,9 @@ def test_answers_inside_the_thinking_are_counted(tmp_path, name):
     rows = [{"id": n, "response": said} for n, said in enumerate([thought, *others])]
     rows = [row | {"model_prediction": extract_answer(row["response"])} for row in rows]
     content = rows if name == "said.json" else "".join(json.dumps(row) + "\n" for row in rows)
-    with pytest.warns(UserWarning, match="1 of 4 .* inside the thinking"):
+    with pytest.warns(UserWarning, match="1 of 4 .* inside the thinking") as told:
         assert read_predictions(written(tmp_path, name, content))["0"] == "Dog"
+    assert [one.filename for one in told] == [__file__], "it points to who reads them"
 
 
 def test_predictions_are_scored_only_with_the_questions_that_they_answer(tmp_path):

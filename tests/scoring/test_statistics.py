@@ -44,7 +44,7 @@ def test_mcnemar_counts_the_questions_that_tell_the_two_apart():
 def test_mcnemar_needs_the_same_questions():
     with pytest.raises(UserError, match="'2' is scored in one only"):
         mcnemar(outcomes("101"), outcomes("10"))
-    with pytest.raises(UserError, match="no question"):
+    with pytest.raises(UserError, match="^paired test: no question is scored; "):
         mcnemar({}, {})
 
 
@@ -86,4 +86,4 @@ def test_holm_corrects_as_worked_out_by_hand():
     assert holm([0.0, 1.0]) == [0.0, 1.0]
     for wrong in (1.2, -0.1):
         with pytest.raises(ValueError, match=f"^{wrong} is not a p-value"):
-            holm([0.5, wrong])
+            holm([0.5, wrong, 7.0])
