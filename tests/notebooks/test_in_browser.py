@@ -67,7 +67,6 @@ def lab(folder: Path, free_port, wait_for) -> Iterator[str]:
     variables = {
         **os.environ,
         "JUPYTER_CONFIG_DIR": str(own / "config"),
-        "JUPYTER_PATH": str(own / "data"),
         "JUPYTERLAB_SETTINGS_DIR": str(own / "settings"),
         "JUPYTERLAB_WORKSPACES_DIR": str(own / "workspaces"),
     }
@@ -102,35 +101,17 @@ def opened(browser: Browser, lab: str, notebook: str) -> Iterator[Page]:
         page.close()
 
 
-def offer_colab_kernel(display: Path, folder: Path) -> None:
-    """A kernel named colab: this Python with the IPython and ipywidgets of Colab's image."""
-    path = folder / ".lab" / "data" / "kernels" / "colab" / "kernel.json"
-    path.parent.mkdir(parents=True)
-    start = [sys.executable, "-m", "ipykernel_launcher", "-f", "{connection_file}"]
-    paths = os.pathsep.join([str(display), str(ROOT)])
-    spec = {"argv": start, "display_name": "Colab", "env": {"PYTHONPATH": paths}}
-    path.write_text(json.dumps({**spec, "language": "python"}), encoding="utf-8")
-
-
-@pytest.fixture(scope="module", params=["python3", "colab"])
+@pytest.fixture(scope="module")
 def page(
-    browser: Browser,
-    lab: str,
-    folder: Path,
-    make_questions: Callable[..., tuple[Path, Path]],
-    request: pytest.FixtureRequest,
+    browser: Browser, lab: str, folder: Path, make_questions: Callable[..., tuple[Path, Path]]
 ) -> Iterator[Page]:
     """A notebook with quiz, listening test and playground, all cells run."""
-    if request.param == "colab":
-        offer_colab_kernel(request.getfixturevalue("colab_display"), folder)
-    (folder / "answers.jsonl").unlink(missing_ok=True)
     sources = [QUIZ, LISTENING.format(questions=str(make_questions(3)[1])), PLAYGROUND]
-    kernel = {"display_name": request.param, "language": "python", "name": request.param}
+    kernel = {"display_name": "Python 3", "language": "python", "name": "python3"}
     cells = [new_code_cell(source) for source in sources]
     notebook = new_notebook(cells=cells, metadata={"kernelspec": kernel})
-    name = f"widgets-{request.param}.ipynb"
-    nbformat.write(notebook, folder / name)
-    with opened(browser, lab, name) as page:
+    nbformat.write(notebook, folder / "widgets.ipynb")
+    with opened(browser, lab, "widgets.ipynb") as page:
         page.get_by_role("menuitem", name="Run", exact=True).click()
         page.get_by_role("menuitem", name="Run All Cells", exact=True).click()
         last = page.locator(".jp-Notebook .jp-CodeCell .jp-InputPrompt").last
