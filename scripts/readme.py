@@ -99,8 +99,8 @@ def caveats_block() -> str:
     rows = [found.rows["table", name] for name in ("sft-random", "sft", "grpo-2")]
     seeds = min(len(row.seeds) for row in rows)
     return (
-        "Two caveats. **Most of the gain with prompt \\<2> comes from learning to choose.** The base "
-        "model was made to know more than it says "
+        "Two caveats. **Most of the gain with prompt \\<2> comes from learning to choose.** The "
+        "base model was made to know more than it says "
         "([how](data/README.md#how-the-base-checkpoint-came-about)). SFT on choices drawn *at "
         f"random* gains {chosen.difference:.1f} points, GRPO {gained.difference:.1f}. **This is "
         "one seed.** [docs/experiment.md](docs/experiment.md) compares "
