@@ -172,6 +172,8 @@ def summarise(records: Sequence[Mapping[str, Any]], seeds: int | None = None) ->
     rows, missing = {}, []
     for regime in REGIMES.values():
         if not any(record["regime"] == regime.name for record in records):
+            if regime is not UNTRAINED:
+                missing.append(f"{regime.name} ({regime.label}): not run yet")
             continue
         for method in regime.methods:
             found = [r for r in records if (r["regime"], r["method"]) == (regime.name, method)]

@@ -38,7 +38,8 @@ def test_what_is_there_and_what_is_not_is_said(folder, capsys):
     assert "measured on: a machine" in told
     assert "missing: table, cota: seed 0, 1, 2, 3, 4 not tested yet" in told
     assert "missing: few, sft: seed 1, 2, 3, 4 not tested yet" in told
-    assert "missing: all: not run yet" in told and "untrained" not in told
+    assert "missing: all (all 4,000 questions, seen twice): not run yet" in told
+    assert "untrained" not in told
     assert [row.method for row in found.rows()] == ["sft", "grpo-2"]
     assert found.row("sft", "few").mean == pytest.approx(100 / 3)
     with pytest.raises(UserError, match="few, grpo-2: no tested run"):

@@ -67,13 +67,6 @@ class Committed:
         """The planned comparisons in, or with, another regime."""
         return [c for c in self.summary.comparisons if not _in_table(c.regime, c.b)]
 
-    @property
-    def missing(self) -> list[str]:
-        """What of the plan is not there, in words: seeds, methods, whole regimes."""
-        begun = {UNTRAINED.name, *(record["regime"] for record in self.records)}
-        absent = [name for name in REGIMES if name not in begun]
-        return [*self.summary.missing, *(f"{name}: not run yet" for name in absent)]
-
     def told(self, a: str, b: str, margin: float, regime: str = TABLE) -> str:
         """A planned comparison in a line, or that there are not two trainings of each yet.
 
@@ -131,7 +124,7 @@ def committed(folder: Path = TINY_RESULTS) -> Committed:
     print(f"{len(trained)} trained models, {tested} of them tested, {when}")
     found = Committed(records, summarise(records))
     print("measured on:", "; ".join(found.summary.hardware))
-    for line in found.missing:
+    for line in found.summary.missing:
         print("missing:", line)
     return found
 
