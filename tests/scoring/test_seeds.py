@@ -117,6 +117,12 @@ def test_a_comparison_has_the_plain_tests_beside_it():
     assert found.smallest == pytest.approx(reach * estimate.error)
     back = compare_over_seeds("table", "b", "a", b, a)
     assert back.verdict == "behind" and back.p == pytest.approx(found.p)
+    assert (back.permutation_p, back.smallest) == pytest.approx(
+        (found.permutation_p, found.smallest)
+    )
+    for seeds in ((17, 2), (2, 17)):
+        some = ({seed: m[seed % 5] for seed in seeds} for m in (a, b))
+        assert compare_over_seeds("table", "a", "b", *some).seeds == (2, 17)
     with pytest.raises(UserError, match="two tested seeds"):
         compare_over_seeds("table", "a", "b", a, {0: b[0]})
     with pytest.raises(UserError, match="different questions"):
@@ -132,6 +138,7 @@ def test_the_next_seed_falls_within_its_interval():
         next_seed([80.0])
     mean, half = 82, stats.t.ppf(0.975, 2) * 2 * np.sqrt(4 / 3)
     assert next_seed([80, 82, 84]) == pytest.approx((mean - half, mean + half))
+    assert next_seed([80, 80]) == (80, 80)
 
 
 def test_a_permutation_test_counts_all_changes_of_sign():
@@ -155,4 +162,5 @@ def test_a_verdict_is_at_five_percent_after_holm():
         (0.05, None, "no significant difference"),
     ):
         assert replace(found, p=p, holm=holm).verdict == verdict
-    assert replace(found, p=0.01, differences=(-1.0, -1.0)).verdict == "behind"
+    assert replace(found, p=0.01, differences=(0.5, 0.5)).verdict == "ahead"
+    assert replace(found, p=0.01, differences=(-0.5, -0.5)).verdict == "behind"
