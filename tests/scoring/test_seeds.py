@@ -145,10 +145,13 @@ def test_a_permutation_test_counts_all_changes_of_sign():
     # Differences of 2, 1, 0 and -1 questions of 4: of 16 sums, those of 2 and more count.
     a = {0: "1100", 1: "1000", 2: "1000", 3: "0000"}
     b = {0: "0000", 1: "0000", 2: "0001", 3: "1000"}
-    found = compare_over_seeds("table", "a", "b", a, b)
-    assert found.differences == (50.0, 25.0, 0.0, -25.0) and found.least_p == 1 / 8
     sums = [x + y + z for x in (2, -2) for y in (1, -1) for z in (1, -1)]
-    assert found.permutation_p == np.mean([abs(one) >= 2 for one in sums])
+    for more in (0, 396):  # questions that neither gets right
+        more_a, more_b = ({seed: m[seed] + "0" * more for seed in m} for m in (a, b))
+        found = compare_over_seeds("table", "a", "b", more_a, more_b)
+        assert found.differences == tuple(100 * n / (4 + more) for n in (2, 1, 0, -1))
+        assert found.permutation_p == np.mean([abs(one) >= 2 for one in sums])
+        assert found.least_p == 1 / 8
 
 
 def test_a_verdict_is_at_five_percent_after_holm():
