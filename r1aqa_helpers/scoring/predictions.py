@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel
 
 from r1aqa_helpers.data import QuestionSet
 from r1aqa_helpers.data.parse import Fault, Id, validated
@@ -18,8 +18,6 @@ from r1aqa_helpers.utils.untrusted import shown, shown_value
 
 class _Line(BaseModel):
     """A raw response."""
-
-    model_config = ConfigDict(strict=True)
 
     id: Id
     response: str
@@ -34,8 +32,6 @@ class _Item(BaseModel):
 
     ``response`` is what `evaluate` keeps beside it.
     """
-
-    model_config = ConfigDict(strict=True)
 
     id: Id
     model_prediction: str | None = None

@@ -51,6 +51,8 @@ def test_the_position_and_the_length_decide():
     assert fixed_position(FOUR, 3) == {"1": "d", "2": "yes", "3": "zz", "4": "a"}  # modulo
     assert longest_choice(FOUR) == {"1": "a", "2": "yes", "3": "long one", "4": "B"}
     assert best_position(FOUR) == 1
+    late = [question(n, "c", ["a", "b", "c", "d"]) for n in (6, 7)]
+    assert best_position([FOUR[1], *late]) == 2  # a place that not every question has
     assert score(FOUR, fixed_position(FOUR, 1)).average == 50.0
     for baseline in (chance, best_position):
         with pytest.raises(UserError, match="'8': has no gold answer"):

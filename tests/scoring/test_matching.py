@@ -174,4 +174,5 @@ def test_strict_match_takes_the_answer_alone_but_for_case_space_and_a_full_stop(
         assert strict_match("Dog", said)
     for said in ("The answer is Dog.", "Dog, Dog", "'Dog'", "Dog...", ""):
         assert not strict_match("Dog", said)
+    assert strict_match("", "") is False
     assert not strict_match("calm, then angry", "angry, then calm") and not strict_match(".", ".")

@@ -55,6 +55,11 @@ def test_every_question_counts_and_the_contracts_keys_are_there():
         "Animal": 2, "Content": 1,
     }  # fmt: skip
     assert json.loads(json.dumps(result)) == result
+    whole = score(questions, said)
+    assert (whole.average, whole.ci95) == (40.0, whole.overall.ci95)
+    row = whole.row_dict()
+    assert row == whole.overall.as_dict() | {"tasks": result["tasks"], "unparsed": 1}
+    assert whole.tasks["music"].percent == 50.0
 
 
 def test_what_cannot_be_scored_is_refused():

@@ -38,6 +38,7 @@ def test_power_is_the_inverse_of_the_number_needed(discordant):
 
 def test_ends():
     assert detection_power(1000, 60, 60) == pytest.approx(2.5)
+    assert detection_power(3171, 64.5, 61.1) < 80 <= detection_power(3172, 64.5, 61.1)
     assert detection_power(10, 60, 60, discordant=0) == 0.0
     assert detection_power(10, 100, 0, discordant=100) == 100.0
     assert questions_needed(100, 0, discordant=100) == 4

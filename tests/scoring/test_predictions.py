@@ -39,9 +39,10 @@ def test_mmau_predictions_are_taken_as_they_stand(tmp_path):
     }  # fmt: skip
 
 
-def test_lines_hold_raw_responses(tmp_path):
+@pytest.mark.parametrize("name", ["said.jsonl", "SAID.JSONL"])
+def test_lines_hold_raw_responses(tmp_path, name):
     lines = '{"id": "1", "response": "<answer>\\nDog</answer>"}\n{"id": 2, "response": "Cat "}\n'
-    assert read_predictions(written(tmp_path, "said.jsonl", lines)) == {"1": "Dog", "2": "Cat"}
+    assert read_predictions(written(tmp_path, name, lines)) == {"1": "Dog", "2": "Cat"}
 
 
 @pytest.mark.parametrize(
@@ -49,7 +50,7 @@ def test_lines_hold_raw_responses(tmp_path):
     [
         ("a.json", {"id": "1", "model_prediction": "Dog"}, "not a list"),
         ("a.json", [{"id": "1"}], "holds no prediction"),
-        ("a.json", [{"model_prediction": "Dog"}], "item 0: field id: is missing"),
+        ("a.json", [{"model_prediction": "Dog"}], r"a\.json: item 0: field id: is missing"),
         ("a.json", [{"id": "1", "model_output": ["Dog"]}], "item 0: field model_output: is "),
         ("a.json", [{"id": "1", "model_output": "a"}] * 2, "item 1: id '1' comes twice"),
         ("a.jsonl", '{"id": "1"}\n', r"a.jsonl:1: field response: is missing"),

@@ -117,6 +117,12 @@ def test_a_comparison_has_the_plain_tests_beside_it():
     assert found.smallest == pytest.approx(reach * estimate.error)
     back = compare_over_seeds("table", "b", "a", b, a)
     assert back.verdict == "behind" and back.p == pytest.approx(found.p)
+    assert (back.permutation_p, back.smallest) == pytest.approx(
+        (found.permutation_p, found.smallest)
+    )
+    for seeds in ((17, 2), (2, 17)):
+        some = ({seed: m[seed % 5] for seed in seeds} for m in (a, b))
+        assert compare_over_seeds("table", "a", "b", *some).seeds == (2, 17)
     with pytest.raises(UserError, match="two tested seeds"):
         compare_over_seeds("table", "a", "b", a, {0: b[0]})
     with pytest.raises(UserError, match="different questions"):
@@ -132,16 +138,20 @@ def test_the_next_seed_falls_within_its_interval():
         next_seed([80.0])
     mean, half = 82, stats.t.ppf(0.975, 2) * 2 * np.sqrt(4 / 3)
     assert next_seed([80, 82, 84]) == pytest.approx((mean - half, mean + half))
+    assert next_seed([80, 80]) == (80, 80)
 
 
 def test_a_permutation_test_counts_all_changes_of_sign():
     # Differences of 2, 1, 0 and -1 questions of 4: of 16 sums, those of 2 and more count.
     a = {0: "1100", 1: "1000", 2: "1000", 3: "0000"}
     b = {0: "0000", 1: "0000", 2: "0001", 3: "1000"}
-    found = compare_over_seeds("table", "a", "b", a, b)
-    assert found.differences == (50.0, 25.0, 0.0, -25.0) and found.least_p == 1 / 8
     sums = [x + y + z for x in (2, -2) for y in (1, -1) for z in (1, -1)]
-    assert found.permutation_p == np.mean([abs(one) >= 2 for one in sums])
+    for more in (0, 396):  # questions that neither gets right
+        more_a, more_b = ({seed: m[seed] + "0" * more for seed in m} for m in (a, b))
+        found = compare_over_seeds("table", "a", "b", more_a, more_b)
+        assert found.differences == tuple(100 * n / (4 + more) for n in (2, 1, 0, -1))
+        assert found.permutation_p == np.mean([abs(one) >= 2 for one in sums])
+        assert found.least_p == 1 / 8
 
 
 def test_a_verdict_is_at_five_percent_after_holm():
@@ -155,4 +165,5 @@ def test_a_verdict_is_at_five_percent_after_holm():
         (0.05, None, "no significant difference"),
     ):
         assert replace(found, p=p, holm=holm).verdict == verdict
-    assert replace(found, p=0.01, differences=(-1.0, -1.0)).verdict == "behind"
+    assert replace(found, p=0.01, differences=(0.5, 0.5)).verdict == "ahead"
+    assert replace(found, p=0.01, differences=(-0.5, -0.5)).verdict == "behind"

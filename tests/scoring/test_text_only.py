@@ -1,12 +1,16 @@
 """Text-only baselines find leaks, and stay at chance where there are none."""
 
+import math
 import random
 import warnings
 from dataclasses import replace
+from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from r1aqa_helpers.data import AudioQuestion, read_questions
 from r1aqa_helpers.data.audio import load_audio, save_audio
@@ -50,6 +54,44 @@ def test_a_leak_is_found(leak):
     # Several words are equally long, so that the longest choice is not always one alone.
     questions, seen = ([replace(q, answer=leak(q)) for q in drawn(n, n)] for n in (300, 2000))
     assert accuracy(questions, seen) > 0.85
+
+
+def spelt_out(question: AudioQuestion, seen: list[AudioQuestion]) -> str:
+    """The likeliest choice, in fractions, each count made by going through all questions."""
+
+    def traits(asked: AudioQuestion, place: int) -> list[object]:
+        choice, count = asked.choices[place], len(asked.choices)
+        longer = any(len(other) > len(choice) for other in asked.choices)
+        return [choice, (asked.question, choice), (place, count), longer]
+
+    def share(number: int, trait: object) -> Fraction:
+        having = [
+            (asked, place)
+            for asked in seen
+            for place in range(len(asked.choices))
+            if traits(asked, place)[number] == trait
+        ]
+        correct = sum(asked.choices[place] == asked.answer for asked, place in having)
+        return (correct + Fraction(4, len(question.choices))) / (len(having) + 4)
+
+    def worth(place: int) -> Fraction:
+        return math.prod(share(*one) for one in enumerate(traits(question, place)))
+
+    return question.choices[max(range(len(question.choices)), key=worth)]
+
+
+@given(st.integers(0, 10**6))
+@settings(max_examples=30)
+def test_the_shares_of_all_features_are_multiplied(seed):
+    rng = random.Random(seed)
+
+    def draw(number: int) -> AudioQuestion:
+        choices = tuple(rng.sample(WORDS[:6], rng.randint(2, 4)))
+        what = rng.choice(["What?", "Which?"])
+        return AudioQuestion(f"{number}", Path("/c.wav"), what, choices, rng.choice(choices))
+
+    asked, seen = [draw(n) for n in range(5)], [draw(n) for n in range(rng.randint(0, 25))]
+    assert text_only_answers(asked, seen) == {q.id: spelt_out(q, seen) for q in asked}
 
 
 def test_the_question_counts():
