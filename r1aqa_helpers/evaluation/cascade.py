@@ -73,6 +73,7 @@ def answer_from_captions(
     captions: Mapping[str, str],
     *,
     prompt: int = 2,
+    batch_tokens: int = BATCH_TOKENS,
     max_new_tokens: int = 256,
     log: Path | None = None,
 ) -> list[Prediction]:
@@ -97,7 +98,7 @@ def answer_from_captions(
         count = partial(text_model.tokenizer, add_special_tokens=False)
         tokens = {q.id: len(count(texts[q.id]).input_ids) for q in rest}
         longest_first = sorted(rest, key=lambda q: -tokens[q.id])
-        for batch in fill_batches(longest_first, tokens, BATCH_TOKENS, max_new_tokens):
+        for batch in fill_batches(longest_first, tokens, batch_tokens, max_new_tokens):
             started = time.perf_counter()
             said = respond(text_model, [texts[q.id] for q in batch], max_new_tokens)
             seconds = round((time.perf_counter() - started) / len(batch), 4)
