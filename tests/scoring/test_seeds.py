@@ -93,6 +93,8 @@ def test_what_never_varies_is_certain():
     none = compare_over_seeds("table", "a", "b", same, same)
     assert (none.p, none.seed_p, none.permutation_p, none.smallest) == (1.0, 1.0, 1.0, 0.0)
     assert none.verdict == "no significant difference" and none.least_p == 0.25
+    two = compare_over_seeds("table", "a", "b", {0: "10", 1: "10"}, {0: "10", 1: "10"})
+    assert (two.p, two.seed_p) == (1.0, 1.0)
     all_of_them = compare_over_seeds("table", "a", "b", {0: "11", 1: "11"}, {0: "00", 1: "00"})
     assert (all_of_them.p, all_of_them.seed_p, all_of_them.permutation_p) == (0.0, 0.0, 0.5)
     assert all_of_them.difference == 100.0

@@ -43,7 +43,7 @@ def test_mcnemar_counts_the_questions_that_tell_the_two_apart():
 
 def test_mcnemar_needs_the_same_questions():
     with pytest.raises(UserError, match="'2' is scored in one only"):
-        mcnemar(outcomes("101"), outcomes("10"))
+        mcnemar(outcomes("1011"), outcomes("10"))
     with pytest.raises(UserError, match="^paired test: no question is scored; "):
         mcnemar({}, {})
 
