@@ -84,7 +84,7 @@ class Anonymous:
             time.sleep(0.01)
 
     def take(self) -> int:
-        """The most so far; the next look begins anew."""
+        """The most so far; the next look begins again."""
         seen, self.most = self.most, 0
         return seen
 

@@ -8,7 +8,7 @@
     uv run scripts/notebooks.py check [06]   list faults; exit 1 if there are any
     uv run scripts/notebooks.py map          write the table of notebooks/README.md
 
-What was trained before is not used: each call trains anew, once for all notebooks. Timings,
+What was trained before is not used: each call trains again, once for all notebooks. Timings,
 progress and widgets' states, which differ between runs, are not stored. Edit a notebook
 in JupyterLab, or as text: jupytext --to py:percent writes one, and jupytext --update --to ipynb
 applies the changes.

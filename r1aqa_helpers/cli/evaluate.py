@@ -355,7 +355,7 @@ def _check_whole(out: Path, missing: int, n: int) -> None:
     """Make missing answers, of which warnings have told, a part of the exit status."""
     if missing:
         raise UserError(
-            f"{shown(out)}: {missing} of {n} answers are missing and count as wrong; mend what the"
+            f"{shown(out)}: {missing} of {n} answers are missing and count as wrong; fix what the"
             " warnings name, and give the same command again"
         )
 

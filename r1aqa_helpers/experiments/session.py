@@ -132,7 +132,7 @@ class Session:
         if len(said) < len(questions):
             raise UserError(
                 f"{shown(log)}: {len(questions) - len(said)} of {len(questions)} answers are"
-                " missing; mend what the warnings name, and give the same command again"
+                " missing; fix what the warnings name, and give the same command again"
             )
         return said
 

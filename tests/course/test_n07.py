@@ -86,9 +86,9 @@ def test_both_kinds_of_noise_are_wider_than_either(found):
 
 
 def test_comparisons_are_told_or_said_to_be_missing(found):
-    assert found.told("grpo-2", "sft", 2).startswith("GRPO <2> − SFT, full: +25.0 (")
+    assert found.statement("grpo-2", "sft", 2).startswith("GRPO <2> − SFT, full: +25.0 (")
     assert [(c.a, c.b) for c in found.planned] == [("grpo-2", "sft")] and not found.apart
-    few, *_, compute, everything = found.told_apart(2)
+    few, *_, compute, everything = found.statements_elsewhere(2)
     assert few == "100 questions, seen once: GRPO <2> − SFT, full: not run yet"
     where = "(as much processor time as GRPO <2>)"
     assert compute == f"GRPO <2> − SFT, full {where}: not run yet"

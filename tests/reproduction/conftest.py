@@ -58,7 +58,7 @@ def accuracy(data, command) -> Callable[[Path, int, Path], float]:
 
 @pytest.fixture
 def retrained(data, bands, command, accuracy, tmp_path) -> Callable[[str], dict[str, Any]]:
-    """Trains and asks the method of that name anew; what came out beside its bands."""
+    """Trains and asks the method of that name again; what came out beside its bands."""
 
     def measure(name: str) -> dict[str, Any]:
         run = tmp_path / name

@@ -105,7 +105,7 @@ def test_a_file_that_cannot_be_read(tmp_path, name):
 
 @pytest.fixture(params=["pipe", "device", "folder", "socket", "link loop", "link to a pipe"])
 def no_file(request, tmp_path):
-    """A place that is no regular file; whoever reads from the pipe waits for ever."""
+    """A place that is no regular file; anyone who reads from the pipe waits for ever."""
     path = tmp_path / f"{request.param}.json"
     if request.param == "pipe":
         os.mkfifo(path)

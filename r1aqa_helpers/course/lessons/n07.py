@@ -67,7 +67,7 @@ class Committed:
         """The planned comparisons in, or with, another regime."""
         return [c for c in self.summary.comparisons if not _in_table(c.regime, c.b)]
 
-    def told(self, a: str, b: str, margin: float, regime: str = TABLE) -> str:
+    def statement(self, a: str, b: str, margin: float, regime: str = TABLE) -> str:
         """A planned comparison in a line, or that there are not two trainings of each yet.
 
         ``b`` is named as in a `Comparison`, with another regime before it where it is of one.
@@ -77,12 +77,12 @@ class Committed:
                 return sentence(one, margin)
         return f"{_label(regime, a, b)}: not run yet"
 
-    def told_apart(self, margin: float) -> list[str]:
-        """Every planned comparison in, or with, another regime, in a line as `told` has it."""
+    def statements_elsewhere(self, margin: float) -> list[str]:
+        """Every planned comparison in, or with, another regime, in a line as `statement` has it."""
         alone = (None, UNTRAINED.name)
         pairs = [(p, p.b if p.other in alone else f"{p.other}/{p.b}") for p in FAMILY]
         asked = [(p, b) for p, b in pairs if not _in_table(p.regime, b)]
-        return [self.told(p.a, b, margin, p.regime) for p, b in asked]
+        return [self.statement(p.a, b, margin, p.regime) for p, b in asked]
 
     def rows(self, regime: str = TABLE) -> list[MethodRow]:
         """The methods that were tested in a regime."""
