@@ -193,19 +193,15 @@ def test_unfit_questions_and_settings_are_refused(loaded, questions, tmp_path):
     assert not (tmp_path / "out").exists()
 
 
-def test_recordings_are_decoded_before_the_first_step_where_the_run_comes_to_them(
-    questions, tmp_path, run
-):
+def test_all_recordings_are_decoded_before_the_first_step(questions, tmp_path, run):
     bad = tmp_path / "bad.wav"
     bad.write_bytes(b"no audio")
     settings = replace(SETTINGS, steps=1, prompts_per_step=1)
-    _, second, *_ = run_schedule(len(questions), len(questions), settings.seed)
-    spoilt = [replace(q, audio=bad) if i == second else q for i, q in enumerate(questions)]
-    folder, calls = run(tmp_path / "first", settings, questions=spoilt)
-    assert calls == 1 and folder.is_dir(), "the question that is first, and no other"
-    with pytest.raises(UserError, match="1 of 2 recordings cannot be used"):
-        run(tmp_path / "both", replace(settings, steps=2), questions=spoilt)
-    assert not (tmp_path / "both" / "metrics.jsonl").exists()
+    *_, last = run_schedule(len(questions), len(questions), settings.seed)
+    spoilt = [replace(q, audio=bad) if i == last else q for i, q in enumerate(questions)]
+    with pytest.raises(UserError, match="1 of 6 recordings cannot be used"):
+        run(tmp_path / "out", settings, questions=spoilt)
+    assert not (tmp_path / "out" / "metrics.jsonl").exists()
 
 
 def test_every_question_comes_once_before_any_comes_again():
