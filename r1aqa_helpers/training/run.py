@@ -23,7 +23,7 @@ from r1aqa_helpers.training.callbacks import COMPLETE, StepLog, Watch, quiet, sh
 from r1aqa_helpers.training.logprobs import disable_scoring
 from r1aqa_helpers.training.settings import TRAINER_FIELDS, TrainingSettings, divide_step
 from r1aqa_helpers.utils.errors import UserError
-from r1aqa_helpers.utils.io import json_digest, read_log, write_json, write_jsonl
+from r1aqa_helpers.utils.io import json_digest, read_log, told, write_json, write_jsonl
 from r1aqa_helpers.utils.locks import only_writer
 from r1aqa_helpers.utils.machine import hardware
 from r1aqa_helpers.utils.run_dir import RUN_FILE, read_run
@@ -197,13 +197,16 @@ def open_run(out_dir: Path, description: dict[str, Any]) -> Path | None:
         if not number.isdecimal():
             continue
         if not (folder / COMPLETE).exists():
-            shutil.rmtree(folder)
+            with told(folder, "removed", "remove it"):
+                shutil.rmtree(folder)
         elif int(number) > done:
             checkpoint, done = folder, int(number)
     for path in (out_dir / name for name in LOGS):
         if path.exists():
             rows = read_log(path)
-            write_jsonl(path, [row for row in rows if row.get("step", 0) <= done])
+            if not all(isinstance(row.get("step"), int) for row in rows):
+                raise UserError(f"{shown(path)}: has a row without its step; remove the folder")
+            write_jsonl(path, [row for row in rows if row["step"] <= done])
     return checkpoint
 
 

@@ -17,6 +17,7 @@ from r1aqa_helpers.training import COMPLETE, divide_step, run_schedule
 from r1aqa_helpers.training.grpo import run as train
 from r1aqa_helpers.training.grpo.run import GRPOSettings, _passes_per_rollout, train_grpo
 from r1aqa_helpers.training.grpo.trainer import AudioGRPOTrainer
+from r1aqa_helpers.training.run import open_run
 from r1aqa_helpers.utils.errors import UserError
 from r1aqa_helpers.utils.io import read_log
 from r1aqa_helpers.utils.locks import only_writer
@@ -163,6 +164,20 @@ def test_a_folder_of_another_run_is_refused(questions, tmp_path, run):
         with pytest.raises(UserError, match="another questions"):
             run(tmp_path, questions=others)
     assert (tmp_path / "metrics.jsonl").read_bytes() == before
+
+
+@pytest.mark.parametrize("row", ['{"loss": 1}', '{"step": null}', '{"step": "1"}', '{"step": [1]}'])
+def test_a_log_that_does_not_tell_its_steps_is_one_line(tmp_path, row):
+    open_run(tmp_path, {"settings": {"steps": 2}})
+    (tmp_path / "metrics.jsonl").write_text(row + "\n")
+    with pytest.raises(UserError, match=r"metrics\.jsonl: has a row without its step"):
+        open_run(tmp_path, {"settings": {"steps": 2}})
+
+
+def test_a_file_in_the_place_of_a_checkpoint_is_one_line(tmp_path):
+    (tmp_path / "checkpoint-1").write_text("")
+    with pytest.raises(UserError, match=r"checkpoint-1: cannot be removed .*; remove it"):
+        open_run(tmp_path, {"settings": {"steps": 2}})
 
 
 @pytest.mark.parametrize("change", [{"freeze_audio_encoder": True}, {"text_only": True}])
