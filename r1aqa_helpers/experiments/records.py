@@ -6,7 +6,7 @@ The untrained rows have such files, too, with a test and no training; their lr a
 import statistics
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, cast
 
 from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, StringConstraints, model_validator
 
@@ -171,7 +171,7 @@ class _Trained(_Untrained):
 
     lr: FiniteFloat
     seed: _Count
-    test: _Score = Field(default=None)
+    test: _Score = cast(Any, None)  # it may be absent, and not null
     validation: _Score
     training: _Training
     traits: _Traits
