@@ -238,7 +238,7 @@ class Bench:
             "features_seconds": preparing,
             "clips_per_second": count / seconds,
             "clips_per_second_with_features": count / (seconds + preparing),
-            "share_of_peak": count * needed / seconds / self.rate,
+            "share_of_peak": self._share(count * needed, seconds),
         }
 
     def steps(
@@ -379,9 +379,13 @@ class Bench:
             "seconds": list(seconds),
             "median_seconds": statistics.median(seconds),
             "flops": flops,
-            "share_of_peak": flops / statistics.median(seconds) / self.rate,
+            "share_of_peak": self._share(flops, statistics.median(seconds)),
             "peak_memory_gb": peak,
         }
+
+    def _share(self, flops: int, seconds: float) -> float | None:
+        """Of the machine's rate; None where that was not measured."""
+        return flops / seconds / self.rate if self.rate else None
 
 
 def measure(scale: Scale) -> dict[str, Any]:

@@ -30,22 +30,23 @@ def gpu_lines(cards: Sequence[Mapping[str, Any]]) -> list[str]:
 def _card(card: Mapping[str, Any]) -> list[str]:
     lines = [
         f"The 8.4 B architecture, random weights, bfloat16, LoRA; {card['hardware']}, "
-        f"{card['date']}, medians of {card['n']}:",
+        f"{card['date']}, medians of {card['n']}; long answers and profiles: one step:",
         "",
         GPU_COLUMNS,
         "|---|--:|--:|--:|--:|--:|",
     ]
-    answering = card["inference"]
+    # Where the model could not be built, no part was begun.
+    answering = card.get("inference", card["load"])
     if why := _why_not(answering):
         lines.append(f"| answering | {why} | | | | |")
     else:
         lines.append(
             f"| answering {answering['clips']} clips, {answering['clips_per_second']:.1f} a second "
             f"| – | – | {answering['seconds']:.2f} | {answering['peak_memory_gb']:.1f} | "
-            f"{100 * answering['share_of_peak']:.0f} % |"
+            f"{_percent(answering)} |"
         )
     for (part, mode), what in STEPS.items():
-        one = card[part]
+        one = card.get(part, card["load"])
         if why := _why_not(one):
             lines.append(f"| {what} | {why} | | | | |")
             continue
@@ -55,9 +56,14 @@ def _card(card: Mapping[str, Any]) -> list[str]:
         lines.append(
             f"| {what} | {one['groups']} | {one['answer_tokens']} | "
             f"{one[mode]['median_seconds']:.2f} | {memory} | "
-            f"{100 * one[mode]['share_of_peak']:.0f} % |"
+            f"{_percent(one[mode])} |"
         )
     return lines
+
+
+def _percent(figures: Mapping[str, Any]) -> str:
+    share = figures["share_of_peak"]
+    return "–" if share is None else f"{100 * share:.0f} %"
 
 
 def _why_not(part: Mapping[str, Any]) -> str:

@@ -95,8 +95,16 @@ def results_block() -> str:
 def caveats_block() -> str:
     """What README's table does not say: where the gain comes from, and that it is one seed."""
     found = Findings(_experiment()[1])
-    gained, chosen = (found.found["table", name, "direct-2"] for name in ("grpo-2", "sft-random"))
-    rows = [found.rows["table", name] for name in ("sft-random", "sft", "grpo-2")]
+    try:
+        gained, chosen = (
+            found.found["table", name, "direct-2"] for name in ("grpo-2", "sft-random")
+        )
+        rows = [found.rows["table", name] for name in ("sft-random", "sft", "grpo-2")]
+    except KeyError as missing:
+        lacking = " ".join(missing.args[0])
+        raise SystemExit(
+            f"{RESULTS}: lacks {lacking}, which README's caveats need; run it"
+        ) from None
     seeds = min(len(row.seeds) for row in rows)
     return (
         "Two caveats. **Most of the gain with prompt \\<2> comes from learning to choose.** The "

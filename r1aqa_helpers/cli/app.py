@@ -73,7 +73,7 @@ class Reporting(TyperGroup):
         except UserError as error:
             if not main:
                 time.sleep(_HEAD_START)
-            typer.echo(f"error: {plain(error, MESSAGE)}", err=True)
+            typer.echo(f"error: {error}", err=True)
             raise typer.Exit(1) from None
         except KeyboardInterrupt as interruption:
             if main:

@@ -26,10 +26,16 @@ _FORMATS = {".wav": "WAV", ".flac": "FLAC", ".ogg": "OGG"}
 def load_audio(path: PathLike) -> np.ndarray:
     """Decode a file to a wave: float32, shape ``(samples,)``, mono, 16 kHz; see `decode_audio`.
 
-    Warns, naming the file, where the recording can be used and may yet surprise.
-
     Raises:
         UserError: missing, no regular file, or as `decode_audio`.
+    """
+    return read_audio(path)[0]
+
+
+def read_audio(path: PathLike) -> tuple[np.ndarray, list[str]]:
+    """As `load_audio`, with the remarks about a recording that can be used and may yet surprise.
+
+    Each of them is a warning, too, which names the file.
     """
     try:
         with open_file(path) as file:
@@ -37,8 +43,8 @@ def load_audio(path: PathLike) -> np.ndarray:
     except AudioFault as fault:
         raise UserError(f"{shown(path)}: {fault}") from None
     for remark in remarks:
-        warnings.warn(f"{shown(path)}: {remark}", stacklevel=2)
-    return wave
+        warnings.warn(f"{shown(path)}: {remark}", stacklevel=3)
+    return wave, remarks
 
 
 def header_seconds(path: PathLike) -> float | None:

@@ -9,12 +9,14 @@ import contextlib
 import ctypes
 import io
 import itertools
+import threading
 import time
 import wave
-from collections.abc import Iterator, Set
+from collections.abc import Callable, Iterator, Set
+from concurrent.futures import Future, wait
 from dataclasses import dataclass, field
 from fractions import Fraction
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, TypeVar
 
 import av
 import numpy as np
@@ -43,13 +45,14 @@ _OPTIONS = {
     "max_probe_packets": "1",  # by default a WAV is searched for DTS, for longer than it is read
     "max_size": "8192",  # bytes of a WAV's packet
 }
-#: Containers whose header states a length. Of others it is estimated, or that of the pictures.
-_STATING = frozenset({"aiff", "au", "caf", "flac", "nistsphere"})
+#: Containers whose header states the sound's length. Of others it is estimated, or the pictures'.
+_STATING = frozenset({"aiff", "au", "caf", "flac", "nistsphere", "mov,mp4,m4a,3gp,3g2,mj2"})
 _STATED = 3600.0  # seconds; what a header states beyond is not believed, as pipes leave it open
 _PATIENCE = 0.5  # seconds of computing before samples have to come, and
 _PACE = 0.1  # seconds of computing for each second of sound, ten times what a slow decoder takes
 _RATES = range(1_000, 1_000_001)  # Hz; anything else is a damaged header
 _TYPES = {"u8": "u1", "s16": "i2", "s32": "i4", "flt": "f4", "dbl": "f8"}  # of packed samples
+_T = TypeVar("_T")
 _FULL_SCALE = 1 - 2**-15
 _SILENCE = 1e-4  # -80 dB of full scale
 _DAMAGED = "is damaged or cut off; fetch or record it again"
@@ -78,7 +81,7 @@ def decode_audio(file: BinaryIO) -> tuple[np.ndarray, list[str]]:
         AudioFault: empty, no audio, cut off well before the end that its header states, for the
             most part undecodable, without samples, or with samples that are not finite or huge.
     """
-    sound = _decode(file)
+    sound = _in_time(file, _decode)
     if not sound.pieces:
         raise AudioFault("holds no samples; give a recording that has some")
     joined = np.concatenate(
@@ -99,9 +102,7 @@ def stated_seconds(file: BinaryIO) -> float | None:
     Raises:
         AudioFault: no audio.
     """
-    with _opened(_Reader(file)) as container:
-        seconds = _stated(container, _STATING | {"wav", "w64", "ogg"})
-    return seconds if 0 < seconds <= _STATED else None
+    return _in_time(file, _header_seconds)
 
 
 def is_silent(wave: np.ndarray) -> bool:
@@ -121,16 +122,16 @@ class _Reader:
     def __init__(self, file: BinaryIO) -> None:
         self.fault: str | None = None
         self.seek, self.tell = file.seek, file.tell
-        self._file = file
-        self._until = time.thread_time() + _PATIENCE
+        self.file = file
+        self.until = _PATIENCE  # of the time of the thread that reads, see `_in_time`
 
     def allow(self, seconds: float) -> None:
         """Allow this thread more computing, as so many seconds of sound came."""
-        self._until += _PACE * seconds
+        self.until += _PACE * seconds
 
     def check(self) -> bool:
         """Whether there is no `fault`; too much computing is one."""
-        if self.fault is None and time.thread_time() > self._until:
+        if self.fault is None and time.thread_time() > self.until:
             self.fault = _DAMAGED
         return self.fault is None
 
@@ -139,10 +140,34 @@ class _Reader:
         if not self.check():
             return b""
         try:
-            return self._file.read(size)
+            return self.file.read(size)
         except OSError as error:
             self.fault = f"cannot be read ({error.strerror}); check the disk"
             return b""
+
+
+def _in_time(file: BinaryIO, work: Callable[[_Reader], _T]) -> _T:
+    """What ``work`` returns, or an `AudioFault` after too much computing, in a thread of its own.
+
+    FFmpeg may compute for hours without a read, for instance on a million comments, and nothing
+    but the end of the process ends that. The thread is then left behind.
+    """
+    reader, done, clocks = _Reader(file), Future[_T](), list[int]()
+
+    def run() -> None:
+        if hasattr(time, "pthread_getcpuclockid"):  # Linux; elsewhere only reads end the work
+            clocks.append(time.pthread_getcpuclockid(threading.get_ident()))
+        try:
+            done.set_result(work(reader))
+        except BaseException as fault:
+            done.set_exception(fault)
+
+    threading.Thread(target=run, name="decoding", daemon=True).start()
+    while not wait([done], timeout=0.5).done:
+        with contextlib.suppress(OSError):  # it has ended meanwhile
+            if clocks and time.clock_gettime(clocks[0]) > reader.until + 0.5:
+                raise AudioFault(_DAMAGED)
+    return done.result()
 
 
 def _opened(reader: _Reader) -> InputContainer:
@@ -160,6 +185,12 @@ def _opened(reader: _Reader) -> InputContainer:
         name = "none" if decoder is None else decoder.name
         raise AudioFault(f"holds no sound that is decoded (codec: {name}); convert it to WAV")
     return container
+
+
+def _header_seconds(reader: _Reader) -> float | None:
+    with _opened(reader) as container:
+        seconds = _stated(container, _STATING | {"wav", "w64", "ogg"})
+    return seconds if 0 < seconds <= _STATED else None
 
 
 def _stated(container: InputContainer, stating: Set[str]) -> float:
@@ -234,12 +265,13 @@ class _Sound:
             yield f"is very long; only its first {self.seconds:.0f} s are read"
 
 
-def _decode(file: BinaryIO) -> _Sound:
+def _decode(reader: _Reader) -> _Sound:
+    file = reader.file
     if not file.seek(0, io.SEEK_END):
         raise AudioFault("is empty; give a recording")
     stated = _stated_by_wav(file)
     file.seek(0)
-    reader, sound = _Reader(file), _Sound()
+    sound = _Sound()
     with _opened(reader) as container:
         if not stated:
             # Writers of WAVs other than PCM are at odds whether to count each channel's samples.

@@ -1,19 +1,26 @@
 """All recordings of a set of questions: what identifies them, and which cannot be used."""
 
+import contextlib
 import os
+import time
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from functools import cache
 from pathlib import Path
 
-from r1aqa_helpers.data.audio import load_audio
+import av
+from huggingface_hub import cached_assets_path
+
+from r1aqa_helpers.data import decoding
+from r1aqa_helpers.data.audio import read_audio
 from r1aqa_helpers.data.question import AudioQuestion
 from r1aqa_helpers.utils.errors import UserError
 from r1aqa_helpers.utils.io import file_hash
 from r1aqa_helpers.utils.progress import track
 
 _NAMED = 5  # recordings that cannot be used, in one message
+_SETTLED = 2.0  # seconds after which another writing shows in a file's times, on any file system
+_DIGESTS: dict[tuple[object, ...], str] = {}  # of files, by all that tells of a change
 
 
 def recording_digests(questions: Sequence[AudioQuestion]) -> dict[Path, str]:
@@ -37,6 +44,9 @@ def check_recordings(
 ) -> list[AudioQuestion]:
     """Decode every recording, in threads, so that a bad one is found before the work.
 
+    Contents that were decoded without a fault or a remark are remembered on this machine, by
+    digest, and not decoded again.
+
     Args:
         leave_out: leave out the questions about bad recordings, with a warning.
 
@@ -46,8 +56,10 @@ def check_recordings(
     Raises:
         UserError: a recording is missing or cannot be decoded; with ``leave_out``, all are so.
     """
-    checked = _each(questions, _decode, "checking recordings")
-    kept = [q for q in questions if checked[q.audio] is None]
+    sound = _read_sound()
+    checked = _each(questions, lambda audio: _decode(audio, sound), "checking recordings")
+    _add_sound({found for found in checked.values() if isinstance(found, str)} - sound)
+    kept = [q for q in questions if not isinstance(checked[q.audio], UserError)]
     if len(kept) < len(questions):
         told = _faults_text(checked)
         if not leave_out or not kept:
@@ -80,28 +92,38 @@ def _faults_text(read: Mapping[Path, object]) -> str:
 
 
 def _hash(audio: Path) -> str:
-    return _hash_once(audio, _changed(audio))
-
-
-def _decode(audio: Path) -> None:
-    _decode_once(audio, _changed(audio))
-
-
-def _changed(audio: Path) -> tuple[int, int] | None:
+    """The file's digest; read again only where the file may have changed."""
     if not audio.is_file():
-        return None
+        return file_hash(audio)  # says what is wrong
     found = audio.stat()
-    return found.st_mtime_ns, found.st_size
+    changed = (found.st_mtime_ns, found.st_ctime_ns)
+    key = (audio, found.st_dev, found.st_ino, found.st_size, *changed)
+    if key in _DIGESTS:
+        return _DIGESTS[key]
+    digest = file_hash(audio)
+    if time.time_ns() - max(changed) > _SETTLED * 1e9:
+        _DIGESTS[key] = digest
+    return digest
 
 
-# Several runs of one process may be about a recording. A fault is not remembered.
+def _decode(audio: Path, sound: set[str]) -> str | None:
+    """The digest of a recording without fault and remark."""
+    digest = _hash(audio)
+    return digest if digest in sound or not read_audio(audio)[1] else None
 
 
-@cache
-def _hash_once(audio: Path, changed: tuple[int, int] | None) -> str:
-    return file_hash(audio)
+def _sound_place() -> Path:
+    """Digests of such recordings, a line each, as this decoder finds them."""
+    decoder = f"{av.__version__}-{file_hash(decoding.__file__)[:16]}"
+    return cached_assets_path("r1aqa", "recordings") / f"sound-{decoder}.txt"
 
 
-@cache
-def _decode_once(audio: Path, changed: tuple[int, int] | None) -> None:
-    load_audio(audio)
+def _read_sound() -> set[str]:
+    with contextlib.suppress(OSError, ValueError):  # only time is lost without it
+        return set(_sound_place().read_text(encoding="ascii").split())
+    return set()
+
+
+def _add_sound(digests: set[str]) -> None:
+    with contextlib.suppress(OSError, ValueError), open(_sound_place(), "a") as lines:
+        lines.write("".join(f"{digest}\n" for digest in digests))

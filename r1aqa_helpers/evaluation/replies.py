@@ -6,6 +6,9 @@ from typing import Any, NamedTuple
 
 from pydantic import BaseModel, Field, ValidationError
 
+#: Endings of a text that is not the model's answer: it was filtered, or broke off (OpenAI, vLLM).
+_BROKEN_OFF = ("content_filter", "error", "abort")
+
 
 class Reply(NamedTuple):
     """What a model said; ``cut``: whether the limit of tokens ended it."""
@@ -69,7 +72,7 @@ def read_reply(content: bytes) -> Reply:
     said, cut = choice.message.content, choice.finish_reason in ("length", "max_tokens")
     if isinstance(said, list):
         said = "".join(part.text for part in said if part.type == "text")
-    if said is None and not cut:
+    if said is None and not cut or choice.finish_reason in _BROKEN_OFF:
         raise ValueError(f"finish_reason {choice.finish_reason}")
     return Reply(said or "", cut)
 

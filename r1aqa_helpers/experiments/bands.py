@@ -125,11 +125,15 @@ def _measured(quantity: str, run: Mapping[str, Any], records: Sequence[Mapping[s
         return float(pairs.count(("1", "0") if quantity == "won" else ("0", "1")))
     if quantity == "varied draws":
         steps = run["steps"]
-        part = f"zero_variance_groups of steps {steps - steps // 5 + 1} to {steps}"
-        return 1 / (1 - _measured(part, run, records))
-    if (found := _TRAIT.fullmatch(quantity)) is None:
+        return 1 / (1 - _trait(run, "zero_variance_groups", steps - steps // 5 + 1, steps))
+    asked = _TRAIT.fullmatch(quantity)
+    if asked is None or asked[1] not in run["traits"]:
         raise UserError(f"{shown_value(quantity)}: is no quantity of a row")
-    name, first, last = found.groups()
+    return _trait(run, asked[1], int(asked[2]), int(asked[3]))
+
+
+def _trait(run: Mapping[str, Any], name: str, first: int, last: int) -> float:
+    """The mean of a trait from the ``first`` to the ``last`` of a run's steps."""
     parts = run["traits"][name]  # means over equal parts of the run
     size = run["steps"] // len(parts)
-    return statistics.fmean(parts[(int(first) - 1) // size : int(last) // size])
+    return statistics.fmean(parts[(first - 1) // size : last // size])

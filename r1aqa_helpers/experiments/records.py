@@ -6,9 +6,13 @@ The untrained rows have such files, too, with a test and no training; their lr a
 import statistics
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, Literal, cast
+
+from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, StringConstraints, model_validator
 
 from r1aqa_helpers.data import AudioQuestion
+from r1aqa_helpers.data.parse import Fault
+from r1aqa_helpers.data.parse import validated as read_as
 from r1aqa_helpers.evaluation.local import Prediction
 from r1aqa_helpers.experiments.methods import OWN_ANSWERS, ROWS
 from r1aqa_helpers.experiments.plan import REGIMES, UNTRAINED, Validated
@@ -103,6 +107,79 @@ def mean_loss(folder: Path) -> float:
     return statistics.fmean(row["loss"] for row in read_log(folder / "metrics.jsonl"))
 
 
+_Count = Annotated[int, Field(ge=0, le=10**15)]
+
+
+class _Read(BaseModel):
+    model_config = ConfigDict(strict=True)
+
+
+class _Part(_Read):
+    accuracy: Annotated[float, Field(ge=0, le=100)]
+
+
+class _Score(_Part):
+    n: Annotated[int, Field(ge=2)]
+    matches: Annotated[str, StringConstraints(pattern=r"^[01]+$")]
+    tasks: dict[Literal["sound", "music", "speech"], _Part]
+    format: FiniteFloat | None = None
+    cut: _Count | None = None
+
+    @model_validator(mode="after")
+    def _whole(self) -> "_Score":
+        if len(self.matches) != self.n:
+            raise ValueError("its matches are not as many as its questions")
+        return self
+
+
+class _Training(_Read):
+    cpu_seconds: FiniteFloat
+
+
+class _Costs(_Training):
+    answers_sampled: _Count
+    tokens_sampled: _Count
+    tokens_learnt: _Count
+
+
+class _Traits(_Read):
+    model_config = ConfigDict(extra="allow")
+    __pydantic_extra__: dict[str, list[FiniteFloat | None]]
+
+    loss: Annotated[list[FiniteFloat], Field(min_length=1)]
+
+
+class _Asked(_Read):
+    test: str | None = None
+
+
+class _Untrained(_Read):
+    """What is read of an untrained row's file; others may be without the fields with defaults."""
+
+    regime: str
+    method: str
+    lr: FiniteFloat | None
+    seed: _Count | None
+    test: _Score
+    questions: _Asked
+    hardware: str
+    date: str = ""
+
+
+class _Trained(_Untrained):
+    """What is read of a trained run's file. It has no test where its rate was not chosen."""
+
+    lr: FiniteFloat
+    seed: _Count
+    test: _Score = cast(Any, None)  # it may be absent, and not null
+    validation: _Score
+    training: _Training
+    traits: _Traits
+    costs: _Costs | None = None
+    steps: Annotated[int, Field(ge=1)] = 1
+    rate_at_end: bool = False
+
+
 def read_record(path: Path) -> dict[str, Any]:
     """The file of a run.
 
@@ -110,13 +187,14 @@ def read_record(path: Path) -> dict[str, Any]:
         UserError: cannot be read, or is no run's file.
     """
     record = read_json(path)
-    needed = {"regime", "method", "lr", "seed"}
-    if isinstance(record, dict):
-        asked = record.get("regime") == UNTRAINED.name
-        needed |= {"test"} if asked else {"validation", "training"}
-    if not isinstance(record, dict) or not needed <= record.keys():
-        raise UserError(f"{shown(path)}: is no run of the experiment; remove it, or fix it")
-    if record["regime"] not in REGIMES or record["method"] not in ROWS:
+    untrained = isinstance(record, dict) and record.get("regime") == UNTRAINED.name
+    try:
+        read = read_as(_Untrained if untrained else _Trained, record)
+    except Fault as fault:
+        raise UserError(
+            f"{shown(path)}: is no run of the experiment ({fault}); remove it, or fix it"
+        ) from None
+    if read.regime not in REGIMES or read.method not in ROWS:
         raise UserError(f"{shown(path)}: names a regime or a method that is not known here")
     return record
 

@@ -157,7 +157,11 @@ def load_records(folder: Path) -> list[dict[str, Any]]:
     if not paths:
         raise UserError(f"{shown(place)}: holds no run; give the --out of r1aqa experiment")
     records = [read_record(path) for path in paths]
-    asked = {record["questions"]["test"] for record in records if "test" in record}
+    asked = {
+        (record["questions"].get("test"), record["test"]["n"], *sorted(record["test"]["tasks"]))
+        for record in records
+        if "test" in record
+    }
     if len(asked) > 1:
         raise UserError(f"{shown(place)}: its runs were tested on different questions")
     return records
@@ -253,7 +257,11 @@ def _row(
         },
         format=_mean([run["test"].get("format") for run in runs]),
         cut=_mean([run["test"].get("cut") for run in runs]),
-        costs={name: statistics.fmean(one[name] for one in spent) for name in spent[0]},
+        costs={
+            name: statistics.fmean(one[name] for one in spent)
+            for name in spent[0]
+            if all(name in one for one in spent)
+        },
         rates={
             run["lr"]: run["validation"]["accuracy"]
             for run in sorted(found, key=lambda run: run["lr"] or 0)

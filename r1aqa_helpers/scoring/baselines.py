@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Sequence
 
 from r1aqa_helpers.data import AudioQuestion
-from r1aqa_helpers.scoring.matching import string_match
+from r1aqa_helpers.scoring.matching import right_choices
 from r1aqa_helpers.utils.errors import UserError
 from r1aqa_helpers.utils.untrusted import shown_value
 
@@ -24,10 +24,7 @@ def chance(questions: Sequence[AudioQuestion]) -> float:
     Raises:
         UserError: a question has no gold answer.
     """
-    shares = [
-        sum(string_match(_gold(q), choice, q.choices) for choice in q.choices) / len(q.choices)
-        for q in questions
-    ]
+    shares = [sum(right_choices(_gold(q), q.choices)) / len(q.choices) for q in questions]
     return 100 * sum(shares) / len(shares)
 
 
@@ -47,11 +44,13 @@ def correct_by_position(questions: Sequence[AudioQuestion]) -> list[int]:
     Raises:
         UserError: a question has no gold answer.
     """
-    positions = range(max(len(q.choices) for q in questions))
-    return [
-        sum(string_match(_gold(q), q.choices[p % len(q.choices)], q.choices) for q in questions)
-        for p in positions
-    ]
+    counts = [0] * max(len(q.choices) for q in questions)
+    for q in questions:
+        for place, right in enumerate(right_choices(_gold(q), q.choices)):
+            if right:
+                for position in range(place, len(counts), len(q.choices)):
+                    counts[position] += 1
+    return counts
 
 
 def best_position(questions: Sequence[AudioQuestion]) -> int:

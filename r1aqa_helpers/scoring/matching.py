@@ -48,15 +48,22 @@ def string_match(answer: str, prediction: str, choices: Sequence[str]) -> bool:
     return gold <= said and not said & foreign
 
 
+def right_choices(answer: str, choices: Sequence[str]) -> list[bool]:
+    """Which of the choices `string_match` accepts: those of the gold answer's words, if any."""
+    gold = words(answer)
+    return [bool(gold) and words(choice) == gold for choice in choices]
+
+
 def accepted_choices(prediction: str, choices: Sequence[str]) -> list[int]:
     """Places, from 0, of the choices that `string_match` would accept ``prediction`` for.
 
     Empty where the prediction names no choice, or words of several: a parse failure. More than
     one place only where choices are made of the same words.
     """
-    return [
-        place for place, choice in enumerate(choices) if string_match(choice, prediction, choices)
-    ]
+    said, each = words(prediction), [words(choice) for choice in choices]
+    # Each choice's words once: to ask `string_match` of each would take the square of their number.
+    named = said & frozenset().union(*each)
+    return [place for place, one in enumerate(each) if said and one == named]
 
 
 def strict_match(answer: str, prediction: str) -> bool:

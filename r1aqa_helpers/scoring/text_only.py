@@ -49,7 +49,8 @@ def text_only_answers(
             for features in _features(question)
         ]
         # Within rounding: else the order of the sum would break ties.
-        place = next(i for i, score in enumerate(scores) if score > max(scores) - 1e-9)
+        least = max(scores) - 1e-9
+        place = next(i for i, score in enumerate(scores) if score > least)
         answers[question.id] = question.choices[place]
     return answers
 
@@ -96,13 +97,12 @@ def swapped(questions: Sequence[AudioQuestion], seed: int = 0) -> list[AudioQues
     """
     order = list(range(len(questions)))
     random.Random(seed).shuffle(order)
-    rings: dict[str, list[Path]] = {}
+    rings: dict[str, dict[Path, None]] = {}
     for index in order:
-        ring = rings.setdefault(questions[index].task, [])
-        if questions[index].audio not in ring:
-            ring.append(questions[index].audio)
+        rings.setdefault(questions[index].task, {})[questions[index].audio] = None
     following = {}
-    for task, ring in rings.items():
+    for task, clips in rings.items():
+        ring = list(clips)
         if len(ring) == 1:
             raise UserError(
                 f"task {shown_value(task)}: has one clip only, so none can be exchanged"

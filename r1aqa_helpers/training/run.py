@@ -21,14 +21,9 @@ from r1aqa_helpers.models.precision import is_quantised, training_precision
 from r1aqa_helpers.training import distributed
 from r1aqa_helpers.training.callbacks import COMPLETE, StepLog, Watch, quiet, show_to
 from r1aqa_helpers.training.logprobs import disable_scoring
-from r1aqa_helpers.training.settings import (
-    TRAINER_FIELDS,
-    TrainingSettings,
-    divide_step,
-    run_schedule,
-)
+from r1aqa_helpers.training.settings import TRAINER_FIELDS, TrainingSettings, divide_step
 from r1aqa_helpers.utils.errors import UserError
-from r1aqa_helpers.utils.io import json_digest, read_log, write_json, write_jsonl
+from r1aqa_helpers.utils.io import json_digest, read_log, told, write_json, write_jsonl
 from r1aqa_helpers.utils.locks import only_writer
 from r1aqa_helpers.utils.machine import hardware
 from r1aqa_helpers.utils.run_dir import RUN_FILE, read_run
@@ -64,8 +59,7 @@ def run_training(
         step: what a step is made of (a noun), how many in a step, how many in a forward pass.
         facts: what else makes two runs the same, beside settings, model and questions.
         watch: called with each step's row, for live curves; see `Watch`.
-        heard: whether the recordings are used; those of the questions that the steps come to are
-            then decoded before the first one.
+        heard: whether the recordings are used; all are then decoded before the first step.
 
     Returns:
         The folder of the trained model, for ``models.load``; adapters are merged (and saved alone
@@ -91,8 +85,7 @@ def run_training(
         def prepare() -> Path | None:
             """Look over the recordings and the folder; return the checkpoint to continue from."""
             writing.enter_context(only_writer(out_dir))
-            asked = run_schedule(len(questions), settings.steps * step[1], settings.seed)
-            check_recordings([questions[i] for i in sorted(set(asked))] if heard else [])
+            check_recordings(questions if heard else [])
             return open_run(out_dir, {**facts, **describe_run(loaded, questions, settings, heard)})
 
         checkpoint = distributed.run_on_main(prepare)
@@ -204,13 +197,16 @@ def open_run(out_dir: Path, description: dict[str, Any]) -> Path | None:
         if not number.isdecimal():
             continue
         if not (folder / COMPLETE).exists():
-            shutil.rmtree(folder)
+            with told(folder, "removed", "remove it"):
+                shutil.rmtree(folder)
         elif int(number) > done:
             checkpoint, done = folder, int(number)
     for path in (out_dir / name for name in LOGS):
         if path.exists():
             rows = read_log(path)
-            write_jsonl(path, [row for row in rows if row.get("step", 0) <= done])
+            if not all(isinstance(row.get("step"), int) for row in rows):
+                raise UserError(f"{shown(path)}: has a row without its step; remove the folder")
+            write_jsonl(path, [row for row in rows if row["step"] <= done])
     return checkpoint
 
 

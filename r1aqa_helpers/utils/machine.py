@@ -62,8 +62,12 @@ def hardware() -> str:
     """The machine in words: processor, cores, GPU."""
     import torch  # here, so that asking for help stays quick
 
-    gpu = f", {torch.cuda.get_device_name()}" if torch.cuda.is_available() else ""
-    return f"{processor()}, {os.cpu_count()} cores, {torch.get_num_threads()} threads{gpu}"
+    counts = {"core": os.cpu_count() or 1, "thread": torch.get_num_threads()}
+    told = (
+        f"{count} {name}" if count == 1 else f"{count} {name}s" for name, count in counts.items()
+    )
+    gpu = [torch.cuda.get_device_name()] if torch.cuda.is_available() else []
+    return ", ".join([processor(), *told, *gpu])
 
 
 def processor() -> str:

@@ -4,6 +4,7 @@ import io
 import random
 import re
 import struct
+import sys
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -15,7 +16,7 @@ import pytest
 import soundfile
 
 from r1aqa_helpers.data import decoding
-from r1aqa_helpers.data.decoding import SAMPLE_RATE, AudioFault, decode_audio
+from r1aqa_helpers.data.decoding import SAMPLE_RATE, AudioFault, decode_audio, stated_seconds
 
 
 def tone(rate: int, hertz: float = 440.0, seconds: float = 1.0, level: float = 0.5) -> np.ndarray:
@@ -276,6 +277,13 @@ def test_a_file_that_lacks_a_good_part_of_what_it_states_is_cut_off(kind, subtyp
         decoded(data[: int(kept * len(data))])
 
 
+@pytest.mark.parametrize("kept", [0.5, 0.8])
+def test_an_mp4_that_lacks_a_good_part_of_its_samples_is_cut_off(kept):
+    data = PEOPLE_HAVE["MP4 in fragments"][0]
+    with pytest.raises(AudioFault, match="cut off"):
+        decoded(data[: int(kept * len(data))])
+
+
 @pytest.mark.parametrize("kind", ["MP3", "OGG"])
 def test_of_a_stream_that_ends_early_what_is_there_is_read(kind):
     data = encoded(np.tile(TONE, 30), kind=kind)
@@ -428,12 +436,12 @@ def test_nothing_else_is_opened_even_where_a_container_would(server, tmp_path, m
 
 def took(data: bytes) -> float:
     """Seconds of computing until the data are read or refused."""
-    started = time.thread_time()
+    started = time.process_time()
     try:
         decoded(data)
     except AudioFault as fault:
         assert str(fault).isprintable()
-    return time.thread_time() - started
+    return time.process_time() - started
 
 
 def test_pictures_beside_the_sound_are_not_decoded():
@@ -469,6 +477,24 @@ def test_a_packet_for_each_sample_is_refused_in_time():
     assert took(bytes(data)) < 2
     with pytest.raises(AudioFault, match="is damaged"):
         decoded(bytes(data))
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere only reads end the work")
+@pytest.mark.parametrize("work", [decode_audio, stated_seconds])
+def test_what_ffmpeg_computes_on_without_reading_is_refused_in_time(work):
+    """A FLAC of 16,000 comments, of which FFmpeg compares each with all before it."""
+    texts = [f"K{number}=V".encode() for number in range(16_000)]
+    parts = [struct.pack("<II", 0, len(texts))]
+    comments = b"".join([*parts, *(struct.pack("<I", len(text)) + text for text in texts)])
+    data = encoded(TONE, kind="FLAC")
+    data = data[:42] + b"\x04" + struct.pack(">I", len(comments))[1:] + comments + data[42:]
+    started = time.process_time()
+    with pytest.raises(AudioFault, match="is damaged"):
+        work(io.BytesIO(data))
+    assert time.process_time() - started < 2
+    for thread in threading.enumerate():  # the next test counts seconds, too
+        if thread.name == "decoding":
+            thread.join()
 
 
 @pytest.mark.parametrize("kind", ["AVR", "SDS", "SVX", "MAT5", "VOC", "PAF", "IRCAM", "HTK"])

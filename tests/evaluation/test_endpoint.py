@@ -303,11 +303,16 @@ def test_cut_answers_are_counted_and_told(server, questions, tmp_path):
             said = ask(server, questions[:5], **options)
         assert [one.cut for one in said] == [True] * 3 + [False] * 2
         assert [one.answer for one in said] == ["", "", "half a thou", "whole", "whole"]
-    filtered = completion(None)
-    filtered["choices"][0]["finish_reason"] = "content_filter"
-    server.behave = lambda number, attempt: (200, {}, filtered)
+
+
+@pytest.mark.parametrize("text", [None, "", "half a thou", [{"type": "text", "text": "half"}]])
+@pytest.mark.parametrize("ending", ["content_filter", "error", "abort"])
+def test_a_text_that_was_filtered_or_broke_off_is_no_answer(server, questions, text, ending):
+    broken = completion(text)
+    broken["choices"][0]["finish_reason"] = ending
+    server.behave = lambda number, attempt: (200, {}, broken)
     _, told = ask_with_warnings(server, questions[5:6])
-    assert "no chat completion with text: 'finish_reason content_filter'" in told[0]
+    assert f"no chat completion with text: 'finish_reason {ending}'" in told[0]
 
 
 def test_answers_inside_the_thinking_are_counted(server, questions):

@@ -109,7 +109,11 @@ def test_a_quantity_of_a_trained_row_has_the_band_of_its_seeds(trained, quantity
 
 @pytest.mark.parametrize(
     ("method", "quantity", "said"),
-    [("grpo-3", "won", "no band of grpo-3 in table"), ("grpo-2", "luck", "is no quantity")],
+    [
+        ("grpo-3", "won", "no band of grpo-3 in table"),
+        ("grpo-2", "luck", "is no quantity"),
+        ("grpo-2", "luck of steps 1 to 20", "is no quantity"),
+    ],
 )
 def test_what_the_experiment_has_no_band_of_is_an_error(trained, method, quantity, said):
     with pytest.raises(UserError, match=said):

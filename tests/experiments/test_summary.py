@@ -157,3 +157,36 @@ def test_wrong_files_are_refused(records, run_record, tmp_path, change, message)
     (tmp_path / "runs" / "wrong.json").write_text(json.dumps(wrong))
     with pytest.raises(UserError, match=message):
         load_records(tmp_path)
+
+
+ODD = [None, -1, 10**400, 1e308, "x", "\x1b[2J", [], {}, [1, "a"], {"a": 1}]
+FIELDS = [
+    *(("regime", "method", "lr", "seed", "hardware", "test", "validation", "training", "traits")),
+    *(("test", one) for one in ("accuracy", "n", "matches", "tasks", "cut", "format")),
+    *(("validation", one) for one in ("accuracy", "n", "matches")),
+    *(("questions", "test"), ("traits", "loss"), ("traits", "format"), ("training", "cpu_seconds")),
+]
+
+
+@pytest.mark.parametrize("field", FIELDS, ids=str)
+def test_a_record_with_anything_in_a_field_is_read_or_one_line(run_record, tmp_path, field):
+    """A folder of runs may come from anywhere."""
+    names = [field] if isinstance(field, str) else list(field)
+    refused = 0
+    for value in ODD:
+        for seed in (0, 1, 2):
+            record = run_record("grpo-2", seed, 40 + seed)
+            place = record
+            for name in names[:-1]:
+                place = place[name]
+            if seed == 1:
+                place[names[-1]] = value
+            (tmp_path / f"{seed}.json").write_text(json.dumps(record), encoding="utf-8")
+        try:
+            summarise(load_records(tmp_path)).as_dict()
+        except UserError as fault:
+            told = ("1.json: ", "different questions", "more than one learning rate")
+            assert any(one in str(fault) for one in told)
+            assert str(fault).isprintable() and len(str(fault)) < 1000
+            refused += 1
+    assert refused >= len(ODD) - 4

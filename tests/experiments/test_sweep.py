@@ -227,7 +227,9 @@ def test_the_search_goes_on_beyond_its_ends(experiment, monkeypatch, tmp_path, b
         correct = 40 - round(abs(10 * math.log(run.rate / best)) / math.log(3)) // 8
         matches = ("1" * max(0, correct)).ljust(40, "0")
         record = {"regime": "table", "method": "sft", "lr": run.rate, "seed": 0, "steps": 2}
-        record |= {"validation": {"matches": matches, "n": 40}, "training": {}}
+        scored = {"matches": matches, "n": 40, "accuracy": 2.5 * max(0, correct), "tasks": {}}
+        record |= {"validation": scored, "training": {"cpu_seconds": 1.0}, "questions": {}}
+        record |= {"traits": {"loss": [1.0]}, "hardware": "a machine"}
         write_json(self._record(run), record)
         return record
 

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from r1aqa_helpers.scoring import accepted_choices, extract_answer, strict_match, string_match
-from r1aqa_helpers.scoring.matching import answers_while_thinking
+from r1aqa_helpers.scoring.matching import answers_while_thinking, right_choices
 from r1aqa_helpers.utils.paths import DATA
 
 SCORED = DATA / "course" / "scored_responses"
@@ -140,6 +140,14 @@ TEXTS = st.lists(
 def test_any_text_matches_literally(gold, said, others):
     for choices in (others, [gold, *others], [*others, said, gold.upper()]):
         assert string_match(gold, said, choices) == bool(literal_match(gold, said, choices))
+
+
+@given(TEXTS, st.lists(TEXTS, min_size=2, max_size=4), st.integers(0, 1))
+def test_what_is_found_of_all_choices_at_once_is_the_matchers_verdict_on_each(said, choices, gold):
+    accepted = [place for place, one in enumerate(choices) if string_match(one, said, choices)]
+    assert accepted_choices(said, choices) == accepted
+    verdicts = [string_match(choices[gold], one, choices) for one in choices]
+    assert right_choices(choices[gold], choices) == verdicts
 
 
 @given(TEXTS, st.lists(TEXTS, min_size=2, max_size=4))

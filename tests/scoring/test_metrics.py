@@ -1,6 +1,7 @@
 """Every question counts, once, and groups say how."""
 
 import json
+import time
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,7 @@ from r1aqa_helpers.scoring import (
     read_predictions,
     score,
 )
+from r1aqa_helpers.scoring.text_only import swapped, text_only_answers
 from r1aqa_helpers.utils.errors import UserError
 from r1aqa_helpers.utils.paths import DATA
 
@@ -124,3 +126,19 @@ def test_confusions_are_of_one_named_choice():
         "correct, bare", "correct, wrapped", "another choice", "no choice",
     ]  # fmt: skip
     assert Verdict(ASKED[0], None).kind == "no choice" and not Verdict(ASKED[0], None).unparsed
+
+
+def test_thousands_of_choices_and_clips_take_time_in_proportion():
+    choices = tuple(f"thing number {place}" for place in range(5_000))
+    asked = [
+        AudioQuestion(f"q{n}", Path(f"{n}.wav"), "What?", choices[n : n + 3], choices[n])
+        for n in range(3_000)
+    ]
+    asked.append(AudioQuestion("many", Path("many.wav"), "What?", choices, choices[7]))
+    began = time.process_time()
+    result = score(asked, {"many": choices[8], "q0": choices[0]})
+    assert (result.constant.correct, result.unparsed, result.letters) == (3_000, 0, 0)
+    assert result.confusions() == {(choices[7], choices[8]): 1}
+    assert text_only_answers(asked[-1:], asked) == {"many": choices[7]}
+    assert len({question.audio for question in swapped(asked)}) == len(asked)
+    assert time.process_time() - began < 5

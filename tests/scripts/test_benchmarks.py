@@ -264,6 +264,26 @@ def test_where_nothing_was_measured_the_tables_say_so():
     assert "not measured" in line and "full_size.py" in line
 
 
+def test_a_model_that_cannot_be_built_is_told_in_every_row(tmp_path):
+    values = {"load": {"failed": "OutOfMemoryError: 17 GB | more"}}
+    common.write_result("gpu_7b", values, n=1, folder=tmp_path)
+    (card,) = tmp_path.iterdir()
+    rows = gpu_lines([json.loads(card.read_text(encoding="utf-8"))])[5:]
+    assert len(rows) == 1 + len(STEPS)
+    assert all("not measured: OutOfMemoryError: 17 GB / more" in row for row in rows)
+    assert budgets.gpu_measured(tmp_path) == {}
+
+
+def test_without_the_machine_s_rate_only_the_share_of_it_is_missing(dry_run, tmp_path):
+    bench = gpu_7b.Bench(gpu_7b.DRY, tmp_path)  # `matrix` has failed
+    figures = bench._mode(1000, [2.0, 4.0, 3.0], 1.0)
+    assert (figures["median_seconds"], figures["share_of_peak"]) == (3.0, None)
+    about = {"hardware": "a GPU", "date": "today", "n": 1}
+    lean = {**dry_run["step_lean"], "shared": figures}
+    (row,) = (row for row in gpu_lines([dry_run | about | {"step_lean": lean}]) if "least" in row)
+    assert row.endswith("| 3.00 | 1.0 | – |")
+
+
 def test_a_part_that_would_end_too_late_is_left_out(tmp_path):
     bench = gpu_7b.Bench(gpu_7b.DRY, tmp_path)
     bench.started -= gpu_7b.LIMIT_SECONDS - gpu_7b.PLAN["step_long"] + 1

@@ -5,7 +5,11 @@ import sys
 import tomllib
 from pathlib import Path
 
+import pytest
+import readme
+
 from r1aqa_helpers.data import read_questions
+from r1aqa_helpers.experiments.summary import load_records, summarise
 from r1aqa_helpers.scoring import extract_answer, score
 from r1aqa_helpers.utils.io import read_json, read_log
 
@@ -43,6 +47,15 @@ def test_readme_has_no_badge_without_an_address():
     urls = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"].get("urls", {})
     badges = (ROOT / "README.md").read_text(encoding="utf-8").count("[![")
     assert badges == (3 if "Repository" in urls else 0)
+
+
+def test_results_without_the_rows_of_the_caveats_are_one_line(monkeypatch, tmp_path):
+    for record in (RESULTS / "runs").glob("*.json"):
+        if "sft-random" not in record.name:
+            (tmp_path / record.name).symlink_to(record)
+    monkeypatch.setattr(readme, "_experiment", lambda: ([], summarise(load_records(tmp_path))))
+    with pytest.raises(SystemExit, match="lacks table sft-random direct-2, which README's caveats"):
+        readme.caveats_block()
 
 
 def test_every_results_file_says_where_it_comes_from():

@@ -32,10 +32,10 @@ def test_advantages_are_standardised_within_each_group_and_not_across():
     assert unscaled.tolist() == [1, -1, 0, 0]
 
 
-@pytest.mark.parametrize(("count", "group"), [(7, 4), (4, 1), (4, 0)])
-def test_rewards_that_fill_no_groups_are_refused(count, group):
+@pytest.mark.parametrize(("shape", "group"), [((7,), 4), ((4,), 1), ((4,), 0), ((2, 4), 4)])
+def test_rewards_that_fill_no_groups_are_refused(shape, group):
     with pytest.raises(ValueError, match="groups"):
-        group_advantages(torch.zeros(count), group)
+        group_advantages(torch.zeros(shape), group)
 
 
 def test_the_divergence_estimate_is_unbiased_and_zero_only_where_the_models_agree():

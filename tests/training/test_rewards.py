@@ -17,6 +17,7 @@ from r1aqa_helpers.training.rewards import (
     only_if,
     rewards_for,
     weighted,
+    weighted_sum,
 )
 from r1aqa_helpers.utils.errors import UserError
 
@@ -181,7 +182,10 @@ def test_rewards_are_weighted_gated_and_named():
     reward = weighted((2, accuracy_reward), (0.5, format_reward(2)))
     assert reward(completions=COMPLETIONS, **columns) == [2.5, 2.0, 0.5, 0.0]
     assert reward.__name__ == "2*accuracy_reward + 0.5*format_reward"
-    assert weighted((-1, accuracy_reward), name="x")(COMPLETIONS, **columns) == [-1, -1, 0, 0]
+    negative = weighted((-1, accuracy_reward), name="x")
+    assert negative(COMPLETIONS, **columns) == [-1, -1, 0, 0] and negative.__name__ == "x"
+    messages = [{"content": "rain"}, {"content": "wind"}]  # the second answers a tool, say
+    assert accuracy_reward([messages], ["rain"]) == [1.0]
     gated = only_if(format_reward(2), accuracy_reward)
     assert gated(completions=COMPLETIONS, **columns) == [1.0, 0.0, 0.0, 0.0]
     assert gated.__name__ == "accuracy_reward if format_reward"
@@ -199,6 +203,10 @@ def test_rewards_are_weighted_gated_and_named():
         lambda: weighted((1, accuracy_reward), (1, lambda completions, **_: [1.0]), name="x")(
             COMPLETIONS, solution=["rain"] * 4
         ),
+        lambda: only_if(accuracy_reward, lambda completions, **_: [1.0])(
+            COMPLETIONS, solution=["rain"] * 4
+        ),
+        lambda: weighted_sum([1.0], [1.0, 2.0]),
     ],
 )
 def test_what_does_not_fit_is_an_error_not_a_short_list(wrong):

@@ -17,6 +17,7 @@ from r1aqa_helpers.training import COMPLETE, divide_step, run_schedule
 from r1aqa_helpers.training.grpo import run as train
 from r1aqa_helpers.training.grpo.run import GRPOSettings, _passes_per_rollout, train_grpo
 from r1aqa_helpers.training.grpo.trainer import AudioGRPOTrainer
+from r1aqa_helpers.training.run import open_run
 from r1aqa_helpers.utils.errors import UserError
 from r1aqa_helpers.utils.io import read_log
 from r1aqa_helpers.utils.locks import only_writer
@@ -165,6 +166,20 @@ def test_a_folder_of_another_run_is_refused(questions, tmp_path, run):
     assert (tmp_path / "metrics.jsonl").read_bytes() == before
 
 
+@pytest.mark.parametrize("row", ['{"loss": 1}', '{"step": null}', '{"step": "1"}', '{"step": [1]}'])
+def test_a_log_that_does_not_tell_its_steps_is_one_line(tmp_path, row):
+    open_run(tmp_path, {"settings": {"steps": 2}})
+    (tmp_path / "metrics.jsonl").write_text(row + "\n")
+    with pytest.raises(UserError, match=r"metrics\.jsonl: has a row without its step"):
+        open_run(tmp_path, {"settings": {"steps": 2}})
+
+
+def test_a_file_in_the_place_of_a_checkpoint_is_one_line(tmp_path):
+    (tmp_path / "checkpoint-1").write_text("")
+    with pytest.raises(UserError, match=r"checkpoint-1: cannot be removed .*; remove it"):
+        open_run(tmp_path, {"settings": {"steps": 2}})
+
+
 @pytest.mark.parametrize("change", [{"freeze_audio_encoder": True}, {"text_only": True}])
 def test_what_is_not_trained_stays_as_it_was(loaded, questions, tmp_path, run, change):
     """The frozen encoder; and for text alone, which opens no recording, the projector too."""
@@ -193,19 +208,15 @@ def test_unfit_questions_and_settings_are_refused(loaded, questions, tmp_path):
     assert not (tmp_path / "out").exists()
 
 
-def test_recordings_are_decoded_before_the_first_step_where_the_run_comes_to_them(
-    questions, tmp_path, run
-):
+def test_all_recordings_are_decoded_before_the_first_step(questions, tmp_path, run):
     bad = tmp_path / "bad.wav"
     bad.write_bytes(b"no audio")
     settings = replace(SETTINGS, steps=1, prompts_per_step=1)
-    _, second, *_ = run_schedule(len(questions), len(questions), settings.seed)
-    spoilt = [replace(q, audio=bad) if i == second else q for i, q in enumerate(questions)]
-    folder, calls = run(tmp_path / "first", settings, questions=spoilt)
-    assert calls == 1 and folder.is_dir(), "the question that is first, and no other"
-    with pytest.raises(UserError, match="1 of 2 recordings cannot be used"):
-        run(tmp_path / "both", replace(settings, steps=2), questions=spoilt)
-    assert not (tmp_path / "both" / "metrics.jsonl").exists()
+    *_, last = run_schedule(len(questions), len(questions), settings.seed)
+    spoilt = [replace(q, audio=bad) if i == last else q for i, q in enumerate(questions)]
+    with pytest.raises(UserError, match="1 of 6 recordings cannot be used"):
+        run(tmp_path / "out", settings, questions=spoilt)
+    assert not (tmp_path / "out" / "metrics.jsonl").exists()
 
 
 def test_every_question_comes_once_before_any_comes_again():

@@ -2,13 +2,15 @@
 
 import html
 import json
+import pickle
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from r1aqa_helpers.utils import untrusted
-from r1aqa_helpers.utils.untrusted import LINE, NAME, VALUE
+from r1aqa_helpers.utils.errors import UserError
+from r1aqa_helpers.utils.untrusted import LINE, MESSAGE, NAME, VALUE
 
 HOSTILE = {
     "colour": "\x1b[31mred\x1b[0m",
@@ -65,3 +67,11 @@ def test_html_gives_the_text_back_and_no_markup(text):
     made = untrusted.html(text)
     assert not set("<>\"'") & set(made)
     assert html.unescape(made) == untrusted.plain_lines(text, None)
+
+
+def test_an_error_is_a_printable_line_wherever_it_is_shown():
+    error = UserError(f"question a\x1b[2J\u202e\nerror: forged: {'x' * 5000} has no answer")
+    assert str(error).isprintable() and len(str(error)) <= MESSAGE
+    assert str(error).startswith(r"question a\x1b[2J\u202e\nerror: forged: xxx")
+    assert str(error).endswith("xxx has no answer")
+    assert str(pickle.loads(pickle.dumps(error))) == str(error)  # as between processes
