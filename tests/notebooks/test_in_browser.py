@@ -276,7 +276,10 @@ def test_the_playground_follows_a_slider_and_an_edited_reward(page, output):
     source.fill("def long(completions, **columns): return [float(len(t)) for t in completions]")
     press(area, "Use your reward")
     expect(live).to_contain_text("groups have zero variance")
-    expect(area.get_by_role("columnheader", name="your reward")).to_be_visible()
+    header = area.get_by_role("columnheader", name="your reward")
+    expect(header).to_be_visible()
+    # A page's own style of tables ends at a widget: columns must not run into one another.
+    expect(header).not_to_have_css("padding-right", "0px")
 
 
 def test_the_browser_shows_another_question(output):
