@@ -76,13 +76,16 @@ def true_shapes_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return place / "model"
 
 
-#: Of Colab's image: what displays, and what that imports and is not here.
-DISPLAY = ("ipython", "ipywidgets", "backcall", "decorator", "ipython-genutils", "pickleshare")
+#: Of Colab's image: what displays, a page that shows it, and what they import and is not here.
+DISPLAY = ("ipython", "ipywidgets", "backcall", "decorator", "ipython-genutils", "pickleshare",
+           "ipykernel", "nbclassic", "nest-asyncio", "widgetsnbextension")  # fmt: skip
 
 
 @pytest.fixture(scope="session")
 def colab_display(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Folder of the IPython and ipywidgets of Colab's image, to be put before those of this Python.
+
+    And of the classic notebook, which shows these ipywidgets, in ``etc`` and ``share`` too.
 
     For slow tests: it asks the package registry for what uv's cache does not have.
     """

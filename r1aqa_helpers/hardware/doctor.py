@@ -40,7 +40,10 @@ INSTALL = "install the packages: uv sync, or pip install -e ."
 PINNED = "install the pinned versions: uv sync, or conda env update -f environment.yml"
 RESTORE = "restore the data: git checkout -- data/tiny"
 #: Has uv take a build of torch for the driver, or for an older CUDA, in place of the newest.
-_TORCH = "uv pip install --reinstall-package torch --reinstall-package torchaudio --torch-backend="
+_TORCH = (
+    "export UV_NO_SYNC=1 (without it the next uv run brings the pinned build back), then "
+    "uv pip install --reinstall-package torch --reinstall-package torchaudio --torch-backend="
+)
 HIDE = "or hide the GPU, to work on the CPU: export CUDA_VISIBLE_DEVICES="
 OLD_GPU = (
     "for GPUs before Turing (P100, V100) install a build for CUDA 12.6, the last that has code for "

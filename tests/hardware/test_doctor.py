@@ -121,6 +121,7 @@ def test_a_gpu_that_torch_was_not_built_for_stops(monkeypatch, capability, fine)
     # PyTorch 2.11's support matrix: code for Pascal and Volta is in builds for CUDA 12.6 alone.
     build = "cu126" if capability < (7, 5) else "auto"
     assert f"--torch-backend={build} " in stops[0].next
+    assert "export UV_NO_SYNC=1" in stops[0].next  # or the next `uv run` brings the pinned one back
     assert "export CUDA_VISIBLE_DEVICES=" in stops[0].next
 
 
@@ -146,9 +147,11 @@ def test_an_apple_gpu_and_one_that_torch_does_not_see(monkeypatch):
     report = examine()
     assert any("built for CUDA 13.0) sees no GPU" in text for text in texts(report, "note"))
     # Not the same build again, which needs the newer driver.
-    assert any("580 or newer" in step and "--torch-backend=auto" in step for step in report.next)
+    (step,) = [one for one in report.next if "580 or newer" in one]
+    assert "--torch-backend=auto" in step and "export UV_NO_SYNC=1" in step
     sys.modules["torch"].version.cuda = None
-    assert any(step.startswith("to use the GPU, install a build") for step in examine().next)
+    (step,) = [one for one in examine().next if one.startswith("to use the GPU, install a build")]
+    assert "export UV_NO_SYNC=1" in step
 
 
 def test_a_broken_torch_stops_and_the_rest_goes_on(monkeypatch):

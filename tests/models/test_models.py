@@ -387,6 +387,18 @@ def test_a_model_that_hears_passes(tiny, questions):
         hearing_check(tiny, [])
 
 
+def test_the_hearing_check_reads_a_prompt_once_and_makes_logits_of_answers_alone(loaded, questions):
+    """At 7B a position's logits are 156,032 numbers, and a prompt has hundreds of positions."""
+    prompts, rows = [], []
+    loaded.model.model.register_forward_hook(lambda *call: prompts.append(call))
+    loaded.model.lm_head.register_forward_hook(lambda head, given, out: rows.append(len(out)))
+    report = hearing_check(loaded, questions, n=2)
+    assert len(prompts) == 2 * report.n  # with the clip, and with silence
+    tokenizer = loaded.processor.tokenizer
+    answers = [len(tokenizer(choice).input_ids) + 1 for choice in CHOICES]  # and the turn's end
+    assert rows == answers * len(prompts)
+
+
 def silent(questions, folder, count):
     """The first so many of the questions are about silence."""
     save_audio(folder / "silence.wav", np.zeros(SAMPLE_RATE, np.float32))

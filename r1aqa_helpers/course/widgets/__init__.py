@@ -12,7 +12,8 @@ from r1aqa_helpers.utils.untrusted import html, plain_lines
 VIEW = "application/vnd.jupyter.widget-view+json"
 
 #: Buttons over several lines, with a focus that stays visible and marks that have contrast in
-#: light and dark themes; lines of text as close as in the notebook around them.
+#: light and dark themes; lines of text as close as in the notebook around them, and columns apart
+#: where the page's style of tables ends at a widget (the classic notebook).
 _STYLE = """<style>
 .course-choice.jupyter-button { white-space: normal; height: auto; min-height: 32px;
   width: auto; max-width: 46em; text-align: left; line-height: 1.4; padding: 4px 12px; }
@@ -22,6 +23,7 @@ _STYLE = """<style>
 .course-choice.jupyter-button.mod-warning { background: #FBE3D0; color: #522300;
   border-left: 5px solid #D55E00; opacity: 1; }
 .course-note .widget-html-content { line-height: 1.5; }
+.course-note th, .course-note td { padding: 2px 8px; }
 </style>"""
 
 
