@@ -28,9 +28,12 @@ def run_with(monkeypatch, tmp_path):
 
         def execute(notebook):
             notebook.cells[0].outputs = printed_with(int(os.environ["R1AQA_SEED"]))
+            notebook.cells[1].outputs = []
             return 1.0, 0.5
 
-        stored = [new_code_cell(outputs=printed_with(0))]
+        unlike = new_output("stream", name="stdout", text="stored: 7\n")
+        ignored = new_code_cell(outputs=[unlike], metadata={"tags": ["nbval-ignore-output"]})
+        stored = [new_code_cell(outputs=printed_with(0)), ignored]
         monkeypatch.setattr(script, "read", lambda number: new_notebook(cells=deepcopy(stored)))
         monkeypatch.setattr(script, "execute", execute)
         write_json(path, known)
