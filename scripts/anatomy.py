@@ -45,8 +45,8 @@ lab = course.start(PROFILE)""",
 #: Notebooks that run the 7B model where PROFILE names a GPU's; the others request no GPU.
 GPU = frozenset({"01", "06", "07", "08", "09", "11"})
 #: The tag of cells whose outputs belong to one machine, such as its name: they are not stored.
-#: Outputs that differ between machines and are worth reading have nbval-ignore-output alone.
-UNSTORED = "unstored"
+#: Outputs that differ between machines or seeds and are worth reading have ``IGNORED`` alone.
+UNSTORED, IGNORED = "unstored", "nbval-ignore-output"
 
 EXERCISE = re.compile(r"^### Exercise (\d\d\.\d+) · \S", re.MULTILINE)
 SOLUTION = re.compile(
@@ -146,8 +146,9 @@ def _stored(notebook: NotebookNode) -> Iterator[str]:
 
 
 def printed(notebook: NotebookNode) -> list[str]:
-    """Every line that the notebook's cells printed."""
-    outputs = (o for c in notebook.cells for o in c.get("outputs", []))
+    """Every line that the notebook's cells printed and that a new run is compared with."""
+    compared = (c for c in notebook.cells if IGNORED not in c.metadata.get("tags", []))
+    outputs = (o for c in compared for o in c.get("outputs", []))
     texts = (o.text for o in outputs if o.get("name") == "stdout")
     return [line for text in texts for line in text.split("\n")]
 

@@ -2,7 +2,8 @@
 
     uv run scripts/notebooks.py run 06 07    run notebooks and store their outputs
     uv run scripts/notebooks.py measure      the same, and seconds and peak memory for the cards
-    uv run scripts/notebooks.py bands 06     run it with five other seeds, and write its bands
+    uv run scripts/notebooks.py bands 06     run it with five other seeds, and write the bands of
+                                             these runs and the stored one
     uv run scripts/notebooks.py common       write the set-up cells and the hosts' metadata, and
                                              the first cells of a notebook that is not there
     uv run scripts/notebooks.py check [06]   list faults; exit 1 if there are any
@@ -141,7 +142,8 @@ def write_common(number: str) -> None:
 def write_bands(number: str, seeds: int) -> None:
     """Run a notebook with seeds 1, 2, …, and write the bands of the lines that differ.
 
-    Bands of the experiment are read again from its results. ``seeds`` 0: these alone.
+    The stored outputs are the run with seed 0. Bands of the experiment are read again from its
+    results. ``seeds`` 0: these alone.
     """
     source, bands = "experiment, ", {}
     for name, one in read_bands(number).items():
@@ -151,11 +153,12 @@ def write_bands(number: str, seeds: int) -> None:
         elif not seeds:
             bands[name] = one
     runs = []
-    for seed in range(1, seeds + 1):
+    for seed in range(seeds + 1) if seeds else ():
         notebook = read(number)
-        os.environ[SEED_VARIABLE] = str(seed)
-        seconds, _ = execute(notebook)
-        print(f"{number}: seed {seed}, {seconds:.0f} s", flush=True)
+        if seed:
+            os.environ[SEED_VARIABLE] = str(seed)
+            seconds, _ = execute(notebook)
+            print(f"{number}: seed {seed}, {seconds:.0f} s", flush=True)
         lines: dict[str, list[str]] = {}
         for line in printed(notebook):
             for name in measured_lines(line):
@@ -163,13 +166,14 @@ def write_bands(number: str, seeds: int) -> None:
         runs.append(lines)
     for name in runs[0].keys() - bands.keys() if runs else ():
         each = [lines.get(name, []) for lines in runs]
-        if all(lines == each[0] for lines in each):
+        numbers = [[measured_lines(line)[name] for line in lines] for lines in each]
+        if all(one == numbers[0] for one in numbers):
             continue
         if any(len(lines) != 1 for lines in each):
             raise SystemExit(f"{number}: print {name!r} once in every run, to give it a band")
         if interval := band([line for (line,) in each]):
             low, high = interval
-            made = f"{seeds} runs of this notebook, seeds 1 to {seeds}"
+            made = f"{len(runs)} runs of this notebook, seeds 0 to {seeds}"
             bands[name] = {"low": low, "high": high, "from": made}
     bands = dict(sorted(bands.items()))
     known = read_json(BANDS) if BANDS.is_file() else {}
@@ -236,10 +240,8 @@ def main() -> int:
     parser.add_argument("what", choices=["run", "measure", "bands", "common", "check", "map"])
     parser.add_argument("numbers", nargs="*", help="notebooks, like 06; by default all")
     parser.add_argument("--check", action="store_true", help="map: write nothing, exit 1 if stale")
-    parser.add_argument("--seeds", type=int, default=5, help="bands: how many runs; 0: none")
+    parser.add_argument("--seeds", type=int, default=5, help="bands: how many others; 0: none")
     args = parser.parse_args()
-    if args.seeds == 1:
-        parser.error("--seeds: a band needs two runs or more")
     numbers = args.numbers or [one.number for one in NOTEBOOKS]
     if args.what == "map":
         return write_map(args.check)

@@ -18,6 +18,9 @@ from r1aqa_helpers.utils.paths import DATA
 BANDS = DATA / "course" / "bands.json"
 #: How far an accuracy without a band may move, in percent of its questions: floating-point ties.
 TIES = 1.0
+#: How probable it is that a line with a band lies in it where a notebook is run anew. The notebooks
+#: print some forty such lines: at 95 %, two would fall outside on every machine that rounds anew.
+LEVEL = 0.99
 
 #: The two formats of a measured number. A number without decimals is a count: it never moves.
 ACCURACY = re.compile(
@@ -80,18 +83,19 @@ def measured_lines(text: str) -> dict[str, float]:
 
 
 def band(lines: Sequence[str]) -> tuple[float, float] | None:
-    """Where the number of one more run will lie with a probability of 95 %.
+    """Where the number of one more run will lie with a probability of `LEVEL`.
 
-    None where all lines agree as they are, so that they need no band.
+    None where all have the same number: no seed is behind it.
 
     Args:
         lines: the same measured line, as each of two or more runs printed it.
     """
-    if all(_agree(line, lines[0], {}) for line in lines):
-        return None
     matches = (ACCURACY.match(line) or VALUE.match(line) for line in lines)
     found = [one for one in matches if one is not None]
-    low, high = next_seed([_number(one) for one in found])
+    numbers = [_number(one) for one in found]
+    if len(set(numbers)) == 1:
+        return None
+    low, high = next_seed(numbers, LEVEL)
     middle, half = (low + high) / 2, max((high - low) / 2, *map(_unit, found))
     return float(f"{middle - half:.4g}"), float(f"{middle + half:.4g}")
 

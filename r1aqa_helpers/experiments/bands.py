@@ -94,10 +94,11 @@ def row_band(
     """Where a row of the experiment comes out once more.
 
     Args:
-        quantity: by default the accuracy in percent, else of a trained row: "won" or "lost", the
-            test questions that only the trained or only the untrained model answers correctly;
-            "varied draws", how many groups must be drawn in the last fifth for one that varies; or
-            the mean of a trait, such as "format of steps 1 to 20".
+        quantity: by default the accuracy in percent, else of a trained row: a task, such as
+            "music", for its accuracy; "won" or "lost", the test questions that only the trained or
+            only the untrained model answers correctly; "varied draws", how many groups must be
+            drawn in the last fifth for one that varies; or the mean of a trait, such as "format of
+            steps 1 to 20".
 
     Raises:
         UserError: the experiment in ``folder`` has no such row, or one seed of it.
@@ -117,6 +118,8 @@ def row_band(
 
 def _measured(quantity: str, run: Mapping[str, Any], records: Sequence[Mapping[str, Any]]) -> float:
     """The ``quantity`` of `row_band`, of one seed."""
+    if quantity in run["test"]["tasks"]:
+        return run["test"]["tasks"][quantity]["accuracy"]
     if quantity in ("won", "lost"):
         (base,) = (
             r for r in records if r["regime"] == UNTRAINED.name and r["prompt"] == run["prompt"]

@@ -72,15 +72,15 @@ def crossed(values: np.ndarray) -> Estimate:
     return Estimate(100 * float(mean), 100 * float(np.sqrt(total / values.size)), float(freedom))
 
 
-def next_seed(accuracies: Sequence[float]) -> tuple[float, float]:
-    """The 95 % prediction interval of one more seed's accuracy, on the same questions.
+def next_seed(accuracies: Sequence[float], level: float = 0.95) -> tuple[float, float]:
+    """The prediction interval of one more seed's accuracy, on the same questions.
 
     Raises ``ValueError`` for fewer than two.
     """
     if len(accuracies) < 2:
         raise ValueError("a prediction interval needs two seeds or more")
     spread = np.std(accuracies, ddof=1) * np.sqrt(1 + 1 / len(accuracies))
-    half = float(stats.t.ppf(0.975, len(accuracies) - 1) * spread)
+    half = float(stats.t.ppf((1 + level) / 2, len(accuracies) - 1) * spread)
     mean = float(np.mean(accuracies))
     return mean - half, mean + half
 

@@ -98,10 +98,11 @@ def test_an_edited_accuracy_never_agrees(edited):
 
 
 def test_a_band_is_where_one_more_run_lies():
-    assert band(["loss: 1.00", "loss: 1.01", "loss: 1.00"]) is None
+    assert band(["loss: 1.00", "loss: 1.00"]) is None
+    assert band(["sft: 30 steps, seed 0", "sft: 30 steps, seed 1"]) is None
     low, high = band(["loss: 1.00", "loss: 1.20", "loss: 1.10"])
-    # t of two degrees of freedom, 4.303, times 0.1, times the root of 1 + 1/3
-    assert (low, high) == (pytest.approx(0.6031, abs=2e-4), pytest.approx(1.597, abs=2e-3))
+    # t of two degrees of freedom at 99 %, 9.925, times 0.1, times the root of 1 + 1/3
+    assert (low, high) == (pytest.approx(-0.046, abs=2e-4), pytest.approx(2.246, abs=2e-3))
     # No narrower than what may move anyway.
     low, high = band(["rows: 31", "rows: 31", "rows: 31", "rows: 31", "rows: 31", "rows: 32"])
     assert high - low >= 2

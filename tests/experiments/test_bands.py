@@ -96,6 +96,7 @@ def trained(run_record, tmp_path):
     ("quantity", "values"),
     [
         (None, [75.0, 100 * 47 / 60, 100 * 49 / 60]),
+        ("sound", [75.0, 80.0, 80.0]),
         ("won", [25, 27, 29]),
         ("lost", [0, 0, 0]),
         ("accuracy of steps 1 to 20", [0.0, 0.1, 0.2]),

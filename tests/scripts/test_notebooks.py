@@ -1,6 +1,7 @@
 """Bands of a notebook's numbers, and the first cells of a new notebook."""
 
 import os
+from copy import deepcopy
 
 import nbformat
 import pytest
@@ -20,14 +21,20 @@ def run_with(monkeypatch, tmp_path):
     monkeypatch.setattr(printed, "BANDS", path)
     monkeypatch.setattr(script, "BANDS", path)
     monkeypatch.setenv("R1AQA_SEED", "0")
-    monkeypatch.setattr(script, "read", lambda number: new_notebook(cells=[new_code_cell("")]))
 
     def run(text: str, known: dict, seeds: int = 3) -> dict:
+        def printed_with(seed: int) -> list:
+            return [new_output("stream", name="stdout", text=text.format(seed=seed))]
+
         def execute(notebook):
-            lines = text.format(seed=int(os.environ["R1AQA_SEED"]))
-            notebook.cells[0].outputs = [new_output("stream", name="stdout", text=lines)]
+            notebook.cells[0].outputs = printed_with(int(os.environ["R1AQA_SEED"]))
+            notebook.cells[1].outputs = []
             return 1.0, 0.5
 
+        unlike = new_output("stream", name="stdout", text="stored: 7\n")
+        ignored = new_code_cell(outputs=[unlike], metadata={"tags": ["nbval-ignore-output"]})
+        stored = [new_code_cell(outputs=printed_with(0)), ignored]
+        monkeypatch.setattr(script, "read", lambda number: new_notebook(cells=deepcopy(stored)))
         monkeypatch.setattr(script, "execute", execute)
         write_json(path, known)
         script.write_bands("06", seeds)
@@ -37,13 +44,14 @@ def run_with(monkeypatch, tmp_path):
 
 
 def test_only_lines_that_differ_between_seeds_get_a_band(run_with):
-    old = {"low": 0, "high": 1, "from": "2 runs of this notebook, seeds 1 to 2"}
+    old = {"low": 0, "high": 1, "from": "3 runs of this notebook, seeds 0 to 2"}
     bands = run_with(
-        "KL: 0.{seed}0\nsteps: 30\nseed {seed}\n", {"05": {"x": old}, "06": {"y": old}}
+        "KL: 0.{seed}0\nsft: 9 steps, seed {seed}\nsft: 5 steps, seed {seed}\nseed {seed}\n",
+        {"05": {"x": old}, "06": {"y": old}},
     )
     assert bands.keys() == {"05", "06"} and bands["06"].keys() == {"KL"}
-    assert bands["06"]["KL"]["from"] == "3 runs of this notebook, seeds 1 to 3"
-    assert bands["06"]["KL"]["low"] < 0.1 and bands["06"]["KL"]["high"] > 0.3
+    assert bands["06"]["KL"]["from"] == "4 runs of this notebook, seeds 0 to 3"
+    assert bands["06"]["KL"]["low"] < 0.0 and bands["06"]["KL"]["high"] > 0.3
 
 
 def test_the_experiments_bands_are_read_again_and_not_measured(run_with, monkeypatch):
