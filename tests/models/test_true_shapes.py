@@ -191,24 +191,31 @@ main()
 """
 
 
-def test_in_4_bits_it_trains_and_answers(small, asked, tmp_path):
-    """In processes of their own, which find bitsandbytes."""
-    if why_not := install(BITSANDBYTES, tmp_path / "package"):
+@pytest.fixture(scope="module")
+def start(small, tmp_path_factory) -> Callable[..., subprocess.CompletedProcess]:
+    """Runs a command with LoRA, as a GPU's profile does, in a process that finds bitsandbytes."""
+    package = tmp_path_factory.mktemp("package")
+    if why_not := install(BITSANDBYTES, package):
         pytest.skip(f"{BITSANDBYTES} cannot be had: {why_not}")
     lora = {"lora_rank": 4, "freeze_audio_encoder": True, "gradient_checkpointing": True}
-    profile = asdict(small) | {
-        "quantise": "nf4", "sft": small.sft | lora, "grpo": small.grpo | lora,
-    }  # fmt: skip
+    with_lora = asdict(small) | {"sft": small.sft | lora, "grpo": small.grpo | lora}
 
-    def run(*arguments: object) -> str:
-        command = [sys.executable, "-c", COMMAND, json.dumps(profile), *map(str, arguments)]
-        done = subprocess.run(
-            command,
+    def run(quantise: str | None, *arguments: object) -> subprocess.CompletedProcess:
+        profile = json.dumps(with_lora | {"quantise": quantise})
+        return subprocess.run(
+            [sys.executable, "-c", COMMAND, profile, *map(str, arguments)],
             cwd=ROOT,
-            env=with_package(tmp_path / "package"),
+            env=with_package(package),
             capture_output=True,
             text=True,
         )
+
+    return run
+
+
+def test_in_4_bits_it_trains_and_answers(start, asked, tmp_path):
+    def run(*arguments: object) -> str:
+        done = start("nf4", *arguments)
         assert done.returncode == 0, done.stderr[-3000:]
         return done.stdout
 
@@ -218,3 +225,19 @@ def test_in_4_bits_it_trains_and_answers(small, asked, tmp_path):
     answers = tmp_path / "answers.json"
     run("evaluate", "--model", out / "model", *questions, asked[1], "--out", answers)
     assert len(read_json(answers)) == len(read_questions(asked[1]))
+
+
+@pytest.mark.parametrize("quantise", [None, "nf4"])
+def test_the_main_job_trains_adapters_and_asks_them(start, asked, tmp_path, quantise):
+    """Random weights gain nothing, which is said when all is written."""
+    files = ("--train", asked[0], "--test", asked[1], "--out", tmp_path)
+    done = start(quantise, "reproduce", "--profile", "small", *files)
+    assert done.stderr.splitlines()[-1].startswith("error: GRPO did not beat"), done.stderr[-3000:]
+    rows = read_json(tmp_path / "results.json")["rows"]
+    assert [(row["method"], row["n"]) for row in rows if "train_seconds" in row] == [
+        ("sft", 6),
+        ("grpo", 6),
+    ]
+    for method in ("sft", "grpo"):
+        whole = tmp_path / method / "model" / "model.safetensors"
+        assert whole.exists() == (quantise is None)
