@@ -47,6 +47,7 @@ _OPTIONS = {
 }
 #: Containers whose header states the sound's length. Of others it is estimated, or the pictures'.
 _STATING = frozenset({"aiff", "au", "caf", "flac", "nistsphere", "mov,mp4,m4a,3gp,3g2,mj2"})
+_MATROSKA = "matroska,webm"
 _STATED = 3600.0  # seconds; what a header states beyond is not believed, as pipes leave it open
 _PATIENCE = 0.5  # seconds of computing before samples have to come, and
 _PACE = 0.1  # seconds of computing for each second of sound, ten times what a slow decoder takes
@@ -196,6 +197,11 @@ def _header_seconds(reader: _Reader) -> float | None:
 def _stated(container: InputContainer, stating: Set[str]) -> float:
     """The length in seconds by the header of such a container; 0 where it states none."""
     stream = container.streams.audio[0]
+    if container.format.name == _MATROSKA:
+        # The file's length, which is the sound's where it is alone. FFmpeg gives the stream one
+        # only where it estimates it.
+        alone = len(container.streams) == 1 and stream.duration is None
+        return (container.duration or 0) / av.time_base if alone else 0.0
     if container.format.name not in stating or not stream.duration or not stream.time_base:
         return 0.0
     return float(stream.duration * stream.time_base)

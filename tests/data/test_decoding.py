@@ -278,10 +278,20 @@ def test_a_file_that_lacks_a_good_part_of_what_it_states_is_cut_off(kind, subtyp
 
 
 @pytest.mark.parametrize("kept", [0.5, 0.8])
-def test_an_mp4_that_lacks_a_good_part_of_its_samples_is_cut_off(kept):
-    data = PEOPLE_HAVE["MP4 in fragments"][0]
+@pytest.mark.parametrize("kind", ["MP4 in fragments", "WebM"])
+def test_a_file_of_packets_that_states_its_length_is_cut_off(kind, kept):
+    data = PEOPLE_HAVE[kind][0]
     with pytest.raises(AudioFault, match="cut off"):
         decoded(data[: int(kept * len(data))])
+
+
+@pytest.mark.parametrize("codec", ["libopus", "libmp3lame"])
+@pytest.mark.parametrize("kept", [0.5, 1])
+def test_a_browser_s_recording_states_no_length_and_is_read_as_far_as_it_goes(codec, kept):
+    # Of MP3 FFmpeg estimates a length, from the bits of a second, and headers count as sound.
+    data = muxed(tone(48_000, seconds=4), 48_000, "matroska", codec, {"live": "1"})
+    found = len(decoded(data[: int(kept * len(data))])) / SAMPLE_RATE
+    assert abs(found - 4 * kept) < 0.3
 
 
 @pytest.mark.parametrize("kind", ["MP3", "OGG"])
