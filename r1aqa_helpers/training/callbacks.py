@@ -122,11 +122,38 @@ class StepLog(TrainerCallback):
         distributed.barrier()
         if state.is_world_process_zero:
             folder = self._out_dir / f"checkpoint-{state.global_step}"
-            write_json(folder / COMPLETE, {"step": state.global_step})
+            write_json(folder / COMPLETE, {"step": state.global_step, "bytes": file_sizes(folder)})
 
     def on_train_end(self, args: Any, state: TrainerState, control: Any, **kwargs: Any) -> None:
         """Close the progress bar."""
         self._bar.close()
+
+
+def file_sizes(checkpoint: Path) -> dict[str, int]:
+    """Bytes of each file of a checkpoint, by its path in it; without the mark of a whole one."""
+    files = sorted(path for path in checkpoint.rglob("*") if path.is_file())
+    sizes = {path.relative_to(checkpoint).as_posix(): path.stat().st_size for path in files}
+    sizes.pop(COMPLETE, None)
+    return sizes
+
+
+def damaged(checkpoint: str | Path, how: str) -> UserError:
+    """The error of a checkpoint that was whole once."""
+    return UserError(
+        f"{shown(checkpoint)}: is damaged ({how}); remove it, and give the same command again: the"
+        " run goes on from the checkpoint before"
+    )
+
+
+@contextmanager
+def _reading(checkpoint: str | None) -> Iterator[None]:
+    """Turn whatever a library says of a damaged file into one line."""
+    try:
+        yield
+    except (UserError, torch.OutOfMemoryError):
+        raise
+    except Exception as error:
+        raise damaged(checkpoint or "", first_line(error)) from error
 
 
 class ExactResume(Trainer):
@@ -139,13 +166,29 @@ class ExactResume(Trainer):
     def _load_from_checkpoint(self, resume_from_checkpoint: str, model: Any = None) -> None:
         model = self.model if model is None else model
         sharded = self.is_deepspeed_enabled or self.is_fsdp_enabled
-        if sharded or not isinstance(model, Qwen2AudioForConditionalGeneration):
-            super()._load_from_checkpoint(resume_from_checkpoint, model)
-            return
-        saved = Qwen2AudioForConditionalGeneration.from_pretrained(
-            resume_from_checkpoint, dtype=model.dtype, local_files_only=True, use_safetensors=True
-        )
-        model.load_state_dict(saved.state_dict())
+        with _reading(resume_from_checkpoint):
+            if sharded or not isinstance(model, Qwen2AudioForConditionalGeneration):
+                super()._load_from_checkpoint(resume_from_checkpoint, model)
+                return
+            saved = Qwen2AudioForConditionalGeneration.from_pretrained(
+                resume_from_checkpoint,
+                dtype=model.dtype,
+                local_files_only=True,
+                use_safetensors=True,
+            )
+            model.load_state_dict(saved.state_dict())
+
+    def _load_optimizer_and_scheduler(self, checkpoint: str | None) -> None:
+        with _reading(checkpoint):
+            super()._load_optimizer_and_scheduler(checkpoint)
+
+    def _load_scaler(self, checkpoint: str | None) -> None:
+        with _reading(checkpoint):
+            super()._load_scaler(checkpoint)
+
+    def _load_rng_state(self, checkpoint: str | None) -> None:
+        with _reading(checkpoint):
+            super()._load_rng_state(checkpoint)
 
     def _save_checkpoint(self, *arguments: Any, **named: Any) -> None:
         try:

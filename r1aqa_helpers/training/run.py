@@ -12,6 +12,7 @@ import torch
 from accelerate.utils import AutocastKwargs
 from peft import PeftModel
 from transformers import PrinterCallback, Trainer
+from transformers.trainer import TRAINER_STATE_NAME
 
 from r1aqa_helpers.data import AudioQuestion
 from r1aqa_helpers.data.recordings import check_recordings, recording_digests
@@ -19,15 +20,30 @@ from r1aqa_helpers.models import CardFields, LoadedModel, save, weights_fingerpr
 from r1aqa_helpers.models.lora import choose_trained, describe_trained
 from r1aqa_helpers.models.precision import is_quantised, training_precision
 from r1aqa_helpers.training import distributed
-from r1aqa_helpers.training.callbacks import COMPLETE, StepLog, Watch, quiet, show_to
+from r1aqa_helpers.training.callbacks import (
+    COMPLETE,
+    StepLog,
+    Watch,
+    damaged,
+    file_sizes,
+    quiet,
+    show_to,
+)
 from r1aqa_helpers.training.logprobs import disable_scoring
 from r1aqa_helpers.training.settings import TRAINER_FIELDS, TrainingSettings, divide_step
 from r1aqa_helpers.utils.errors import UserError
-from r1aqa_helpers.utils.io import json_digest, read_log, told, write_json, write_jsonl
+from r1aqa_helpers.utils.io import (
+    json_digest,
+    read_json,
+    read_log,
+    told,
+    write_json,
+    write_jsonl,
+)
 from r1aqa_helpers.utils.locks import only_writer
 from r1aqa_helpers.utils.machine import hardware
 from r1aqa_helpers.utils.run_dir import RUN_FILE, read_run
-from r1aqa_helpers.utils.untrusted import shown
+from r1aqa_helpers.utils.untrusted import first_line, shown
 
 #: What a run adds rows to, step by step; GRPO has both.
 LOGS = ("metrics.jsonl", "rollouts.jsonl")
@@ -172,7 +188,8 @@ def open_run(out_dir: Path, description: dict[str, Any]) -> Path | None:
     Only the main process may call it.
 
     Raises:
-        UserError: the folder belongs to another run, or cannot be written.
+        UserError: the folder belongs to another run, or cannot be written, or its last checkpoint
+            is damaged.
     """
     place = out_dir / RUN_FILE
     if place.exists():
@@ -201,6 +218,8 @@ def open_run(out_dir: Path, description: dict[str, Any]) -> Path | None:
                 shutil.rmtree(folder)
         elif int(number) > done:
             checkpoint, done = folder, int(number)
+    if checkpoint is not None:
+        _check_whole(checkpoint)
     for path in (out_dir / name for name in LOGS):
         if path.exists():
             rows = read_log(path)
@@ -208,6 +227,19 @@ def open_run(out_dir: Path, description: dict[str, Any]) -> Path | None:
                 raise UserError(f"{shown(path)}: has a row without its step; remove the folder")
             write_jsonl(path, [row for row in rows if row["step"] <= done])
     return checkpoint
+
+
+def _check_whole(checkpoint: Path) -> None:
+    """Check that a checkpoint has the files that it had when it was marked as whole."""
+    mark, found = read_run(checkpoint / COMPLETE), file_sizes(checkpoint)
+    for name, size in mark.get("bytes", {}).items():  # earlier versions did not note them
+        if found.get(name) != size:
+            now = "is gone" if name not in found else f"has {found[name]} of its {size} bytes"
+            raise damaged(checkpoint, f"{shown(name)} {now}")
+    try:
+        read_json(checkpoint / TRAINER_STATE_NAME)
+    except UserError as error:
+        raise damaged(checkpoint, first_line(error)) from error
 
 
 def steps_made(out_dir: Path) -> int:

@@ -338,6 +338,31 @@ def test_a_checkpoint_that_cannot_be_written_is_one_line(run, tmp_path, monkeypa
     assert run(tmp_path)[0] == tmp_path / "model"
 
 
+def test_a_damaged_checkpoint_is_one_line_and_without_it_the_run_goes_on(run, tmp_path):
+    """Emptied, gone, or full of zeros, as after a power cut: never a run that begins anew."""
+    settings = replace(SETTINGS, save_every=1)
+    with pytest.raises(KeyboardInterrupt):
+        run(tmp_path, settings, interrupt_at=4)
+    last = tmp_path / "checkpoint-3"
+    read = {"config.json", "model.safetensors", "trainer_state.json"}
+    read |= {"optimizer.pt", "scheduler.pt", "rng_state.pth"}
+    assert read <= {path.name for path in last.iterdir()}
+    for held in [path for path in last.iterdir() if path.name != COMPLETE]:
+        whole = held.read_bytes()
+        kinds = [b"", None, whole[:-1]]
+        if held.name in read:
+            kinds.append(bytes(len(whole)))
+        for kind in kinds:
+            held.unlink(missing_ok=True)
+            if kind is not None:
+                held.write_bytes(kind)
+            with pytest.raises(UserError, match=r"checkpoint-3\b.* is damaged .*remove it"):
+                run(tmp_path, settings)
+        held.write_bytes(whole)
+    shutil.rmtree(last)
+    assert run(tmp_path, settings)[1] == 2, "only steps 3 and 4"
+
+
 def test_a_step_is_divided_over_processes(monkeypatch):
     monkeypatch.setattr("r1aqa_helpers.training.distributed.count", lambda: 4)
     assert divide_step("GRPO", "prompts", 16, 2) == (2, 2)
