@@ -3,6 +3,7 @@
 import datetime
 from pathlib import Path
 
+import ipywidgets
 import numpy as np
 import pytest
 
@@ -34,7 +35,10 @@ def test_what_is_uploaded_is_asked_about_if_it_is_audio(audio, example, tmp_path
     now = datetime.datetime.now(datetime.UTC)
     file = {"name": "<b>../../mine.wav", "type": "", "size": len(content), "last_modified": now}
     widget = UploadWidget(mine, tmp_path)
-    widget.upload.value = ({**file, "content": memoryview(content)},)
+    if ipywidgets.__version__.startswith("7."):
+        widget.upload.set_trait("value", {file["name"]: {"metadata": file, "content": content}})
+    else:
+        widget.upload.value = ({**file, "content": memoryview(content)},)
     assert "&lt;b&gt;" in widget.status.value
     assert ("1.00 s" if audio else "no audio") in widget.status.value
     assert (mine.path != example and mine.path.parent == tmp_path) is audio
