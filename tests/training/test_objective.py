@@ -77,6 +77,17 @@ def test_a_step_raises_what_was_better_than_its_group_and_nothing_after_the_end(
     torch.testing.assert_close(-logps.grad, torch.tensor([[1.5, 1.5, 0.0]]))
 
 
+@pytest.mark.parametrize("loss_type", LOSS_TYPES)
+def test_answers_of_no_tokens_count_as_zero_and_one_token_is_not_diluted(loss_type):
+    logps, advantages = torch.zeros(2, 1), torch.tensor([1.0, 1.0])
+    for tokens, expected in ((0, 0.0), (1, -0.5 if loss_type in ("grpo", "dr_grpo") else -1.0)):
+        mask = torch.tensor([[tokens], [0]])
+        loss = grpo_loss(
+            logps, logps, None, advantages, mask, 0.0, loss_type=loss_type, max_completion=1
+        )
+        assert loss == expected
+
+
 @pytest.fixture(scope="module")
 def trainer(tmp_path_factory, questions):
     loaded = LoadedModel(*random_tiny(seed=0), "random")
