@@ -12,6 +12,7 @@ from transformers import Qwen2AudioForConditionalGeneration
 
 from r1aqa_helpers.models.precision import numel
 from r1aqa_helpers.utils.errors import UserError
+from r1aqa_helpers.utils.untrusted import shown
 
 #: Modules for LoRA: the language model's projections. The audio encoder's have the same names
 #: (q_proj, k_proj, v_proj), so that a bare name would adapt it, too.
@@ -34,7 +35,8 @@ def ignore_old_torchao() -> None:
     """Let PEFT work beside a torchao older than it supports, as Colab's image has (0.10.0).
 
     PEFT looks for torchao whenever it makes an adapter, and raises where it finds an old one.
-    This package does not use torchao, so Python is told that there is none.
+    This package does not use torchao, so Python is told that there is none, and the user that it
+    was. Nothing is uninstalled: other work in the same session may need it.
 
     Raises:
         UserError: something has imported it already.
@@ -42,12 +44,13 @@ def ignore_old_torchao() -> None:
     try:
         is_torchao_available()
     except ImportError:
+        version = shown(importlib.metadata.version("torchao"))
         if sys.modules.get("torchao") is not None:
-            version = importlib.metadata.version("torchao")
             raise UserError(
                 f"torchao {version}: is older than PEFT supports and loaded already; "
                 "run pip uninstall torchao, and restart Python"
             ) from None
+        print(f"torchao {version} is older than PEFT supports: left out here", file=sys.stderr)
         # "Not there", as `importlib` documents it.
         cast(dict[str, Any], sys.modules)["torchao"] = None
 
