@@ -2,7 +2,7 @@
 
 import sys
 from collections.abc import Generator, Iterable, Sized
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from tqdm import tqdm
 
@@ -12,14 +12,20 @@ T = TypeVar("T")
 
 PLAIN_INTERVAL = 10.0  # seconds between two lines where stderr is no terminal
 _LINE = "{desc}: {n_fmt}, {elapsed_s:.0f} s"
-_LINE_OF = (
-    "{desc}: {n_fmt}/{total_fmt} ({percentage:.0f} %), {elapsed_s:.0f} s, "
-    "about {remaining_s:.0f} s left"
-)
+_FIRST_OF = "{desc}: {n_fmt}/{total_fmt} ({percentage:.0f} %), {elapsed_s:.0f} s"
+_LINE_OF = _FIRST_OF + ", about {remaining_s:.0f} s left"
 
 
 class _Bar(tqdm):
     monitor_interval = 0  # no thread that looks after slow bars
+
+    @property
+    def format_dict(self) -> dict[str, Any]:
+        """As tqdm's; no estimate from one item, which may have waited for processes to start."""
+        state = super().format_dict
+        if self.bar_format == _LINE_OF and self.n < 2:
+            state["bar_format"] = _FIRST_OF
+        return state
 
 
 class _Lines:
