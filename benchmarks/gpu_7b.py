@@ -6,6 +6,9 @@ Each part stands alone: the failure of one is noted in the results beside the ot
 By `PLAN` all take `LIMIT_SECONDS` at most; a part that could end later is left out. Without a GPU
 the same code runs on the CPU with a miniature, and nothing is written.
 
+``--compiled`` measures another thing, without that limit: a step with long answers whose passes are
+compiled (`GRPOSettings.compile_rollouts`), beside one whose passes are not.
+
 Afterwards ``benchmarks/budgets.py --computed`` takes what the profiles took over into the budgets,
 and ``scripts/readme.py`` all figures into the tables.
 """
@@ -255,7 +258,7 @@ class Bench:
         Args:
             at_once: groups in a forward pass.
             rollout: groups that are sampled together.
-            modes: of ``shared`` and ``plain``, in turns, step by step.
+            modes: of ``shared``, ``plain`` and ``compiled`` (shared, too), in turns, step by step.
             group, groups, runs: in place of the scale's.
         """
         group, groups = group or self.scale.group, groups or self.scale.groups
@@ -267,7 +270,9 @@ class Bench:
         def before(step: int) -> None:
             peaks.append(_peak_memory())  # of the step before
             _reset_memory()
-            trainer.shared_prefix = modes[step % len(modes)] == "shared"
+            mode = modes[step % len(modes)]
+            trainer.shared_prefix = mode != "plain"
+            trainer.compile_rollouts = mode == "compiled"
             trainer.prompts = PromptCache(self.loaded)
             trainer.prompts.states = AudioFeatureCache(CAPACITY)
 
@@ -287,16 +292,18 @@ class Bench:
         }
         for place, mode in enumerate(modes):
             every = slice(place, None, len(modes))
-            flops = groups * group_flops(self.loaded.model.config, group, mode, lora=True)["total"]
+            way = "plain" if mode == "plain" else "shared"
+            flops = groups * group_flops(self.loaded.model.config, group, way, lora=True)["total"]
             found[mode] = self._mode(flops, seconds[every][1:], max(peaks[every]))
         if len(modes) > 1:
-            found["ratio"] = ratio({m: found[m]["seconds"] for m in modes}, "plain", "shared")
+            fast, slow = sorted(modes, key=("compiled", "shared", "plain").index)
+            found["ratio"] = ratio({m: found[m]["seconds"] for m in modes}, slow, fast)
         return found
 
-    def long(self) -> Mapping[str, Any]:
+    def long(self, modes: Sequence[str] = ("shared",)) -> Mapping[str, Any]:
         """A step with answers as long as thoughts, all groups sampled at once."""
         group = dataclasses.replace(self.scale.group, answer=self.scale.long)
-        return self.steps(LEAN, self.scale.groups, group=group, runs=1)
+        return self.steps(LEAN, self.scale.groups, modes, group=group, runs=1)
 
     def profile(self, name: str) -> Mapping[str, Any]:
         """A step of a profile with its longest answers, within the memory of the GPU it is for.
@@ -407,6 +414,14 @@ def measure(scale: Scale) -> dict[str, Any]:
         return bench.values
 
 
+def measure_compiled(scale: Scale) -> dict[str, Any]:
+    """A step with long answers, and one with compiled passes; fails where one of them does."""
+    with tempfile.TemporaryDirectory() as folder:
+        bench = Bench(scale, Path(folder))
+        bench.load()
+        return dict(bench.long(("shared", "compiled")))
+
+
 def last_line(values: Mapping[str, Any]) -> str:
     """The figures in one line; ``failed`` where there are none."""
 
@@ -430,8 +445,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     Returns 1 where a part failed.
     """
-    options = parser(__doc__).parse_args(arguments)
+    reader = parser(__doc__)
+    reader.add_argument("--compiled", action="store_true", help="measure compiled rollouts alone")
+    options = reader.parse_args(arguments)
     logging.disable(logging.WARNING)
+    if options.compiled:
+        found = measure_compiled(GPU if torch.cuda.is_available() else DRY)
+        print(f"shared / compiled, seconds: {found['ratio']:.2f}")
+        if torch.cuda.is_available():
+            write_result("gpu_compiled_rollouts", found, n=1, folder=options.out)
+        return 0
     if torch.cuda.is_available():
         values = measure(dataclasses.replace(GPU, runs=options.runs))
         path = write_result("gpu_7b", values, n=options.runs, folder=options.out)

@@ -205,11 +205,13 @@ class Lab:
     def test_questions(self, n: int | None = None) -> list[AudioQuestion]:
         """The profile's test questions; with n, a sample with each task's share, always the same.
 
+        A file of one's own may hold fewer than n: then all.
+
         Raises:
             UserError: the profile has none, or they cannot be read.
         """
         questions = self._questions("test")
-        return questions if n is None else stratified(questions, n, _DRAW)
+        return questions if n is None else stratified(questions, min(n, len(questions)), _DRAW)
 
     def _load(self, run: Run | None) -> LoadedModel:
         """The model of a run, or the profile's."""

@@ -1,14 +1,16 @@
 """Decoding answers for rows that share prompts, and nothing computed twice.
 
 A prompt goes through the language model once, however many rows it has; each row gets a
-copy of its key/value cache. Rows that have ended are taken out of the batch. The tokens are
-those of ``generate``, which does neither.
+copy of its key/value cache. Rows that have ended are taken out of the batch, unless its passes are
+compiled. The tokens are those of ``generate``, which does neither.
 """
 
-from collections.abc import Hashable, Mapping, Sequence
+import functools
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import torch
+from torch import nn
 from transformers import (
     Cache,
     DynamicLayer,
@@ -17,6 +19,7 @@ from transformers import (
     MinPLogitsWarper,
     Qwen2AudioForConditionalGeneration,
     RepetitionPenaltyLogitsProcessor,
+    StaticLayer,
     SuppressTokensLogitsProcessor,
     TemperatureLogitsWarper,
     TopKLogitsWarper,
@@ -38,10 +41,15 @@ from r1aqa_helpers.utils.errors import UserError
 _SPARE = 64
 #: Rows are taken out of the batch once so large a share of them has ended.
 _ENDED = 0.25
+#: A compiled cache has a multiple of so many places: each number of them is compiled anew.
+_PLACES = 256
+#: How a pass is compiled; on a GPU, to a CUDA graph.
+_COMPILE: dict[str, Any] = {"mode": "reduce-overhead", "dynamic": False}
 #: Fields of a generation configuration that are followed here, or change no answer.
 _SUPPORTED = {
     *SAMPLING, "do_sample", "max_length", "max_new_tokens", "suppress_tokens", "eos_token_id",
     "pad_token_id", "bos_token_id", "transformers_version", "_from_model_config",
+    "disable_compile",
 }  # fmt: skip
 
 
@@ -121,7 +129,8 @@ def decode(
         prompt_ids: (B, P), padded on the left; ``prompt_mask`` likewise, 1 where the prompt is.
         embeddings: (B, P, width), of the prompts with their clips, from `embed_prompts`.
         group: (N,), each row's prompt.
-        config: with every field set, as `decoding` makes them.
+        config: with every field set, as `decoding` makes them. Where ``disable_compile`` is
+            False, the answers' passes have fixed shapes and are compiled.
         sampler: draws from seeds of each of the N rows, in place of ``config``'s own sampling.
 
     Returns:
@@ -147,6 +156,9 @@ def decode(
     logits = model.lm_head(states).float()[group]
     cache.batch_select_indices(group)
     mask, position = prompt_mask[group], prompt_mask.sum(dim=1)[group]
+    fixed = None
+    if config.disable_compile is False:
+        fixed = FixedPasses(language, cache, mask, config.max_new_tokens)
 
     ends = torch.tensor(config.eos_token_id, device=group.device)
     tokens = torch.full(
@@ -172,21 +184,70 @@ def decode(
         going = int((~ended).sum())
         if not going or step == config.max_new_tokens - 1:
             return tokens[:, : step + 1]
-        if going <= (1 - _ENDED) * len(rows):
+        if fixed is None and going <= (1 - _ENDED) * len(rows):
             keep = (~ended).nonzero().squeeze(1)
             cache.batch_select_indices(keep)
             rows, ended, chosen = rows[keep], ended[keep], chosen[keep]
             mask, position = mask[keep], position[keep]
         mask = torch.cat([mask, mask.new_ones(len(rows), 1)], dim=1)
-        states = language(
-            inputs_embeds=model.get_input_embeddings()(chosen.unsqueeze(1)),
-            attention_mask=mask,
-            position_ids=position.unsqueeze(1),
-            past_key_values=cache,
-            use_cache=True,
-        ).last_hidden_state
+        inputs = model.get_input_embeddings()(chosen.unsqueeze(1)), position.unsqueeze(1)
+        states = _pass(language, cache, mask, *inputs) if fixed is None else fixed(*inputs)
         logits, position = model.lm_head(states[:, -1]).float(), position + 1
     return tokens
+
+
+def _pass(
+    language: nn.Module,
+    cache: Cache,
+    mask: torch.Tensor,
+    embeddings: torch.Tensor,
+    position: torch.Tensor,
+) -> torch.Tensor:
+    """The last layer's states (N, 1, width) of one more token per row, which the cache takes in."""
+    return language(
+        inputs_embeds=embeddings,
+        attention_mask=mask,
+        position_ids=position,
+        past_key_values=cache,
+        use_cache=True,
+    ).last_hidden_state
+
+
+@functools.cache
+def _compiled_pass() -> Callable[..., torch.Tensor]:
+    return torch.compile(_pass, **_COMPILE)
+
+
+class FixedPasses:
+    """Passes of one token per row in tensors that keep their shapes, so that they can be compiled.
+
+    With few rows, starting the kernels of a pass takes longer than they do; a CUDA graph starts all
+    at once. The price: rows that have ended stay, and the cache has its full length from the start.
+    """
+
+    def __init__(self, language: nn.Module, cache: Cache, mask: torch.Tensor, more: int) -> None:
+        """Take over what ``cache`` holds of the prompts, whose ``mask`` is (N, P).
+
+        Args:
+            more: the most tokens that follow.
+        """
+        self.language, self.held = language, mask.shape[1]
+        places = -(-(self.held + more) // _PLACES) * _PLACES
+        self.cache = Cache(layers=[StaticLayer(places) for _ in cache.layers])
+        for index, layer in enumerate(cache.layers):
+            self.cache.update(layer.keys, layer.values, index)
+            layer.keys = layer.values = None  # or the prompts would be held twice
+        lowest = torch.finfo(self.cache.layers[0].keys.dtype).min
+        self.mask = mask.new_full(
+            (len(mask), 1, 1, places), lowest, dtype=self.cache.layers[0].keys.dtype
+        )
+        self.mask[..., : self.held].masked_fill_(mask.bool()[:, None, None], 0.0)
+
+    def __call__(self, embeddings: torch.Tensor, position: torch.Tensor) -> torch.Tensor:
+        """The states (N, 1, width) of one more token per row."""
+        self.mask[..., self.held] = 0.0
+        self.held += 1
+        return _compiled_pass()(self.language, self.cache, self.mask, embeddings, position).clone()
 
 
 class GrowingLayer(DynamicLayer):

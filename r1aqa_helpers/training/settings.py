@@ -10,7 +10,7 @@ from r1aqa_helpers.training import distributed
 from r1aqa_helpers.utils.errors import UserError
 
 #: Settings that may differ between a run and its continuation.
-FREE = frozenset({"save_every", "minutes", "gradient_checkpointing"})
+FREE = frozenset({"save_every", "minutes", "gradient_checkpointing", "compile_rollouts"})
 
 #: Fields of `transformers.TrainingArguments` that are the same in every training.
 TRAINER_FIELDS = {

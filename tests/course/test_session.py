@@ -53,7 +53,7 @@ def test_elsewhere_the_last_tenth_is_held_out(make_questions, tmp_path):
     ids = [q.id for q in lab.train_questions()]
     held_out = [q.id for q in lab.validation_questions()]
     assert (len(ids), held_out) == (18, ["q18", "q19"])
-    assert len(lab.test_questions(6)) == 6
+    assert len(lab.test_questions(6)) == 6 and len(lab.test_questions(200)) == 20
 
 
 def test_a_profile_that_names_no_files_takes_what_was_fetched(

@@ -1,5 +1,6 @@
 """Decoding with shared prompts and leaving rows against ``generate``."""
 
+from collections import Counter
 from types import SimpleNamespace
 
 import numpy as np
@@ -17,6 +18,7 @@ from r1aqa_helpers.models import (
     encode,
     generate,
     generate_answers,
+    generation,
     greedy_config,
     sampling_config,
 )
@@ -103,6 +105,35 @@ def test_greedy_tokens_past_the_spare_places_of_the_cache(made):
     config = config_with(made, max_new_tokens=_SPARE + 9, eos_token_id=[1])
     (expected,) = one_by_one(made, [2], config)
     assert decoded(made, [2, 2], config).tolist() == [expected, expected]
+
+
+@pytest.fixture
+def compiled(monkeypatch) -> Counter:
+    """Passes are captured whole, as for a CUDA graph, but not turned into machine code."""
+    monkeypatch.setattr(generation, "_COMPILE", {"backend": "eager", "fullgraph": True})
+    monkeypatch.setattr(generation, "_PLACES", 64)
+    generation._compiled_pass.cache_clear()
+    torch._dynamo.reset()
+    torch._dynamo.utils.counters.clear()
+    yield torch._dynamo.utils.counters["stats"]
+    generation._compiled_pass.cache_clear()
+
+
+@pytest.mark.parametrize("attention", ["sdpa", "eager"])
+def test_compiled_passes_give_the_same_tokens(made, compiled, attention):
+    """Greedy and sampled, and where rows end at different steps; one graph for all of it."""
+    made.loaded.model.set_attn_implementation(attention)
+    group = [4, 0, 1, 0, 2, 3, 3]
+    for config in (
+        config_with(made, eos_token_id=early_ends(made, group)),
+        config_with(made, eos_token_id=[1], do_sample=True),
+    ):
+        found = []
+        for config.disable_compile in (True, False):
+            torch.manual_seed(0)
+            found.append(decoded(made, group, config))
+        assert torch.equal(*found) and found[0].shape[1] > 6
+    assert compiled["unique_graphs"] == 1
 
 
 def test_a_repetition_penalty_counts_the_prompt_as_generate_does(made):

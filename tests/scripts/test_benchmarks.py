@@ -17,7 +17,7 @@ from full_track_tables import STEPS, full_size_lines, gpu_lines
 from torch.utils.flop_counter import FlopCounterMode
 
 from r1aqa_helpers.hardware import flops
-from r1aqa_helpers.models import Clips, LoadedModel, audio_states, encode
+from r1aqa_helpers.models import Clips, LoadedModel, audio_states, encode, generation
 from r1aqa_helpers.tiny.build import random_tiny
 from r1aqa_helpers.training import quiet
 from r1aqa_helpers.training.logprobs import Answers
@@ -255,6 +255,16 @@ def test_dry_run_goes_through_every_part_and_fills_the_tables(dry_run, tmp_path)
         "t4", "l4", "a100", "h100"
     }  # fmt: skip
     assert measured["l4"]["memory"]["grpo"]["source"].startswith("measured (")
+
+
+def test_dry_run_with_compiled_rollouts(monkeypatch):
+    monkeypatch.setattr(generation, "_COMPILE", {"backend": "eager", "fullgraph": True})
+    generation._compiled_pass.cache_clear()
+    found = gpu_7b.measure_compiled(gpu_7b.DRY)
+    generation._compiled_pass.cache_clear()
+    assert found["answer_tokens"] == gpu_7b.DRY.long
+    ours, theirs = (found[mode]["median_seconds"] for mode in ("compiled", "shared"))
+    assert found["ratio"] == pytest.approx(theirs / ours)
 
 
 def test_where_nothing_was_measured_the_tables_say_so():

@@ -12,7 +12,7 @@ import pytest
 import torch
 from transformers import Trainer
 
-from r1aqa_helpers.models import load
+from r1aqa_helpers.models import generation, load
 from r1aqa_helpers.training import COMPLETE, divide_step, run_schedule
 from r1aqa_helpers.training.grpo import run as train
 from r1aqa_helpers.training.grpo.run import GRPOSettings, _passes_per_rollout, train_grpo
@@ -325,6 +325,26 @@ def test_a_folder_has_one_writer_and_may_not_vanish(loaded, questions, tmp_path)
 
     with pytest.raises(UserError, match="was removed while the run went on"):
         train_grpo(loaded, questions, SETTINGS, tmp_path / "b", watch=remove)
+
+
+@pytest.mark.parametrize("lora_rank", [0, 4])
+def test_rollouts_can_be_compiled(run, tmp_path, monkeypatch, lora_rank):
+    used = []
+
+    class Counted(generation.FixedPasses):
+        def __call__(self, *inputs):
+            used.append(1)
+            return super().__call__(*inputs)
+
+    monkeypatch.setattr(generation, "FixedPasses", Counted)
+    monkeypatch.setattr(generation, "_COMPILE", {"backend": "eager", "fullgraph": True})
+    generation._compiled_pass.cache_clear()
+    settings = replace(SETTINGS, steps=1, lora_rank=lora_rank)
+    run(tmp_path / "plain", settings)
+    assert not used
+    run(tmp_path / "compiled", replace(settings, compile_rollouts=True))
+    assert len(used) == SETTINGS.max_completion - 1
+    generation._compiled_pass.cache_clear()
 
 
 def test_a_checkpoint_that_cannot_be_written_is_one_line(run, tmp_path, monkeypatch):

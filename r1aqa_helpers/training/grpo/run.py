@@ -34,6 +34,10 @@ class GRPOSettings(TrainingSettings):
     """Groups that go through the model together: memory against speed, not the result."""
     prompts_per_rollout: int | None = None
     """The most groups that are sampled together; None: all that a process has in a step."""
+    compile_rollouts: bool = False
+    """Sample with ``torch.compile``, on a GPU as CUDA graphs: speed with long answers, from the
+    same distribution. Rows that have ended stay in the batch, and the first step compiles for
+    minutes. Not measured on a GPU yet: ``benchmarks/gpu_7b.py --compiled`` does that."""
     lr: float = 1e-6
     beta: float = 0.04
     temperature: float = 1.0
@@ -142,6 +146,7 @@ def train_grpo(
             train_dataset=Dataset.from_list([_row(questions[i], settings) for i in order]),
             peft_config=lora_config(rank, not settings.encoder_frozen) if rank else None,
             max_prompt=settings.max_prompt,
+            compile_rollouts=settings.compile_rollouts,
         )
 
         def row(logs: dict[str, Any]) -> dict[str, Any]:

@@ -53,6 +53,7 @@ class AudioGRPOTrainer(HalvesBatches, ExactResume, TRLCompat):
         processing_class: Qwen2AudioProcessor,
         max_prompt: int | None = None,
         shared_prefix: bool = True,
+        compile_rollouts: bool = False,
         **arguments: Any,
     ) -> None:
         """Any other argument is passed on to `trl.GRPOTrainer`.
@@ -63,6 +64,7 @@ class AudioGRPOTrainer(HalvesBatches, ExactResume, TRLCompat):
         Args:
             max_prompt: the most tokens, audio tokens included, that a prompt may have; a
                 longer one is a ``UserError``, and is never cut.
+            compile_rollouts: see `GRPOSettings`; only with ``shared_prefix``.
 
         Raises:
             UserError: ``shared_prefix`` with an attention that takes no block mask.
@@ -74,6 +76,7 @@ class AudioGRPOTrainer(HalvesBatches, ExactResume, TRLCompat):
                 "attn_implementation='sdpa', or set shared_prefix to False"
             )
         self.max_prompt, self.shared_prefix = max_prompt, shared_prefix
+        self.compile_rollouts = compile_rollouts
         self.loaded = LoadedModel(model, processing_class, model.config._name_or_path)
         self.prompts = PromptCache(self.loaded)
         enable_scoring(_base(model))
@@ -152,6 +155,7 @@ class AudioGRPOTrainer(HalvesBatches, ExactResume, TRLCompat):
         # An audio token in an answer would ask for audio features that do not exist.
         suppressed = {self.loaded.model.config.audio_token_id, *fields["suppress_tokens"]}
         fields |= {"eos_token_id": self.loaded.eos_ids, "pad_token_id": self.loaded.pad_id}
+        fields["disable_compile"] = not self.compile_rollouts
         return GenerationConfig(**{**fields, "suppress_tokens": sorted(suppressed)})
 
 
