@@ -128,6 +128,23 @@ def test_logps_equal_the_model_s_own_forward(loaded, prompts, shared_prefix, tem
     assert_own_forward(loaded, batch, answer_logps(loaded.model, batch)[0].detach())
 
 
+def test_what_is_not_asked_for_is_plain_and_without_entropy(loaded, prompts):
+    """And an entropy has a gradient only where it is trained on."""
+    full = answers(loaded, prompts, [2, 1], shared_prefix=True)
+    names = ("prompt_ids", "prompt_mask", "ids", "mask", "group", "clips")
+    plain = Answers(**{name: getattr(full, name) for name in names})
+    expected = replace(full, temperature=1.0, entropy=False, entropy_gradient=False)
+    assert plain == replace(expected, shared_prefix=True)
+    logps, none = answer_logps(loaded.model, plain)
+    assert none is None and logps.requires_grad
+    for wanted in (False, True):
+        batch = replace(full, entropy_gradient=wanted)
+        again, entropies = answer_logps(loaded.model, batch)
+        assert torch.equal(again, logps) and entropies.requires_grad is wanted
+    with torch.no_grad():
+        assert not answer_logps(loaded.model, batch)[1].requires_grad
+
+
 @pytest.mark.parametrize("shared_prefix", [False, True])
 def test_rows_without_any_token_score_nothing(loaded, prompts, shared_prefix):
     """As TRL makes of truncated answers that are to be masked."""
