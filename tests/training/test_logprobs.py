@@ -239,6 +239,7 @@ def test_a_wrong_number_of_audio_tokens_is_an_error(loaded, prompts):
 def test_the_forward_call_scores_and_is_the_model_s_own_again(loaded, prompts, tmp_path):
     batch, plain = answers(loaded, prompts, [2], shared_prefix=True), type(loaded.model)
     enable_scoring(loaded.model)
+    assert loaded.model(work=lambda model: model is loaded.model)
     torch.testing.assert_close(loaded.model(answers=batch)[0], answer_logps(loaded.model, batch)[0])
     assert loaded.model(input_ids=torch.tensor([[7, 8]])).logits.shape[:2] == (1, 2)
     loaded.model.save_pretrained(tmp_path)
