@@ -46,7 +46,7 @@ def profile(true_shapes_dir, make_questions) -> str:
 
 
 #: Always run; the others only where R1AQA_EVERY_NOTEBOOK is set: together they take half an hour.
-ALWAYS = {"00", "09"}
+ALWAYS = {"00"}
 OTHERS = pytest.mark.skipif(
     "R1AQA_EVERY_NOTEBOOK" not in os.environ, reason="takes long; R1AQA_EVERY_NOTEBOOK=1 runs it"
 )
