@@ -15,7 +15,7 @@ from r1aqa_helpers.course.session import RUNS_VARIABLE
 from r1aqa_helpers.data import read_questions, write_mmau
 
 pytestmark = pytest.mark.slow
-TRAINING = {"steps": 1, "lr": 1e-3, "lora_rank": 4, "freeze_audio_encoder": True,
+TRAINING = {"steps": 4, "lr": 1e-3, "lora_rank": 4, "freeze_audio_encoder": True,
             "gradient_checkpointing": True}  # fmt: skip
 GIVEN = 'PROFILE = "tiny"'
 PROFILE = """\
