@@ -137,11 +137,11 @@ def file_sizes(checkpoint: Path) -> dict[str, int]:
     return sizes
 
 
-def damaged(checkpoint: str | Path, how: str) -> UserError:
-    """The error of a checkpoint that was whole once."""
+def unusable(checkpoint: str | Path, why: str) -> UserError:
+    """The error of a checkpoint that was whole once; it is left to the user to remove it."""
     return UserError(
-        f"{shown(checkpoint)}: is damaged ({how}); remove it, and give the same command again: the"
-        " run goes on from the checkpoint before"
+        f"{shown(checkpoint)}: the run cannot go on from it ({why}); without this folder, the same"
+        " command goes on from the checkpoint before, if there is one"
     )
 
 
@@ -153,7 +153,7 @@ def _reading(checkpoint: str | None) -> Iterator[None]:
     except (UserError, torch.OutOfMemoryError):
         raise
     except Exception as error:
-        raise damaged(checkpoint or "", first_line(error)) from error
+        raise unusable(checkpoint or "", first_line(error)) from error
 
 
 class ExactResume(Trainer):

@@ -24,10 +24,10 @@ from r1aqa_helpers.training.callbacks import (
     COMPLETE,
     StepLog,
     Watch,
-    damaged,
     file_sizes,
     quiet,
     show_to,
+    unusable,
 )
 from r1aqa_helpers.training.logprobs import disable_scoring
 from r1aqa_helpers.training.settings import TRAINER_FIELDS, TrainingSettings, divide_step
@@ -232,14 +232,15 @@ def open_run(out_dir: Path, description: dict[str, Any]) -> Path | None:
 def _check_whole(checkpoint: Path) -> None:
     """Check that a checkpoint has the files that it had when it was marked as whole."""
     mark, found = read_run(checkpoint / COMPLETE), file_sizes(checkpoint)
-    for name, size in mark.get("bytes", {}).items():  # earlier versions did not note them
+    sizes = mark.get("bytes")  # earlier versions did not note them
+    for name, size in sizes.items() if isinstance(sizes, dict) else ():
         if found.get(name) != size:
             now = "is gone" if name not in found else f"has {found[name]} of its {size} bytes"
-            raise damaged(checkpoint, f"{shown(name)} {now}")
+            raise unusable(checkpoint, f"{shown(name)} {now}")
     try:
         read_json(checkpoint / TRAINER_STATE_NAME)
     except UserError as error:
-        raise damaged(checkpoint, first_line(error)) from error
+        raise unusable(checkpoint, first_line(error)) from error
 
 
 def steps_made(out_dir: Path) -> int:
