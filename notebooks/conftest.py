@@ -2,6 +2,8 @@
 numbers within their bands (data/course/bands.json) or to the last digit, progress (stderr, and
 curves while they grow) not at all. What an earlier call trained is not used.
 
+The longest notebooks are slow tests. Those are run by .ci/run, or by: pytest -m slow notebooks.
+
 Only this file depends on nbval's internals; tests/notebooks/test_comparison.py tests it.
 """
 
@@ -12,6 +14,7 @@ import tempfile
 from collections.abc import Sequence
 from typing import Any
 
+import pytest
 from nbformat import NotebookNode
 from nbval.plugin import IPyNbCell
 
@@ -27,6 +30,19 @@ if "PYTEST_XDIST_WORKER" in os.environ:
 if RUNS_VARIABLE not in os.environ:
     os.environ[RUNS_VARIABLE] = tempfile.mkdtemp(prefix="r1aqa-notebooks-")
     atexit.register(shutil.rmtree, os.environ[RUNS_VARIABLE], ignore_errors=True)
+
+#: The full run, the two that go on from it, and the capstone: 11 of the course's 17 minutes.
+#: Among the fast tests, tests/reproduction makes the same two trainings.
+SLOW = ("06", "07", "08", "11")
+
+
+@pytest.hookimpl(tryfirst=True)  # before -m chooses
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark the cells of the longest notebooks as slow."""
+    for item in items:
+        if isinstance(item, IPyNbCell) and item.path.name[:2] in SLOW:
+            item.add_marker("slow")
+
 
 _strictly = IPyNbCell.compare_outputs
 

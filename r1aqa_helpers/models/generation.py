@@ -280,8 +280,10 @@ def _with_spare(states: torch.Tensor, rows: torch.Tensor | None = None) -> torch
     count, heads, held, width = states.shape
     count = count if rows is None else len(rows)
     place = states.new_empty(count, heads, held + _SPARE, width)[:, :, :held]
-    place.copy_(states if rows is None else states[rows])
-    return place
+    if rows is None:
+        return place.copy_(states)
+    # Straight into its place: `states[rows]` would be another copy, as large.
+    return torch.index_select(states, 0, rows, out=place)
 
 
 def _extended(states: torch.Tensor, new: int) -> torch.Tensor:
