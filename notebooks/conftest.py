@@ -32,7 +32,6 @@ if RUNS_VARIABLE not in os.environ:
     atexit.register(shutil.rmtree, os.environ[RUNS_VARIABLE], ignore_errors=True)
 
 #: The full run, the two that go on from it, and the capstone: 11 of the course's 17 minutes.
-#: Among the fast tests, tests/reproduction makes the same two trainings.
 SLOW = ("06", "07", "08", "11")
 
 
