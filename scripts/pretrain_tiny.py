@@ -1,4 +1,4 @@
-"""Make the tiny model: ``python scripts/pretrain_tiny.py [--until STAGE]``.
+"""Make the tiny model: ``python scripts/pretrain_tiny.py [--until STAGE | --trial STEPS]``.
 
 Seeded, resumable stages: ``encoder`` (the audio encoder names what sounds when),
 ``attributes`` (and what a scene shows as a whole), ``drills`` (the language model looks things up
@@ -6,11 +6,17 @@ in texts, counts and adds), ``hearing`` (it says what it hears, and thinks about
 (it answers as a general assistant does), ``ship``, ``ceiling``, which measures what the base could
 learn, and ``record``. From ``hearing`` on, a few texts run along in every step, so that what the
 drills taught is not forgotten.
+
+``--trial`` makes a few steps of each stage, twice, and ships nothing: it records how long the whole
+takes on this machine, and how far two runs differ.
 """
 
 import argparse
 import copy
+import tempfile
+import time
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +25,7 @@ import torch
 from pretraining import encoder, language
 from pretraining.card import write_card
 from pretraining.lessons import PRACTISED, Lesson, Teacher, mixed_drill, tokenizer_corpus
-from pretraining.loop import Schedule, run_stage
+from pretraining.loop import Schedule, has_bf16, run_stage
 from pretraining.pool import build_pool
 from transformers import Qwen2AudioProcessor
 
@@ -47,16 +53,22 @@ SCHEDULES = {
     "ceiling": Schedule(steps=600, batch=16, learning_rate=1e-3, seed=5),
 }
 TEXTS = 12  # beside the lessons of a step
+TRIAL_CLIPS = 600
 
 
 class PretrainingPipeline:
     """The model under construction, its pools, and the folder of its stages."""
 
-    def __init__(self, work: Path) -> None:
+    def __init__(self, work: Path, clips: int = POOL_CLIPS, steps: int | None = None) -> None:
+        """``steps`` in place of each stage's own."""
         self.work = work
+        self.schedules = {
+            name: plan if steps is None else replace(plan, steps=steps)
+            for name, plan in SCHEDULES.items()
+        }
         self.processor = _processor(work / "processor")
         extractor = self.processor.feature_extractor
-        self.pool = build_pool(work / "pool", POOL_CLIPS, TRAINING, extractor, seed=10)
+        self.pool = build_pool(work / "pool", clips, TRAINING, extractor, seed=10)
         self.held_out = build_pool(work / "held-out", 600, TESTING, extractor, seed=11)
         torch.manual_seed(0)
         self.model = build_model(self.processor.tokenizer)
@@ -67,13 +79,13 @@ class PretrainingPipeline:
 
     def encoder(self) -> None:
         """Stage 1: the audio encoder alone, on labels of frames and scenes."""
-        plan = SCHEDULES["encoder"]
+        plan = self.schedules["encoder"]
         loss_of = encoder.encoder_loss(self.tagger, self.pool, plan.batch)
         run_stage(self.tagger, loss_of, plan, self.work / "encoder")
 
     def attributes(self) -> None:
         """Stage 2: the same, with those scenes more often that show something as a whole."""
-        plan = SCHEDULES["attributes"]
+        plan = self.schedules["attributes"]
         weights = encoder.attribute_weights(self.pool.scenes)
         loss_of = encoder.encoder_loss(self.tagger, self.pool, plan.batch, weights)
         run_stage(self.tagger, loss_of, plan, self.work / "attributes")
@@ -87,7 +99,7 @@ class PretrainingPipeline:
     def drills(self) -> None:
         """Stage 3: the language model alone, on texts."""
         self.model.model.audio_tower.requires_grad_(False)  # from here on it is frozen
-        plan = SCHEDULES["drills"]
+        plan = self.schedules["drills"]
         loss_of = language.drill_loss(self.model, self.processor, plan.batch)
         run_stage(self.model, loss_of, plan, self.work / "drills")
 
@@ -105,7 +117,7 @@ class PretrainingPipeline:
         teach: Callable[[Scene, np.random.Generator], Lesson],
         weights: np.ndarray,
     ) -> None:
-        plan, heard = SCHEDULES[stage], self._encoder_outputs()
+        plan, heard = self.schedules[stage], self._encoder_outputs()
         lessons = language.lesson_loss(
             self.model, self.processor, self.pool, teach, plan.batch, heard, weights
         )
@@ -169,6 +181,50 @@ class PretrainingPipeline:
         }
 
 
+def trial(work: Path, steps: int) -> dict[str, Any]:
+    """So many steps of each stage that makes the base, twice from the start, in ``work``.
+
+    ``minutes`` are those of the whole command up to the base: each stage's steps at the pace of
+    the faster run (the first one waits for memory), and all clips rendered, and read by the audio
+    encoder, at the pace of the second run's. ``differ`` is the largest difference of a weight
+    between the two runs.
+    """
+    taken: dict[str, float] = {}
+    kept: list[dict[str, dict[str, torch.Tensor]]] = []
+    for name in ("one", "two"):
+        _processor(work / name / "processor")
+        began = time.monotonic()
+        pipeline = PretrainingPipeline(work / name, TRIAL_CLIPS, steps)
+        taken["rendering"] = (time.monotonic() - began) / (TRIAL_CLIPS + 600)
+        for stage in TRIED:
+            if stage == "hearing":
+                began = time.monotonic()
+                pipeline._encoder_outputs()
+                taken["reading"] = (time.monotonic() - began) / TRIAL_CLIPS
+            getattr(pipeline, stage)()
+        ended = {stage: work / name / stage / "state.pt" for stage in TRIED}
+        kept.append({stage: torch.load(at)["module"] for stage, at in ended.items()})
+    stages = {}
+    for stage in TRIED:
+        one, two = (run[stage] for run in kept)
+        pace = min(
+            io.read_log(work / name / stage / "log.jsonl")[-1]["pace"] for name in ("one", "two")
+        )
+        stages[stage] = {
+            "seconds_per_step": pace,
+            "minutes": round(pace * SCHEDULES[stage].steps / 60, 1),
+            "differ": max(float((one[key] - two[key]).abs().max()) for key in one),
+        }
+    clips = round((POOL_CLIPS + 600) * (taken["rendering"] + taken["reading"]) / 60, 1)
+    return {
+        "hardware": hardware() + ("" if has_bf16() else ", without bf16 instructions"),
+        "steps": steps,
+        "stages": stages,
+        "clips_minutes": clips,
+        "minutes": round(clips + sum(stage["minutes"] for stage in stages.values()), 1),
+    }
+
+
 def answers_report(loaded: models.LoadedModel, prompts: Sequence[int]) -> dict[str, Any]:
     """How a model answers tiny-mmau, by prompt, in percent.
 
@@ -212,14 +268,20 @@ def _processor(folder: Path) -> Qwen2AudioProcessor:
 
 
 STAGES = "encoder attributes drills hearing instruct ship ceiling record".split()  # in this order
+TRIED = STAGES[: STAGES.index("ship")]
 
 
 def main() -> None:
     """Parse the command line; run the stages, each from where it was, up to the one named."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--until", choices=STAGES, default=STAGES[-1])
+    parser.add_argument("--trial", type=int, metavar="STEPS", help="steps of each stage, twice")
     parser.add_argument("--work", type=Path, default=Path("runs/pretraining"))
     arguments = parser.parse_args()
+    if arguments.trial:
+        with tempfile.TemporaryDirectory(prefix="r1aqa-trial-") as folder:
+            io.write_json(TINY / "pretraining_trial.json", trial(Path(folder), arguments.trial))
+        return
     pipeline = PretrainingPipeline(arguments.work)
     for stage in STAGES[: STAGES.index(arguments.until) + 1]:
         getattr(pipeline, stage)()

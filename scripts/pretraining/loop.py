@@ -73,14 +73,18 @@ def _rate(schedule: Schedule, step: int) -> float:
     return schedule.learning_rate * (0.02 + 0.98 * 0.5 * (1 + math.cos(math.pi * share)))
 
 
+def has_bf16() -> bool:
+    """Whether the processor has instructions for bfloat16."""
+    has = torch.cpu.get_capabilities()  # bf16: of ARM
+    return any(has.get(name) for name in ("avx512_bf16", "amx_bf16", "bf16"))
+
+
 def autocast() -> torch.autocast:
     """Matrix products in bfloat16 where the processor has instructions for it, else in float32.
 
     Without them bfloat16 is emulated, and about eight times slower than float32.
     """
-    has = torch.cpu.get_capabilities()  # bf16: of ARM
-    fast = any(has.get(name) for name in ("avx512_bf16", "amx_bf16", "bf16"))
-    return torch.autocast("cpu", dtype=torch.bfloat16, enabled=fast)
+    return torch.autocast("cpu", dtype=torch.bfloat16, enabled=has_bf16())
 
 
 def run_stage(

@@ -5,6 +5,7 @@ import re
 from collections import Counter
 
 import numpy as np
+import pretrain_tiny
 import pytest
 import torch
 from pretraining import encoder, language
@@ -208,3 +209,20 @@ def test_attributes_come_up_alike_often():
     counts = Counter(name for i in drawn for name in encoder.attributes(scenes[i]) or ["none"])
     assert set(counts) == {*encoder.ATTRIBUTES, "none"}
     assert max(counts.values()) < 1.3 * min(counts.values()), counts
+
+
+@pytest.mark.slow
+def test_two_runs_make_the_same_weights(tmp_path, monkeypatch):
+    """A few steps of every stage up to the base, on a few clips: equal to the bit."""
+
+    def few(folder, size, *rest, **options):
+        return build_pool(folder, min(size, 40), *rest, **options)
+
+    monkeypatch.setattr(pretrain_tiny, "build_pool", few)
+    found = pretrain_tiny.trial(tmp_path, steps=2)
+    assert list(found["stages"]) == ["encoder", "attributes", "drills", "hearing", "instruct"]
+    assert [stage["differ"] for stage in found["stages"].values()] == [0.0] * 5
+    assert found["minutes"] > 0
+    states = [torch.load(tmp_path / "one" / name / "state.pt") for name in ("drills", "instruct")]
+    weights = [state["module"]["lm_head.weight"] for state in states]
+    assert not torch.equal(*weights)  # or nothing was trained
