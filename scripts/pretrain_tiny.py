@@ -42,6 +42,7 @@ from r1aqa_helpers.training.rewards import format_reward
 from r1aqa_helpers.utils import io
 from r1aqa_helpers.utils.machine import hardware
 from r1aqa_helpers.utils.paths import TINY
+from r1aqa_helpers.utils.provenance import provenance
 
 POOL_CLIPS = 20_000
 SCHEDULES = {
@@ -184,44 +185,40 @@ class PretrainingPipeline:
 def trial(work: Path, steps: int) -> dict[str, Any]:
     """So many steps of each stage that makes the base, twice from the start, in ``work``.
 
-    ``minutes`` are those of the whole command up to the base: each stage's steps at the pace of
-    the faster run (the first one waits for memory), and all clips rendered, and read by the audio
-    encoder, at the pace of the second run's. ``differ`` is the largest difference of a weight
-    between the two runs.
+    Every pace is that of both runs. ``minutes`` are those of the whole command up to the base, at
+    each run's pace: each stage's steps, and all clips rendered, and read by the audio encoder.
+    ``differ`` is the largest difference of a weight between the two runs.
     """
-    taken: dict[str, float] = {}
-    kept: list[dict[str, dict[str, torch.Tensor]]] = []
-    for name in ("one", "two"):
-        _processor(work / name / "processor")
+    clips: list[float] = []  # seconds for one
+    paces: dict[str, list[float]] = {stage: [] for stage in TRIED}
+    weights: dict[str, list[dict[str, torch.Tensor]]] = {stage: [] for stage in TRIED}
+    for folder in (work / "one", work / "two"):
+        _processor(folder / "processor")
         began = time.monotonic()
-        pipeline = PretrainingPipeline(work / name, TRIAL_CLIPS, steps)
-        taken["rendering"] = (time.monotonic() - began) / (TRIAL_CLIPS + 600)
+        pipeline = PretrainingPipeline(folder, TRIAL_CLIPS, steps)
+        clips.append((time.monotonic() - began) / (TRIAL_CLIPS + len(pipeline.held_out.scenes)))
         for stage in TRIED:
             if stage == "hearing":
                 began = time.monotonic()
                 pipeline._encoder_outputs()
-                taken["reading"] = (time.monotonic() - began) / TRIAL_CLIPS
+                clips[-1] += (time.monotonic() - began) / TRIAL_CLIPS
             getattr(pipeline, stage)()
-        ended = {stage: work / name / stage / "state.pt" for stage in TRIED}
-        kept.append({stage: torch.load(at)["module"] for stage, at in ended.items()})
-    stages = {}
-    for stage in TRIED:
-        one, two = (run[stage] for run in kept)
-        pace = min(
-            io.read_log(work / name / stage / "log.jsonl")[-1]["pace"] for name in ("one", "two")
-        )
-        stages[stage] = {
-            "seconds_per_step": pace,
-            "minutes": round(pace * SCHEDULES[stage].steps / 60, 1),
-            "differ": max(float((one[key] - two[key]).abs().max()) for key in one),
-        }
-    clips = round((POOL_CLIPS + 600) * (taken["rendering"] + taken["reading"]) / 60, 1)
+            paces[stage].append(io.read_log(folder / stage / "log.jsonl")[-1]["pace"])
+            weights[stage].append(torch.load(folder / stage / "state.pt")["module"])
+    seconds = [POOL_CLIPS * each for each in clips]
+    for stage, pace in paces.items():
+        seconds = [s + SCHEDULES[stage].steps * p for s, p in zip(seconds, pace, strict=True)]
     return {
-        "hardware": hardware() + ("" if has_bf16() else ", without bf16 instructions"),
+        **provenance(),
+        "bf16": has_bf16(),
         "steps": steps,
-        "stages": stages,
-        "clips_minutes": clips,
-        "minutes": round(clips + sum(stage["minutes"] for stage in stages.values()), 1),
+        "seconds_per_clip": [round(each, 4) for each in clips],
+        "seconds_per_step": paces,
+        "minutes": [round(each / 60, 1) for each in seconds],
+        "differ": {
+            stage: max(float((one[key] - two[key]).abs().max()) for key in one)
+            for stage, (one, two) in weights.items()
+        },
     }
 
 

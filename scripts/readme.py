@@ -451,16 +451,17 @@ def _in_a_trial() -> str:
     """What a few steps of each stage say of the time of the whole, and of two runs."""
     tried = json.loads(TRIAL.read_text(encoding="utf-8"))
     paces = ", ".join(
-        f"{name} {stage['seconds_per_step']:.2f} s a step, {stage['minutes']:.0f} minutes"
-        for name, stage in tried["stages"].items()
+        f"{name} {one:.2f} and {two:.2f}" for name, (one, two) in tried["seconds_per_step"].items()
     )
-    most = max(stage["differ"] for stage in tried["stages"].values())
-    two = "the same, to the bit" if most == 0 else f"at most {most:.1g} apart"
+    most = max(tried["differ"].values())
+    two_runs = "the same, to the bit" if most == 0 else f"at most {most:.1g} apart"
+    fewest, longest = sorted(tried["minutes"])
     return (
-        f"{tried['steps']} steps of each stage up to the base, twice, on {tried['hardware']}, at "
-        f"the faster run's pace: {paces}. With {tried['clips_minutes']:.0f} minutes for the clips, "
-        f"the base takes {tried['minutes']:.0f} minutes at that pace; the whole was not run there. "
-        f"After these steps the weights of the two runs are {two}."
+        f"{tried['steps']} steps of each stage up to the base, twice, on {tried['hardware']}, "
+        f"{'with' if tried['bf16'] else 'without'} bf16 instructions, took, in seconds a step: "
+        f"{paces}. At these paces the base, with its clips, takes {fewest:.0f} and {longest:.0f} "
+        f"minutes; the whole was not run there. After these steps the weights of the two runs are "
+        f"{two_runs}."
     )
 
 
@@ -526,7 +527,8 @@ def acceptance_block() -> str:
             "time to make it, two cores without bf16 instructions",
             "at most 90 minutes",
             f"{minutes / 60:.0f} minutes of training with them; without them "
-            f"{tried['minutes']:.0f} at the pace of {tried['steps']} steps of each stage",
+            f"{min(tried['minutes']):.0f} and {max(tried['minutes']):.0f}, at the paces of "
+            f"{tried['steps']} steps of each stage",
         ),
     ]
     return "\n".join(_table(["what", "band", "measured"], "lll", rows))

@@ -220,9 +220,9 @@ def test_two_runs_make_the_same_weights(tmp_path, monkeypatch):
 
     monkeypatch.setattr(pretrain_tiny, "build_pool", few)
     found = pretrain_tiny.trial(tmp_path, steps=2)
-    assert list(found["stages"]) == ["encoder", "attributes", "drills", "hearing", "instruct"]
-    assert [stage["differ"] for stage in found["stages"].values()] == [0.0] * 5
-    assert found["minutes"] > 0
+    stages = ["encoder", "attributes", "drills", "hearing", "instruct"]
+    assert found["differ"] == dict.fromkeys(stages, 0.0)
+    assert len(found["minutes"]) == 2 and min(found["minutes"]) > 0
     states = [torch.load(tmp_path / "one" / name / "state.pt") for name in ("drills", "instruct")]
     weights = [state["module"]["lm_head.weight"] for state in states]
     assert not torch.equal(*weights)  # or nothing was trained
